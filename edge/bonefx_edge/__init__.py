@@ -1,0 +1,11 @@
+"""Classify bone radiographs on a device without GPU or internet: decision aid, not a diagnosis."""
+
+from typing import Final
+
+__version__: Final = "0.1.0"
+
+NOTICE: Final = (
+    "Decision aid for research, not a diagnosis, not a medical device: a qualified person reads "
+    "every radiograph."
+)
+"""Goes into every result and every report."""

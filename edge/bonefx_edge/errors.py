@@ -1,0 +1,82 @@
+"""Every error of bonefx, sorted by whose problem it is, and the stable reason codes of refusals."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a file got no answer. The values are stable: they stand in results, logs and metrics."""
+
+    UNREADABLE = "unreadable"
+    """The operating system would not give the bytes (permission, vanished, not a regular file)."""
+    EMPTY = "empty"
+    """Zero bytes."""
+    TOO_LARGE = "too_large"
+    """More bytes or pixels than the caps; refused before decoding."""
+    TOO_SMALL = "too_small"
+    """A side is shorter than the gate allows: no fracture could be in the pixels."""
+    NOT_AN_IMAGE = "not_an_image"
+    """The content is none of JPEG, PNG, TIFF, BMP, DICOM Part 10."""
+    TRUNCATED = "truncated"
+    """The file ends early: part of the picture would be invented."""
+    CORRUPT = "corrupt"
+    """Damaged inside: checksum, structure or decoder says so."""
+    UNSUPPORTED = "unsupported"
+    """A valid file of a kind that bonefx does not read (several pages, float or signed samples, …)."""
+    MISSING_CODEC = "missing_codec"
+    """A DICOM transfer syntax whose decoder is not installed; the message names the extra."""
+    WRONG_MODALITY = "wrong_modality"
+    """DICOM of another modality than CR, DX or RG (CT, MR, US, …) or without an image."""
+    NOT_FOR_PRESENTATION = "not_for_presentation"
+    """DICOM Presentation Intent Type (0008,0068) FOR PROCESSING: raw detector data."""
+    OUT_OF_SCOPE = "out_of_scope"
+    """DICOM Body Part Examined (0018,0015) names a part that the model was not made for."""
+    BLANK = "blank"
+    """(Almost) one gray value everywhere."""
+    NOT_A_RADIOGRAPH = "not_a_radiograph"
+    """Color picture, or statistics far from those of the training radiographs."""
+
+
+class BonefxError(Exception):
+    """Base of all errors raised on purpose. The message says what was expected, what came, what to do."""
+
+    code: str = "error"
+    """Stable identifier for logs and JSON."""
+
+
+class DecodeError(BonefxError):
+    """One file cannot become a radiograph, or must not be classified; `code` is a `Reason`."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.code = reason.value
+
+
+class ModelFileError(BonefxError):
+    """The model file is altered, mismatched, from the future, or not one at all."""
+
+    code = "model_file"
+
+
+class InterpreterError(BonefxError):
+    """No interpreter is installed, or the installed one cannot run this model."""
+
+    code = "interpreter"
+
+
+class UsageError(BonefxError):
+    """The command or the call was given something it cannot work with."""
+
+    code = "usage"
+
+
+class DataError(BonefxError):
+    """Host: the labelled data, the split or the run folder is not fit for use."""
+
+    code = "data"
+
+
+class ParityError(BonefxError):
+    """Host: a converted model differs from its original by more than the stated bounds."""
+
+    code = "parity"

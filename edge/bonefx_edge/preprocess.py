@@ -1,0 +1,110 @@
+"""Turn a radiograph into the array that the network reads: the one implementation, host and device."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.radiograph import Radiograph
+
+
+class Resize(StrEnum):
+    """Resize filter."""
+
+    BILINEAR = "bilinear"
+    """cv2.INTER_LINEAR on float64: what the original presentation did; aliases on large films."""
+    AREA = "area"
+    """cv2.INTER_AREA on uint8: antialiased when shrinking."""
+
+
+class Aspect(StrEnum):
+    """What happens to a film that is not of the network's shape."""
+
+    SQUASH = "squash"
+    """Stretch each side on its own."""
+    LETTERBOX = "letterbox"
+    """Keep the shape, center it, fill the rest with black (0)."""
+
+
+class Scale(StrEnum):
+    """Range and dtype of the numbers that leave the preprocessing."""
+
+    UNIT_FLOAT32 = "unit_float32"
+    """float32 in [0, 1]: gray / 255 in float64 *before* the resize, then rounded to float32."""
+    UINT8 = "uint8"
+    """uint8 in [0, 255]; a float model gets them / 255, a uint8 model gets them untouched."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """Everything that decides which numbers the network sees. Travels in the model file."""
+
+    height: int = 150
+    """Pixels."""
+    width: int = 150
+    """Pixels."""
+    resize: Resize = Resize.AREA
+    aspect: Aspect = Aspect.SQUASH
+    scale: Scale = Scale.UINT8
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            msg = f"InputSpec: height and width must be >= 1, got {self.height}x{self.width}"
+            raise ValueError(msg)
+        if (self.resize is Resize.BILINEAR) != (self.scale is Scale.UNIT_FLOAT32):
+            msg = (
+                "InputSpec: bilinear goes with unit_float32 (the seed path), area with uint8; "
+                f"got {self.resize} with {self.scale}"
+            )
+            raise ValueError(msg)
+
+
+SPECS: Final[dict[str, InputSpec]] = {
+    "seed": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
+    "seed-letterbox": InputSpec(
+        resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32, aspect=Aspect.LETTERBOX
+    ),
+    "area": InputSpec(),
+    "area-letterbox": InputSpec(aspect=Aspect.LETTERBOX),
+}
+"""The named specs; `seed` is the original presentation's, exactly."""
+
+
+def preprocess(
+    radiograph: Radiograph, *, spec: InputSpec
+) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Return the network's input, shape (1, spec.height, spec.width, 1).
+
+    dtype and range follow `spec.scale`: float32 in [0, 1] or uint8 in [0, 255]. Works for any
+    radiograph from 1x1 up: a side never rounds to 0 pixels.
+    """
+    if spec.scale is Scale.UNIT_FLOAT32:
+        resized = _fit(radiograph.pixels / 255.0, spec=spec).astype(np.float32)
+        return resized.reshape(1, spec.height, spec.width, 1)
+    return _fit(radiograph.pixels, spec=spec).reshape(1, spec.height, spec.width, 1)
+
+
+def _fit(gray: NDArray[Any], *, spec: InputSpec) -> NDArray[Any]:
+    """Return `gray` resized to (spec.height, spec.width), letterboxed where the spec says so."""
+    if spec.aspect is Aspect.SQUASH:
+        return _resize(gray, height=spec.height, width=spec.width, how=spec.resize)
+    height, width = gray.shape
+    factor = min(spec.height / height, spec.width / width)
+    # A very long, thin film must not round to zero pixels: OpenCV refuses a size of 0.
+    inner_height = max(1, round(height * factor))
+    inner_width = max(1, round(width * factor))
+    top = (spec.height - inner_height) // 2
+    left = (spec.width - inner_width) // 2
+    canvas = np.zeros((spec.height, spec.width), gray.dtype)
+    canvas[top : top + inner_height, left : left + inner_width] = _resize(
+        gray, height=inner_height, width=inner_width, how=spec.resize
+    )
+    return canvas
+
+
+def _resize(gray: NDArray[Any], *, height: int, width: int, how: Resize) -> NDArray[Any]:
+    interpolation = cv2.INTER_LINEAR if how is Resize.BILINEAR else cv2.INTER_AREA
+    return cv2.resize(gray, (width, height), interpolation=interpolation)

@@ -1,0 +1,55 @@
+"""One decoded radiograph, with where its gray levels came from."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FileFormat(StrEnum):
+    """What the content of the file was (never what its name says)."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    TIFF = "tiff"
+    BMP = "bmp"
+    DICOM = "dicom"
+
+
+class GrayMapping(StrEnum):
+    """How stored values became 8-bit gray levels."""
+
+    STORED = "stored"
+    """8-bit in the file, untouched."""
+    VOI_LUT = "voi_lut"
+    """The VOI LUT of the DICOM file (PS3.3 C.11.2.1.1)."""
+    VOI_WINDOW = "voi_window"
+    """The (first) window center and width of the DICOM file (PS3.3 C.11.2.1.2)."""
+    PERCENTILES = "percentiles"
+    """No window in the file: 0.5 to 99.5 percentile of the pixels that are not padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """A radiograph as a person would see it on a screen."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width), uint8, [0, 255], C-contiguous, read-only; larger = brighter = bone."""
+    file_format: FileFormat
+    """Format of the file it came from."""
+    gray_mapping: GrayMapping
+    """How the stored values became 8 bits."""
+    chroma: float = 0.0
+    """Mean over pixels of max(R,G,B) - min(R,G,B), in gray levels [0, 255]; 0 for gray files."""
+    body_part: str | None = None
+    """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8 or self.pixels.size == 0:
+            msg = (
+                "Radiograph.pixels: expected a non-empty (height, width) uint8 array, "
+                f"got shape {self.pixels.shape} dtype {self.pixels.dtype}"
+            )
+            raise ValueError(msg)
+        self.pixels.flags.writeable = False
