@@ -21,7 +21,7 @@ class Reason(StrEnum):
     CORRUPT = "corrupt"
     """Damaged inside: checksum, structure or decoder says so."""
     UNSUPPORTED = "unsupported"
-    """A valid file of a kind that bonefx does not read (several pages, float or signed samples, …)."""
+    """A valid file of a kind that bonefx does not read (several pages, float samples, …)."""
     MISSING_CODEC = "missing_codec"
     """A DICOM transfer syntax whose decoder is not installed; the message names the extra."""
     WRONG_MODALITY = "wrong_modality"
@@ -37,7 +37,7 @@ class Reason(StrEnum):
 
 
 class BonefxError(Exception):
-    """Base of all errors raised on purpose. The message says what was expected, what came, what to do."""
+    """Base of all errors raised on purpose: what was expected, what came, what to do."""
 
     code: str = "error"
     """Stable identifier for logs and JSON."""

@@ -1,0 +1,117 @@
+"""From the network's logit to a probability of fracture and a state; the one home of polarity."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+BROKEN: Final = 0
+"""Class index of a broken bone, as the original presentation prints it."""
+NOT_BROKEN: Final = 1
+"""Class index of a bone that is not broken; the network's logit is the logit of this class."""
+
+
+class State(StrEnum):
+    """What is said of one file."""
+
+    FRACTURE = "fracture"
+    UNCERTAIN = "uncertain"
+    NO_FRACTURE = "no_fracture"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A measured share with its 95 % interval."""
+
+    value: float
+    """[0, 1]."""
+    low: float
+    """Lower end of the 95 % interval, [0, 1]."""
+    high: float
+    """Upper end of the 95 % interval, [0, 1]."""
+    n: int
+    """Radiographs it was measured on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Two thresholds on p_fracture, what they were chosen for, and on which data."""
+
+    name: str
+    no_fracture_below: float
+    """p_fracture under this is `no_fracture`; [0, 1]."""
+    fracture_from: float
+    """p_fracture from this on is `fracture`; [0, 1], >= no_fracture_below; between: `uncertain`."""
+    chosen_for: str
+    """The aim in words, such as "sensitivity >= 0.95 of not-no_fracture"."""
+    chosen_on: str
+    """The data set and split, such as "fracatlas tune"."""
+    sensitivity: Proportion
+    """Share of the fractured films that are not called `no_fracture`, on that data."""
+    specificity: Proportion
+    """Share of the films without fracture that are not called `fracture`, on that data."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.no_fracture_below <= self.fracture_from <= 1.0:
+            msg = (
+                f"operating point {self.name!r}: expected 0 <= no_fracture_below <= fracture_from"
+                f" <= 1, got {self.no_fracture_below} and {self.fracture_from}"
+            )
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one logit means."""
+
+    state: State
+    p_fracture: float
+    """[0, 1], after temperature."""
+    class_index: int
+    """0 broken, 1 not broken: the presentation's `predict().round()`, without operating point."""
+
+
+def decide(logit: float, *, temperature: float, operating_point: OperatingPoint) -> Decision:
+    """Return the decision for one logit.
+
+    Parameters
+    ----------
+    logit
+        Of class 1 = not broken, as the interpreter gives it; finite.
+    temperature
+        > 0; the logit is divided by it (Guo et al., ICML 2017). Keeps the order of films.
+    operating_point
+        The thresholds.
+
+    Raises
+    ------
+    ValueError
+        If the logit is not finite: a broken number must never turn into an answer.
+    """
+    if not math.isfinite(logit):
+        msg = f"expected a finite logit, got {logit}; the model file or the interpreter is broken"
+        raise ValueError(msg)
+    p_fracture = sigmoid(-logit / temperature)
+    return Decision(
+        state=_state(p_fracture, operating_point),
+        p_fracture=p_fracture,
+        # numpy rounds 0.5 to 0, so the presentation calls a tie broken; so do we.
+        class_index=BROKEN if logit <= 0.0 else NOT_BROKEN,
+    )
+
+
+def sigmoid(x: float) -> float:
+    """Return 1 / (1 + exp(-x)) in [0, 1] without overflow."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+def _state(p_fracture: float, point: OperatingPoint) -> State:
+    if p_fracture >= point.fracture_from:
+        return State.FRACTURE
+    if p_fracture < point.no_fracture_below:
+        return State.NO_FRACTURE
+    return State.UNCERTAIN

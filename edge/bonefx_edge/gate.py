@@ -1,0 +1,106 @@
+"""Refuse what the network must not be asked about, before it is asked."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.radiograph import Radiograph
+
+MIN_SIDE_PX: Final = 64
+"""Shortest side that is answered: below it no fracture line could be in the pixels."""
+MAX_CHROMA: Final = 12.0
+"""Mean chroma above this is a color picture, in gray levels; a tinted film scan stays below."""
+BLANK_STD: Final = 2.0
+"""Standard deviation, in gray levels, under which a picture holds nothing to judge."""
+STATISTICS_SIDE_PX: Final = 128
+"""Statistics are taken on an antialiased square of this side, whatever the film's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Closed interval of one statistic, taken from the training radiographs with a margin."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """What the model was made for. Units of the statistics: see `statistics`."""
+
+    mean: Interval
+    std: Interval
+    roughness: Interval
+    excluded_body_parts: tuple[str, ...]
+    """DICOM Body Part Examined values (PS3.16 CID 4031 defined terms) that are out of scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Coarse look of a radiograph, on a 128x128 antialiased copy."""
+
+    mean: float
+    """Mean gray level / 255, [0, 1]."""
+    std: float
+    """Standard deviation of the gray level / 255, [0, 0.5]."""
+    roughness: float
+    """Mean |difference of horizontal and vertical neighbors| / std; noise is about 1.1, films far less."""
+
+
+def statistics(pixels: NDArray[np.uint8]) -> Statistics:
+    """Return the gate's statistics of (height, width) uint8 pixels."""
+    side = STATISTICS_SIDE_PX
+    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
+    std = float(small.std())
+    steps = np.abs(np.diff(small, axis=0)).mean() + np.abs(np.diff(small, axis=1)).mean()
+    # A blank picture has no steps either: roughness 0, and `std` is what refuses it.
+    return Statistics(
+        mean=float(small.mean()), std=std, roughness=float(steps / 2 / std) if std > 0 else 0.0
+    )
+
+
+def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
+    """Return if the model may be asked about this radiograph.
+
+    Raises
+    ------
+    DecodeError
+        With reason too_small, blank, not_a_radiograph or out_of_scope.
+    """
+    height, width = radiograph.pixels.shape
+    if min(height, width) < MIN_SIDE_PX:
+        msg = (
+            f"expected sides of at least {MIN_SIDE_PX} px, got {width}x{height}; send the full film"
+        )
+        raise DecodeError(Reason.TOO_SMALL, msg)
+    if radiograph.body_part in spec.excluded_body_parts:
+        msg = (
+            f"expected a limb, got DICOM Body Part Examined {radiograph.body_part}; read it by eye"
+        )
+        raise DecodeError(Reason.OUT_OF_SCOPE, msg)
+    if radiograph.chroma > MAX_CHROMA:
+        msg = (
+            f"expected a gray radiograph, got a color picture (mean chroma {radiograph.chroma:.0f} "
+            f"gray levels, at most {MAX_CHROMA:.0f}); export the film, not a photo of it"
+        )
+        raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
+    _check_statistics(statistics(radiograph.pixels), spec=spec)
+
+
+def _check_statistics(stats: Statistics, *, spec: GateSpec) -> None:
+    if stats.std * 255 < BLANK_STD:
+        msg = f"expected a picture, got one gray level (std {stats.std * 255:.1f} of 255); expose again"
+        raise DecodeError(Reason.BLANK, msg)
+    for name in ("mean", "std", "roughness"):
+        value: float = getattr(stats, name)
+        interval: Interval = getattr(spec, name)
+        if not interval.low <= value <= interval.high:
+            msg = (
+                f"expected {name} between {interval.low:.3f} and {interval.high:.3f} as in the "
+                f"training radiographs, got {value:.3f}; is this a radiograph of a limb?"
+            )
+            raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)

@@ -1,0 +1,208 @@
+"""What a model file says of itself: `bonefx.json`. The only module that knows its keys."""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from bonefx_edge.decision import BROKEN, OperatingPoint
+from bonefx_edge.errors import ModelFileError
+from bonefx_edge.gate import GateSpec
+from bonefx_edge.preprocess import InputSpec
+
+FORMAT_VERSION: Final = 1
+"""Raised when an older device could misread a newer file."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """What the network's output tensor means."""
+
+    index: int
+    """Element of the flattened output tensor."""
+    quantity: str
+    """Always "logit": an int8 sigmoid saturates at 0.996 and hides ties."""
+    high_means_class: int
+    """Class index whose logit it is: 1, not broken."""
+
+    def __post_init__(self) -> None:
+        if self.quantity != "logit" or self.high_means_class == BROKEN or self.index < 0:
+            msg = (
+                "output: expected quantity 'logit' of class 1 (not broken), got "
+                f"{self.quantity!r} of class {self.high_means_class}, index {self.index}"
+            )
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedRuntime:
+    """One interpreter that opened this very file and gave these answers."""
+
+    name: str
+    """Import name: ai_edge_litert or tflite_runtime."""
+    version: str
+    machine: str
+    """platform.machine(), such as x86_64 or aarch64."""
+    films: int
+    """How many films it was run on."""
+    max_logit_difference: float
+    """Largest |logit - logit of the first runtime in the list| over those films."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the model comes from; shown by `edge-admin verify`, never used to decide."""
+
+    created: str
+    """ISO 8601, UTC."""
+    network: str
+    """Name of the architecture, such as seed."""
+    training_data: str
+    """Data set, licence and attribution."""
+    n_train: int
+    """Radiographs."""
+    representative_sha256: str
+    """Hash over the hashes of the representative data set, or "" for kinds without one."""
+    settings: dict[str, Any]
+    """The training settings as saved by the trainer."""
+    metrics: dict[str, Any]
+    """Metrics with n and 95 % intervals."""
+    converter: str
+    """Versions of TensorFlow and bonefx that wrote the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything the device needs to know about a model beside its weights."""
+
+    format_version: int
+    name: str
+    version: str
+    kind: str
+    """float32, dynamic or int8."""
+    flatbuffer_sha256: str
+    """Of the .tflite bytes before the appended manifest, hexadecimal."""
+    input: InputSpec
+    output: OutputSpec
+    temperature: float
+    """> 0; divides the logit."""
+    labels: tuple[str, str]
+    """Names of class 0 and class 1."""
+    operating_points: tuple[OperatingPoint, ...]
+    """The first is the default."""
+    gate: GateSpec
+    runtimes: tuple[ProvedRuntime, ...]
+    """Interpreters that were proved to open it."""
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            msg = f"temperature: expected a finite number > 0, got {self.temperature}"
+            raise ValueError(msg)
+        names = [point.name for point in self.operating_points]
+        if not names or len(set(names)) != len(names):
+            msg = f"operating_points: expected at least one, with distinct names, got {names}"
+            raise ValueError(msg)
+
+    def operating_point(self, name: str | None) -> OperatingPoint:
+        """Return the operating point of that name, or the default one for None.
+
+        Raises
+        ------
+        ModelFileError
+            If the model has no such operating point; the message lists those it has.
+        """
+        if name is None:
+            return self.operating_points[0]
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        known = ", ".join(point.name for point in self.operating_points)
+        msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
+        raise ModelFileError(msg)
+
+    def to_json(self) -> str:
+        """Return the manifest as JSON text, keys in the order of the fields."""
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Return the manifest that `text` holds.
+
+        Raises
+        ------
+        ModelFileError
+            For text that is not JSON, another format version, and absent, unknown or ill-typed
+            fields.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as err:
+            msg = f"bonefx.json: expected JSON, got {len(text)} characters that are not ({err})"
+            raise ModelFileError(msg) from err
+        version = raw.get("format_version") if isinstance(raw, dict) else None
+        if version != FORMAT_VERSION:
+            msg = (
+                f"bonefx.json: expected format_version {FORMAT_VERSION}, got {version!r}; "
+                "update bonefx on this device, or convert the model again"
+            )
+            raise ModelFileError(msg)
+        try:
+            return _build(cls, raw, where="bonefx.json")
+        except (TypeError, ValueError) as err:
+            msg = f"bonefx.json: {err}; convert the model again"
+            raise ModelFileError(msg) from err
+
+
+def _build(kind: Any, raw: Any, *, where: str) -> Any:
+    """Return `raw` (from json) as an instance of the annotated type `kind`, strictly."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, raw, where=where)
+    if origin is tuple:
+        return _build_tuple(typing.get_args(kind), raw, where=where)
+    if origin is dict:
+        return _expect(raw, dict, where=where)
+    if origin in (types.UnionType, typing.Union):
+        inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
+        return None if raw is None else _build(inner, raw, where=where)
+    if issubclass(kind, Enum):
+        return kind(raw)
+    if kind is float:
+        return float(_expect(raw, (int, float), where=where))
+    return _expect(raw, kind, where=where)
+
+
+def _build_dataclass(kind: Any, raw: Any, *, where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    got = set(_expect(raw, dict, where=where))
+    if got != set(hints):
+        odd = ", ".join(sorted(got ^ set(hints)))
+        msg = f"{where}: absent or unknown fields: {odd}"
+        raise ValueError(msg)
+    values = {key: _build(hints[key], raw[key], where=f"{where}.{key}") for key in hints}
+    return kind(**values)
+
+
+def _build_tuple(args: tuple[Any, ...], raw: Any, *, where: str) -> tuple[Any, ...]:
+    items = _expect(raw, list, where=where)
+    kinds = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
+    if len(kinds) != len(items):
+        msg = f"{where}: expected {len(kinds)} items, got {len(items)}"
+        raise ValueError(msg)
+    pairs = zip(kinds, items, strict=True)
+    return tuple(_build(kind, item, where=f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+
+
+def _expect(raw: Any, kind: Any, *, where: str) -> Any:
+    # bool is an int in Python; a true/false where a number belongs is a mistake.
+    if not isinstance(raw, kind) or isinstance(raw, bool):
+        msg = f"{where}: expected {kind}, got {type(raw).__name__}"
+        raise TypeError(msg)
+    return raw
