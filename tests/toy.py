@@ -1,0 +1,117 @@
+"""A model whose answer is known by construction, for every test that asks a model something.
+
+    logit(film) = (mean gray - 128) / 16        mean over the 150x150 input, gray in [0, 255]
+
+so the logit runs from -8 (black, p_fracture 0.9997) over 0 (gray 128, p_fracture 0.5) to 7.9375
+(white, p_fracture 0.0004), at temperature 1: **dark is broken, bright is not broken**.
+
+- `float32` gives that number in float32.
+- `int8` (uint8 in, scale 1/255, zero point 0; int8 out, scale 1/16, zero point 0) gives it for the
+  mean *rounded to a whole gray level*, exactly: one output step per gray level.
+
+The committed files are complete model files, written by `make_toy_models.py`.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from bonefx_edge.decision import OperatingPoint, Proportion
+from bonefx_edge.gate import GateSpec, Interval
+from bonefx_edge.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
+from bonefx_edge.preprocess import InputSpec
+from numpy.typing import NDArray
+
+FOLDER: Final = Path(__file__).parent / "toy_models"
+KINDS: Final = ("float32", "int8")
+STEP: Final = 1 / 16
+"""Logit per gray level of the mean."""
+GRAY_AT_ZERO: Final = 128
+"""Mean gray level at which the logit is 0."""
+TOY_GATE: Final = GateSpec(
+    mean=Interval(0.02, 0.98),
+    std=Interval(0.0, 0.5),
+    roughness=Interval(0.0, 0.6),
+    excluded_body_parts=("CHEST", "SKULL"),
+)
+"""Lets everything pass but noise, pictures (almost) black or white, chests and skulls."""
+
+
+def toy_path(kind: str) -> Path:
+    """Return the committed model file of that kind."""
+    return FOLDER / f"toy-{kind}.tflite"
+
+
+def toy_logit(x: NDArray[Any], *, kind: str = "float32") -> NDArray[np.float64]:
+    """Return the toy's logit (n,) for x (n, height, width, 1), float [0, 1] or uint8 [0, 255]."""
+    gray = x.astype(np.float64) * (1.0 if x.dtype == np.uint8 else 255.0)
+    mean = gray.reshape(len(x), -1).mean(axis=1)
+    if kind == "int8":
+        mean = np.floor(mean + 0.5)
+    return (mean - GRAY_AT_ZERO) * STEP
+
+
+def film(mean_gray: int, *, height: int = 200, width: int = 160, contrast: int = 20) -> Any:
+    """Return (height, width) uint8 of exactly that mean, before and after any resize.
+
+    The upper half is brighter, the lower half darker by `contrast`, so that the gate does not call
+    it blank. `height` must be even, and mean_gray +- contrast within [0, 255].
+    """
+    pixels = np.full((height, width), mean_gray - contrast, np.uint8)
+    pixels[: height // 2] = mean_gray + contrast
+    return pixels
+
+
+def toy_operating_points() -> tuple[OperatingPoint, ...]:
+    """Return `balanced` (uncertain for mean gray 111 to 145) and `sensitive` (129 to 163)."""
+    full = Proportion(value=1.0, low=0.9, high=1.0, n=40)
+    return (
+        OperatingPoint(
+            name="balanced",
+            no_fracture_below=0.25,
+            fracture_from=0.75,
+            chosen_for="by construction",
+            chosen_on="toy",
+            sensitivity=full,
+            specificity=full,
+        ),
+        OperatingPoint(
+            name="sensitive",
+            no_fracture_below=0.1,
+            fracture_from=0.5,
+            chosen_for="by construction",
+            chosen_on="toy",
+            sensitivity=full,
+            specificity=full,
+        ),
+    )
+
+
+def toy_manifest(kind: str, *, flatbuffer: bytes, **changes: Any) -> Manifest:
+    """Return a manifest for the toy of that kind; `changes` replace fields of it."""
+    fields: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "name": "toy",
+        "version": "1.0.0",
+        "kind": kind,
+        "flatbuffer_sha256": hashlib.sha256(flatbuffer).hexdigest(),
+        "input": InputSpec(),
+        "output": OutputSpec(index=0, quantity="logit", high_means_class=1),
+        "temperature": 1.0,
+        "labels": ("broken", "not broken"),
+        "operating_points": toy_operating_points(),
+        "gate": TOY_GATE,
+        "runtimes": (),
+        "provenance": Provenance(
+            created="2026-01-01T00:00:00+00:00",
+            network="toy",
+            training_data="none: known by construction",
+            n_train=0,
+            representative_sha256="",
+            settings={},
+            metrics={},
+            converter="tests/make_toy_models.py",
+        ),
+    }
+    return Manifest(**(fields | changes))
