@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bonefx_edge.errors import InterpreterError
+
 BROKEN: Final = 0
 """Class index of a broken bone, as the original presentation prints it."""
 NOT_BROKEN: Final = 1
@@ -86,12 +88,12 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
 
     Raises
     ------
-    ValueError
+    InterpreterError
         If the logit is not finite: a broken number must never turn into an answer.
     """
     if not math.isfinite(logit):
         msg = f"expected a finite logit, got {logit}; the model file or the interpreter is broken"
-        raise ValueError(msg)
+        raise InterpreterError(msg)
     p_fracture = sigmoid(-logit / temperature)
     return Decision(
         state=_state(p_fracture, operating_point),

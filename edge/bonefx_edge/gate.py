@@ -48,7 +48,7 @@ class Statistics:
     std: float
     """Standard deviation of the gray level / 255, [0, 0.5]."""
     roughness: float
-    """Mean |difference of horizontal and vertical neighbors| / std; noise is about 1.1, films far less."""
+    """Mean |difference of neighbors| / std; pure noise is about 1.1, films far less."""
 
 
 def statistics(pixels: NDArray[np.uint8]) -> Statistics:
@@ -93,7 +93,7 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
 
 def _check_statistics(stats: Statistics, *, spec: GateSpec) -> None:
     if stats.std * 255 < BLANK_STD:
-        msg = f"expected a picture, got one gray level (std {stats.std * 255:.1f} of 255); expose again"
+        msg = f"expected a picture, got one gray level (std {stats.std * 255:.1f} of 255)"
         raise DecodeError(Reason.BLANK, msg)
     for name in ("mean", "std", "roughness"):
         value: float = getattr(stats, name)

@@ -154,10 +154,11 @@ class Manifest:
             )
             raise ModelFileError(msg)
         try:
-            return _build(cls, raw, where="bonefx.json")
+            manifest: Manifest = _build(cls, raw, where="bonefx.json")
         except (TypeError, ValueError) as err:
             msg = f"bonefx.json: {err}; convert the model again"
             raise ModelFileError(msg) from err
+        return manifest
 
 
 def _build(kind: Any, raw: Any, *, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""Turn a radiograph into the array that the network reads: the one implementation, host and device."""
+"""Turn a radiograph into the array the network reads: one implementation, host and device."""
 
 from dataclasses import dataclass
 from enum import StrEnum

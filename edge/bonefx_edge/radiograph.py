@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class GrayMapping(StrEnum):
     """No window in the file: 0.5 to 99.5 percentile of the pixels that are not padding."""
 
 
+_GRAY_NDIM: Final = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Radiograph:
     """A radiograph as a person would see it on a screen."""
@@ -46,7 +50,7 @@ class Radiograph:
     """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
 
     def __post_init__(self) -> None:
-        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8 or self.pixels.size == 0:
+        if self.pixels.ndim != _GRAY_NDIM or self.pixels.dtype != np.uint8 or self.pixels.size == 0:
             msg = (
                 "Radiograph.pixels: expected a non-empty (height, width) uint8 array, "
                 f"got shape {self.pixels.shape} dtype {self.pixels.dtype}"

@@ -1,0 +1,123 @@
+"""The command edge-classify. Exit codes: 0, 2, 3, 4; see `ExitCode`."""
+
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+from bonefx_edge import NOTICE, __version__
+from bonefx_edge.errors import BonefxError
+from bonefx_edge.outputs import Csv, JsonLines, Table, printable
+from bonefx_edge.sources import list_files
+
+if TYPE_CHECKING:
+    from bonefx_edge.classifier import Classifier
+
+DEFAULT_MODEL: Final = "seed-int8"
+PROGRESS_FROM_FILES: Final = 5
+"""A bar for fewer files would be gone before it is read."""
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    """Every file was answered."""
+    USAGE = 2
+    """The command line is wrong, or names no file; nothing was classified."""
+    SOME_REFUSED = 3
+    """At least one file was refused; the others were answered."""
+    MODEL = 4
+    """The model file or the interpreter cannot be used; nothing was classified."""
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(help=f"Classify bone radiographs. {NOTICE}")
+def classify(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE|DIR...", help="Films; folders are searched recursively."),
+    ] = None,
+    *,
+    model: Annotated[
+        str, typer.Option(help="A model file, or the name of one that comes with the package.")
+    ] = DEFAULT_MODEL,
+    operating_point: Annotated[
+        str | None, typer.Option(help="One of the model's operating points.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Parse, load, classify, print."""
+    if version:
+        sys.stdout.write(f"bonefx {__version__}\n")
+        return
+    if as_json and as_csv:
+        fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
+    files = list(list_files(paths or []))
+    if not files:
+        fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
+    # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
+    from bonefx_edge.classifier import Classifier
+
+    try:
+        classifier = Classifier.load(
+            find_model(model), operating_point=operating_point, threads=threads
+        )
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    output = JsonLines() if as_json else Csv() if as_csv else Table()
+    try:
+        refused = _write_findings(files, classifier=classifier, output=output)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
+
+
+def _write_findings(
+    files: list[Path], *, classifier: "Classifier", output: JsonLines | Csv | Table
+) -> int:
+    """Write one row a file to standard output, in order, and return how many were refused."""
+    sys.stdout.write(output.header())
+    refused = 0
+    with _progress(files) as progressing:
+        for path in progressing:
+            finding = classifier.classify(path)
+            refused += finding.reason is not None
+            sys.stdout.write(output.row(finding))
+            sys.stdout.flush()
+    return refused
+
+
+def find_model(name: str) -> Path:
+    """Return the path of a shipped model of that name, or `name` itself as a path."""
+    from bonefx_edge.model_file import shipped_models
+
+    return shipped_models().get(name, Path(name))
+
+
+def fail(message: str, *, code: ExitCode) -> NoReturn:
+    """Say why on standard error and leave with `code`."""
+    sys.stderr.write(f"error: {printable(message)}\n")
+    raise typer.Exit(code)
+
+
+def _progress(files: list[Path]) -> AbstractContextManager[Iterable[Path]]:
+    """Return the files behind a progress bar on standard error, if a person is there to see it."""
+    # A table on the same terminal is its own progress; a bar would tear its lines.
+    if len(files) < PROGRESS_FROM_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
+        return nullcontext(files)
+    return typer.progressbar(files, label="classifying", file=sys.stderr)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,146 @@
+"""Look at this device and say what is wrong and which command mends it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.errors import BonefxError
+from bonefx_edge.interpreter import RUNTIMES, installed_runtimes
+
+MIN_FREE_DISK_MIB: Final = 200
+"""Under this a burst of films and their results may fill the disk."""
+CODECS: Final = ("pylibjpeg-openjpeg", "pyjpegls", "python-gdcm")
+_BITS_64: Final = 64
+_MIB: Final = 1024 * 1024
+
+
+class Health(StrEnum):
+    """How one check went."""
+
+    OK = "ok"
+    WARN = "warn"
+    """Works, with less than there could be."""
+    FAIL = "fail"
+    """Classification does not work, or cannot be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    health: Health
+    found: str
+    remedy: str = ""
+    """The command or act that mends it; empty where nothing is to mend."""
+
+
+def examine(*, model: Path) -> list[Check]:
+    """Return one check a line of `edge-admin doctor`, in reading order."""
+    looks: tuple[Callable[[], Check], ...] = (
+        _board,
+        _python,
+        _versions,
+        _interpreter,
+        _numpy_abi,
+        _codecs,
+        lambda: _model(model),
+        _disk,
+    )
+    return [look() for look in looks]
+
+
+def board() -> str:
+    """Return the name of the board or processor, in the words of the system."""
+    device_tree = Path("/proc/device-tree/model")
+    if device_tree.exists():
+        return device_tree.read_text().strip("\0\n ")
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _board() -> Check:
+    found = f"{board()}, {platform.machine()}, {os.cpu_count()} cores"
+    return Check("board", Health.OK, found)
+
+
+def _python() -> Check:
+    bits = struct.calcsize("P") * 8
+    found = f"{platform.python_version()}, {bits} bit, {sys.prefix}"
+    if bits != _BITS_64:
+        remedy = "LiteRT has no 32-bit wheels: install the 64-bit system, or use tflite-runtime"
+        return Check("python", Health.WARN, found, remedy)
+    return Check("python", Health.OK, found)
+
+
+def _versions() -> Check:
+    names = ("bonefx", "numpy", "opencv-python-headless", "simplejpeg", "pydicom", "typer")
+    found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    return Check("packages", Health.OK, found)
+
+
+def _interpreter() -> Check:
+    installed = installed_runtimes()
+    if not installed:
+        return Check("interpreter", Health.FAIL, "none", "pip install ai-edge-litert")
+    found = ", ".join(f"{info.name} {info.version}" for info in installed)
+    if len(installed) == len(RUNTIMES):
+        remedy = f"{installed[0].name} is used; uninstall the other to be sure"
+        return Check("interpreter", Health.WARN, found, remedy)
+    return Check("interpreter", Health.OK, found)
+
+
+def _numpy_abi() -> Check:
+    names = [info.name for info in installed_runtimes()]
+    if names == ["tflite_runtime"] and not np.__version__.startswith("1."):
+        remedy = "pip install 'numpy<2' 'opencv-python-headless<4.12'"
+        return Check("numpy ABI", Health.FAIL, f"NumPy {np.__version__} under {names[0]}", remedy)
+    return Check("numpy ABI", Health.OK, f"NumPy {np.__version__}")
+
+
+def _codecs() -> Check:
+    absent = []
+    for name in CODECS:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        found = f"absent: {', '.join(absent)}; some compressed DICOM files will be refused"
+        return Check("DICOM codecs", Health.WARN, found, 'pip install "bonefx[codecs]"')
+    return Check("DICOM codecs", Health.OK, "JPEG 2000, JPEG-LS, lossless JPEG")
+
+
+def _model(path: Path) -> Check:
+    try:
+        classifier = Classifier.load(path)
+    except BonefxError as err:
+        return Check("model", Health.FAIL, str(err), f"edge-admin verify {path}")
+    model, runtime = classifier.model, classifier.runtime
+    found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}"
+    proved = [r.name for r in classifier.manifest.runtimes if r.version == runtime.version]
+    if runtime.name not in proved:
+        remedy = "the model was not proved on this interpreter: convert with --prove-with"
+        return Check("model", Health.WARN, f"{found}, {runtime.name} {runtime.version}", remedy)
+    return Check("model", Health.OK, found)
+
+
+def _disk() -> Check:
+    free_mib = shutil.disk_usage(Path.cwd()).free // _MIB
+    found = f"{free_mib} MiB free here"
+    if free_mib < MIN_FREE_DISK_MIB:
+        return Check("disk", Health.FAIL, found, f"free at least {MIN_FREE_DISK_MIB} MiB")
+    return Check("disk", Health.OK, found)

@@ -1,0 +1,67 @@
+"""What is said of one file: the value that every output writes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bonefx_edge.decision import State
+from bonefx_edge.errors import Reason
+from bonefx_edge.radiograph import GrayMapping
+
+SCHEMA: Final = "bonefx.finding/1"
+"""Raised when a field changes its meaning or goes away; new fields do not raise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """Which model file gave the answer."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of the whole model file, hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Wall-clock time of each stage, in milliseconds; None where a stage was not reached."""
+
+    read_ms: float | None = None
+    hash_ms: float | None = None
+    decode_ms: float | None = None
+    gate_ms: float | None = None
+    preprocess_ms: float | None = None
+    invoke_ms: float | None = None
+    total_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Result for one file. A refused file has a reason and no numbers, any other the reverse."""
+
+    path: str
+    """As given by the caller, or as found in the folder given."""
+    sha256: str | None
+    """Of the file's content, hexadecimal; None where the content could not be read."""
+    state: State
+    reason: Reason | None
+    """Why the file was refused."""
+    detail: str | None
+    """The refusal in words: what was expected, what came, what to do."""
+    p_fracture: float | None
+    """[0, 1], after temperature."""
+    class_index: int | None
+    """0 broken, 1 not broken, as the original presentation prints it; ignores operating points."""
+    operating_point: str
+    """Name of the operating point that made `state` of `p_fracture`."""
+    model: ModelId
+    runtime: str
+    """Interpreter and its version."""
+    gray_mapping: GrayMapping | None
+    """How stored values became gray levels."""
+    timings: Timings
+
+    def __post_init__(self) -> None:
+        refused = self.state is State.REFUSED
+        if refused != (self.reason is not None) or refused != (self.p_fracture is None):
+            msg = f"finding: state {self.state} does not go with reason {self.reason}"
+            raise ValueError(msg)

@@ -1,0 +1,118 @@
+"""Write findings as JSON lines, as CSV, or as a table for people. The only home of their keys."""
+
+import csv
+import dataclasses
+import io
+import json
+from typing import Any, Final
+
+from bonefx_edge import NOTICE
+from bonefx_edge.finding import SCHEMA, Finding
+
+_TIMING_DIGITS: Final = 3
+"""Microseconds: finer is noise."""
+
+
+def to_record(finding: Finding) -> dict[str, Any]:
+    """Return the finding as the JSON object of docs/finding.md, keys in that order."""
+    timings = dataclasses.asdict(finding.timings)
+    return {
+        "schema": SCHEMA,
+        "path": finding.path,
+        "sha256": finding.sha256,
+        "state": finding.state.value,
+        "reason": finding.reason.value if finding.reason else None,
+        "detail": finding.detail,
+        "p_fracture": finding.p_fracture,
+        "class_index": finding.class_index,
+        "operating_point": finding.operating_point,
+        "model": dataclasses.asdict(finding.model),
+        "runtime": finding.runtime,
+        "gray_mapping": finding.gray_mapping.value if finding.gray_mapping else None,
+        "timings_ms": {
+            name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
+            for name, value in timings.items()
+        },
+        "notice": NOTICE,
+    }
+
+
+class JsonLines:
+    """One JSON object a line; ASCII, so that any path survives any terminal encoding."""
+
+    def header(self) -> str:
+        """Return nothing: JSON lines have no header."""
+        return ""
+
+    def row(self, finding: Finding) -> str:
+        """Return one line with its line end."""
+        return json.dumps(to_record(finding), allow_nan=False) + "\n"
+
+
+class Csv:
+    """The same record, nested keys joined by a dot; RFC 4180."""
+
+    def header(self) -> str:
+        """Return the line of column names."""
+        return _csv_line(_CSV_COLUMNS)
+
+    def row(self, finding: Finding) -> str:
+        """Return one line with its line end; empty cells stand for null."""
+        flat = _flatten(to_record(finding))
+        cells = ["" if flat[name] is None else str(flat[name]) for name in _CSV_COLUMNS]
+        return _csv_line([printable(cell) for cell in cells])
+
+
+class Table:
+    """Columns for people, narrow ones first so that a row can be printed as soon as it is known."""
+
+    def header(self) -> str:
+        """Return the notice and the line of column names."""
+        return f"{NOTICE}\n{'state':<12} {'p_fracture':>10} {'class':>5} {'ms':>8}  file\n"
+
+    def row(self, finding: Finding) -> str:
+        """Return one line, with the reason and its words under a refused file."""
+        p = "-" if finding.p_fracture is None else f"{finding.p_fracture:.3f}"
+        index = "-" if finding.class_index is None else str(finding.class_index)
+        total = finding.timings.total_ms or 0.0
+        name = printable(finding.path)
+        line = f"{finding.state.value:<12} {p:>10} {index:>5} {total:>8.1f}  {name}\n"
+        if finding.reason:
+            line += f"{'':12} {finding.reason.value}: {printable(finding.detail or '')}\n"
+        return line
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters and undecodable bytes escaped: one line of UTF-8.
+
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(escaped)
+
+
+def _flatten(record: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": v for inner, v in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
+
+
+_CSV_COLUMNS: Final = (
+    *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
+    *("operating_point", "model.name", "model.version", "model.sha256", "runtime", "gray_mapping"),
+    *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "gate")),
+    *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "total")),
+    "notice",
+)
+"""Written out, so that a new key cannot shift the columns of an old reader unnoticed."""
