@@ -11,7 +11,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from bonefx_edge.model_file import write_model_file
-from toy import FOLDER, GRAY_AT_ZERO, KINDS, STEP, toy_manifest
+from toy import FOLDER, FUTURE, GRAY_AT_ZERO, KINDS, STEP, toy_manifest
 
 SIDE = 150
 """Pixels; height and width of the input."""
@@ -21,7 +21,7 @@ TILE = 10
 
 def toy_flatbuffer(kind: str) -> bytes:
     """Return the .tflite bytes of the toy network: average pool over the film, one dense unit."""
-    build = {"float32": _float_graph, "int8": _int8_graph}[kind]
+    build = {"float32": _float_graph, "int8": _int8_graph, "future": _future_graph}[kind]
     model = schema.ModelT()
     model.version = 3
     model.description = f"bonefx toy, {kind}"
@@ -52,6 +52,12 @@ def _float_graph(model: schema.ModelT) -> schema.SubGraphT:
         _dense(model, (2, 3, 4), 5, version=1),
     ]
     return _graph(tensors, operators)
+
+
+def _future_graph(model: schema.ModelT) -> schema.SubGraphT:
+    graph = _float_graph(model)
+    model.operatorCodes[-1].version = 99  # no interpreter has it
+    return graph
 
 
 def _int8_graph(model: schema.ModelT) -> schema.SubGraphT:
@@ -145,12 +151,13 @@ def _quantize(model, source, target) -> schema.OperatorT:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write toy-float32.tflite and toy-int8.tflite into `folder`."""
+    """Write the model files of both kinds, and a network that no interpreter opens."""
     folder.mkdir(exist_ok=True)
     for kind in KINDS:
         flatbuffer = toy_flatbuffer(kind)
         manifest = toy_manifest(kind, flatbuffer=flatbuffer)
         write_model_file(folder / f"toy-{kind}.tflite", flatbuffer=flatbuffer, manifest=manifest)
+    FUTURE.write_bytes(toy_flatbuffer("future"))
 
 
 if __name__ == "__main__":

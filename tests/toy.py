@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 FOLDER: Final = Path(__file__).parent / "toy_models"
 KINDS: Final = ("float32", "int8")
+FUTURE: Final = FOLDER / "future-operator.bin"
+"""A .tflite (no manifest) whose dense operator is of a version that no interpreter has."""
 STEP: Final = 1 / 16
 """Logit per gray level of the mean."""
 GRAY_AT_ZERO: Final = 128

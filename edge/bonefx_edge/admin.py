@@ -9,6 +9,7 @@ import typer
 
 from bonefx_edge import NOTICE
 from bonefx_edge.cli import DEFAULT_MODEL, ExitCode, fail, find_model
+from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.manifest import Manifest
 
@@ -69,7 +70,8 @@ def describe(manifest: Manifest) -> str:
     """Return the manifest in lines for people."""
     spec, about = manifest.input, manifest.provenance
     lines = [
-        f"model        {manifest.name} {manifest.version}, {manifest.kind}, network {about.network}",
+        f"model        {manifest.name} {manifest.version}, {manifest.kind}",
+        f"network      {about.network}",
         f"classes      0 = {manifest.labels[0]}, 1 = {manifest.labels[1]}",
         f"input        {spec.width}x{spec.height}, {spec.resize}, {spec.aspect}, {spec.scale}",
         f"temperature  {manifest.temperature:.4g}",
@@ -80,21 +82,25 @@ def describe(manifest: Manifest) -> str:
         f"metrics      {json.dumps(about.metrics)}",
     ]
     for point in manifest.operating_points:
-        lines += [
-            f"operating point {point.name}: {point.chosen_for}, on {point.chosen_on}",
-            f"  no_fracture below {point.no_fracture_below:.4f}, "
-            f"fracture from {point.fracture_from:.4f}",
-            *(
-                f"  {name} {p.value:.3f} (95 % {p.low:.3f} to {p.high:.3f}, n {p.n})"
-                for name, p in (("sens", point.sensitivity), ("spec", point.specificity))
-            ),
-        ]
+        lines += _describe_operating_point(point)
     lines += [
         f"proved on    {r.name} {r.version} {r.machine}: {r.films} films, "
         f"largest logit difference {r.max_logit_difference:.3g}"
         for r in manifest.runtimes
     ]
     return "\n".join([*lines, NOTICE, ""])
+
+
+def _describe_operating_point(point: OperatingPoint) -> list[str]:
+    lines = [
+        f"operating point {point.name}: {point.chosen_for}, on {point.chosen_on}",
+        f"  no_fracture below {point.no_fracture_below:.4f}",
+        f"  fracture from {point.fracture_from:.4f}",
+    ]
+    for name, share in (("sensitivity", point.sensitivity), ("specificity", point.specificity)):
+        interval = f"95 % {share.low:.3f} to {share.high:.3f}, n {share.n}"
+        lines.append(f"  {name} {share.value:.3f} ({interval})")
+    return lines
 
 
 def main() -> None:

@@ -11,11 +11,12 @@ import typer
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.errors import BonefxError
-from bonefx_edge.outputs import Csv, JsonLines, Table, printable
 from bonefx_edge.sources import list_files
+from bonefx_edge.text import printable
 
 if TYPE_CHECKING:
     from bonefx_edge.classifier import Classifier
+    from bonefx_edge.outputs import Csv, JsonLines, Table
 
 DEFAULT_MODEL: Final = "seed-int8"
 PROGRESS_FROM_FILES: Final = 5
@@ -52,6 +53,9 @@ def classify(
         str | None, typer.Option(help="One of the model's operating points.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
+    runtime: Annotated[
+        str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -67,10 +71,11 @@ def classify(
         fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.classifier import Classifier
+    from bonefx_edge.outputs import Csv, JsonLines, Table
 
     try:
         classifier = Classifier.load(
-            find_model(model), operating_point=operating_point, threads=threads
+            find_model(model), operating_point=operating_point, threads=threads, runtime=runtime
         )
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
@@ -83,7 +88,7 @@ def classify(
 
 
 def _write_findings(
-    files: list[Path], *, classifier: "Classifier", output: JsonLines | Csv | Table
+    files: list[Path], *, classifier: "Classifier", output: "JsonLines | Csv | Table"
 ) -> int:
     """Write one row a file to standard output, in order, and return how many were refused."""
     sys.stdout.write(output.header())

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bonefx_edge import NOTICE
 from bonefx_edge.finding import SCHEMA, Finding
+from bonefx_edge.text import printable
 
 _TIMING_DIGITS: Final = 3
 """Microseconds: finer is noise."""
@@ -80,16 +81,6 @@ class Table:
         if finding.reason:
             line += f"{'':12} {finding.reason.value}: {printable(finding.detail or '')}\n"
         return line
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with control characters and undecodable bytes escaped: one line of UTF-8.
-
-    >>> printable("a\nb")
-    'a\\nb'
-    """
-    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return "".join(escaped)
 
 
 def _flatten(record: dict[str, Any]) -> dict[str, Any]:

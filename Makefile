@@ -1,0 +1,65 @@
+# Every habit has a target. A fresh machine needs python3 (3.11 to 3.13) with venv, and make.
+PYTHON ?= python3
+DATA ?= $(or $(BONEFX_DATA),../shared/data)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test lint test-tflite train-seed bench clean
+
+help:
+	@echo "make demo         device package into .venv, classify real radiographs, print a table"
+	@echo "make test         everything into .venv-dev, linters, types, whole suite"
+	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
+	@echo "make train-seed   reproduce the shipped model from DATA=$(DATA)"
+	@echo "make bench        accuracy and latency of the shipped models on DATA=$(DATA)"
+
+# ---- environments: the stamp is newer than what it was made from ----
+
+.venv/stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet -c constraints.txt -e ".[codecs]" pydicom-data
+	@touch $@
+
+.venv-dev/stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+# LiteRT is a base dependency; here it is taken out so that the alternative is really what runs.
+.venv-tflite/stamp: pyproject.toml constraints-tflite.txt
+	$(PYTHON) -m venv .venv-tflite
+	.venv-tflite/bin/pip install --quiet -c constraints-tflite.txt -e ".[tflite-runtime,codecs]" \
+		pydicom-data pillow hypothesis pytest pytest-timeout
+	.venv-tflite/bin/pip uninstall --quiet --yes ai-edge-litert
+	@touch $@
+
+# ---- what people run ----
+
+# edge-classify leaves with 3 when files were refused, and the demo has a chest film that must be.
+demo: .venv/stamp
+	.venv/bin/python demo/make_films.py demo-out/films
+	@.venv/bin/edge-classify demo-out/films --json > demo-out/findings.jsonl || test $$? -eq 3
+	@.venv/bin/edge-classify demo-out/films || test $$? -eq 3
+	@echo "The same as JSON lines: demo-out/findings.jsonl"
+
+test: lint
+	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest
+
+lint: .venv-dev/stamp
+	.venv-dev/bin/ruff check
+	.venv-dev/bin/ruff format --check
+	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports
+
+test-tflite: .venv-tflite/stamp
+	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest tests/edge tests/end_to_end -m "not host"
+
+train-seed: .venv-dev/stamp .venv-tflite/stamp
+	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed
+	.venv-dev/bin/bonefx-convert runs/seed --out models --prove-with .venv-tflite/bin/python
+
+bench: .venv-dev/stamp
+	.venv-dev/bin/python benchmarks/accuracy.py --data $(DATA)/fracatlas
+	.venv-dev/bin/python benchmarks/latency.py --data $(DATA)
+
+clean:
+	rm -rf .venv .venv-dev .venv-tflite demo-out build dist

@@ -1,0 +1,99 @@
+"""edge-admin through the installed script."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bonefx_edge import doctor
+from bonefx_edge.doctor import Health, examine
+from bonefx_edge.errors import Reason
+from bonefx_edge.interpreter import RuntimeInfo, installed_runtimes
+from toy import toy_path
+
+SCRIPT = Path(sys.executable).with_name("edge-admin")
+
+
+def run(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [str(SCRIPT), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def health(name: str, **kwargs) -> tuple[Health, str, str]:
+    checks = examine(model=kwargs.get("model", toy_path("int8")))
+    check = next(check for check in checks if check.name == name)
+    return check.health, check.found, check.remedy
+
+
+def test_doctor_names_runtime_versions_abi_processor_model_and_disk() -> None:
+    done = run("doctor", "--model", toy_path("int8"), "--json")
+    checks = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 0
+    assert set(checks) == {
+        *("board", "python", "packages", "interpreter", "numpy ABI", "DICOM codecs", "model"),
+        "disk",
+    }
+    assert installed_runtimes()[0].version in checks["interpreter"]["found"]
+    assert "toy 1.0.0" in checks["model"]["found"]
+
+
+def test_doctor_exits_1_and_names_the_command_when_the_model_is_broken(tmp_path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(toy_path("int8").read_bytes()[:-1])
+    done = run("doctor", "--model", broken)
+    assert done.returncode == 1
+    assert "fail  model" in done.stdout
+    assert f"-> edge-admin verify {broken}" in done.stdout
+
+
+def test_doctor_says_when_no_interpreter_is_installed(monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "installed_runtimes", lambda: ())
+    assert health("interpreter") == (Health.FAIL, "none", "pip install ai-edge-litert")
+
+
+def test_doctor_says_when_numpy_is_too_new_for_tflite_runtime(monkeypatch) -> None:
+    old = RuntimeInfo("tflite_runtime", "2.14.0")
+    monkeypatch.setattr(doctor, "installed_runtimes", lambda: (old,))
+    monkeypatch.setattr(doctor.np, "__version__", "2.4.0")
+    found = health("numpy ABI")
+    assert (found[0], "'numpy<2'" in found[2]) == (Health.FAIL, True)
+
+
+def test_doctor_warns_of_32_bits(monkeypatch) -> None:
+    monkeypatch.setattr(doctor.struct, "calcsize", lambda _: 4)
+    found = health("python")
+    assert (found[0], "32-bit" in found[2]) == (Health.WARN, True)
+
+
+def test_doctor_fails_when_the_disk_is_almost_full(monkeypatch) -> None:
+    usage = doctor.shutil.disk_usage("/")._replace(free=10 * 1024 * 1024)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    assert health("disk")[:2] == (Health.FAIL, "10 MiB free here")
+
+
+def test_doctor_warns_of_a_model_that_was_not_proved_on_this_interpreter() -> None:
+    found = health("model")
+    assert (found[0], "--prove-with" in found[2]) == (Health.WARN, True)
+
+
+def test_verify_shows_what_a_model_file_says_of_itself() -> None:
+    done = run("verify", toy_path("int8"))
+    assert done.returncode == 0
+    for words in ("ok: sha256", "toy 1.0.0, int8", "0 = broken, 1 = not broken", "n 40"):
+        assert words in done.stdout
+
+
+def test_verify_exits_4_on_an_altered_file(tmp_path) -> None:
+    altered = bytearray(toy_path("int8").read_bytes())
+    altered[100] ^= 1
+    (tmp_path / "altered.tflite").write_bytes(altered)
+    done = run("verify", tmp_path / "altered.tflite")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "altered or damaged" in done.stderr
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_code_is_explained_in_the_documentation(reason: Reason) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+    assert f"`{reason.value}`" in text

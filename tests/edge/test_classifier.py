@@ -1,0 +1,159 @@
+"""One function from a file to a finding; usable from another program."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.decision import State, sigmoid
+from bonefx_edge.errors import InterpreterError, ModelFileError, Reason
+from bonefx_edge.model_file import ModelFile, write_model_file
+from bonefx_edge.radiograph import GrayMapping
+from toy import film, toy_manifest, toy_path
+
+
+@pytest.fixture(name="classifier", params=["float32", "int8"])
+def _classifier(request) -> Classifier:
+    return Classifier.load(toy_path(request.param))
+
+
+def write_film(path: Path, mean_gray: int) -> Path:
+    cv2.imwrite(str(path), film(mean_gray))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mean_gray", "state", "class_index"),
+    [
+        (60, State.FRACTURE, 0),
+        (120, State.UNCERTAIN, 0),
+        (136, State.UNCERTAIN, 1),
+        (200, State.NO_FRACTURE, 1),
+    ],
+)
+def test_the_finding_is_what_the_toy_says_by_construction(
+    tmp_path, classifier, mean_gray: int, state: State, class_index: int
+) -> None:
+    path = write_film(tmp_path / "film.png", mean_gray)
+    finding = classifier.classify(path)
+    assert (finding.state, finding.class_index) == (state, class_index)
+    assert finding.p_fracture == pytest.approx(sigmoid((128 - mean_gray) / 16), abs=1e-5)
+    assert finding.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert finding.gray_mapping is GrayMapping.STORED
+    assert (finding.reason, finding.detail) == (None, None)
+
+
+def test_every_stage_is_timed_and_the_total_is_at_least_their_sum(tmp_path, classifier) -> None:
+    timings = classifier.classify(write_film(tmp_path / "film.png", 60)).timings
+    stages = (
+        *(timings.read_ms, timings.hash_ms, timings.decode_ms, timings.gate_ms),
+        *(timings.preprocess_ms, timings.invoke_ms),
+    )
+    assert all(stage is not None and stage >= 0 for stage in stages)
+    assert timings.total_ms >= sum(stages)
+
+
+def test_a_file_that_cannot_be_judged_is_refused_with_reason_and_words(tmp_path, classifier):
+    path = tmp_path / "notes.txt"
+    path.write_text("no film")
+    finding = classifier.classify(path)
+    assert (finding.state, finding.reason) == (State.REFUSED, Reason.NOT_AN_IMAGE)
+    assert (finding.p_fracture, finding.class_index, finding.gray_mapping) == (None, None, None)
+    assert "expected" in finding.detail
+    assert finding.sha256 == hashlib.sha256(b"no film").hexdigest()
+    assert finding.timings.invoke_ms is None
+
+
+def test_a_file_that_is_not_there_is_refused_without_a_hash(tmp_path, classifier) -> None:
+    finding = classifier.classify(tmp_path / "gone.png")
+    assert (finding.reason, finding.sha256) == (Reason.UNREADABLE, None)
+
+
+def test_garbage_is_never_called_no_fracture(tmp_path, classifier) -> None:
+    rng = np.random.default_rng(0)
+    pictures = {
+        "noise": rng.integers(0, 256, (300, 300), dtype=np.uint8),
+        "white": np.full((300, 300), 255, np.uint8),
+        "black": np.zeros((300, 300), np.uint8),
+        "color": rng.integers(0, 256, (300, 300, 3), dtype=np.uint8),
+    }
+    for name, pixels in pictures.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
+        assert classifier.classify(tmp_path / f"{name}.png").state is State.REFUSED, name
+
+
+def test_the_original_is_not_altered(tmp_path, classifier) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    classifier.classify(path)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_the_operating_point_is_the_one_asked_for(tmp_path) -> None:
+    path = write_film(tmp_path / "film.png", 120)  # p_fracture 0.62
+    sensitive = Classifier.load(toy_path("int8"), operating_point="sensitive").classify(path)
+    assert (sensitive.state, sensitive.operating_point) == (State.FRACTURE, "sensitive")
+    assert Classifier.load(toy_path("int8")).classify(path).operating_point == "balanced"
+
+
+def test_the_temperature_of_the_model_file_is_used(tmp_path) -> None:
+    flatbuffer = ModelFile.read(toy_path("int8")).flatbuffer
+    manifest = toy_manifest("int8", flatbuffer=flatbuffer, temperature=4.0)
+    write_model_file(tmp_path / "warm.tflite", flatbuffer=flatbuffer, manifest=manifest)
+    finding = Classifier.load(tmp_path / "warm.tflite").classify(
+        write_film(tmp_path / "film.png", 64)
+    )
+    assert finding.p_fracture == pytest.approx(sigmoid((128 - 64) / 16 / 4))
+
+
+def test_a_model_that_does_not_fit_its_manifest_is_refused_at_loading(tmp_path) -> None:
+    flatbuffer = ModelFile.read(toy_path("int8")).flatbuffer
+    manifest = toy_manifest("float32", flatbuffer=flatbuffer)
+    write_model_file(tmp_path / "wrong.tflite", flatbuffer=flatbuffer, manifest=manifest)
+    with pytest.raises(ModelFileError, match="do not belong together"):
+        Classifier.load(tmp_path / "wrong.tflite")
+
+
+def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_path) -> None:
+    class Broken:
+        """An interpreter whose network overflowed."""
+
+        def __init__(self, real) -> None:
+            self.runtime, self.input, self.output = real.runtime, real.input, real.output
+
+        def logits(self, x):
+            return np.full((len(x), 1), np.nan, np.float32)
+
+    from bonefx_edge.interpreter import open_interpreter
+
+    model = ModelFile.read(toy_path("float32"))
+    classifier = Classifier(model, Broken(open_interpreter(model.flatbuffer)))
+    with pytest.raises(InterpreterError, match="expected a finite logit"):
+        classifier.classify(write_film(tmp_path / "film.png", 60))
+
+
+def test_every_field_of_the_manifest_is_read_by_code() -> None:
+    """A field that nothing reads is a promise that nobody keeps (the MONAI tale)."""
+    import dataclasses
+
+    import bonefx_edge
+    from bonefx_edge.decision import OperatingPoint, Proportion
+    from bonefx_edge.gate import GateSpec, Interval
+    from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+    from bonefx_edge.preprocess import InputSpec
+
+    package = Path(bonefx_edge.__file__).parent
+    code = "\n".join(path.read_text() for path in package.glob("*.py"))
+    unread = [
+        f"{kind.__name__}.{field.name}"
+        for kind in (
+            *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
+            *(ProvedRuntime, Provenance),
+        )
+        for field in dataclasses.fields(kind)
+        # GateSpec's statistics are read by name, from the list in gate.py.
+        if f".{field.name}" not in code and f'"{field.name}"' not in code
+    ]
+    assert unread == []

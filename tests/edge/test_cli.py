@@ -1,0 +1,163 @@
+"""edge-classify through the installed script: streams, exit codes, options."""
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from bonefx_edge import NOTICE, __version__
+from toy import film, toy_path
+
+SCRIPT = Path(sys.executable).with_name("edge-classify")
+TOY = f"--model={toy_path('int8')}"
+
+
+def run(*args: object, **kwargs) -> subprocess.CompletedProcess[str]:
+    command = [str(SCRIPT), *map(str, args)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, **kwargs
+    )
+
+
+@pytest.fixture(name="films", scope="module")
+def _films(tmp_path_factory) -> Path:
+    """Return a folder: a broken film, one that is not, and one that is none."""
+    folder = tmp_path_factory.mktemp("films")
+    cv2.imwrite(str(folder / "dark.png"), film(60))
+    cv2.imwrite(str(folder / "light.jpg"), film(200))
+    (folder / "notes.txt").write_text("not a film")
+    return folder
+
+
+def test_all_answered_exits_0_and_prints_one_json_object_a_file_in_order(films) -> None:
+    done = run(films / "light.jpg", films / "dark.png", "--json", TOY)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [Path(r["path"]).name for r in records] == ["light.jpg", "dark.png"]
+    assert [r["state"] for r in records] == ["no_fracture", "fracture"]
+    assert all(r["notice"] == NOTICE for r in records)
+
+
+def test_some_refused_exits_3_and_still_answers_the_others(films) -> None:
+    done = run(films, "--json", TOY)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert [(r["state"], r["reason"]) for r in records] == [
+        *(("fracture", None), ("no_fracture", None), ("refused", "not_an_image"))
+    ]
+
+
+def test_a_file_that_is_not_there_is_a_refused_line_not_a_crash(films) -> None:
+    done = run(films / "gone.png", films / "dark.png", "--json", TOY)
+    reasons = [json.loads(line)["reason"] for line in done.stdout.splitlines()]
+    assert (done.returncode, reasons) == (3, ["unreadable", None])
+
+
+def test_csv_has_a_header_and_a_row_a_file(films) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(films, "--csv", TOY).stdout)))
+    assert [row["state"] for row in rows] == ["fracture", "no_fracture", "refused"]
+
+
+def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
+    done = run(films, TOY)
+    assert NOTICE in done.stdout
+    assert "not_an_image: expected" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "name files or folders"),
+        (("--json", "--csv", "x"), "choose one"),
+        (("--threads", "0", "x"), "threads"),
+        (("--nonesuch",), "No such option"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_with_nothing_on_standard_output(args, says: str) -> None:
+    done = run(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+
+
+def test_an_empty_folder_exits_2(tmp_path) -> None:
+    assert run(tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--model", "nonesuch.tflite"), "No such file"),
+        (("--model", __file__), "make it with bonefx-convert"),
+        ((TOY, "--operating-point", "nonesuch"), "expected one of balanced, sensitive"),
+        ((TOY, "--runtime", "nonesuch"), "expected the interpreter nonesuch"),
+    ],
+)
+def test_a_model_that_cannot_be_used_exits_4_and_classifies_nothing(films, args, says) -> None:
+    done = run(films, *args)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_model_and_the_operating_point_asked_for_are_used(films) -> None:
+    done = run(films / "dark.png", "--json", TOY, "--operating-point", "sensitive")
+    record = json.loads(done.stdout)
+    assert (record["model"]["name"], record["operating_point"]) == ("toy", "sensitive")
+
+
+def test_help_and_version_do_not_wait_for_heavy_imports() -> None:
+    code = (
+        "import sys\n"
+        "import bonefx_edge.cli as cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'pydicom', 'ai_edge_litert', 'tflite_runtime'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    for option in ("--help", "--version"):
+        subprocess.run([sys.executable, "-c", code, option], check=True, timeout=60)
+    assert run("--version").stdout == f"bonefx {__version__}\n"
+    assert "not a diagnosis" in " ".join(run("--help").stdout.split())
+
+
+def test_progress_is_drawn_on_standard_error_only_for_a_person(films) -> None:
+    many = [films / "dark.png"] * 6
+    assert "classifying" not in run(*many, "--json", TOY).stderr
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as stderr:
+        command = [str(SCRIPT), *map(str, many), "--json", TOY]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=stderr, check=True, timeout=60
+        )
+    drawn = os.read(controller, 100_000).decode()
+    os.close(controller)
+    assert "classifying" in drawn
+    assert len(done.stdout.splitlines()) == 6
+
+
+def test_names_that_are_no_text_are_classified_and_printed(tmp_path) -> None:
+    odd = os.fsencode(tmp_path) + b"/new\nline \xff.png"
+    cv2.imwrite(str(tmp_path / "plain.png"), film(60))
+    os.rename(tmp_path / "plain.png", odd)  # noqa: PTH104 bytes paths exist in os only
+    table = run(tmp_path, TOY)
+    assert (table.returncode, r"new\nline" in table.stdout) == (0, True)
+    record = json.loads(run(tmp_path, "--json", TOY).stdout)
+    assert os.fsencode(record["path"]) == odd
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(films) -> None:
+    many = " ".join([str(films / "dark.png")] * 200)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{SCRIPT} {many} --json {TOY} | head -n 1"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr

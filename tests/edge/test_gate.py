@@ -1,0 +1,73 @@
+"""What the network is never asked about."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.gate import Interval, check, statistics
+from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from toy import TOY_GATE, film
+
+
+def radiograph(pixels: np.ndarray, **fields) -> Radiograph:
+    return Radiograph(pixels, FileFormat.PNG, GrayMapping.STORED, **fields)
+
+
+def reason_of(film: Radiograph, spec=TOY_GATE) -> Reason | None:
+    try:
+        check(film, spec=spec)
+    except DecodeError as err:
+        return err.reason
+    return None
+
+
+def noise(side: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("film", "reason"),
+    [
+        (radiograph(film(128)), None),
+        (radiograph(film(128), body_part="HAND"), None),
+        (radiograph(film(128), chroma=5.0), None),
+        (radiograph(film(128)[:, :63]), Reason.TOO_SMALL),
+        (radiograph(film(128, height=62)), Reason.TOO_SMALL),
+        (radiograph(np.full((200, 200), 128, np.uint8)), Reason.BLANK),
+        (radiograph(np.zeros((200, 200), np.uint8)), Reason.BLANK),
+        (radiograph(np.full((200, 200), 255, np.uint8)), Reason.BLANK),
+        (radiograph(film(128), chroma=40.0), Reason.NOT_A_RADIOGRAPH),
+        (radiograph(noise(128)), Reason.NOT_A_RADIOGRAPH),
+        (radiograph(film(128), body_part="CHEST"), Reason.OUT_OF_SCOPE),
+    ],
+)
+def test_the_gate_lets_films_pass_and_names_what_it_stops(film, reason) -> None:
+    assert reason_of(film) is reason
+
+
+def test_a_blank_film_with_a_burnt_in_marker_is_still_a_picture_of_little() -> None:
+    marked = np.zeros((400, 400), np.uint8)
+    marked[5:25, 5:25] = 255
+    assert statistics(marked).std > 0
+
+
+@pytest.mark.parametrize("name", ["mean", "std", "roughness"])
+def test_every_statistic_of_the_gate_can_refuse(name: str) -> None:
+    narrow = dataclasses.replace(TOY_GATE, **{name: Interval(0.90, 0.91)})
+    with pytest.raises(DecodeError, match=f"expected {name} between 0.900 and 0.910"):
+        check(radiograph(film(128)), spec=narrow)
+
+
+def test_statistics_have_the_values_that_arithmetic_gives() -> None:
+    halves = np.zeros((256, 256), np.uint8)
+    halves[128:] = 255
+    found = statistics(halves)
+    assert found.mean == pytest.approx(0.5)
+    assert found.std == pytest.approx(0.5)
+    # One step of 1 among 127 vertical ones, none across: (1/127 + 0) / 2 / 0.5.
+    assert found.roughness == pytest.approx(1 / 127)
+
+
+def test_pure_noise_is_rougher_than_any_film() -> None:
+    assert statistics(noise(128)).roughness == pytest.approx(1.15, abs=0.05)

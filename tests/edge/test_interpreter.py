@@ -1,0 +1,86 @@
+"""One Protocol over both interpreters; numbers in and out of int8 are rounded and clipped."""
+
+import importlib.metadata
+
+import numpy as np
+import pytest
+from bonefx_edge import interpreter as module
+from bonefx_edge.errors import InterpreterError
+from bonefx_edge.interpreter import TensorInfo, installed_runtimes, open_interpreter
+from bonefx_edge.model_file import ModelFile
+from hypothesis import given
+from hypothesis import strategies as st
+from toy import FUTURE, toy_logit, toy_path
+
+INT8 = TensorInfo(shape=(1, 1), dtype="int8", scale=0.05, zero_point=-10)
+
+
+def flatbuffer(kind: str) -> bytes:
+    return ModelFile.read(toy_path(kind)).flatbuffer
+
+
+@given(st.floats(-5.75, 6.75, width=32))
+def test_quantizing_is_off_by_at_most_half_a_step_inside_the_range(x: float) -> None:
+    back = INT8.dequantize(INT8.quantize(np.array([x], np.float32)))
+    assert abs(back[0] - x) <= 0.05 / 2 + 1e-6
+
+
+def test_quantizing_clips_and_never_wraps_around() -> None:
+    far = np.array([-1000.0, 1000.0], np.float32)
+    assert INT8.quantize(far).tolist() == [-128, 127]
+
+
+@pytest.mark.parametrize("info", installed_runtimes(), ids=lambda i: i.name)
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_gray_levels_and_unit_floats_of_one_film_give_one_answer(info, kind: str) -> None:
+    gray = np.random.default_rng(3).integers(0, 256, (4, 150, 150, 1), dtype=np.uint8)
+    opened = open_interpreter(flatbuffer(kind), runtime=info.name)
+    as_gray = opened.logits(gray)
+    as_unit = opened.logits((gray / 255).astype(np.float32))
+    assert opened.runtime == info
+    assert as_gray.shape == (4, 1)
+    assert np.abs(as_gray[:, 0] - toy_logit(gray, kind=kind)).max() < 1e-4
+    assert np.abs(as_gray - as_unit).max() < 1e-4
+
+
+def test_answers_do_not_depend_on_threads_or_on_the_film_before() -> None:
+    gray = np.random.default_rng(4).integers(0, 256, (6, 150, 150, 1), dtype=np.uint8)
+    one = open_interpreter(flatbuffer("int8"), threads=1)
+    two = open_interpreter(flatbuffer("int8"), threads=2)
+    alone = np.stack([one.logits(film[np.newaxis])[0] for film in gray[::-1]])[::-1]
+    assert np.array_equal(one.logits(gray), alone)
+    assert np.array_equal(one.logits(gray), two.logits(gray))
+
+
+def test_bytes_that_no_interpreter_opens_are_an_error_that_names_the_interpreter() -> None:
+    name = installed_runtimes()[0].name
+    with pytest.raises(InterpreterError, match=f"expected {name} .* to open the model"):
+        open_interpreter(b"not a flatbuffer" * 10)
+
+
+def test_an_operation_the_interpreter_does_not_know_is_an_error_with_its_words() -> None:
+    with pytest.raises(InterpreterError, match="(?s)version.*update the interpreter"):
+        open_interpreter(FUTURE.read_bytes())
+
+
+def test_an_interpreter_that_is_not_installed_is_an_error_that_lists_those_that_are() -> None:
+    with pytest.raises(InterpreterError, match="expected the interpreter nonesuch, installed"):
+        open_interpreter(flatbuffer("int8"), runtime="nonesuch")
+
+
+def test_no_interpreter_at_all_is_an_error_with_the_command_that_mends_it(monkeypatch) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(module.importlib.metadata, "version", absent)
+    with pytest.raises(InterpreterError, match="pip install ai-edge-litert"):
+        open_interpreter(flatbuffer("int8"))
+
+
+def test_an_interpreter_that_numpy_breaks_is_an_error_not_a_fallback(monkeypatch) -> None:
+    def broken(name: str) -> None:
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    monkeypatch.setattr(module.importlib, "import_module", broken)
+    with pytest.raises(InterpreterError, match=r"under NumPy .*needs 'numpy<2'"):
+        open_interpreter(flatbuffer("int8"))

@@ -1,0 +1,122 @@
+"""Same pixels everywhere: golden vectors, the presentation's five lines, and the invariants."""
+
+import dataclasses
+import hashlib
+import json
+from enum import Enum
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.preprocess import SPECS, Aspect, InputSpec, Resize, Scale, preprocess
+from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make_golden_vectors import GRID, PATH, SIZES, draw
+
+GOLDEN = json.loads(PATH.read_text())
+FLOAT_TOLERANCE = 1e-6
+"""A film is [0, 1] in float32, whose step below 1 is 6e-8; OpenCV may order its sums anew."""
+
+
+def radiograph(pixels: np.ndarray) -> Radiograph:
+    return Radiograph(pixels, FileFormat.PNG, GrayMapping.STORED)
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda r: f"{r['spec']}-{r['height']}x{r['width']}")
+def test_pixels_equal_the_golden_vectors(row: dict) -> None:
+    x = preprocess(radiograph(draw(row["height"], row["width"])), spec=SPECS[row["spec"]])
+    sample = x[0, ::GRID, ::GRID, 0].ravel()
+    if x.dtype == np.uint8:
+        assert sample.tolist() == row["sample"]
+        assert hashlib.sha256(x.tobytes()).hexdigest() == row["sha256"]
+    else:
+        assert np.abs(sample - np.array(row["sample"])).max() <= FLOAT_TOLERANCE
+
+
+def test_golden_vectors_cover_every_named_spec_and_size() -> None:
+    written = {(row["spec"], row["height"], row["width"]) for row in GOLDEN}
+    assert written == {(name, *size) for name in SPECS for size in SIZES}
+
+
+def test_seed_is_the_presentations_own_five_lines(tmp_path) -> None:
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), draw(454, 373))
+    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    gray = gray / 255
+    gray = cv2.resize(gray, (150, 150))
+    presented = np.array(gray).reshape(-1, 150, 150, 1).astype(np.float32)
+    ours = preprocess(radiograph(draw(454, 373)), spec=SPECS["seed"])
+    assert np.array_equal(ours, presented)
+
+
+def test_area_is_antialiased_where_seed_aliases() -> None:
+    lines = np.zeros((3000, 3000), np.uint8)
+    lines[::20] = 255  # one bright row in twenty: the mean is 12.75, and a film holds no more
+    area = preprocess(radiograph(lines), spec=SPECS["area"])
+    seed = preprocess(radiograph(lines), spec=SPECS["seed"])
+    assert np.abs(area.astype(int) - 13).max() <= 1
+    assert np.abs(seed * 255 - 12.75).min() > 5  # not one pixel is near the mean
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (149, 151), (150, 150)])
+def test_any_shape_gives_the_networks_shape(name: str, shape: tuple[int, int]) -> None:
+    spec = SPECS[name]
+    x = preprocess(radiograph(np.full(shape, 200, np.uint8)), spec=spec)
+    assert x.shape == (1, spec.height, spec.width, 1)
+    assert x.max() in (200, np.float32(200 / 255))
+    assert x.dtype == (np.uint8 if spec.scale is Scale.UINT8 else np.float32)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(1, 255))
+def test_letterbox_keeps_the_aspect_and_the_gray(height: int, width: int, gray: int) -> None:
+    spec = SPECS["area-letterbox"]
+    x = preprocess(radiograph(np.full((height, width), gray, np.uint8)), spec=spec)[0, :, :, 0]
+    rows, columns = np.flatnonzero(x.any(axis=1)), np.flatnonzero(x.any(axis=0))
+    inner_height, inner_width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert set(np.unique(x)) <= {0, gray}
+    assert max(inner_height, inner_width) == 150
+    # Each side is rounded to whole pixels, and is at least one.
+    assert abs(inner_height - max(1, height * 150 / max(height, width))) <= 0.5
+    assert abs(inner_width - max(1, width * 150 / max(height, width))) <= 0.5
+    assert abs((rows[0] + rows[-1]) / 2 - 74.5) <= 0.5
+    assert abs((columns[0] + columns[-1]) / 2 - 74.5) <= 0.5
+
+
+CHANGES = {
+    "height": InputSpec(height=149),
+    "width": InputSpec(width=149),
+    "aspect": InputSpec(aspect=Aspect.LETTERBOX),
+    "resize": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
+    "scale": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
+}
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(InputSpec)])
+def test_every_field_of_the_spec_changes_the_pixels(field: str) -> None:
+    film = radiograph(draw(454, 373))
+    before, after = preprocess(film, spec=InputSpec()), preprocess(film, spec=CHANGES[field])
+    assert before.shape != after.shape or not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"height": 0}, {"width": -1}, {"resize": Resize.BILINEAR}, {"scale": Scale.UNIT_FLOAT32}],
+)
+def test_a_spec_that_nothing_implements_cannot_be_made(fields: dict[str, int | Enum]) -> None:
+    with pytest.raises(ValueError, match=r"InputSpec: .*got"):
+        InputSpec(**fields)
+
+
+def test_pixels_of_a_radiograph_cannot_be_altered() -> None:
+    film = radiograph(draw(64, 64))
+    with pytest.raises(ValueError, match="read-only"):
+        film.pixels[0, 0] = 1
+
+
+@pytest.mark.parametrize("bad", [np.zeros((0, 5), np.uint8), np.zeros((5, 5)), np.zeros(5, "u1")])
+def test_a_radiograph_is_two_dimensional_uint8_and_not_empty(bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected a non-empty"):
+        radiograph(bad)

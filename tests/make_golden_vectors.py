@@ -1,0 +1,49 @@
+"""Write tests/golden/preprocess.json: what `preprocess` gives for drawn films, as numbers.
+
+    python tests/make_golden_vectors.py
+
+The films are integer arithmetic, so every machine draws the same. Written once with OpenCV 5.0;
+a change of these numbers is a change of every deployed model's input.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from bonefx_edge.preprocess import SPECS, preprocess
+from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from numpy.typing import NDArray
+
+PATH = Path(__file__).parent / "golden" / "preprocess.json"
+SIZES = ((454, 373), (373, 454), (2880, 2304), (150, 150), (64, 64), (60, 900), (1, 5000))
+"""(height, width): FracAtlas both ways, full size, identity, enlarging, long and thin."""
+GRID = 16
+"""Every 16th pixel of the 150x150 result is written out: 100 numbers a film."""
+
+
+def draw(height: int, width: int) -> NDArray[np.uint8]:
+    """Return a drawn film with smooth and hard edges, uint8 (height, width)."""
+    row = np.arange(height, dtype=np.int64)[:, np.newaxis]
+    column = np.arange(width, dtype=np.int64)[np.newaxis, :]
+    waves = (row * row // 7 + column * 3 + row * column // 11) % 256
+    bone = np.abs(column * 10 - width * 5) < width * 2
+    return np.where(bone, 255 - waves // 3, waves // 2).astype(np.uint8)
+
+
+def golden(name: str, height: int, width: int) -> dict[str, object]:
+    """Return the numbers for one spec and one size."""
+    radiograph = Radiograph(draw(height, width), FileFormat.PNG, GrayMapping.STORED)
+    x = preprocess(radiograph, spec=SPECS[name])
+    sample = x[0, ::GRID, ::GRID, 0]
+    record: dict[str, object] = {"spec": name, "height": height, "width": width}
+    record["sample"] = [float(f"{value:.9g}") for value in sample.ravel()]
+    if x.dtype == np.uint8:
+        record["sha256"] = hashlib.sha256(x.tobytes()).hexdigest()
+    return record
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(exist_ok=True)
+    rows = [golden(name, *size) for name in SPECS for size in SIZES]
+    PATH.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
