@@ -1,0 +1,40 @@
+"""How large a file may be before it is refused unread."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bonefx_edge.errors import DecodeError, Reason
+
+_MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps that are checked before anything is decoded."""
+
+    max_bytes: int = 256 * _MIB
+    """Bytes per file. The largest films are about 30 megapixel of 16 bit: 60 MiB uncompressed."""
+    max_pixels: int = 100_000_000
+    """Height times width, pixels. Three times the largest film; as 16 bit 200 MB of memory."""
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+def check_pixels(height: int, width: int, *, limits: Limits) -> None:
+    """Refuse a picture that is empty or has more pixels than `limits` allow.
+
+    Raises
+    ------
+    DecodeError
+        TOO_LARGE above the cap, CORRUPT where a side is zero or negative.
+    """
+    if height <= 0 or width <= 0:
+        msg = f"expected a picture of at least 1 x 1 pixels, the header says {width} x {height}"
+        raise DecodeError(Reason.CORRUPT, msg)
+    if height * width > limits.max_pixels:
+        msg = (
+            f"expected at most {limits.max_pixels:,} pixels, the header says {width} x {height} "
+            f"= {height * width:,}; export the radiograph at a smaller size"
+        )
+        raise DecodeError(Reason.TOO_LARGE, msg)

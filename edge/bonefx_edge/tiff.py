@@ -1,0 +1,205 @@
+"""Baseline TIFF (gray, palette, RGB; uncompressed or Deflate), read without libtiff.
+
+OpenCV returns a picture for an LZW or Deflate strip that libtiff could not decode, with the rest
+made up (4.11 and 5.0), so the strips are unpacked here and must fit to the byte.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.limits import Limits, check_pixels
+from bonefx_edge.orientation import LAST, UPRIGHT
+from bonefx_edge.raster import Raster
+
+MAGICS: Final = (b"II*\x00", b"MM\x00*")
+BIG_MAGICS: Final = (b"II+\x00", b"MM\x00+")
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
+_PLANAR, _PREDICTOR, _COLOR_MAP, _TILE_WIDTH, _EXTRA, _FORMAT = 284, 317, 320, 322, 338, 339
+_TYPES: Final = {1: "B", 3: "H", 4: "I"}
+"""BYTE, SHORT, LONG: the only types of the tags read here (TIFF 6.0 section 2)."""
+_MAX_VALUES: Final = 1 << 20
+"""Values per tag: one strip per row of the tallest film, with room to spare."""
+_NONE, _DEFLATE, _OLD_DEFLATE = 1, 8, 32946
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_ALPHAS: Final = (_ASSOCIATED, _UNASSOCIATED)
+_COLORS: Final = 3
+_UNSIGNED: Final = 1
+_ENTRY_BYTES: Final = 12
+_INLINE_BYTES: Final = 4
+"""A value that fits stands in the directory entry itself."""
+_KINDS: Final = {
+    (_MIN_IS_WHITE, 1, True),
+    (_MIN_IS_WHITE, 1, False),
+    (_MIN_IS_BLACK, 1, True),
+    (_MIN_IS_BLACK, 1, False),
+    (_PALETTE, 1, True),
+    (_RGB, 3, True),
+    (_RGB, 3, False),
+}
+"""Photometric interpretation, samples per pixel, whether 8 bit."""
+_HORIZONTAL: Final = 2
+"""Predictor 2: each sample is stored as the difference to its left neighbor."""
+
+Tags = dict[int, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Shape of the stored samples."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        return self.width * self.channels * self.dtype.itemsize
+
+
+def read_tiff(data: bytes, *, limits: Limits) -> Raster:
+    """Return the pixels of a one-page TIFF, larger = brighter (MinIsWhite is turned round).
+
+    Raises
+    ------
+    DecodeError
+        TRUNCATED, CORRUPT, TOO_LARGE, or UNSUPPORTED (BigTIFF, several pages, tiles, other
+        compressions, float or signed samples, gray with alpha).
+    """
+    if data[:4] in BIG_MAGICS:
+        _refuse(Reason.UNSUPPORTED, "expected a classic TIFF, got BigTIFF; save it as PNG")
+    order = "<" if data[:2] == b"II" else ">"
+    tags = _read_tags(data, order=order)
+    layout = _check_kind(tags, order=order)
+    check_pixels(layout.height, layout.width, limits=limits)
+    return _show(_read_strips(data, tags=tags, layout=layout), tags=tags)
+
+
+def _refuse(reason: Reason, message: str) -> NoReturn:
+    raise DecodeError(reason, f"{message}; save it again as an uncompressed TIFF or PNG")
+
+
+def _read_tags(data: bytes, *, order: str) -> Tags:
+    """Return the integer tags of the only image file directory; refuse a second one."""
+    tags: Tags = {}
+    try:
+        (start,) = struct.unpack_from(order + "I", data, 4)
+        (entries,) = struct.unpack_from(order + "H", data, start)
+        for at in range(start + 2, start + 2 + entries * _ENTRY_BYTES, _ENTRY_BYTES):
+            tag, kind, count = struct.unpack_from(order + "HHI", data, at)
+            if kind not in _TYPES or count > _MAX_VALUES:
+                continue
+            layout = f"{order}{count}{_TYPES[kind]}"
+            inline = struct.calcsize(layout) <= _INLINE_BYTES
+            where = at + 8 if inline else struct.unpack_from(order + "I", data, at + 8)[0]
+            tags[tag] = struct.unpack_from(layout, data, where)
+        (following,) = struct.unpack_from(order + "I", data, start + 2 + entries * _ENTRY_BYTES)
+    except struct.error as err:
+        msg = "expected a whole TIFF directory, the file ends before it does"
+        raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again") from err
+    if following:
+        _refuse(Reason.UNSUPPORTED, "expected a TIFF with one page, got several")
+    return tags
+
+
+def _first(tags: Tags, tag: int, default: int | None = None) -> int:
+    """Return the first value of a tag; refuse a file that lacks a tag without default."""
+    values = tags.get(tag, () if default is None else (default,))
+    if not values:
+        _refuse(Reason.CORRUPT, f"expected TIFF tag {tag}, it is missing or empty")
+    return values[0]
+
+
+def _check_kind(tags: Tags, *, order: str) -> _Layout:
+    """Return the layout of the samples; refuse every kind that is not read here."""
+    bits = set(tags.get(_BITS, (1,)))
+    channels = _first(tags, _SAMPLES, 1)
+    photometric = _first(tags, _PHOTOMETRIC)
+    extra = _first(tags, _EXTRA, 0)
+    pairs = {
+        "one page without tiles": _TILE_WIDTH not in tags,
+        "8 or 16 bits per sample": bits in ({8}, {16}),
+        "unsigned integer samples": set(tags.get(_FORMAT, (_UNSIGNED,))) == {_UNSIGNED},
+        "no compression or Deflate": _first(tags, _COMPRESSION, _NONE)
+        in (_NONE, _DEFLATE, _OLD_DEFLATE),
+        "predictor 1 or 2": _first(tags, _PREDICTOR, 1) in (1, _HORIZONTAL),
+        "samples of a pixel side by side": channels == 1 or _first(tags, _PLANAR, 1) == 1,
+        "gray, 8-bit palette, RGB or RGBA": (photometric, channels, bits == {8})
+        in _KINDS | ({(_RGB, 4, True), (_RGB, 4, False)} if extra in _ALPHAS else set()),
+    }
+    for wanted, fits in pairs.items():
+        if not fits:
+            _refuse(Reason.UNSUPPORTED, f"expected a TIFF with {wanted}, got another kind")
+    dtype = np.dtype(f"{order}u{bits.pop() // 8}")
+    return _Layout(_first(tags, _HEIGHT), _first(tags, _WIDTH), channels, dtype)
+
+
+def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
+    """Return (height, width, channels), uint8 or uint16 in this machine's byte order, as stored."""
+    rows = min(max(_first(tags, _ROWS_PER_STRIP, layout.height), 1), layout.height)
+    offsets, sizes = tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
+    if not len(offsets) == len(sizes) == -(-layout.height // rows):
+        _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
+    deflated = _first(tags, _COMPRESSION, _NONE) != _NONE
+    strips = []
+    for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+        if offset + size > len(data):
+            msg = f"expected TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
+            raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
+        wanted = min(rows, layout.height - index * rows) * layout.row_bytes
+        strip = data[offset : offset + size]
+        strips.append(_inflate(strip, wanted=wanted) if deflated else strip[:wanted])
+        if len(strips[-1]) != wanted:
+            _refuse(Reason.CORRUPT, f"expected {wanted} bytes in TIFF strip {index}")
+    stored = np.frombuffer(b"".join(strips), layout.dtype).astype(layout.dtype.newbyteorder("="))
+    samples = stored.reshape(layout.height, layout.width, layout.channels)
+    if _first(tags, _PREDICTOR, 1) == _HORIZONTAL and deflated:
+        return np.cumsum(samples, axis=1, dtype=samples.dtype)
+    return samples
+
+
+def _inflate(strip: bytes, *, wanted: int) -> bytes:
+    """Return the `wanted` bytes of a Deflate strip, or b"" where it holds fewer, more or damage."""
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(strip, wanted + 1)
+    except zlib.error:
+        return b""
+    # eof says that the Adler-32 checksum came and fits.
+    return unpacked if unpacker.eof else b""
+
+
+def _show(samples: NDArray[Any], *, tags: Tags) -> Raster:
+    """Return the samples as they are meant to be seen: colors looked up, larger = brighter."""
+    orientation = _first(tags, _ORIENTATION, UPRIGHT)
+    if not UPRIGHT <= orientation <= LAST:
+        orientation = UPRIGHT
+    photometric = _first(tags, _PHOTOMETRIC)
+    if photometric == _PALETTE:
+        return Raster(_color_map(tags)[samples[:, :, 0]], orientation=orientation)
+    if photometric != _RGB:
+        gray = samples[:, :, 0]
+        gray = ~gray if photometric == _MIN_IS_WHITE else gray
+        return Raster(gray, orientation=orientation)
+    # Associated alpha (1) is already multiplied in, which is what "over black" means.
+    unassociated = _first(tags, _EXTRA, 0) == _UNASSOCIATED
+    alpha = samples[:, :, 3] if samples.shape[2] > _COLORS and unassociated else None
+    return Raster(samples[:, :, :_COLORS], alpha=alpha, orientation=orientation)
+
+
+def _color_map(tags: Tags) -> NDArray[np.uint8]:
+    """Return the palette, uint8 (256, 3); TIFF 6.0 stores 16-bit values, all red ones first."""
+    values = tags.get(_COLOR_MAP, ())
+    if len(values) != _COLORS * 256:
+        _refuse(Reason.CORRUPT, f"expected 768 values in the TIFF color map, got {len(values)}")
+    # Some writers store 8-bit values; libtiff guesses in the same way.
+    shift = 8 if max(values) > 255 else 0  # noqa: PLR2004 - largest 8-bit value
+    return (np.array(values, np.uint16).reshape(_COLORS, 256).T >> shift).astype(np.uint8)
