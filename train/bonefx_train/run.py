@@ -1,0 +1,150 @@
+"""A run: the folder in which one fit keeps its settings, films, network and curves."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.preprocess import SPECS, InputSpec
+
+from bonefx_train.dataset import read_split_csv
+from bonefx_train.sample import Sample
+
+if TYPE_CHECKING:
+    import keras
+
+SETTINGS_NAME: Final = "settings.json"
+SPLIT_NAME: Final = "split.csv"
+MODEL_NAME: Final = "model.keras"
+HISTORY_NAME: Final = "history.json"
+CURVES_NAME: Final = "curves.png"
+LOG_NAME: Final = "train.log"
+REFUSED_NAME: Final = "refused.csv"
+CHECKPOINT_FOLDER: Final = "checkpoint"
+EVALUATION_FOLDER: Final = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """Everything that decides the outcome of a fit; printed, and saved beside the network."""
+
+    network: str
+    """Name in `networks.NETWORKS`."""
+    spec: str
+    """Name in `bonefx_edge.preprocess.SPECS`."""
+    seed: int
+    """Of the splits (where none are given), the weights, the dropout and the order of films."""
+    epochs: int
+    """At most; fewer if tune stops it."""
+    batch_size: int
+    """Films per step of the optimizer."""
+    patience: int
+    """Epochs without a better tune AUC after which the fit ends."""
+    data_root: str
+    """Folder of the films, absolute; may be overridden on another machine."""
+    data_name: str
+    """Short name of the data set: that folder's name."""
+    data_sha256: str
+    """Of split.csv: films, labels, groups and splits."""
+    software: str
+    """Versions that fitted it."""
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.patience) < 1:
+            msg = (
+                "fit settings: expected epochs, batch size and patience >= 1, got "
+                f"{self.epochs}, {self.batch_size}, {self.patience}"
+            )
+            raise UsageError(msg)
+        if self.spec not in SPECS:
+            msg = (
+                f"spec: expected one of {', '.join(SPECS)}, got {self.spec!r}; choose one of these"
+            )
+            raise UsageError(msg)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """The spec that `spec` names."""
+        return SPECS[self.spec]
+
+    def to_json(self) -> str:
+        """Return the settings as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "FitSettings":
+        """Return the settings that `to_json` wrote.
+
+        Raises
+        ------
+        DataError
+            For text of another make.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as err:
+            msg = (
+                f"{SETTINGS_NAME}: expected the settings of bonefx-train fit, got {err}; fit again"
+            )
+            raise DataError(msg) from err
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished or interrupted fit on disk."""
+
+    dir: Path
+    settings: FitSettings
+    samples: tuple[Sample, ...]
+    """All films of the run, refused ones included, paths below the data root."""
+
+    @classmethod
+    def open(cls, run_dir: Path, *, data_root: Path | None = None) -> "Run":
+        """Return the run in a folder.
+
+        Parameters
+        ----------
+        run_dir
+            What `bonefx-train fit --out` wrote.
+        data_root
+            Where the films lie now, if not where they lay when the network was fitted. The films
+            themselves need not be there until their pixels are read.
+
+        Raises
+        ------
+        DataError
+            If the folder holds no run.
+        """
+        try:
+            settings = FitSettings.from_json((run_dir / SETTINGS_NAME).read_text("utf-8"))
+            text = (run_dir / SPLIT_NAME).read_text("utf-8")
+        except OSError as err:
+            msg = (
+                f"{run_dir}: expected the folder of a run with {SETTINGS_NAME} and {SPLIT_NAME}, "
+                f"got {err.strerror}; make one with bonefx-train fit"
+            )
+            raise DataError(msg) from err
+        root = (data_root or Path(settings.data_root)).absolute()
+        return cls(dir=run_dir, settings=settings, samples=read_split_csv(text, root=root))
+
+    def of(self, split: str) -> tuple[Sample, ...]:
+        """Return the films of one split."""
+        return tuple(sample for sample in self.samples if sample.split == split)
+
+    def keras_model(self) -> "keras.Model":
+        """Return the network of the epoch with the best tune AUC (the first of equals).
+
+        Raises
+        ------
+        DataError
+            If the fit has not finished an epoch.
+        """
+        import keras
+
+        path = self.dir / MODEL_NAME
+        if not path.is_file():
+            msg = f"{path}: expected a fitted network, got none; run bonefx-train fit --resume"
+            raise DataError(msg)
+        return keras.models.load_model(path)

@@ -1,0 +1,224 @@
+"""The two commands as functions: a path in, a run folder full of files out."""
+
+import csv
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from bonefx_edge import __version__
+from bonefx_edge.decision import OperatingPoint
+from bonefx_edge.errors import UsageError
+
+from bonefx_train import run as files
+from bonefx_train.dataset import Dataset, check_unchanged, load_dataset, split_csv
+from bonefx_train.evaluate import Evaluation, evaluate
+from bonefx_train.metrics import Floats
+from bonefx_train.operating_points import choose_operating_points
+from bonefx_train.pixels import Pixels, load_pixels
+from bonefx_train.plots import write_curves, write_reliability, write_roc
+from bonefx_train.run import FitSettings, Run
+from bonefx_train.sample import SPLITS
+from bonefx_train.scores import logits, p_fracture
+from bonefx_train.temperature import fit_temperature
+
+# Before the first import of Keras: information lines of TensorFlow hide ours; errors stay.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+logger = logging.getLogger(__name__)
+
+MAY_CHANGE_ON_RESUME: Final = frozenset(
+    {"epochs", "patience", "data_root", "data_name", "software"}
+)
+"""Settings that do not decide what the epochs behind us did."""
+
+
+def fit_run(
+    data: Path,
+    *,
+    out: Path,
+    network: str,
+    spec: str,
+    seed: int,
+    epochs: int,
+    batch_size: int,
+    patience: int,
+    resume: bool,
+) -> Run:
+    """Return the run that a fit on `data` made in `out`; what it does is logged.
+
+    Raises
+    ------
+    DataError, UsageError
+        For unfit data, unknown names, an existing run without `resume`, and a resume with other
+        settings or other films.
+    """
+    exists = (out / files.SETTINGS_NAME).exists()
+    if exists and not resume:
+        msg = f"{out}: expected a new folder, got one with a run; add --resume or choose another"
+        raise UsageError(msg)
+    dataset = load_dataset(data, seed=seed)
+    table = split_csv(dataset.samples)
+    settings = FitSettings(
+        network=network,
+        spec=spec,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        data_root=str(dataset.root),
+        data_name=dataset.root.name,
+        data_sha256=hashlib.sha256(table.encode()).hexdigest(),
+        software=_software(),
+    )
+    if exists:
+        _check_resumable(Run.open(out).settings, settings, out=out)
+    _fit(dataset, table=table, settings=settings, out=out)
+    return Run.open(out)
+
+
+def _fit(dataset: Dataset, *, table: str, settings: FitSettings, out: Path) -> None:
+    """Write the whole run folder: settings and films first, then network, history and curves."""
+    from bonefx_train import networks
+    from bonefx_train.fit import best_epoch, fit, write_text
+
+    fresh = networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    with _logged_to(out / files.LOG_NAME):
+        for note in dataset.notes:
+            logger.info("%s", note)
+        fresh.summary(print_fn=logger.info)
+        logger.info("settings %s", settings.to_json())
+        write_text(out / files.SPLIT_NAME, table)
+        write_text(out / files.SETTINGS_NAME, settings.to_json())
+        train = load_pixels(dataset.of("train"), spec=settings.input_spec)
+        tune = load_pixels(dataset.of("tune"), spec=settings.input_spec)
+        _write_refused(out / files.REFUSED_NAME, train.refused + tune.refused)
+        history = fit(train=train, tune=tune, settings=settings, run_dir=out)
+        write_curves(out / files.CURVES_NAME, history, best=best_epoch(history))
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Append what this package logs to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("bonefx_train")
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        handler.close()
+
+
+def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> None:
+    differing = [
+        f"{field.name} {getattr(before, field.name)!r} (now {getattr(now, field.name)!r})"
+        for field in dataclasses.fields(FitSettings)
+        if field.name not in MAY_CHANGE_ON_RESUME
+        and getattr(before, field.name) != getattr(now, field.name)
+    ]
+    if differing:
+        msg = (
+            f"{out}: expected the settings and films of the interrupted fit, got other "
+            f"{', '.join(differing)}; give the same ones, or fit into a new folder"
+        )
+        raise UsageError(msg)
+    if before.software != now.software:
+        logger.warning("software changed: was %s, is %s", before.software, now.software)
+
+
+def _software() -> str:
+    import keras
+
+    backend = f"keras {keras.__version__} on {keras.backend.backend()}"
+    return f"bonefx {__version__}, {backend}, numpy {np.__version__}"
+
+
+def _write_refused(path: Path, refused: Sequence[tuple[str, str]]) -> None:
+    for key, reason in refused:
+        logger.warning("refused, not used: %s (%s)", key, reason)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([("key", "reason"), *refused])
+
+
+def evaluate_run(
+    run: Run, *, split: str, operating_point: str | None, baseline_auc: float | None
+) -> Evaluation:
+    """Return the evaluation of a run's network on one split and write it into the run.
+
+    Temperature and operating points are chosen on tune, here; the split is only measured.
+
+    Raises
+    ------
+    DataError, UsageError
+        For an unknown split or operating point, films that changed since the fit, or none.
+    """
+    if split not in SPLITS or not run.of(split):
+        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
+        raise UsageError(msg)
+    check_unchanged(run.of("tune") + run.of(split))
+    keras_model = run.keras_model()
+    tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
+    logit = logits(keras_model, tune.x)
+    temperature = fit_temperature(logit, tune.class_index)
+    points = choose_operating_points(
+        p_fracture(logit, temperature=temperature),
+        tune.fractured,
+        chosen_on=f"{run.settings.data_name} tune",
+    )
+    point = _point(points, operating_point)
+    measured = tune if split == "tune" else load_pixels(run.of(split), spec=run.settings.input_spec)
+    p = p_fracture(logits(keras_model, measured.x), temperature=temperature)
+    evaluation = evaluate(
+        p,
+        measured.samples,
+        operating_point=point,
+        split=f"{run.settings.data_name} {split}",
+        baseline_auc=baseline_auc,
+        refused=measured.refused,
+    )
+    folder = run.dir / files.EVALUATION_FOLDER
+    _write_choices(folder, temperature=temperature, points=points)
+    _write_evaluation(folder / split, evaluation, p=p, measured=measured)
+    return evaluation
+
+
+def _point(points: tuple[OperatingPoint, ...], name: str | None) -> OperatingPoint:
+    """Return the operating point of that name, the default one for None."""
+    chosen = [point for point in points if name in (None, point.name)]
+    if not chosen:
+        known = ", ".join(point.name for point in points)
+        msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
+        raise UsageError(msg)
+    return chosen[0]
+
+
+def _write_choices(folder: Path, *, temperature: float, points: Sequence[OperatingPoint]) -> None:
+    """Write what was chosen on tune."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {
+        "temperature": temperature,
+        "operating_points": [dataclasses.asdict(point) for point in points],
+    }
+    (folder / "chosen_on_tune.json").write_text(json.dumps(chosen, indent=1) + "\n", "utf-8")
+
+
+def _write_evaluation(stem: Path, evaluation: Evaluation, *, p: Floats, measured: Pixels) -> None:
+    """Write JSON, Markdown and, where both classes are there, the figures, beside `stem`."""
+    stem.with_name(f"{stem.name}.json").write_text(evaluation.to_json(), "utf-8")
+    stem.with_name(f"{stem.name}.md").write_text(evaluation.to_markdown(), "utf-8")
+    fractured = measured.fractured
+    if fractured.all() or not fractured.any():
+        return
+    title = evaluation.split
+    roc = stem.with_name(f"{stem.name}-roc.png")
+    write_roc(roc, p, fractured, point=evaluation.operating_point, title=title)
+    write_reliability(stem.with_name(f"{stem.name}-reliability.png"), p, fractured, title=title)
