@@ -59,7 +59,7 @@ def test_bytes_that_no_interpreter_opens_are_an_error_that_names_the_interpreter
 
 
 def test_an_operation_the_interpreter_does_not_know_is_an_error_with_its_words() -> None:
-    with pytest.raises(InterpreterError, match="(?s)version.*update the interpreter"):
+    with pytest.raises(InterpreterError, match=r"(?s)version.*update the interpreter"):
         open_interpreter(FUTURE.read_bytes())
 
 

@@ -1,0 +1,127 @@
+"""How long does one film take? Per stage and end to end, warm and cold, on this board.
+
+    python benchmarks/latency.py FILE|DIR... [--model NAME ...] [--threads 1 ...] [--out FILE]
+
+Warm: films classified one after the other in one process, after one unrecorded round. Cold: the
+whole command `edge-classify FILM`, start to exit, in a new process each time. Prints the board,
+the clock governor and the versions: a latency without them means nothing. Never quote a mean.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.cli import find_model
+from bonefx_edge.doctor import board
+from bonefx_edge.model_file import shipped_models
+from bonefx_edge.outputs import to_record
+from bonefx_edge.sources import list_files
+
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+PERCENTILES = (50, 95, 99)
+
+
+def circumstances() -> dict[str, object]:
+    """Return what a reader must know to compare these figures with others."""
+    return {
+        "board": board(),
+        "machine": os.uname().machine,
+        "cores": os.cpu_count(),
+        "governor": GOVERNOR.read_text().strip() if GOVERNOR.exists() else "unknown",
+        "temperature_c": int(THERMAL.read_text()) / 1000 if THERMAL.exists() else None,
+        "python": sys.version.split()[0],
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return p50, p95 and p99 of the values."""
+    return {f"p{q}": round(float(np.percentile(values, q)), 3) for q in PERCENTILES}
+
+
+def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str, object]:
+    """Return the spread in milliseconds of each stage; refused films are left out and counted."""
+    for film in films:
+        classifier.classify(film)
+    records = [to_record(classifier.classify(film)) for _ in range(rounds) for film in films]
+    answered = [r["timings_ms"] for r in records if r["reason"] is None]
+    if not answered:
+        sys.exit("error: every film was refused; give films that are answered")
+    return {
+        "n": len(answered),
+        "refused": len(records) - len(answered),
+        "stages_ms": {stage: spread([t[stage] for t in answered]) for stage in answered[0]},
+    }
+
+
+def cold(film: Path, *, model: str, threads: int, runs: int) -> dict[str, object]:
+    """Return the spread in milliseconds of the whole command, one film, a new process each."""
+    script = Path(sys.executable).with_name("edge-classify")
+    command = [str(script), str(film), "--json", "--model", model, "--threads", str(threads)]
+    times = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append((time.perf_counter() - start) * 1e3)
+    return {"n": runs, "command_ms": spread(times[1:])}  # the first fills the disk cache
+
+
+def main(
+    paths: Annotated[list[Path], typer.Argument(help="Films, or folders of films.")],
+    *,
+    model: Annotated[list[str] | None, typer.Option(help="Default: the shipped ones.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(help="Of the interpreter.")] = None,
+    rounds: int = 5,
+    cold_runs: int = 10,
+    out: Path | None = None,
+) -> None:
+    """Measure, print, write."""
+    films = list(list_files(paths))
+    around = circumstances()
+    print("  ".join(f"{key}: {value}" for key, value in around.items()))
+    if around["governor"] not in ("performance", "unknown"):
+        print("warning: the clock governor is not `performance`; figures will wander")
+    rows = []
+    for name in model or list(shipped_models()):
+        for count in threads or [1]:
+            classifier = Classifier.load(find_model(name), threads=count)
+            row: dict[str, object] = {"model": name, "threads": count}
+            row["runtime"] = f"{classifier.runtime.name} {classifier.runtime.version}"
+            row |= {"warm": warm(classifier, films, rounds=rounds)}
+            row |= {"cold": cold(films[0], model=name, threads=count, runs=cold_runs)}
+            rows.append(row)
+            print_row(row)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        report = {"circumstances": around, "films": len(films), "rows": rows}
+        out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def print_row(row: dict[str, object]) -> None:
+    """Print one model and thread count."""
+    warm_part: dict[str, dict] = row["warm"]  # type: ignore[assignment]
+    cold_part: dict[str, dict] = row["cold"]  # type: ignore[assignment]
+    print(f"\n{row['model']}, {row['threads']} thread(s), {row['runtime']}")
+    print(f"{'stage':<14} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9}")
+    for stage, figures in warm_part["stages_ms"].items():
+        print(f"{stage:<14} " + " ".join(f"{value:>9.3f}" for value in figures.values()))
+    print(
+        f"{'cold command':<14} " + " ".join(f"{v:>9.1f}" for v in cold_part["command_ms"].values())
+    )
+    print(f"warm n {warm_part['n']} ({warm_part['refused']} refused), cold n {cold_part['n']}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
