@@ -1,1 +1,1 @@
-"""Host side: turn one training run into float32, dynamic-range and int8 model files, gated by parity."""
+"""Host side: one training run becomes three model files, if parity holds."""

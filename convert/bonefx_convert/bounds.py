@@ -1,0 +1,68 @@
+"""How far a converted network may differ from its Keras original."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from bonefx_edge.errors import UsageError
+
+OUTPUT_STEPS: Final = 256
+"""Values of an int8 output; the logit range divided by it is the step that bounds are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Stated before anything is measured; outside of any of them no model file is written."""
+
+    float32_logit: float = 1e-3
+    """Largest |logit difference|: same numbers summed in another order; 180,000 float32 products
+    of size 1 err by about 1e-4."""
+    dynamic_steps: float = 8.0
+    """Largest |logit difference|, in 1/256 of the Keras logit range. See `int8_steps`."""
+    int8_steps: float = 8.0
+    """Largest |logit difference| inside the output range, in output steps. Half a step is the
+    output's own rounding; each layer before adds rounding of its own, 6 steps measured on a deep
+    network between two interpreters alone. Beyond 8 (3 % of the range) it is no rounding."""
+    saturated: float = 0.01
+    """Share of films on the two end steps of the output, beyond which films are tied that the
+    original can tell apart."""
+    distinct_scores: int = 20
+    """More different scores than this, or than half of the films where these are few: a wrong
+    representative set leaves one to four (pitfall 29)."""
+    tie_mass: float = 0.05
+    """Share of films on one score next to a threshold; that many change sides at once. 20 equally
+    likely scores would give 0.05; one class clamped to one score gives its whole share
+    (pitfall 28)."""
+    auc_loss: float = 0.01
+    """AUC of the original minus AUC of the converted network."""
+    state_flips: float = 0.05
+    """Share of films whose state (fracture, uncertain, no_fracture) differs."""
+    jumps: int = 0
+    """Films that go from fracture to no_fracture or back, across the whole band."""
+    sensitivity_loss: float = 0.05
+    """Sensitivity of the original minus that of the converted network: 5 in 100 fractured films."""
+    specificity_loss: float = 0.05
+    """Same, for films without fracture."""
+
+
+def parse_bounds(settings: list[str]) -> Bounds:
+    """Return the default bounds with those replaced that "name=value" settings name.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a value that is no number >= 0.
+    """
+    types = {name: type(value) for name, value in dataclasses.asdict(Bounds()).items()}
+    changes: dict[str, float] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        try:
+            changes[name] = types[name](text)
+        except (KeyError, ValueError) as err:
+            msg = (
+                f"--bound: expected NAME=NUMBER with NAME one of {', '.join(types)}, "
+                f"got {setting!r}"
+            )
+            raise UsageError(msg) from err
+    return dataclasses.replace(Bounds(), **changes)  # type: ignore[arg-type]

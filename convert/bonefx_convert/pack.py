@@ -1,0 +1,175 @@
+"""From a converted network to a model file on disk, opened again with the device's own loader."""
+
+import dataclasses
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from bonefx_edge import __version__
+from bonefx_edge.decision import NOT_BROKEN, OperatingPoint
+from bonefx_edge.errors import ParityError
+from bonefx_edge.gate import GateSpec
+from bonefx_edge.interpreter import open_interpreter
+from bonefx_edge.manifest import FORMAT_VERSION, Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.model_file import ModelFile, check_tensors, write_model_file
+from bonefx_train.evaluate import evaluate
+from bonefx_train.pixels import Pixels
+from bonefx_train.run import FitSettings
+from numpy.typing import NDArray
+
+from bonefx_convert.films import Scored
+from bonefx_convert.tensors import Kind
+
+if TYPE_CHECKING:
+    from bonefx_convert.report import ParityReport
+
+LABELS: Final = ("broken", "not broken")
+"""Names of class 0 and class 1, as the original presentation prints them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A converted network before it is a model file."""
+
+    kind: Kind
+    flatbuffer: bytes
+    scored: Scored
+    """On tune, with the interpreter of this process."""
+    points: tuple[OperatingPoint, ...]
+    """Chosen on those scores; the first is the default."""
+    runtimes: tuple[ProvedRuntime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the three manifests of a run share."""
+
+    settings: FitSettings
+    name: str
+    version: str
+    training_data: str
+    n_train: int
+    representative_sha256: str
+    gate: GateSpec
+
+
+def build_manifest(candidate: Candidate, *, tune: Pixels, facts: Facts) -> Manifest:
+    """Return the manifest of one candidate, with its figures on tune."""
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=facts.name,
+        version=facts.version,
+        kind=candidate.kind.value,
+        flatbuffer_sha256=hashlib.sha256(candidate.flatbuffer).hexdigest(),
+        input=facts.settings.input_spec,
+        output=OutputSpec(index=0, quantity="logit", high_means_class=NOT_BROKEN),
+        temperature=candidate.scored.temperature,
+        labels=LABELS,
+        operating_points=candidate.points,
+        gate=facts.gate,
+        runtimes=candidate.runtimes,
+        provenance=Provenance(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            network=facts.settings.network,
+            training_data=facts.training_data,
+            n_train=facts.n_train,
+            representative_sha256=(
+                facts.representative_sha256 if candidate.kind is Kind.INT8 else ""
+            ),
+            settings=_shareable(facts.settings),
+            metrics=_metrics(candidate.scored, tune),
+            converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
+        ),
+    )
+
+
+def write_models(
+    candidates: Sequence[Candidate],
+    manifests: Sequence[Manifest],
+    *,
+    out: Path,
+    x: NDArray[np.float32] | NDArray[np.uint8],
+) -> list[Path]:
+    """Write out/NAME-KIND.tflite for each candidate, once all of them open; return the paths.
+
+    Parameters
+    ----------
+    candidates, manifests
+        In the same order.
+    out
+        Made if absent; the files appear in it only when all are written and opened again.
+    x
+        (n, height, width, 1): films on which the written file must answer as the candidate did.
+
+    Raises
+    ------
+    ParityError
+        If a written file answers otherwise; `out` is left as it was.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside `out`, so that the renames do not cross file systems.
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
+        staged = []
+        for candidate, manifest in zip(candidates, manifests, strict=True):
+            path = Path(name) / f"{manifest.name}-{manifest.kind}.tflite"
+            write_model_file(path, flatbuffer=candidate.flatbuffer, manifest=manifest)
+            check_written(path, flatbuffer=candidate.flatbuffer, x=x)
+            staged.append(path)
+        out.mkdir(exist_ok=True)
+        return [path.replace(out / path.name) for path in staged]
+
+
+def check_written(
+    path: Path, *, flatbuffer: bytes, x: NDArray[np.float32] | NDArray[np.uint8]
+) -> None:
+    """Return if the file at `path` answers `x` on the device's path as `flatbuffer` does.
+
+    Raises
+    ------
+    ParityError
+        If a logit differs at all: it is the same interpreter on the same network.
+    """
+    model = ModelFile.read(path)
+    opened = open_interpreter(model.flatbuffer)
+    check_tensors(model.manifest, input_=opened.input, output=opened.output)
+    written, converted = opened.logits(x), open_interpreter(flatbuffer).logits(x)
+    if not np.array_equal(written, converted):
+        msg = (
+            f"{path.name}: expected the logits of the converted network, got a difference of "
+            f"{np.abs(written - converted).max():.3g}; this is a bug, report it"
+        )
+        raise ParityError(msg)
+
+
+def write_report(report: "ParityReport", stem: Path) -> None:
+    """Write the report as STEM.json and STEM.md."""
+    stem.with_name(f"{stem.name}.json").write_text(report.to_json(), "utf-8")
+    stem.with_name(f"{stem.name}.md").write_text(report.to_markdown(), "utf-8")
+
+
+def _shareable(settings: FitSettings) -> dict[str, Any]:
+    """Return the settings without the path of the films on the training machine."""
+    return {key: value for key, value in dataclasses.asdict(settings).items() if key != "data_root"}
+
+
+def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:
+    """Return each figure on tune with n and 95 % interval; tune chose the operating point."""
+    evaluation = evaluate(
+        scored.p_fracture, tune.samples, operating_point=scored.operating_point, split="tune"
+    )
+    figures = {
+        figure.name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
+        for figure in evaluation.rows[0].figures
+    }
+    return {"split": "tune", "operating_point": scored.operating_point.name, "figures": figures}
+
+
+def _tensorflow_version() -> str:
+    import tensorflow as tf
+
+    return str(tf.__version__)

@@ -1,0 +1,274 @@
+"""How far a converted network is from its Keras original on labelled films: the parity gate."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from bonefx_edge.decision import BROKEN, Decision, Proportion, State
+from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores, share, wilson
+from bonefx_train.pixels import Pixels
+from numpy.typing import NDArray
+
+from bonefx_convert.bounds import OUTPUT_STEPS, Bounds
+from bonefx_convert.films import Scored, band_width
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Sizes of the differences of n numbers."""
+
+    mean: float
+    p99: float
+    """99th percentile."""
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure of the original and the converted network on the same films."""
+
+    before: float
+    """Keras."""
+    after: float
+    """Converted."""
+    low: float
+    """Lower end of the 95 % interval of after - before, both on the same resampled groups."""
+    high: float
+    """Upper end."""
+
+    @property
+    def loss(self) -> float:
+        """Before - after."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A film of which the two networks say different things."""
+
+    key: str
+    fractured: bool
+    """The label."""
+    before: str
+    """State and class index by Keras, such as "uncertain, 1"."""
+    after: str
+    """The same by the converted network."""
+    p_before: float
+    p_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """One converted network against Keras."""
+
+    kind: str
+    logit: Difference
+    """|logit difference|, of Keras logits clipped to the range that the output can hold."""
+    step: float
+    """Logit per output step; for float kinds the Keras logit range / 256."""
+    p_fracture: Difference
+    """|p_fracture difference|, nothing clipped."""
+    saturated: Proportion
+    """Films on an end step of the output."""
+    distinct_scores: int
+    tie_mass: dict[str, float]
+    """Per threshold: largest share of films that have one score beside it."""
+    auc: Change
+    sensitivity: Change
+    """Fractured, not called no_fracture, each network at its own operating point."""
+    specificity: Change
+    """Not fractured, not called fracture."""
+    state_flips: int
+    class_flips: int
+    jumps: int
+    """Flips between fracture and no_fracture."""
+    flips: tuple[Flip, ...]
+    """Every film whose state or class index differs."""
+    band: float
+    """Width of the `uncertain` band of the default operating point, in logit."""
+    runtime_spread: float
+    """Largest |logit difference| between proved interpreters; within the band."""
+    failures: tuple[str, ...]
+    """What is out of bounds, in words; empty = passed."""
+
+
+def compare(
+    original: Scored,
+    converted: Scored,
+    films: Pixels,
+    *,
+    bounds: Bounds,
+    runtime_spread: float = 0.0,
+    seed: int = 0,
+) -> KindReport:
+    """Return how far `converted` is from `original` on labelled films, and what is out of bounds.
+
+    Parameters
+    ----------
+    original
+        The Keras network's answers to `films`.
+    converted
+        The .tflite's answers, in the same order.
+    films
+        n labelled films with groups.
+    bounds
+        Stated beforehand.
+    runtime_spread
+        In logit, see `KindReport.runtime_spread`.
+    seed
+        Of the resampling.
+    """
+    measured = _measure(original, converted, films, runtime_spread=runtime_spread, seed=seed)
+    return dataclasses.replace(measured, failures=_failures(measured, bounds, n=len(films.x)))
+
+
+def _measure(
+    original: Scored, converted: Scored, films: Pixels, *, runtime_spread: float, seed: int
+) -> KindReport:
+    flips = _flips(original, converted, films)
+    states = [(a.state, b.state) for a, b in _pairs(original, converted)]
+    ends = {State.FRACTURE, State.NO_FRACTURE}
+    n = len(films.x)
+    hit = int(
+        ((converted.logit <= converted.lowest) | (converted.logit >= converted.highest)).sum()
+    )
+    representable = np.clip(original.logit, converted.lowest, converted.highest)
+    point = converted.operating_point
+    return KindReport(
+        kind=converted.kind,
+        logit=_difference(representable, converted.logit),
+        step=converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS,
+        p_fracture=_difference(original.p_fracture, converted.p_fracture),
+        saturated=wilson(hit, n),
+        distinct_scores=distinct_scores(converted.logit),
+        tie_mass=_tie_masses(converted),
+        **_changes(original, converted, films, seed=seed),
+        state_flips=sum(a is not b for a, b in states),
+        class_flips=sum(a.class_index != b.class_index for a, b in _pairs(original, converted)),
+        jumps=sum({a, b} == ends for a, b in states),
+        flips=flips,
+        band=band_width(point, temperature=converted.temperature),
+        runtime_spread=runtime_spread,
+        failures=(),
+    )
+
+
+def tie_mass(values: Floats, threshold: float) -> float:
+    """Return the largest share of films that have one score next to `threshold`, below or above.
+
+    Parameters
+    ----------
+    values
+        (n,), n >= 1.
+    threshold
+        In the same unit.
+
+    Examples
+    --------
+    >>> tie_mass(np.array([0.1, 0.1, 0.1, 0.9]), 0.5)
+    0.75
+    """
+    levels, counts = np.unique(values, return_counts=True)
+    at = int(np.searchsorted(levels, threshold))  # the first score that is not below
+    return float(counts[max(at - 1, 0) : at + 1].max() / len(values))
+
+
+def _tie_masses(scored: Scored) -> dict[str, float]:
+    p, point = scored.p_fracture, scored.operating_point
+    return {
+        "no_fracture_below": tie_mass(p, point.no_fracture_below),
+        "fracture_from": tie_mass(p, point.fracture_from),
+        "class_index": tie_mass(scored.logit, 0.0),
+    }
+
+
+def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> dict[str, Change]:
+    """Return the changes of AUC, sensitivity and specificity."""
+    fractured = films.fractured
+    groups = [sample.group for sample in films.samples]
+
+    def change(figure: Callable[[Scored, Floats], Floats]) -> Change:
+        once = np.ones((1, len(fractured)))
+        low, high = bootstrap_by_group(
+            lambda w: figure(converted, w) - figure(original, w), groups, seed=seed
+        )
+        before, after = (float(figure(scored, once)[0]) for scored in (original, converted))
+        return Change(before=before, after=after, low=low, high=high)
+
+    def sensitivity(scored: Scored, weights: Floats) -> Floats:
+        answered = scored.p_fracture >= scored.operating_point.no_fracture_below
+        return share(answered, fractured, weights)
+
+    def specificity(scored: Scored, weights: Floats) -> Floats:
+        answered = scored.p_fracture < scored.operating_point.fracture_from
+        return share(answered, ~fractured, weights)
+
+    return {
+        "auc": change(lambda scored, weights: auc(-scored.logit, fractured, weights)),
+        "sensitivity": change(sensitivity),
+        "specificity": change(specificity),
+    }
+
+
+def _flips(original: Scored, converted: Scored, films: Pixels) -> tuple[Flip, ...]:
+    rows = zip(films.samples, films.fractured, _pairs(original, converted), strict=True)
+    return tuple(
+        Flip(
+            key=sample.key,
+            fractured=bool(fractured),
+            before=_words(a),
+            after=_words(b),
+            p_before=a.p_fracture,
+            p_after=b.p_fracture,
+        )
+        for sample, fractured, (a, b) in rows
+        if _words(a) != _words(b)
+    )
+
+
+def _pairs(original: Scored, converted: Scored) -> list[tuple[Decision, Decision]]:
+    return list(zip(original.decisions, converted.decisions, strict=True))
+
+
+def _words(decision: Decision) -> str:
+    return f"{decision.state}, {'broken' if decision.class_index == BROKEN else 'not broken'}"
+
+
+def _difference(before: Floats, after: Floats) -> Difference:
+    sizes = np.abs(before - after)
+    return Difference(
+        mean=float(sizes.mean()), p99=float(np.percentile(sizes, 99)), max=float(sizes.max())
+    )
+
+
+def _failures(report: KindReport, bounds: Bounds, *, n: int) -> tuple[str, ...]:
+    """Return a sentence for each bound that is broken."""
+    steps = bounds.int8_steps if report.kind == "int8" else bounds.dynamic_steps
+    logit_bound = bounds.float32_logit if report.kind == "float32" else steps * report.step
+    at_most = {
+        "logit difference": (report.logit.max, logit_bound),
+        "share of saturated films": (report.saturated.value, bounds.saturated),
+        "AUC loss": (report.auc.loss, bounds.auc_loss),
+        "sensitivity loss": (report.sensitivity.loss, bounds.sensitivity_loss),
+        "specificity loss": (report.specificity.loss, bounds.specificity_loss),
+        "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
+        # A single film is no mass, however few there are.
+        "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
+        "spread between interpreters": (report.runtime_spread, report.band),
+    }
+    for name, mass in report.tie_mass.items():
+        at_most[f"share of films on one score beside {name}"] = (mass, max(1 / n, bounds.tie_mass))
+    failures = [
+        f"{name}: expected at most {bound:.4g}, got {value:.4g}"
+        for name, (value, bound) in at_most.items()
+        if not value <= bound
+    ]
+    least = min(bounds.distinct_scores, n // 2)
+    if report.distinct_scores <= least:
+        failures.append(
+            f"different scores: expected more than {least}, got {report.distinct_scores}"
+        )
+    return tuple(failures)

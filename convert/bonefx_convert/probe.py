@@ -1,0 +1,39 @@
+"""Run a .tflite in this Python's interpreter: the half of `prove` that another environment runs.
+
+Usage: python -P probe.py FOLDER, where FOLDER holds network.tflite and films.npy; writes logits.npy
+and runtime.json there. Imports nothing but NumPy and bonefx_edge: there is no TensorFlow there.
+Exit codes: 0 ran, 1 the interpreter cannot run the network (said on standard error).
+"""
+
+import dataclasses
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from bonefx_edge.errors import InterpreterError
+from bonefx_edge.interpreter import open_interpreter
+
+NETWORK_NAME: Final = "network.tflite"
+FILMS_NAME: Final = "films.npy"
+LOGITS_NAME: Final = "logits.npy"
+RUNTIME_NAME: Final = "runtime.json"
+
+
+def main(folder: Path) -> int:
+    """Return the exit code."""
+    try:
+        opened = open_interpreter((folder / NETWORK_NAME).read_bytes())
+    except InterpreterError as err:
+        sys.stderr.write(f"{err}\n")
+        return 1
+    np.save(folder / LOGITS_NAME, opened.logits(np.load(folder / FILMS_NAME))[:, 0])
+    runtime = dataclasses.asdict(opened.runtime) | {"machine": platform.machine()}
+    (folder / RUNTIME_NAME).write_text(json.dumps(runtime), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,133 @@
+"""The parity report of all kinds, and how it is written down."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bonefx_edge.errors import ParityError
+
+from bonefx_convert.bounds import Bounds
+from bonefx_convert.parity import Change, Difference, KindReport
+
+ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
+    ("max / p99 / mean logit difference", lambda kind: _difference(kind.logit)),
+    ("max / p99 / mean p_fracture difference", lambda kind: _difference(kind.p_fracture)),
+    ("output step (logit)", lambda kind: f"{kind.step:.4g}"),
+    ("films on an end step", lambda kind: f"{kind.saturated.value:.2%}"),
+    ("different scores", lambda kind: str(kind.distinct_scores)),
+    (
+        "most films on one score beside a threshold",
+        lambda kind: f"{max(kind.tie_mass.values()):.2%}",
+    ),
+    ("AUC", lambda kind: _change(kind.auc)),
+    ("sensitivity", lambda kind: _change(kind.sensitivity)),
+    ("specificity", lambda kind: _change(kind.specificity)),
+    ("states that differ", lambda kind: str(kind.state_flips)),
+    ("class indices that differ", lambda kind: str(kind.class_flips)),
+    ("fracture <-> no_fracture", lambda kind: str(kind.jumps)),
+    ("uncertain band (logit)", lambda kind: f"{kind.band:.3g}"),
+    ("spread between interpreters (logit)", lambda kind: f"{kind.runtime_spread:.3g}"),
+    ("within bounds", lambda kind: "no" if kind.failures else "yes"),
+)
+"""Rows of the Markdown table: title, and the cell of one kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """All converted networks against Keras on the same labelled films."""
+
+    network: str
+    """Name of the model."""
+    films_of: str
+    """Data set and split."""
+    films: int
+    fractured: int
+    groups: int
+    bounds: Bounds
+    kinds: tuple[KindReport, ...]
+
+    def check(self) -> None:
+        """Return if every kind is within its bounds.
+
+        Raises
+        ------
+        ParityError
+            Lists what is not.
+        """
+        failures = [f"{kind.kind}: {failure}" for kind in self.kinds for failure in kind.failures]
+        if failures:
+            msg = (
+                f"parity of {self.network} on {self.films_of}: {'; '.join(failures)}. "
+                "Look at the report; train or convert again"
+            )
+            raise ParityError(msg)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text; a number that is not finite is null."""
+        return json.dumps(_finite(dataclasses.asdict(self)), indent=1, allow_nan=False) + "\n"
+
+    def _circumstances(self) -> str:
+        return (
+            f"{self.films_of}: {self.films} films, {self.fractured} fractured, {self.groups} "
+            "groups. Each network at its own operating point; changes are Keras -> converted with "
+            "the 95 % interval of the change (same resampled groups)."
+        )
+
+    def to_markdown(self) -> str:
+        """Return the report as Markdown: table, broken bounds, and every flip by file."""
+        lines = [
+            f"# Parity of {self.network} with Keras",
+            "",
+            self._circumstances(),
+            "",
+            "| | " + " | ".join(kind.kind for kind in self.kinds) + " |",
+            "|---" * (1 + len(self.kinds)) + "|",
+        ]
+        for title, cell in ROWS:
+            lines.append(f"| {title} | " + " | ".join(cell(kind) for kind in self.kinds) + " |")
+        for kind in self.kinds:
+            lines += _broken_bounds(kind) + _flips(kind)
+        return "\n".join(lines) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with None for infinite numbers and NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _broken_bounds(kind: KindReport) -> list[str]:
+    if not kind.failures:
+        return []
+    return ["", f"## Out of bounds: {kind.kind}", "", *(f"- {text}" for text in kind.failures)]
+
+
+def _flips(kind: KindReport) -> list[str]:
+    if not kind.flips:
+        return []
+    lines = [
+        "",
+        f"## Decisions that differ: {kind.kind} ({len(kind.flips)})",
+        "",
+        "| film | label | Keras | converted | p_fracture |",
+        "|---|---|---|---|---|",
+    ]
+    for flip in kind.flips:
+        label = "fractured" if flip.fractured else "not fractured"
+        p = f"{flip.p_before:.4f} -> {flip.p_after:.4f}"
+        lines.append(f"| {flip.key} | {label} | {flip.before} | {flip.after} | {p} |")
+    return lines
+
+
+def _difference(difference: Difference) -> str:
+    return f"{difference.max:.3g} / {difference.p99:.3g} / {difference.mean:.3g}"
+
+
+def _change(change: Change) -> str:
+    return f"{change.before:.4f} -> {change.after:.4f} ({change.low:+.4f} to {change.high:+.4f})"

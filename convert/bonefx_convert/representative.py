@@ -1,0 +1,126 @@
+"""The representative data set: films that give full-int8 its activation ranges."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from bonefx_edge.decision import BROKEN, NOT_BROKEN
+from bonefx_edge.errors import DataError
+from bonefx_train.pixels import Pixels, to_network_range
+from numpy.typing import NDArray
+
+FILMS: Final = 200
+"""Drawn at random, half of them fractured. Ten mixed ones suffice in practice (pitfall 28)."""
+MIN_DISTINCT: Final = 20
+"""Fewer different films do not show what activations occur."""
+MIN_SHARE: Final = 0.1
+"""Least share of each class: one class alone clamps the logits of the other (pitfall 28)."""
+DARKEST_WHITE: Final = 0.5
+"""The brightest pixel of all films lies above this, unless they were divided by 255 twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentativeSet:
+    """Films in the order in which they are shown to the converter."""
+
+    x: NDArray[np.float32]
+    """(n, height, width, 1), float32, spanning [0, 1] exactly."""
+    class_index: NDArray[np.uint8]
+    """(n,), 0 broken, 1 not broken."""
+    sha256: str
+    """Over the sha256 of the files' bytes, in order, one a line; hexadecimal."""
+
+
+def draw_representative(
+    train: Pixels, *, logit: NDArray[np.float64], seed: int, films: int = FILMS
+) -> RepresentativeSet:
+    """Return `films` films of train, both classes alike and shuffled, plus the two extreme ones.
+
+    The films of the lowest and the highest logit of all train are put in: the largest logits of
+    the set become the ends of the int8 output, and films beyond them are tied at the end.
+
+    Parameters
+    ----------
+    train
+        Films of the train split; tune and test must not shape the network.
+    logit
+        (n,), of the Keras network, for each film of `train`.
+    seed
+        Of the run.
+    films
+        Random ones; fewer where train has fewer.
+
+    Raises
+    ------
+    DataError
+        If the set is not fit for use, see `check_representative`.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = [
+        rng.permutation(np.flatnonzero(train.class_index == index))[: films // 2]
+        for index in (BROKEN, NOT_BROKEN)
+    ]
+    extremes = np.array([logit.argmin(), logit.argmax()])
+    order = rng.permutation(np.union1d(np.concatenate(chosen), extremes))
+    x = to_network_range(train.x[order])
+    check_representative(x, class_index=train.class_index[order])
+    hashes = "\n".join(train.samples[i].sha256 for i in order)
+    return RepresentativeSet(
+        x=pin_input_range(x),
+        class_index=train.class_index[order],
+        sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+    )
+
+
+def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint8]) -> None:
+    """Return if the films can give int8 its ranges.
+
+    Parameters
+    ----------
+    x
+        (n, height, width, 1), float32, to be in [0, 1].
+    class_index
+        (n,), 0 broken, 1 not broken.
+
+    Raises
+    ------
+    DataError
+        One class (almost) absent, films repeated, or gray levels in another range.
+    """
+    low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    if low < 0.0 or high > 1.0 or high < DARKEST_WHITE:
+        msg = (
+            "representative data set: expected gray levels in [0, 1] with the brightest above "
+            f"{DARKEST_WHITE}, got [{low:.4g}, {high:.4g}]; divide uint8 films by 255, once"
+        )
+        raise DataError(msg)
+    distinct = len({film.tobytes() for film in x})
+    if distinct < MIN_DISTINCT or distinct < len(x) / 2:
+        msg = (
+            f"representative data set: expected at least {MIN_DISTINCT} different films, most of "
+            f"them once, got {distinct} different among {len(x)}; add films or remove the copies"
+        )
+        raise DataError(msg)
+    fractured = float((class_index == BROKEN).mean())
+    if not MIN_SHARE <= fractured <= 1 - MIN_SHARE:
+        msg = (
+            f"representative data set: expected at least {MIN_SHARE:.0%} of each class, got "
+            f"{fractured:.0%} fractured; draw from both classes, shuffled"
+        )
+        raise DataError(msg)
+
+
+def pin_input_range(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the films with a black and a white pixel among them.
+
+    The converter takes the input step from the extremes it sees: (1 - 0) / 255 lets gray levels
+    in untouched, (0.98 - 0) / 255 shifts every one of them. Films that do not reach both get two
+    pixels in the corner of the first one; two of 22,500 move no activation range.
+    """
+    if x.min() == 0.0 and x.max() == 1.0:
+        return x
+    pinned = x.copy()
+    pinned[0, 0, 0, 0] = 0.0
+    pinned[0, 0, 1, 0] = 1.0
+    return pinned

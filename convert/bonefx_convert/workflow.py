@@ -1,0 +1,212 @@
+"""From a run to model files, and from model files back to their run: the order of the steps."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from bonefx_edge.errors import ModelFileError, ParityError
+from bonefx_edge.interpreter import open_interpreter
+from bonefx_edge.manifest import ProvedRuntime
+from bonefx_edge.model_file import ModelFile, check_tensors
+from bonefx_train.pixels import Pixels, load_pixels
+from bonefx_train.run import Run
+from bonefx_train.scores import logits
+from bonefx_train.temperature import fit_temperature
+from numpy.typing import NDArray
+
+from bonefx_convert.bounds import Bounds
+from bonefx_convert.converter import convert
+from bonefx_convert.films import Scored, choose_points, output_range
+from bonefx_convert.gate_spec import measure_gate
+from bonefx_convert.pack import Candidate, Facts, build_manifest, write_models, write_report
+from bonefx_convert.parity import KindReport, compare
+from bonefx_convert.prove import choose_films, prove
+from bonefx_convert.report import ParityReport
+from bonefx_convert.representative import draw_representative
+from bonefx_convert.tensors import Kind, read_network
+
+logger = logging.getLogger(__name__)
+
+FAILED_REPORT: Final = "parity-failed"
+"""Stem of the report that a failed parity gate leaves in the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person decides about a conversion."""
+
+    out: Path
+    """Folder of the model files."""
+    name: str
+    """Of the model."""
+    version: str
+    """Of the model."""
+    training_data: str
+    """Data set, licence and attribution."""
+    pythons: tuple[Path, ...]
+    """Pythons of other environments in which the networks are proved to run."""
+    bounds: Bounds
+
+
+def convert_run(run: Run, *, options: Options) -> ParityReport:
+    """Write the three model files of a run and the parity report; return the report.
+
+    Raises
+    ------
+    DataError
+        If the run's films are not fit for it.
+    ParityError
+        If a network is out of bounds; no model file is written, the report lies in the run.
+    """
+    train = load_pixels(run.of("train"), spec=run.settings.input_spec)
+    tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
+    keras_model = run.keras_model()
+    keras_logit = logits(keras_model, tune.x)
+    temperature = fit_temperature(keras_logit, tune.class_index)
+    representative = draw_representative(
+        train, logit=logits(keras_model, train.x), seed=run.settings.seed
+    )
+    flatbuffers = convert(keras_model, representative=representative.x)
+    candidates = [
+        _measure(kind, flatbuffer, tune, run=run, temperature=temperature, pythons=options.pythons)
+        for kind, flatbuffer in flatbuffers.items()
+    ]
+    kinds = [
+        compare(
+            _score_keras(keras_logit, tune, run=run, temperature=temperature),
+            candidate.scored,
+            tune,
+            bounds=options.bounds,
+            runtime_spread=_spread(candidate.runtimes),
+        )
+        for candidate in candidates
+    ]
+    report = _report(kinds, tune, run=run, name=options.name, split="tune", bounds=options.bounds)
+    _pass_gate(report, run=run)
+    facts = Facts(
+        settings=run.settings,
+        name=options.name,
+        version=options.version,
+        training_data=options.training_data,
+        n_train=len(train.x),
+        representative_sha256=representative.sha256,
+        gate=measure_gate(train.samples),
+    )
+    manifests = [build_manifest(candidate, tune=tune, facts=facts) for candidate in candidates]
+    write_models(candidates, manifests, out=options.out, x=choose_films(tune.x))
+    write_report(report, options.out / f"{options.name}-parity")
+    return report
+
+
+def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds) -> ParityReport:
+    """Return the parity of written model files with their run's Keras network on one split.
+
+    The Keras network gets the operating point that conversion gave it: chosen on tune.
+
+    Raises
+    ------
+    ModelFileError
+        If a file is no model file, or was made for another input than the run's.
+    """
+    spec = run.settings.input_spec
+    models = [ModelFile.read(path) for path in paths]
+    for path, model in zip(paths, models, strict=True):
+        if model.manifest.input != spec:
+            msg = f"{path}: expected a model of {run.dir} with input {spec}, got another's input"
+            raise ModelFileError(msg)
+    tune = load_pixels(run.of("tune"), spec=spec)
+    films = tune if split == "tune" else load_pixels(run.of(split), spec=spec)
+    keras_model = run.keras_model()
+    tune_logit, film_logit = logits(keras_model, tune.x), logits(keras_model, films.x)
+    kinds = []
+    for model in models:
+        temperature = model.manifest.temperature
+        point = _score_keras(tune_logit, tune, run=run, temperature=temperature).operating_point
+        original = Scored("keras", film_logit, temperature, point)
+        spread = _spread(model.manifest.runtimes)
+        scored = _score_model(model, films.x)
+        kinds.append(compare(original, scored, films, bounds=bounds, runtime_spread=spread))
+    name = models[0].manifest.name
+    return _report(kinds, films, run=run, name=name, split=split, bounds=bounds)
+
+
+def _measure(
+    kind: Kind,
+    flatbuffer: bytes,
+    tune: Pixels,
+    *,
+    run: Run,
+    temperature: float,
+    pythons: Sequence[Path],
+) -> Candidate:
+    """Return a converted network with its tune logits, operating points and proved interpreters."""
+    logger.info("%s operators: %s", kind, ", ".join(read_network(flatbuffer).operators))
+    opened = open_interpreter(flatbuffer)
+    logit = opened.logits(tune.x)[:, 0].astype(np.float64)
+    runtimes = prove(flatbuffer, x=choose_films(tune.x), pythons=pythons)
+    points = choose_points(
+        logit,
+        tune,
+        temperature=temperature,
+        chosen_on=_films_of(run, "tune"),
+        spread=_spread(runtimes),
+    )
+    scored = Scored(kind, logit, temperature, points[0], **output_range(opened.output))
+    return Candidate(kind, flatbuffer, scored, points, runtimes)
+
+
+def _score_keras(
+    logit: NDArray[np.float64], tune: Pixels, *, run: Run, temperature: float
+) -> Scored:
+    points = choose_points(
+        logit, tune, temperature=temperature, chosen_on=_films_of(run, "tune"), spread=0.0
+    )
+    return Scored("keras", logit, temperature, points[0])
+
+
+def _score_model(model: ModelFile, x: NDArray[np.float32] | NDArray[np.uint8]) -> Scored:
+    opened = open_interpreter(model.flatbuffer)
+    manifest = model.manifest
+    check_tensors(manifest, input_=opened.input, output=opened.output)
+    return Scored(
+        kind=manifest.kind,
+        logit=opened.logits(x)[:, manifest.output.index].astype(np.float64),
+        temperature=manifest.temperature,
+        operating_point=manifest.operating_point(None),
+        **output_range(opened.output),
+    )
+
+
+def _spread(runtimes: Sequence[ProvedRuntime]) -> float:
+    """Return the largest logit difference between interpreters, 0 where only one was tried."""
+    return max((runtime.max_logit_difference for runtime in runtimes), default=0.0)
+
+
+def _films_of(run: Run, split: str) -> str:
+    return f"{run.settings.data_name} {split}"
+
+
+def _report(
+    kinds: Sequence[KindReport], films: Pixels, *, run: Run, name: str, split: str, bounds: Bounds
+) -> ParityReport:
+    return ParityReport(
+        network=name,
+        films_of=_films_of(run, split),
+        films=len(films.x),
+        fractured=int(films.fractured.sum()),
+        groups=len({sample.group for sample in films.samples}),
+        bounds=bounds,
+        kinds=tuple(kinds),
+    )
+
+
+def _pass_gate(report: ParityReport, *, run: Run) -> None:
+    """Return if the report is within bounds; else leave it in the run and raise."""
+    try:
+        report.check()
+    except ParityError:
+        write_report(report, run.dir / FAILED_REPORT)
+        raise
