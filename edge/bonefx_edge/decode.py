@@ -69,17 +69,18 @@ def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
         reason = err.strerror if isinstance(err, OSError) else "not a file name"
         msg = f"expected a readable file at {path}, got: {reason}; check path and permission"
         raise DecodeError(Reason.UNREADABLE, msg) from err
-    with os.fdopen(descriptor, "rb", buffering=0):
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             msg = f"expected a regular file at {path}, got a folder, pipe or device; give a file"
             raise DecodeError(Reason.UNREADABLE, msg)
         _check_bytes(status.st_size, limits=limits)
-        try:
-            data = _read_at_most(descriptor, limits.max_bytes + 1)
-        except OSError as err:
-            msg = f"expected to read {path}, got: {err.strerror}; check the disk"
-            raise DecodeError(Reason.UNREADABLE, msg) from err
+        data = _read_at_most(descriptor, limits.max_bytes + 1)
+    except OSError as err:
+        msg = f"expected to read {path}, got: {err.strerror}; check the disk"
+        raise DecodeError(Reason.UNREADABLE, msg) from err
+    finally:
+        os.close(descriptor)
     _check_bytes(len(data), limits=limits)  # the file may have grown or shrunk since
     return data
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from bonefx_edge import jpeg
 from bonefx_edge.errors import DecodeError, Reason
 
-_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
+_UNDEFINED: Final = 0xFFFFFFFF
 _ITEM_HEADER_BYTES: Final = 8
 _BYTE_BITS: Final = 8
 _RLE_HEADER: Final = struct.Struct("<16I")
@@ -55,24 +56,33 @@ class PixelLayout:
 Decoder = Callable[[bytes, PixelLayout], NDArray[Any]]
 
 
-def read_stored(pixel_data: Any, *, layout: PixelLayout, transfer_syntax: str) -> NDArray[Any]:
+def read_stored(
+    data: bytes, *, start: int, length: int, layout: PixelLayout, transfer_syntax: str
+) -> NDArray[Any]:
     """Return the stored bit patterns, (rows, columns), uint8 or uint16 by Bits Allocated.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    start, length
+        Position and length in bytes of the value of Pixel Data; 0xFFFFFFFF = undefined length.
 
     Raises
     ------
     DecodeError
         TRUNCATED, CORRUPT, UNSUPPORTED or MISSING_CODEC.
     """
-    if not isinstance(pixel_data, bytes):
-        _refuse("Pixel Data (7FE0,0010) as bytes, got another type")
+    if (transfer_syntax in _NATIVE) == (length == _UNDEFINED):
+        _refuse("pixel data of defined length where native, undefined where compressed (PS3.5 A.4)")
     if transfer_syntax in _NATIVE:
-        return _read_native(pixel_data, layout)
+        return _read_native(data, start=start, length=length, layout=layout)
     decoder = _DECODERS.get(transfer_syntax)
     if decoder is None:
         name = _UNREAD.get(transfer_syntax, "another one")
         msg = f"expected an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 image, got {name}"
         raise DecodeError(Reason.UNSUPPORTED, f"{msg}; send it uncompressed")
-    decoded = decoder(_join_fragments(pixel_data), layout)
+    decoded = decoder(_join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
         _refuse(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
     if not layout.signed and int(decoded.max()) > layout.mask:
@@ -86,31 +96,32 @@ def _refuse(wanted: str, *, reason: Reason = Reason.CORRUPT) -> NoReturn:
     raise DecodeError(reason, f"expected {wanted}; send the file again")
 
 
-def _read_native(pixel_data: bytes, layout: PixelLayout) -> NDArray[Any]:
-    if len(pixel_data) < layout.frame_bytes:
-        wanted = f"{layout.frame_bytes} bytes of pixels, got {len(pixel_data)}"
+def _read_native(data: bytes, *, start: int, length: int, layout: PixelLayout) -> NDArray[Any]:
+    there = min(length, len(data) - start)
+    if there < layout.frame_bytes:
+        wanted = f"{layout.frame_bytes} bytes of pixels, got {there}"
         _refuse(wanted, reason=Reason.TRUNCATED)
     dtype = np.dtype(f"<u{layout.bits_allocated // _BYTE_BITS}")
-    stored = np.frombuffer(pixel_data, dtype, layout.rows * layout.columns)
+    stored = np.frombuffer(data, dtype, layout.rows * layout.columns, start)
     return stored.reshape(layout.rows, layout.columns)
 
 
-def _join_fragments(pixel_data: bytes) -> bytes:
+def _join_fragments(data: bytes, *, start: int) -> bytes:
     """Return the one frame of encapsulated Pixel Data (PS3.5 A.4), offset table left out."""
     fragments = []
-    at = 0
-    while at < len(pixel_data) and pixel_data[at : at + 4] != _DELIMITER:
-        if pixel_data[at : at + 4] != _ITEM:
-            _refuse(f"a fragment item at byte {at} of the pixel data, got something else")
-        length = int.from_bytes(pixel_data[at + 4 : at + _ITEM_HEADER_BYTES], "little")
-        at += _ITEM_HEADER_BYTES + length
-        if at > len(pixel_data):
-            _refuse("whole pixel data fragments, the last one is cut", reason=Reason.TRUNCATED)
-        fragments.append(pixel_data[at - length : at])
-    frame = b"".join(fragments[1:])
-    if not frame:
-        _refuse("at least one pixel data fragment, got none", reason=Reason.TRUNCATED)
-    return frame
+    at = start
+    while data[at : at + _ITEM_HEADER_BYTES] != _DELIMITER:
+        header = data[at : at + _ITEM_HEADER_BYTES]
+        length = int.from_bytes(header[len(_ITEM) :], "little")
+        end = at + _ITEM_HEADER_BYTES + length
+        if len(header) < _ITEM_HEADER_BYTES or end > len(data):
+            wanted = "pixel data up to its sequence delimiter, the file ends before"
+            _refuse(wanted, reason=Reason.TRUNCATED)
+        if not header.startswith(_ITEM):
+            _refuse(f"a fragment item at byte {at} of the file, got something else")
+        fragments.append(data[at + _ITEM_HEADER_BYTES : end])
+        at = end
+    return b"".join(fragments[1:])
 
 
 def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
@@ -203,15 +214,12 @@ def _check_tile_parts(frame: bytes) -> None:
 
     T.800 A.4.2: each tile-part says its length in Psot; after the last one follows EOC.
     """
-    stream = frame.rstrip(b"\x00")
-    at = stream.find(_SOT)
-    while stream[at : at + 2] == _SOT and at + _SOT_SEGMENT_BYTES <= len(stream):
-        (length,) = struct.unpack_from(">I", stream, at + 6)
-        if length == 0:  # allowed for the last tile-part: it reaches up to EOC
-            at = len(stream) - len(_EOC)
-            break
-        at += max(length, _SOT_SEGMENT_BYTES)
-    if at < 0 or stream[at:] != _EOC:
+    at = frame.find(_SOT)
+    while frame[at : at + 2] == _SOT and at + _SOT_SEGMENT_BYTES <= len(frame):
+        (length,) = struct.unpack_from(">I", frame, at + 6)
+        # 0 is allowed for the last tile-part: up to EOC, after which one byte may pad the frame.
+        at = at + max(length, _SOT_SEGMENT_BYTES) if length else frame.find(_EOC, len(frame) - 3)
+    if at < 0 or frame[at : at + 2] != _EOC:
         _refuse("a JPEG 2000 stream up to its EOC, it ends before", reason=Reason.TRUNCATED)
 
 

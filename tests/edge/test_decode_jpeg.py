@@ -1,0 +1,149 @@
+"""JPEG: the pixels of cv2.imread(path, IMREAD_GRAYSCALE), or a refusal."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.decode import decode
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.radiograph import GrayMapping
+from builders import color_picture, exif, gray_film, jpeg_file
+from PIL import Image
+
+
+def imread_gray(data):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+KINDS = {
+    "gray": (gray_film(), {}),
+    "color 4:2:0": (color_picture(), {"subsampling": 2}),
+    "color 4:4:4": (color_picture(), {"subsampling": 0}),
+    "progressive gray": (gray_film(), {"progressive": True}),
+    "progressive color": (color_picture(), {"progressive": True}),
+    "stored as RGB": (color_picture(), {"keep_rgb": True}),
+    "restart markers": (gray_film(), {"restart_marker_blocks": 2}),
+    "odd size": (gray_film(41, 3), {}),
+    "one pixel": (gray_film(1, 1), {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_pixels_are_those_of_imread_gray(kind):
+    pixels, options = KINDS[kind]
+    data = jpeg_file(pixels, **options)
+    radiograph = decode(data)
+    np.testing.assert_array_equal(radiograph.pixels, imread_gray(data))
+    assert radiograph.gray_mapping is GrayMapping.STORED
+
+
+@pytest.mark.parametrize("pixels", [gray_film(), color_picture()], ids=["gray", "color"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_imread_does(orientation, pixels):
+    data = jpeg_file(pixels, exif=exif(orientation))
+    np.testing.assert_array_equal(decode(data).pixels, imread_gray(data))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_out_of_range_means_upright(orientation):
+    data = jpeg_file(gray_film(), exif=exif(orientation))
+    assert decode(data).pixels.shape == (40, 56)
+
+
+BROKEN_EXIF = {
+    "no byte order": b"XX*\0\x08\0\0\0",
+    "directory beyond the end": b"II*\0\xff\xff\xff\x7f",
+    "directory cut": b"MM\0*\0\0\0\x08\0\x05",
+    "empty": b"",
+    "orientation of another type": b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x01\0\0\0\x06\0\0\0",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_EXIF)
+def test_damaged_exif_means_upright(kind):
+    content = b"Exif\0\0" + BROKEN_EXIF[kind]
+    data = jpeg_file(gray_film())
+    segment = b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+    assert decode(data[:2] + segment + data[2:]).pixels.shape == (40, 56)
+
+
+def test_exif_behind_an_xmp_segment_is_found():
+    data = jpeg_file(gray_film(), exif=exif(6))
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x/>"
+    segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
+    assert decode(data[:2] + segment + data[2:]).pixels.shape == (56, 40)
+
+
+def refusal(data):
+    with pytest.raises(DecodeError) as caught:
+        decode(data)
+    return caught.value.reason, str(caught.value)
+
+
+def test_cmyk_is_unsupported():
+    data = jpeg_file(Image.fromarray(color_picture()).convert("CMYK"))
+    assert refusal(data) == (
+        Reason.UNSUPPORTED,
+        "expected an 8-bit gray or color JPEG, got 4 components (CMYK); export it as PNG or DICOM",
+    )
+
+
+def patched(*, marker=None, bits=None):
+    """Return a gray JPEG whose frame header claims another process or sample size."""
+    data = bytearray(jpeg_file(gray_film()))
+    at = data.index(b"\xff\xc0")
+    data[at + 1] = marker or data[at + 1]
+    data[at + 4] = bits or data[at + 4]
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        (patched(bits=12), "12 bits per sample"),
+        (patched(marker=0xC3), "coding process SOF3"),
+        (patched(marker=0xC9), "coding process SOF9"),
+    ],
+    ids=["12 bit", "lossless", "arithmetic"],
+)
+def test_other_kinds_of_jpeg_are_unsupported(data, got):
+    reason, message = refusal(data)
+    assert reason is Reason.UNSUPPORTED
+    assert got in message
+
+
+def test_damage_inside_is_corrupt_and_names_what_the_decoder_said():
+    data = bytearray(jpeg_file(gray_film()))
+    at = data.index(b"\xff\xda") + 30
+    data[at : at + 20] = b"\xff\x00" * 10
+    reason, message = refusal(bytes(data))
+    assert reason in (Reason.CORRUPT, Reason.TRUNCATED)
+    assert message.startswith("expected a whole, undamaged JPEG, the decoder says: ")
+
+
+def test_a_progressive_jpeg_that_lacks_its_last_scan_is_truncated():
+    """Libjpeg itself shows it without a warning: only less sharp, as if nothing were missing."""
+    data = jpeg_file(gray_film(), progressive=True)
+    last_scan = data.rindex(b"\xff\xda")
+    reason, message = refusal(data[:last_scan] + b"\xff\xd9")
+    assert reason is Reason.TRUNCATED
+    assert "expected a progressive JPEG with all its scans" in message
+
+
+def test_thousands_of_scans_are_refused():
+    data = jpeg_file(gray_film(), progressive=True)
+    first, last = data.index(b"\xff\xda"), data.rindex(b"\xff\xda")
+    scan = data[first : data.index(b"\xff\xc4", first)]
+    reason, message = refusal(data[:first] + scan * 1000 + data[last:])
+    assert "at most 200" in message
+    assert reason in (Reason.CORRUPT, Reason.TRUNCATED)
+
+
+def test_real_films_equal_imread_byte_for_byte(data_root):
+    files = sorted((data_root / "fullsize").glob("*.jpg"))[:3]
+    files += sorted((data_root / "fracatlas").rglob("*.jpg"))[:30]
+    assert len(files) == 33
+    for file in files:
+        data = file.read_bytes()
+        np.testing.assert_array_equal(decode(data).pixels, imread_gray(data))
