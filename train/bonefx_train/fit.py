@@ -5,7 +5,7 @@ move every logit by log(0.83 / 0.17) = 1.6, which a temperature (a factor) canno
 p_fracture would no longer be a probability. What weights would buy, a better balance of the two
 errors, is what operating points are for.
 
-One checkpoint per epoch, and an order of films that depends on (seed, epoch) only: an
+One checkpoint per epoch; order of films and dropout depend on (seed, epoch) only: an
 interrupted fit goes on where it stood and ends as if it had not been interrupted.
 """
 
@@ -78,8 +78,12 @@ def read_history(run_dir: Path) -> list[Epoch]:
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Return the index of the first epoch with the highest tune AUC."""
-    return int(np.argmax([epoch.tune_auc for epoch in history]))
+    """Return the index of the epoch with the highest tune AUC; of equals, the lowest tune loss.
+
+    An easy set reaches AUC 1 while its scores still lie all on one side of 0.5.
+    """
+    order = [(epoch.tune_auc, -epoch.tune_loss) for epoch in history]
+    return order.index(max(order))
 
 
 def _has_settled(history: Sequence[Epoch], patience: int) -> bool:
@@ -102,7 +106,9 @@ def _fit_one_epoch(
     keras_model: keras.Model, train: Pixels, *, settings: FitSettings, number: int
 ) -> tuple[float, float]:
     """Return loss and accuracy over the epoch, each film as it was fed, dropout on."""
-    order = np.random.default_rng([settings.seed, number]).permutation(len(train.x))
+    rng = np.random.default_rng([settings.seed, number])
+    order = rng.permutation(len(train.x))
+    _seed_dropout(keras_model, rng)
     starts = range(0, len(order), settings.batch_size)
     totals = np.zeros(2)  # loss, accuracy
     for start in track(starts, label=f"epoch {number}/{settings.epochs}"):
@@ -114,6 +120,13 @@ def _fit_one_epoch(
         totals += np.array([logs["loss"], logs["accuracy"]], float) * len(batch)
     loss, accuracy = totals / len(order)
     return float(loss), float(accuracy)
+
+
+def _seed_dropout(keras_model: keras.Model, rng: np.random.Generator) -> None:
+    """Set the random state of every layer; a .keras file does not carry it (Keras 3.15)."""
+    for variable in keras_model.variables:
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(rng.integers(2**32, size=variable.shape, dtype=np.uint32))
 
 
 def _score(keras_model: keras.Model, tune: Pixels) -> tuple[float, float, float]:

@@ -134,7 +134,7 @@ class Run:
         return tuple(sample for sample in self.samples if sample.split == split)
 
     def keras_model(self) -> "keras.Model":
-        """Return the network of the epoch with the best tune AUC (the first of equals).
+        """Return the network of the best epoch on tune, see `fit.best_epoch`.
 
         Raises
         ------

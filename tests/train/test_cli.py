@@ -1,0 +1,88 @@
+import json
+import logging
+
+import pytest
+from bonefx_edge import NOTICE
+from bonefx_train.cli import app
+from typer.testing import CliRunner
+
+pytestmark = pytest.mark.host
+pytest.importorskip("keras")
+
+
+@pytest.fixture(name="cli")
+def _cli():
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture(name="data")
+def _data(tmp_path, write_folders):
+    return write_folders(tmp_path / "films", ["STABLE", "broken"], films=24)
+
+
+def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="bonefx_train")
+    out = tmp_path / "run"
+    fitted = cli("fit", data, "--out", out, "--epochs", 3, "--batch-size", 16)
+    assert fitted.exit_code == 0, fitted.output
+    for told in ("'STABLE' -> 1 not_fractured", "max_pooling2d", '"epochs": 3', "tune_auc"):
+        assert told in caplog.text
+    evaluated = cli("evaluate", out, "--split", "test", "--baseline-auc", 0.76)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert NOTICE in evaluated.stdout
+    assert "films test" in evaluated.stdout
+    assert "AUC of 0.76" in evaluated.stdout
+    folder = out / "evaluation"
+    told = json.loads((folder / "test.json").read_text("utf-8"))
+    assert told["rows"][0]["n"] == 8
+    assert told["operating_point"]["chosen_on"] == "films tune"
+    chosen = json.loads((folder / "chosen_on_tune.json").read_text("utf-8"))
+    assert chosen["temperature"] > 0
+    assert {path.name for path in folder.iterdir()} == {
+        "chosen_on_tune.json",
+        "test.json",
+        "test.md",
+        "test-roc.png",
+        "test-reliability.png",
+    }
+    moved = data.rename(tmp_path / "elsewhere")
+    lost = cli("evaluate", out)
+    assert (lost.exit_code, "is this the data folder?" in lost.stderr) == (3, True)
+    assert cli("evaluate", out, "--data", moved, "--split", "tune").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "resnet"], "network: expected one of seed"),
+        (["--spec", "sepia"], "spec: expected one of seed"),
+    ],
+    ids=["network", "spec"],
+)
+def test_an_unknown_name_ends_with_3_and_the_known_ones(cli, data, tmp_path, arguments, message):
+    result = cli("fit", data, "--out", tmp_path / "run", *arguments)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_unfit_data_ends_with_3_and_leaves_no_run(cli, tmp_path):
+    result = cli("fit", tmp_path / "nothing", "--out", tmp_path / "run")
+    assert result.exit_code == 3
+    assert "error: " in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_command_line_ends_with_2(cli, data):
+    assert cli("fit", data).exit_code == 2
+    assert cli("fit", data, "--out", "x", "--epochs", 0).exit_code == 2
+
+
+def test_help_names_the_notice_and_both_commands(cli):
+    told = cli("--help").output
+    assert "fit" in told
+    assert "evaluate" in told
+    assert "not a diagnosis" in " ".join(told.split())

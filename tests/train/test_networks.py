@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.preprocess import SPECS
+
+pytestmark = pytest.mark.host
+keras = pytest.importorskip("keras")
+
+from bonefx_train.networks import build, logits_model  # noqa: E402 (Keras may be absent)
+from bonefx_train.scores import logits, p_fracture  # noqa: E402
+
+
+@pytest.fixture(name="seed_network", scope="module")
+def _seed_network():
+    return build("seed", spec=SPECS["seed"], seed=1)
+
+
+def test_the_seed_network_is_the_presentations_layer_for_layer(seed_network):
+    conv, pool, dropout, flatten, dense = seed_network.layers
+    assert seed_network.input_shape == (None, 150, 150, 1)
+    assert type(conv) is keras.layers.Conv2D
+    assert (conv.filters, conv.kernel_size, conv.strides) == (32, (3, 3), (1, 1))
+    assert (conv.padding, conv.activation) == ("same", keras.activations.relu)
+    assert type(pool) is keras.layers.MaxPooling2D
+    assert (pool.pool_size, pool.strides, pool.padding) == ((2, 2), (2, 2), "same")
+    assert (type(dropout), dropout.rate) == (keras.layers.Dropout, 0.2)
+    assert type(flatten) is keras.layers.Flatten
+    assert type(dense) is keras.layers.Dense
+    assert (dense.units, dense.activation) == (1, keras.activations.sigmoid)
+    assert all(layer.use_bias for layer in (conv, dense))
+
+
+def test_the_seed_network_has_the_presentations_number_of_weights(seed_network):
+    """3*3*1*32 + 32 in the convolution, 75*75*32 + 1 in the dense layer."""
+    assert seed_network.count_params() == 320 + 180_001
+
+
+def test_the_seed_network_is_compiled_as_in_the_presentation(seed_network):
+    config = seed_network.get_compile_config()
+    assert config["optimizer"]["class_name"].lower() == "rmsprop"
+    assert config["optimizer"]["config"]["learning_rate"] == pytest.approx(0.001)
+    assert (config["loss"], config["metrics"]) == ("binary_crossentropy", ["accuracy"])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not():
+    def kernel(seed):
+        return build("seed", spec=SPECS["seed"], seed=seed).get_weights()[0]
+
+    np.testing.assert_array_equal(kernel(5), kernel(5))
+    assert np.abs(kernel(5) - kernel(6)).max() > 0.01
+
+
+def test_an_unknown_network_is_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match="expected one of seed"):
+        build("resnet", spec=SPECS["seed"], seed=1)
+
+
+def test_the_logit_is_what_the_sigmoid_was_given(seed_network):
+    x = np.random.default_rng(1).random((5, 150, 150, 1), dtype=np.float32)
+    without_sigmoid = logits_model(seed_network)
+    logit = np.asarray(without_sigmoid.predict_on_batch(x))
+    score = np.asarray(seed_network.predict_on_batch(x))
+    assert logit.shape == (5, 1)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), score, atol=1e-6)
+    assert without_sigmoid.layers[-1].activation is keras.activations.linear
+
+
+@pytest.mark.parametrize("activation", ["relu", "softmax", None])
+def test_a_network_that_does_not_end_in_a_sigmoid_is_refused(activation):
+    other = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(1, activation)]
+    )
+    with pytest.raises(DataError, match="last layer"):
+        logits_model(other)
+
+
+def test_stored_and_unit_pixels_get_the_same_logits(seed_network):
+    gray = np.random.default_rng(2).integers(0, 256, (70, 150, 150, 1)).astype(np.uint8)
+    stored, unit = logits(seed_network, gray), logits(seed_network, (gray / 255).astype(np.float32))
+    assert stored.shape == (70,)
+    np.testing.assert_array_equal(stored, unit)
+
+
+def test_a_low_logit_of_not_broken_is_a_high_p_fracture():
+    p = p_fracture(np.array([-1000.0, -2.0, 0.0, 2.0, 1000.0]), temperature=2.0)
+    np.testing.assert_allclose(
+        p, [1, 1 / (1 + np.exp(-1)), 0.5, 1 / (1 + np.exp(1)), 0], atol=1e-12
+    )
