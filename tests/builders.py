@@ -139,7 +139,7 @@ def bmp_file(pixels):
     return cv2.imencode(".bmp", bgr)[1].tobytes()
 
 
-def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, meta=None, **elements):
+def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, **elements):
     """Return DICOM Part 10 of a digital radiograph, window-less MONOCHROME2 unless said otherwise.
 
     Parameters
@@ -178,17 +178,15 @@ def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, meta=None, **
     else:
         dataset.add_new(0x7FE00010, "OB", encapsulate([stream]))
         dataset["PixelData"].is_undefined_length = True
-    return write_dicom(dataset, syntax=syntax, meta=meta)
+    return write_dicom(dataset, syntax=syntax)
 
 
-def write_dicom(dataset, *, syntax, meta=None):
+def write_dicom(dataset, *, syntax):
     """Return the dataset as DICOM Part 10."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.file_meta.MediaStorageSOPClassUID = DIGITAL_X_RAY
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", DIGITAL_X_RAY)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2.3")
-    for keyword, value in (meta or {}).items():
-        setattr(dataset.file_meta, keyword, value)
     stream = io.BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
@@ -197,7 +195,7 @@ def write_dicom(dataset, *, syntax, meta=None):
 def lut_item(entries, *, first=0, bits=16):
     """Return a LUT sequence of one item: `entries` from input value `first` on."""
     item = Dataset()
-    item.LUTDescriptor = [len(entries) % 65536, first, bits]
+    item.add_new(0x00283002, "US", [len(entries) % 65536, first, bits])
     item.add_new(0x00283006, "OW", np.asarray(entries, "<u2").tobytes())
     return [item]
 

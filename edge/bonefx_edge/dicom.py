@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from bonefx_edge import voi
 from bonefx_edge.dicom_frame import PixelLayout, read_stored
@@ -35,6 +35,7 @@ _PYDICOM_ERRORS: Final = (
     AssertionError,
     AttributeError,
     BufferError,
+    BytesLengthException,
     InvalidDicomError,
     LookupError,
     NotImplementedError,
