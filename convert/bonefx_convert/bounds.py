@@ -23,16 +23,16 @@ class Bounds:
     """Largest |logit difference| inside the output range, in output steps. Half a step is the
     output's own rounding; each layer before adds rounding of its own, 6 steps measured on a deep
     network between two interpreters alone. Beyond 8 (3 % of the range) it is no rounding."""
-    saturated: float = 0.01
-    """Share of films on the two end steps of the output, beyond which films are tied that the
-    original can tell apart."""
+    saturated: float = 0.05
+    """Share of films on the two end steps of the output, where films are tied that the original
+    tells apart. The ends are the extremes of train: 2 / (films of train + 1) of other films lie
+    beyond by chance, 2 % for 100; one class clamped gives its whole share (pitfall 28)."""
     distinct_scores: int = 20
     """More different scores than this, or than half of the films where these are few: a wrong
     representative set leaves one to four (pitfall 29)."""
     tie_mass: float = 0.05
     """Share of films on one score next to a threshold; that many change sides at once. 20 equally
-    likely scores would give 0.05; one class clamped to one score gives its whole share
-    (pitfall 28)."""
+    likely scores give 0.05, see `distinct_scores`; one class clamped, its whole share."""
     auc_loss: float = 0.01
     """AUC of the original minus AUC of the converted network."""
     state_flips: float = 0.05

@@ -1,10 +1,8 @@
 """From a fitted Keras network to its three .tflite forms, on the logit."""
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,31 +35,33 @@ def convert(
     ParityError
         If a converted network holds a number format that its kind must not have.
     """
-    with tempfile.TemporaryDirectory(prefix="bonefx-convert-") as folder:
-        _export(keras_model, Path(folder))
-        flatbuffers = {kind: _convert(Path(folder), kind, representative) for kind in Kind}
+    logit_model = _one_film(keras_model)
+    flatbuffers = {kind: _convert(logit_model, kind, representative) for kind in Kind}
     for kind, flatbuffer in flatbuffers.items():
         check_kind(flatbuffer, kind=kind)
         logger.info("%s: %d bytes", kind, len(flatbuffer))
     return flatbuffers
 
 
-def _export(keras_model: "keras.Model", folder: Path) -> None:
-    """Write the network that gives the logit of one film as a SavedModel."""
+def _one_film(keras_model: "keras.Model") -> "keras.Model":
+    """Return the network that gives the logit of exactly one film."""
     import keras
 
     logit = logits_model(keras_model)
-    # A batch of exactly one: an open batch size leaves SHAPE and PACK operators in the .tflite.
+    # An open batch size leaves SHAPE, STRIDED_SLICE and PACK operators in the .tflite.
     film = keras.Input(batch_shape=(1, *keras_model.input_shape[1:]), name="film")
-    keras.Model(film, logit(film)).export(str(folder), verbose=False)
+    return keras.Model(film, logit(film))
 
 
-def _convert(saved_model: Path, kind: Kind, representative: NDArray[np.float32]) -> bytes:
+def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.float32]) -> bytes:
+    import keras
     import tensorflow as tf
 
-    # From a SavedModel: from_concrete_functions of a Keras 3 network leaves its weights as
-    # resource variables, converts without an error, and answers garbage [tried, TF 2.21].
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    # Its "Saved artifact at" would go to standard output, where results go.
+    keras.config.disable_interactive_logging()
+    # Not from_concrete_functions: that leaves the weights of a Keras 3 network as resource
+    # variables, converts without an error, and answers garbage [tried, TF 2.21].
+    converter = tf.lite.TFLiteConverter.from_keras_model(logit_model)
     if kind is not Kind.FLOAT32:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind is Kind.INT8:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError
-from bonefx_edge.gate import GateSpec, Interval, Statistics, statistics
+from bonefx_edge.gate import GateSpec, Interval, Statistics, check, statistics
 from bonefx_train.progress import track
 from bonefx_train.sample import Sample
 
@@ -19,6 +19,8 @@ Measured on FracAtlas: refuses 0 of 590 tune films, all noise, 19 of 27 gray pho
 of negatives (inverted films), but no chest film: that takes the DICOM body part. Films that look
 unlike all of train, such as tight crops of the knee, are refused too.
 """
+FALSE_REFUSALS: Final = 0.01
+"""Share of tune films; where the gate refuses more, train does not look like tune."""
 EXCLUDED_BODY_PARTS: Final = (
     "ABDOMEN", "ABDOMENPELVIS", "BRAIN", "BREAST", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS",
     "COCCYX", "CSPINE", "CTSPINE", "FACE", "HEAD", "HEADNECK", "HEART", "JAW", "LSPINE", "LSSPINE",
@@ -51,6 +53,21 @@ def measure_gate(train: Sequence[Sample]) -> GateSpec:
     return GateSpec(
         mean=mean, std=std, roughness=roughness, excluded_body_parts=EXCLUDED_BODY_PARTS
     )
+
+
+def count_refused(samples: Sequence[Sample], *, spec: GateSpec) -> int:
+    """Return how many decodable films the gate refuses; of tune, these are false refusals."""
+    refused = 0
+    for sample in track(samples, label="trying the gate"):
+        try:
+            radiograph = decode(read_file(sample.path))
+        except DecodeError:
+            continue
+        try:
+            check(radiograph, spec=spec)
+        except DecodeError:
+            refused += 1
+    return refused
 
 
 def _statistics(sample: Sample) -> Statistics | None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 LABELS: Final = ("broken", "not broken")
 """Names of class 0 and class 1, as the original presentation prints them."""
 
+REPORT_SUFFIXES: Final = (".json", ".md")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -148,8 +150,9 @@ def check_written(
 
 def write_report(report: "ParityReport", stem: Path) -> None:
     """Write the report as STEM.json and STEM.md."""
-    stem.with_name(f"{stem.name}.json").write_text(report.to_json(), "utf-8")
-    stem.with_name(f"{stem.name}.md").write_text(report.to_markdown(), "utf-8")
+    texts = (report.to_json(), report.to_markdown())
+    for suffix, text in zip(REPORT_SUFFIXES, texts, strict=True):
+        stem.with_name(f"{stem.name}{suffix}").write_text(text, "utf-8")
 
 
 def _shareable(settings: FitSettings) -> dict[str, Any]:

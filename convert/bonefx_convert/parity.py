@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from bonefx_edge.decision import BROKEN, Decision, Proportion, State
@@ -14,6 +15,9 @@ from bonefx_convert.bounds import OUTPUT_STEPS, Bounds
 from bonefx_convert.films import Scored, band_width
 
 Floats = NDArray[np.float64]
+
+ROUNDING: Final = 1e-9
+"""1.0 - 0.9 is more than 0.1 in float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class KindReport:
     saturated: Proportion
     """Films on an end step of the output."""
     distinct_scores: int
-    tie_mass: dict[str, float]
+    tie_mass: dict[str, Proportion]
     """Per threshold: largest share of films that have one score beside it."""
     auc: Change
     sensitivity: Change
@@ -122,7 +126,7 @@ def compare(
         Of the resampling.
     """
     measured = _measure(original, converted, films, runtime_spread=runtime_spread, seed=seed)
-    return dataclasses.replace(measured, failures=_failures(measured, bounds, n=len(films.x)))
+    return dataclasses.replace(measured, failures=_failures(measured, bounds, films))
 
 
 def _measure(
@@ -156,7 +160,7 @@ def _measure(
     )
 
 
-def tie_mass(values: Floats, threshold: float) -> float:
+def tie_mass(values: Floats, threshold: float) -> Proportion:
     """Return the largest share of films that have one score next to `threshold`, below or above.
 
     Parameters
@@ -168,15 +172,15 @@ def tie_mass(values: Floats, threshold: float) -> float:
 
     Examples
     --------
-    >>> tie_mass(np.array([0.1, 0.1, 0.1, 0.9]), 0.5)
+    >>> tie_mass(np.array([0.1, 0.1, 0.1, 0.9]), 0.5).value
     0.75
     """
     levels, counts = np.unique(values, return_counts=True)
     at = int(np.searchsorted(levels, threshold))  # the first score that is not below
-    return float(counts[max(at - 1, 0) : at + 1].max() / len(values))
+    return wilson(int(counts[max(at - 1, 0) : at + 1].max()), len(values))
 
 
-def _tie_masses(scored: Scored) -> dict[str, float]:
+def _tie_masses(scored: Scored) -> dict[str, Proportion]:
     p, point = scored.p_fracture, scored.operating_point
     return {
         "no_fracture_below": tie_mass(p, point.no_fracture_below),
@@ -244,27 +248,34 @@ def _difference(before: Floats, after: Floats) -> Difference:
     )
 
 
-def _failures(report: KindReport, bounds: Bounds, *, n: int) -> tuple[str, ...]:
-    """Return a sentence for each bound that is broken."""
+def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, ...]:
+    """Return a sentence for each bound that is broken. A single film never breaks a share."""
     steps = bounds.int8_steps if report.kind == "int8" else bounds.dynamic_steps
-    logit_bound = bounds.float32_logit if report.kind == "float32" else steps * report.step
+    n, broken = len(films.x), int(films.fractured.sum())
     at_most = {
-        "logit difference": (report.logit.max, logit_bound),
-        "share of saturated films": (report.saturated.value, bounds.saturated),
+        "logit difference": (
+            report.logit.max,
+            bounds.float32_logit if report.kind == "float32" else steps * report.step,
+        ),
         "AUC loss": (report.auc.loss, bounds.auc_loss),
-        "sensitivity loss": (report.sensitivity.loss, bounds.sensitivity_loss),
-        "specificity loss": (report.specificity.loss, bounds.specificity_loss),
+        "sensitivity loss": (report.sensitivity.loss, max(bounds.sensitivity_loss, 1 / broken)),
+        "specificity loss": (
+            report.specificity.loss,
+            max(bounds.specificity_loss, 1 / (n - broken)),
+        ),
         "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
-        # A single film is no mass, however few there are.
         "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
         "spread between interpreters": (report.runtime_spread, report.band),
+        # The lower end of the interval: few films tie by chance, few films prove no mass.
+        "share of saturated films, at least": (report.saturated.low, bounds.saturated),
     }
     for name, mass in report.tie_mass.items():
-        at_most[f"share of films on one score beside {name}"] = (mass, max(1 / n, bounds.tie_mass))
+        title = f"share of films on one score beside {name}, at least"
+        at_most[title] = (mass.low, bounds.tie_mass)
     failures = [
         f"{name}: expected at most {bound:.4g}, got {value:.4g}"
         for name, (value, bound) in at_most.items()
-        if not value <= bound
+        if not value <= bound + ROUNDING
     ]
     least = min(bounds.distinct_scores, n // 2)
     if report.distinct_scores <= least:

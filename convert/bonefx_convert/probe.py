@@ -2,7 +2,8 @@
 
 Usage: python -P probe.py FOLDER, where FOLDER holds network.tflite and films.npy; writes logits.npy
 and runtime.json there. Imports nothing but NumPy and bonefx_edge: there is no TensorFlow there.
-Exit codes: 0 ran, 1 the interpreter cannot run the network (said on standard error).
+Exit codes: 0 ran, 3 the interpreter cannot run the network (said on standard output: TFLite
+itself writes to standard error).
 """
 
 import dataclasses
@@ -20,6 +21,8 @@ NETWORK_NAME: Final = "network.tflite"
 FILMS_NAME: Final = "films.npy"
 LOGITS_NAME: Final = "logits.npy"
 RUNTIME_NAME: Final = "runtime.json"
+CANNOT_RUN: Final = 3
+"""Exit code; not 1, which a Python without bonefx gives."""
 
 
 def main(folder: Path) -> int:
@@ -27,8 +30,8 @@ def main(folder: Path) -> int:
     try:
         opened = open_interpreter((folder / NETWORK_NAME).read_bytes())
     except InterpreterError as err:
-        sys.stderr.write(f"{err}\n")
-        return 1
+        sys.stdout.write(str(err))
+        return CANNOT_RUN
     np.save(folder / LOGITS_NAME, opened.logits(np.load(folder / FILMS_NAME))[:, 0])
     runtime = dataclasses.asdict(opened.runtime) | {"machine": platform.machine()}
     (folder / RUNTIME_NAME).write_text(json.dumps(runtime), "utf-8")

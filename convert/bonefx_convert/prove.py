@@ -99,10 +99,10 @@ def _run_probe(python: Path, folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired) as err:
         msg = f"--prove-with: expected a Python that runs, {python} gives: {err}; check the path"
         raise UsageError(msg) from err
+    if done.returncode == 0:
+        return None
+    if done.returncode == probe.CANNOT_RUN:
+        return " ".join(done.stdout.split())
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    if "ModuleNotFoundError" in said:
-        msg = (
-            f"--prove-with: expected a Python with bonefx, {python} says: {said}; install it there"
-        )
-        raise UsageError(msg)
-    return None if done.returncode == 0 else said
+    msg = f"--prove-with: expected a Python with bonefx, {python} says: {said}; install it there"
+    raise UsageError(msg)

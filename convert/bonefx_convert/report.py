@@ -20,7 +20,7 @@ ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
     ("different scores", lambda kind: str(kind.distinct_scores)),
     (
         "most films on one score beside a threshold",
-        lambda kind: f"{max(kind.tie_mass.values()):.2%}",
+        lambda kind: f"{max(mass.value for mass in kind.tie_mass.values()):.2%}",
     ),
     ("AUC", lambda kind: _change(kind.auc)),
     ("sensitivity", lambda kind: _change(kind.sensitivity)),

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge.errors import ModelFileError, ParityError
+from bonefx_edge.gate import GateSpec
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.manifest import ProvedRuntime
 from bonefx_edge.model_file import ModelFile, check_tensors
@@ -20,8 +21,15 @@ from numpy.typing import NDArray
 from bonefx_convert.bounds import Bounds
 from bonefx_convert.converter import convert
 from bonefx_convert.films import Scored, choose_points, output_range
-from bonefx_convert.gate_spec import measure_gate
-from bonefx_convert.pack import Candidate, Facts, build_manifest, write_models, write_report
+from bonefx_convert.gate_spec import FALSE_REFUSALS, count_refused, measure_gate
+from bonefx_convert.pack import (
+    REPORT_SUFFIXES,
+    Candidate,
+    Facts,
+    build_manifest,
+    write_models,
+    write_report,
+)
 from bonefx_convert.parity import KindReport, compare
 from bonefx_convert.prove import choose_films, prove
 from bonefx_convert.report import ParityReport
@@ -85,7 +93,9 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         for candidate in candidates
     ]
     report = _report(kinds, tune, run=run, name=options.name, split="tune", bounds=options.bounds)
-    _pass_gate(report, run=run)
+    _pass_parity(report, run=run)
+    gate = measure_gate(train.samples)
+    _try_gate(gate, tune)
     facts = Facts(
         settings=run.settings,
         name=options.name,
@@ -93,7 +103,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         training_data=options.training_data,
         n_train=len(train.x),
         representative_sha256=representative.sha256,
-        gate=measure_gate(train.samples),
+        gate=gate,
     )
     manifests = [build_manifest(candidate, tune=tune, facts=facts) for candidate in candidates]
     write_models(candidates, manifests, out=options.out, x=choose_films(tune.x))
@@ -203,10 +213,20 @@ def _report(
     )
 
 
-def _pass_gate(report: ParityReport, *, run: Run) -> None:
+def _try_gate(gate: GateSpec, tune: Pixels) -> None:
+    """Say how many tune films the device's gate would refuse, loudly where they are many."""
+    refused = count_refused(tune.samples, spec=gate)
+    level = logging.WARNING if refused > FALSE_REFUSALS * len(tune.x) else logging.INFO
+    logger.log(level, "the gate refuses %d of %d tune films", refused, len(tune.x))
+
+
+def _pass_parity(report: ParityReport, *, run: Run) -> None:
     """Return if the report is within bounds; else leave it in the run and raise."""
     try:
         report.check()
     except ParityError:
         write_report(report, run.dir / FAILED_REPORT)
         raise
+    for suffix in REPORT_SUFFIXES:
+        # Of an earlier attempt: beside models that passed it would mislead.
+        (run.dir / f"{FAILED_REPORT}{suffix}").unlink(missing_ok=True)
