@@ -1,0 +1,122 @@
+"""The models that come with the package, on real radiographs."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.decision import State, sigmoid
+from bonefx_edge.errors import Reason
+from bonefx_edge.interpreter import open_interpreter
+from bonefx_edge.model_file import ModelFile, shipped_models
+
+NAMES = ("seed-dynamic", "seed-float32", "seed-int8")
+REAL_FILMS = 50
+RUNTIME = Classifier.load(shipped_models()["seed-float32"]).runtime.name
+
+
+def opens_here(name: str) -> bool:
+    proved = ModelFile.read(shipped_models()[name]).manifest.runtimes
+    return RUNTIME in {runtime.name for runtime in proved}
+
+
+@pytest.fixture(name="films", scope="module")
+def _films(data_root: Path) -> list[Path]:
+    """Return 50 FracAtlas files of train, evenly through the manifest: no test film is needed."""
+    folder = data_root / "fracatlas"
+    with (folder / "manifest.csv").open() as file:
+        paths = [folder / row["path"] for row in csv.DictReader(file) if row["split"] == "train"]
+    return paths[:: len(paths) // REAL_FILMS][:REAL_FILMS]
+
+
+def test_three_kinds_of_the_seed_network_are_shipped() -> None:
+    assert tuple(shipped_models()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_opens_exactly_on_the_runtimes_that_it_lists(name: str) -> None:
+    from bonefx_edge.errors import InterpreterError
+
+    if opens_here(name):
+        assert Classifier.load(shipped_models()[name]).manifest.kind == name.removeprefix("seed-")
+    else:
+        with pytest.raises(InterpreterError, match="to open the model"):
+            Classifier.load(shipped_models()[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_names_its_data_its_licence_and_no_path(name: str) -> None:
+    manifest = ModelFile.read(shipped_models()[name]).manifest
+    assert "FracAtlas" in manifest.provenance.training_data
+    assert "CC BY 4.0" in manifest.provenance.training_data
+    assert '"/' not in manifest.to_json()
+
+
+@pytest.mark.parametrize("name", ["seed-int8", "seed-dynamic"])
+def test_spread_between_runtimes_lies_inside_the_uncertain_band(name: str) -> None:
+    manifest = ModelFile.read(shipped_models()[name]).manifest
+    spread = max(runtime.max_logit_difference for runtime in manifest.runtimes)
+    for point in manifest.operating_points:
+        low, high = (
+            -np.log(1 / p - 1) * manifest.temperature
+            for p in (point.no_fracture_below, point.fracture_from)
+        )
+        assert high - low > 2 * spread
+
+
+def test_real_truncated_films_are_refused_as_such(data_root: Path) -> None:
+    classifier = Classifier.load(shipped_models()["seed-int8"])
+    reasons = [classifier.classify(path).reason for path in (data_root / "truncated").iterdir()]
+    assert reasons == [Reason.TRUNCATED] * 15
+
+
+def test_real_films_are_answered_and_alike_by_float_and_int8(films: list[Path]) -> None:
+    floats, ints = (Classifier.load(shipped_models()[f"seed-{k}"]) for k in ("float32", "int8"))
+    pairs = [(floats.classify(film), ints.classify(film)) for film in films]
+    answered = [(a, b) for a, b in pairs if a.state is not State.REFUSED]
+    assert len(answered) >= 0.95 * len(films)
+    assert max(abs(a.p_fracture - b.p_fracture) for a, b in answered) < 0.1
+
+
+@pytest.mark.host
+def test_float_model_through_the_command_equals_keras_fed_by_the_presentation(films) -> None:
+    """Fifty real films, to 1e-5: same weights, the presentation's own five lines of code."""
+    model = ModelFile.read(shipped_models()["seed-float32"])
+    network = keras_twin(model.flatbuffer)
+    command = [Path(sys.executable).with_name("edge-classify"), *films]
+    command += ["--json", "--model", "seed-float32"]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, timeout=120
+    )
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(records) == REAL_FILMS
+    for record in (r for r in records if r["reason"] is None):
+        gray = cv2.imread(record["path"], cv2.IMREAD_GRAYSCALE)
+        gray = gray / 255
+        gray = cv2.resize(gray, (150, 150))
+        x = np.array(gray).reshape(-1, 150, 150, 1)
+        said = float(network.predict(x, verbose=0)[0, 0])
+        logit = np.log(said / (1 - said))
+        expected = sigmoid(-logit / model.manifest.temperature)
+        assert record["p_fracture"] == pytest.approx(expected, abs=1e-5)
+        assert record["class_index"] == round(said)
+
+
+def keras_twin(flatbuffer: bytes):
+    """Return the Keras seed network with the weights of the float .tflite."""
+    from bonefx_edge.preprocess import SPECS
+    from bonefx_train.networks import build
+
+    engine = open_interpreter(flatbuffer)._engine
+    tensors = {tuple(d["shape"]): d["index"] for d in engine.get_tensor_details()}
+    kernel = engine.get_tensor(tensors[(32, 3, 3, 1)]).transpose(1, 2, 3, 0)  # OHWI -> HWIO
+    dense = engine.get_tensor(tensors[(1, 180000)]).T
+    biases = engine.get_tensor(tensors[(32,)]), engine.get_tensor(tensors[(1,)])
+    network = build("seed", spec=SPECS["seed"], seed=0)
+    network.set_weights([kernel, biases[0], dense, biases[1]])
+    return network

@@ -1,0 +1,36 @@
+"""One finding of each sort, for tests of what is written and documented."""
+
+from bonefx_edge.decision import State
+from bonefx_edge.errors import Reason
+from bonefx_edge.finding import Finding, ModelId, Timings
+from bonefx_edge.radiograph import GrayMapping
+
+ANSWERED = Finding(
+    path="a/film.png",
+    sha256="ab" * 32,
+    state=State.FRACTURE,
+    reason=None,
+    detail=None,
+    p_fracture=0.9,
+    class_index=0,
+    operating_point="balanced",
+    model=ModelId("toy", "1.0.0", "cd" * 32),
+    runtime="ai_edge_litert 2.3.0",
+    gray_mapping=GrayMapping.STORED,
+    timings=Timings(read_ms=1.23456, total_ms=7.0),
+)
+ODD_PATH = 'line\nbreak,"quoted",\udcff,é,=1+1'
+REFUSED = Finding(
+    path=ODD_PATH,
+    sha256=None,
+    state=State.REFUSED,
+    reason=Reason.TRUNCATED,
+    detail="expected all, got half",
+    p_fracture=None,
+    class_index=None,
+    operating_point="balanced",
+    model=ModelId("toy", "1.0.0", "cd" * 32),
+    runtime="ai_edge_litert 2.3.0",
+    gray_mapping=None,
+    timings=Timings(),
+)

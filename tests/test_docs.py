@@ -1,0 +1,55 @@
+"""The documentation is true: checked against the code, not against memory."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from bonefx_edge.decision import OperatingPoint, Proportion
+from bonefx_edge.errors import Reason
+from bonefx_edge.gate import GateSpec, Interval
+from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.outputs import to_record
+from bonefx_edge.preprocess import InputSpec
+from findings import ANSWERED
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+MANIFEST_TYPES = (
+    *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
+    *(ProvedRuntime, Provenance),
+)
+
+
+@pytest.mark.parametrize("kind", MANIFEST_TYPES, ids=lambda kind: kind.__name__)
+def test_every_field_of_the_manifest_is_in_the_documentation(kind) -> None:
+    text = (DOCS / "model-file.md").read_text()
+    words = set(re.findall(r"[a-z_0-9]+", text))
+    assert {field.name for field in dataclasses.fields(kind)} <= words
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_code_is_in_the_documentation(reason: Reason) -> None:
+    assert f"| `{reason.value}` |" in (DOCS / "errors.md").read_text()
+
+
+def test_every_key_of_a_finding_is_in_the_documentation() -> None:
+    text = (DOCS / "finding.md").read_text()
+    record = to_record(ANSWERED)
+    keys = [*record, *record["model"], *record["timings_ms"]]
+    assert [key for key in keys if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.host
+def test_the_page_of_commands_is_their_own_help() -> None:
+    from make_cli_docs import PATH, cli_docs
+
+    assert PATH.read_text() == cli_docs(), "stale: run python tests/make_cli_docs.py"
