@@ -1,6 +1,7 @@
 """How far a converted network may differ from its Keras original."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +52,7 @@ def parse_bounds(settings: list[str]) -> Bounds:
     Raises
     ------
     UsageError
-        For an unknown name, or a value that is no number >= 0.
+        For an unknown name, or a value that is no number >= 0 of the bound's type.
     """
     types = {name: type(value) for name, value in dataclasses.asdict(Bounds()).items()}
     changes: dict[str, float] = {}
@@ -60,9 +61,13 @@ def parse_bounds(settings: list[str]) -> Bounds:
         try:
             changes[name] = types[name](text)
         except (KeyError, ValueError) as err:
-            msg = (
-                f"--bound: expected NAME=NUMBER with NAME one of {', '.join(types)}, "
-                f"got {setting!r}"
-            )
-            raise UsageError(msg) from err
+            raise _no_bound(setting, types) from err
+        if not changes[name] >= 0:
+            raise _no_bound(setting, types)
     return dataclasses.replace(Bounds(), **changes)  # type: ignore[arg-type]
+
+
+def _no_bound(setting: str, known: Iterable[str]) -> UsageError:
+    return UsageError(
+        f"--bound: expected NAME=NUMBER, >= 0, with NAME one of {', '.join(known)}, got {setting!r}"
+    )

@@ -1,14 +1,17 @@
 """From the training radiographs to what the device's gate lets through."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from bonefx_edge.decode import decode, read_file
-from bonefx_edge.errors import DecodeError
+from bonefx_edge.errors import DataError, DecodeError
 from bonefx_edge.gate import GateSpec, Interval, Statistics, check, statistics
 from bonefx_train.progress import track
 from bonefx_train.sample import Sample
+
+logger = logging.getLogger(__name__)
 
 PERCENTILES: Final = (0.1, 99.9)
 """Of each statistic over the training films; the extremes themselves hang on single films."""
@@ -19,8 +22,10 @@ Measured on FracAtlas: refuses 0 of 590 tune films, all noise, 19 of 27 gray pho
 of negatives (inverted films), but no chest film: that takes the DICOM body part. Films that look
 unlike all of train, such as tight crops of the knee, are refused too.
 """
-FALSE_REFUSALS: Final = 0.01
-"""Share of tune films; where the gate refuses more, train does not look like tune."""
+FEW_REFUSALS: Final = 0.01
+"""Share of tune films that the gate may refuse without a word."""
+MAX_REFUSALS: Final = 0.2
+"""Share of tune films; a model that refuses more of the films it was made for is of no use."""
 EXCLUDED_BODY_PARTS: Final = (
     "ABDOMEN", "ABDOMENPELVIS", "BRAIN", "BREAST", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS",
     "COCCYX", "CSPINE", "CTSPINE", "FACE", "HEAD", "HEADNECK", "HEART", "JAW", "LSPINE", "LSSPINE",
@@ -55,19 +60,33 @@ def measure_gate(train: Sequence[Sample]) -> GateSpec:
     )
 
 
-def count_refused(samples: Sequence[Sample], *, spec: GateSpec) -> int:
-    """Return how many decodable films the gate refuses; of tune, these are false refusals."""
-    refused = 0
-    for sample in track(samples, label="trying the gate"):
-        try:
-            radiograph = decode(read_file(sample.path))
-        except DecodeError:
-            continue
-        try:
-            check(radiograph, spec=spec)
-        except DecodeError:
-            refused += 1
-    return refused
+def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> None:
+    """Return if the gate lets films through that are like those it was measured on; log how many.
+
+    Raises
+    ------
+    DataError
+        If it refuses more than a fifth of the tune films.
+    """
+    refused = [why for sample in tune if (why := _refusal(sample, spec=spec)) is not None]
+    share = len(refused) / len(tune)
+    level = logging.INFO if share <= FEW_REFUSALS else logging.WARNING
+    logger.log(level, "the gate refuses %d of %d tune films", len(refused), len(tune))
+    if share > MAX_REFUSALS:
+        msg = (
+            f"gate: expected at most {MAX_REFUSALS:.0%} of the tune films refused, got "
+            f"{len(refused)} of {len(tune)}, such as: {refused[0]}"
+        )
+        raise DataError(msg)
+
+
+def _refusal(sample: Sample, *, spec: GateSpec) -> str | None:
+    """Return why the device would not answer this film, or None."""
+    try:
+        check(decode(read_file(sample.path)), spec=spec)
+    except DecodeError as err:
+        return f"{sample.key}: {err}"
+    return None
 
 
 def _statistics(sample: Sample) -> Statistics | None:

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge.errors import ModelFileError, ParityError
-from bonefx_edge.gate import GateSpec
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.manifest import ProvedRuntime
 from bonefx_edge.model_file import ModelFile, check_tensors
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from bonefx_convert.bounds import Bounds
 from bonefx_convert.converter import convert
 from bonefx_convert.films import Scored, choose_points, output_range
-from bonefx_convert.gate_spec import FALSE_REFUSALS, count_refused, measure_gate
+from bonefx_convert.gate_spec import measure_gate, try_gate
 from bonefx_convert.pack import (
     REPORT_SUFFIXES,
     Candidate,
@@ -71,6 +70,8 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     """
     train = load_pixels(run.of("train"), spec=run.settings.input_spec)
     tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
+    gate = measure_gate(train.samples)
+    try_gate(gate, tune.samples)
     keras_model = run.keras_model()
     keras_logit = logits(keras_model, tune.x)
     temperature = fit_temperature(keras_logit, tune.class_index)
@@ -94,8 +95,6 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     ]
     report = _report(kinds, tune, run=run, name=options.name, split="tune", bounds=options.bounds)
     _pass_parity(report, run=run)
-    gate = measure_gate(train.samples)
-    _try_gate(gate, tune)
     facts = Facts(
         settings=run.settings,
         name=options.name,
@@ -211,13 +210,6 @@ def _report(
         bounds=bounds,
         kinds=tuple(kinds),
     )
-
-
-def _try_gate(gate: GateSpec, tune: Pixels) -> None:
-    """Say how many tune films the device's gate would refuse, loudly where they are many."""
-    refused = count_refused(tune.samples, spec=gate)
-    level = logging.WARNING if refused > FALSE_REFUSALS * len(tune.x) else logging.INFO
-    logger.log(level, "the gate refuses %d of %d tune films", refused, len(tune.x))
 
 
 def _pass_parity(report: ParityReport, *, run: Run) -> None:

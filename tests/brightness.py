@@ -1,0 +1,58 @@
+"""A seed network that reads the brightness of a film, and the run it could have come from."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+GAIN = 24.0
+"""Logit per unit of mean brightness: -7 for the darkest films, 7 for the brightest."""
+
+
+def write_film(path: Path, gray: np.ndarray) -> None:
+    pixels = np.clip(cv2.GaussianBlur(gray, (0, 0), 3), 0, 255).astype(np.uint8)
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+def brightness_network(*, gain: float = GAIN, offset: float = 0.5):
+    """Return the seed network with logit = gain * (mean of 225 spread 2x2 maxima - offset)."""
+    from bonefx_edge.preprocess import SPECS
+    from bonefx_train.networks import build
+
+    keras_model = build("seed", spec=SPECS["seed"], seed=0)
+    kernel, bias, dense, dense_bias = (np.zeros_like(w) for w in keras_model.get_weights())
+    kernel[1, 1, 0, 0] = 1.0
+    # One filter, and one place in 5x5: with all 180,000 the int32 sums of int8 run over.
+    grid = dense.reshape(75, 75, 32)[2::5, 2::5, 0]
+    grid[:] = gain / grid.size
+    dense_bias[:] = -gain * offset
+    # An optimizer that never took a step cannot be loaded again.
+    keras_model.optimizer.build(keras_model.trainable_variables)
+    keras_model.set_weights([kernel, bias, dense, dense_bias])
+    return keras_model
+
+
+def make_run(folder: Path, *, data: Path, keras_model: Any) -> Path:
+    """Write the run that `bonefx-train fit` would have left with that network."""
+    from bonefx_train import run
+    from bonefx_train.dataset import load_dataset, split_csv
+
+    folder.mkdir()
+    table = split_csv(load_dataset(data, seed=1).samples)
+    settings = run.FitSettings(
+        network="seed",
+        spec="seed",
+        seed=1,
+        epochs=1,
+        batch_size=8,
+        patience=1,
+        data_root=str(data),
+        data_name="drawn",
+        data_sha256="0" * 64,
+        software="by construction",
+    )
+    (folder / run.SETTINGS_NAME).write_text(settings.to_json())
+    (folder / run.SPLIT_NAME).write_text(table)
+    keras_model.save(folder / run.MODEL_NAME)
+    return folder

@@ -1,0 +1,177 @@
+"""The command bonefx-convert: what it writes, what it never writes, what it tells the shell."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bonefx_convert.cli import app
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.model_file import ModelFile
+from brightness import brightness_network, make_run, write_film
+from typer.testing import CliRunner
+
+pytestmark = pytest.mark.host
+KINDS = ("float32", "dynamic", "int8")
+
+
+def call(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def manifest(models: Path, kind: str):
+    return ModelFile.read(models / f"toy-{kind}.tflite").manifest
+
+
+def test_convert_writes_three_model_files_and_the_report_and_nothing_else(models) -> None:
+    names = {path.name for path in models.parent.rglob("*") if path.is_file()}
+    assert names == {f"toy-{kind}.tflite" for kind in KINDS} | {"toy-parity.json", "toy-parity.md"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_provenance_is_complete(models, kind) -> None:
+    told = manifest(models, kind)
+    provenance = told.provenance
+    assert (told.name, told.version, told.kind) == ("toy", "7", kind)
+    assert provenance.training_data == "drawn films, CC0"
+    assert (provenance.network, provenance.n_train) == ("seed", 120)
+    assert bool(provenance.representative_sha256) == (kind == "int8")
+    assert "tensorflow" in provenance.converter
+    figures = provenance.metrics["figures"]
+    assert provenance.metrics["split"] == "tune"
+    assert figures["auc"]["n"] == 80
+    assert figures["auc"]["low"] < figures["auc"]["value"] < figures["auc"]["high"]
+    assert [runtime.films for runtime in told.runtimes] == [80, 80]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_path_of_the_training_machine_is_in_a_model_file(models, data, kind) -> None:
+    assert str(data).encode() not in (models / f"toy-{kind}.tflite").read_bytes()
+
+
+def test_temperature_is_one_for_all_and_operating_points_are_each_networks_own(models) -> None:
+    told = [manifest(models, kind) for kind in KINDS]
+    assert len({each.temperature for each in told}) == 1
+    assert told[0].operating_points != told[2].operating_points
+    for each in told:
+        assert [point.name for point in each.operating_points] == ["balanced", "sensitive"]
+        assert each.operating_points[0].chosen_on == "drawn tune"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_device_classifies_with_the_written_file(models, data, kind) -> None:
+    classifier = Classifier.load(models / f"toy-{kind}.tflite")
+    findings = [classifier.classify(path) for path in sorted(data.glob("test-*.png"))]
+    answered = [finding for finding in findings if finding.p_fracture is not None]
+    assert len(answered) >= 38, "the gate of the training films lets such films through"
+    assert {"fracture", "no_fracture"} <= {str(finding.state) for finding in answered}
+
+
+def test_gate_excludes_dicom_parts_that_are_no_limb(models) -> None:
+    excluded = manifest(models, "int8").gate.excluded_body_parts
+    assert {"CHEST", "SKULL", "ABDOMEN", "LSPINE"} <= set(excluded)
+    assert not {"HAND", "WRIST", "HIP", "PELVIS", "LEG", "SHOULDER"} & set(excluded)
+
+
+def test_written_report_says_what_the_gate_measured(models) -> None:
+    report = json.loads((models / "toy-parity.json").read_text())
+    assert [kind["kind"] for kind in report["kinds"]] == list(KINDS)
+    assert all(kind["failures"] == [] for kind in report["kinds"])
+    assert report["films"] == 80
+    assert "| within bounds | yes | yes | yes |" in (models / "toy-parity.md").read_text()
+
+
+def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
+    data, tmp_path
+) -> None:
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
+    done = call(run_dir, "--out", tmp_path / "models", "--bound", "int8_steps=0.001")
+    assert done.exit_code == 4
+    assert "int8: logit difference: expected at most" in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "models").exists()
+    assert not list(tmp_path.rglob("*.tflite"))
+    assert "## Out of bounds: int8" in (run_dir / "parity-failed.md").read_text()
+
+
+def test_parity_of_written_files_holds_and_prints_the_report(models, run_dir) -> None:
+    paths = [models / f"toy-{kind}.tflite" for kind in KINDS]
+    done = call("parity", *paths, "--keras", run_dir, "--split", "test", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["films_of"] == "drawn test"
+
+
+def test_model_file_of_another_network_fails_parity(models, data, tmp_path) -> None:
+    other = brightness_network(gain=20.0, offset=0.45)
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=other)
+    done = call("parity", models / "toy-float32.tflite", "--keras", run_dir)
+    assert done.exit_code == 4
+    assert "float32: logit difference" in done.stderr
+    assert "## Out of bounds: float32" in done.stdout
+
+
+def test_a_file_that_is_no_model_exits_5(run_dir, tmp_path) -> None:
+    path = tmp_path / "not.tflite"
+    path.write_bytes(b"x" * 100)
+    done = call("parity", path, "--keras", run_dir)
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert "not.tflite" in done.stderr
+
+
+def test_a_folder_without_a_run_exits_3(tmp_path) -> None:
+    done = call(tmp_path, "--out", tmp_path / "models")
+    assert done.exit_code == 3
+    assert "expected the folder of a run" in done.stderr
+
+
+def test_films_that_are_gone_exit_3(run_dir, tmp_path) -> None:
+    done = call(run_dir, "--out", tmp_path / "models", "--data", tmp_path)
+    assert done.exit_code == 3
+    assert "check the data path" in done.stderr
+
+
+def test_a_gate_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> None:
+    films = tmp_path / "films"
+    shutil.copytree(data, films)
+    for path in films.glob("*.png"):
+        write_film(path, np.full((96, 80), float(path.stat().st_size % 200)))
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
+    done = call(run_dir, "--out", tmp_path / "models", "--data", films)
+    assert done.exit_code == 3
+    assert "gate: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--bound", "nothing=1"], ["--unknown"], []], ids=["bound", "option", "no out"]
+)
+def test_a_wrong_command_line_exits_2(run_dir, tmp_path, words) -> None:
+    out = [] if not words else ["--out", tmp_path / "models"]
+    assert call(run_dir, *out, *words).exit_code == 2
+
+
+def test_run_may_be_named_or_left_out_and_options_may_come_first(tmp_path) -> None:
+    out = tmp_path / "models"
+    for words in (
+        ["run", tmp_path, "--out", out],
+        ["--out", out, tmp_path],
+        [tmp_path, "--out", out],
+    ):
+        assert "expected the folder of a run" in call(*words).stderr
+
+
+def test_help_names_both_commands() -> None:
+    text = call("--help").stdout
+    assert "parity" in text
+    assert "run" in text
+
+
+def test_a_one_class_train_split_is_refused_before_anything_is_converted(data, tmp_path) -> None:
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
+    table = (run_dir / "split.csv").read_text().splitlines()
+    kept = [row for row in table if ",train," not in row or ",not_fractured," in row]
+    (run_dir / "split.csv").write_text("\n".join(kept) + "\n")
+    done = call(run_dir, "--out", tmp_path / "models")
+    assert done.exit_code == 3
+    assert "at least 10% of each class, got" in done.stderr
+    shutil.rmtree(run_dir)

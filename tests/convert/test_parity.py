@@ -1,0 +1,223 @@
+"""The parity gate sees each way in which a conversion goes wrong, and says which film it hit."""
+
+import json
+
+import numpy as np
+import pytest
+from bonefx_convert.bounds import Bounds, parse_bounds
+from bonefx_convert.converter import _convert, _one_film
+from bonefx_convert.films import Scored, band_width, choose_points, output_range
+from bonefx_convert.parity import compare, tie_mass
+from bonefx_convert.report import ParityReport
+from bonefx_convert.representative import pin_input_range
+from bonefx_convert.tensors import Kind
+from bonefx_edge.decision import BROKEN, State, decide
+from bonefx_edge.errors import ParityError, UsageError
+from bonefx_edge.interpreter import open_interpreter
+from bonefx_train.scores import logits
+from brightness import GAIN, brightness_network
+
+pytestmark = pytest.mark.host
+
+
+def score(logit: np.ndarray, tune, *, kind: str = "float32", spread: float = 0.0, **more) -> Scored:
+    points = choose_points(logit, tune, temperature=1.0, chosen_on="drawn tune", spread=spread)
+    return Scored(kind, logit, 1.0, points[0], **more)
+
+
+@pytest.fixture(name="keras", scope="module")
+def _keras(pixels) -> Scored:
+    return score(logits(brightness_network(), pixels["tune"].x), pixels["tune"], kind="keras")
+
+
+def scored_int8(flatbuffer: bytes, tune) -> Scored:
+    opened = open_interpreter(flatbuffer)
+    logit = opened.logits(tune.x)[:, 0].astype(float)
+    return score(logit, tune, kind="int8", **output_range(opened.output))
+
+
+def test_a_network_equals_itself(keras, pixels) -> None:
+    report = compare(keras, keras, pixels["tune"], bounds=Bounds())
+    assert report.failures == ()
+    assert (report.logit.max, report.p_fracture.max, report.flips) == (0.0, 0.0, ())
+    assert (report.auc.loss, report.auc.low, report.auc.high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_each_kind_of_the_converted_network_is_within_bounds(
+    keras, pixels, flatbuffers, kind
+) -> None:
+    opened = open_interpreter(flatbuffers[kind])
+    logit = opened.logits(pixels["tune"].x)[:, 0].astype(float)
+    scored = score(logit, pixels["tune"], kind=kind, **output_range(opened.output))
+    report = compare(keras, scored, pixels["tune"], bounds=Bounds())
+    assert report.failures == ()
+    assert report.saturated.value < 0.05
+
+
+def test_int32_sums_that_run_over_in_int8_are_out_of_bounds(pixels) -> None:
+    """180,000 equal weights: int8 products sum to 5.8e9. It converts, opens and answers garbage."""
+    tune, train = pixels["tune"], pixels["train"]
+    keras_model = brightness_network()
+    weights = keras_model.get_weights()
+    weights[0][1, 1] = 1.0
+    weights[2][:] = GAIN / len(weights[2])
+    keras_model.set_weights(weights)
+    original = score(logits(keras_model, tune.x), tune, kind="keras")
+    flatbuffer = _convert(_one_film(keras_model), Kind.INT8, pin_input_range(train.x[:20]))
+    report = compare(original, scored_int8(flatbuffer, tune), tune, bounds=Bounds())
+    assert any(failure.startswith("logit difference") for failure in report.failures)
+
+
+def test_a_flipped_film_is_listed_by_its_key_with_both_answers(keras, pixels) -> None:
+    tune = pixels["tune"]
+    index = int(np.argmin(keras.logit))
+    logit = keras.logit.copy()
+    logit[index] = 6.0
+    changed = Scored("float32", logit, 1.0, keras.operating_point)
+    report = compare(keras, changed, tune, bounds=Bounds())
+    (flip,) = report.flips
+    assert flip.key == tune.samples[index].key
+    assert (flip.before, flip.after) == ("fracture, broken", "no_fracture, not broken")
+    assert (report.state_flips, report.class_flips, report.jumps) == (1, 1, 1)
+    text = " ".join(report.failures)
+    assert "logit difference" in text
+    assert "films from fracture to no_fracture or back: expected at most 0, got 1" in text
+
+
+def test_polarity_turned_around_is_out_of_bounds(keras, pixels) -> None:
+    turned = Scored("float32", -keras.logit, 1.0, keras.operating_point)
+    report = compare(keras, turned, pixels["tune"], bounds=Bounds())
+    assert any(failure.startswith("AUC loss") for failure in report.failures)
+
+
+def test_few_different_scores_are_out_of_bounds(keras, pixels) -> None:
+    coarse = np.where(keras.logit < 0, -1.0, 1.0) * (1 + (np.abs(keras.logit) > 2))
+    report = compare(keras, score(coarse, pixels["tune"]), pixels["tune"], bounds=Bounds())
+    assert "different scores: expected more than 20, got 4" in report.failures
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_one_class_representative_set_is_caught_a_second_time(pixels, only) -> None:
+    """Pitfall 28, with the check of the set gone round and classes that the network tells apart."""
+    tune, train, keras_model = pixels["tune"], pixels["train"], brightness_network()
+    films = pin_input_range(train.x[(logits(keras_model, train.x) > 0) == bool(only)])
+    flatbuffer = _convert(_one_film(keras_model), Kind.INT8, films)
+    original = score(logits(keras_model, tune.x), tune, kind="keras")
+    report = compare(original, scored_int8(flatbuffer, tune), tune, bounds=Bounds())
+    text = " ".join(report.failures)
+    assert report.tie_mass["class_index"].value > 0.3
+    assert report.saturated.value > 0.3
+    assert "one score beside class_index" in text
+    assert "saturated" in text
+    assert "AUC loss" in text
+
+
+def test_a_class_tied_on_one_score_beside_a_threshold_is_out_of_bounds(keras, pixels) -> None:
+    """Pitfall 28 as measured there: every broken film scores exactly one half, AUC hardly moves."""
+    tied = score(np.maximum(keras.logit, 0.0), pixels["tune"])
+    report = compare(keras, tied, pixels["tune"], bounds=Bounds())
+    assert report.tie_mass["class_index"].value > 0.3
+    assert any("one score beside class_index" in failure for failure in report.failures)
+
+
+def test_tie_mass_looks_at_the_scores_on_both_sides_of_the_threshold() -> None:
+    values = np.array([1.0, 1.0, 2.0, 3.0, 3.0, 3.0, 9.0, 9.0, 9.0, 9.0])
+    assert tie_mass(values, 1.5).value == 0.2
+    assert tie_mass(values, 2.5).value == 0.3
+    assert tie_mass(values, 3.0).value == 0.3
+    assert tie_mass(values, 0.0).value == 0.2
+    assert tie_mass(values, 99.0).value == 0.4
+
+
+def test_logits_beyond_the_output_range_count_as_saturated_not_as_difference(keras, pixels) -> None:
+    clipped = np.clip(keras.logit, -2, 2)
+    scored = score(clipped, pixels["tune"], kind="int8", lowest=-2.0, highest=2.0, step=4 / 255)
+    report = compare(keras, scored, pixels["tune"], bounds=Bounds())
+    assert report.logit.max == 0.0
+    assert report.saturated.value == np.mean(np.abs(keras.logit) >= 2)
+
+
+def test_uncertain_band_is_widened_to_hold_the_spread_between_interpreters(keras, pixels) -> None:
+    tune = pixels["tune"]
+    spread = 2 * band_width(keras.operating_point, temperature=1.0)
+    wide = choose_points(keras.logit, tune, temperature=1.0, chosen_on="x", spread=spread)[0]
+    assert band_width(wide, temperature=1.0) == pytest.approx(spread)
+    assert wide.sensitivity.value >= keras.operating_point.sensitivity.value
+    for film, sign in ((logit, s) for logit in keras.logit for s in (-0.999, 0.999)):
+        states = {
+            decide(value, temperature=1.0, operating_point=wide).state
+            for value in (film, film + sign * spread)
+        }
+        assert states != {State.FRACTURE, State.NO_FRACTURE}
+
+
+def test_spread_wider_than_the_band_is_out_of_bounds(keras, pixels) -> None:
+    report = compare(keras, keras, pixels["tune"], bounds=Bounds(), runtime_spread=99.0)
+    assert any(failure.startswith("spread between interpreters") for failure in report.failures)
+
+
+def test_operating_points_are_chosen_on_each_networks_own_scores(pixels, keras) -> None:
+    """Int8 logits fall on steps: no film may lie on a threshold."""
+    steps = np.rint(keras.logit / 0.25) * 0.25
+    point = score(steps, pixels["tune"], kind="int8").operating_point
+    p = Scored("int8", steps, 1.0, point).p_fracture
+    assert np.abs(p - point.fracture_from).min() > 1e-4
+    assert np.abs(p - point.no_fracture_below).min() > 1e-4
+    assert point.chosen_on == "drawn tune"
+
+
+def parity_report(kind_report) -> ParityReport:
+    return ParityReport("toy", "drawn tune", 80, 40, 20, Bounds(), (kind_report,))
+
+
+def test_report_raises_with_every_broken_bound_and_names_the_kind(keras, pixels) -> None:
+    turned = Scored("float32", -keras.logit, 1.0, keras.operating_point)
+    report = parity_report(compare(keras, turned, pixels["tune"], bounds=Bounds()))
+    with pytest.raises(ParityError, match=r"toy on drawn tune: float32: logit difference.*AUC"):
+        report.check()
+
+
+def test_report_is_written_as_json_and_markdown_with_each_flip(keras, pixels) -> None:
+    turned = Scored("float32", -keras.logit, 1.0, keras.operating_point)
+    report = parity_report(compare(keras, turned, pixels["tune"], bounds=Bounds()))
+    flips = json.loads(report.to_json())["kinds"][0]["flips"]
+    assert len(flips) > 40
+    text = report.to_markdown()
+    assert all(f"| {flip['key']} |" in text for flip in flips)
+    assert "## Out of bounds: float32" in text
+
+
+def test_report_holds_null_where_a_number_is_infinite(keras, pixels) -> None:
+    point = keras.operating_point
+    endless = type(point)(
+        point.name, 0.0, point.fracture_from, "x", "x", point.sensitivity, point.specificity
+    )
+    kind = compare(
+        keras, Scored("float32", keras.logit, 1.0, endless), pixels["tune"], bounds=Bounds()
+    )
+    assert json.loads(parity_report(kind).to_json())["kinds"][0]["band"] is None
+
+
+def test_bounds_are_replaced_by_name() -> None:
+    bounds = parse_bounds(["auc_loss=0.5", "jumps=3"])
+    assert (bounds.auc_loss, bounds.jumps, bounds.tie_mass) == (0.5, 3, Bounds().tie_mass)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["nothing=1", "auc_loss", "auc_loss=much", "jumps=0.5", "auc_loss=nan", "auc_loss=-1"],
+)
+def test_bounds_that_say_nothing_are_refused(setting: str) -> None:
+    with pytest.raises(UsageError, match="expected NAME=NUMBER"):
+        parse_bounds([setting])
+
+
+def test_label_of_a_flip_is_the_persons(keras, pixels) -> None:
+    tune = pixels["tune"]
+    logit = keras.logit.copy()
+    logit[0] = -logit[0]
+    report = compare(
+        keras, Scored("dynamic", logit, 1.0, keras.operating_point), tune, bounds=Bounds()
+    )
+    assert report.flips[0].fractured == (tune.class_index[0] == BROKEN)
