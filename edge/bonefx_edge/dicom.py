@@ -21,7 +21,7 @@ from bonefx_edge.dicom_header import (
     text_value,
 )
 from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.levels import count_values, percentile_range, scale_to_unit, unit_to_gray
+from bonefx_edge.levels import count_values, look_up, percentile_range, scale_to_unit, unit_to_gray
 from bonefx_edge.limits import Limits, check_pixels
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
 
@@ -87,7 +87,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
     )
     table, mapping = _gray_table(dataset, layout=layout, stored=stored)
     return Radiograph(
-        pixels=table[stored],
+        pixels=look_up(stored, table=table),
         file_format=FileFormat.DICOM,
         gray_mapping=mapping,
         body_part=text_value(dataset, "BodyPartExamined") or None,

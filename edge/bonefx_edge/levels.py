@@ -13,7 +13,7 @@ LOW_PERCENT: Final = 0.5
 HIGH_PERCENT: Final = 99.5
 """Percent of the pixels up to white: one hot pixel or a lead marker must not set the range."""
 _CHUNK_PX: Final = 1 << 20
-"""Pixels counted at a time: numpy.bincount widens to int64, 8 bytes per pixel."""
+"""Pixels counted or looked up at a time: numpy widens both to int64, 8 bytes per pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,16 @@ def film_to_gray(film: NDArray[np.uint16]) -> NDArray[np.uint8]:
     values = np.arange(counts.size, dtype=np.float64)
     black_white = percentile_range(values, counts)
     table = unit_to_gray(scale_to_unit(values, black_white=black_white))
-    gray: NDArray[np.uint8] = table[film]
+    return look_up(film, table=table)
+
+
+def look_up(stored: NDArray[Any], *, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return table[stored], shape of `stored`, without widening 30 million indices at once."""
+    gray = np.empty(stored.shape, np.uint8)
+    flat_gray, flat_stored = gray.reshape(-1), stored.reshape(-1)
+    for start in range(0, flat_stored.size, _CHUNK_PX):
+        chunk = slice(start, start + _CHUNK_PX)
+        flat_gray[chunk] = table[flat_stored[chunk]]
     return gray
 
 

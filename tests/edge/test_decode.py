@@ -240,3 +240,15 @@ def test_pydicom_is_imported_for_dicom_only():
     # It takes 0.25 s to import; the builders import it, so a fresh interpreter is asked.
     code = "import sys, bonefx_edge.decode; sys.exit('pydicom' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_disk_that_fails_while_reading_is_unreadable(tmp_path, monkeypatch):
+    (tmp_path / "film").write_bytes(b"x")
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "read", fail)
+    reason, message = read_refusal(tmp_path / "film")
+    assert reason is Reason.UNREADABLE
+    assert message.endswith("got: Input/output error; check the disk")

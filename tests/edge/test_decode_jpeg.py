@@ -147,3 +147,36 @@ def test_real_films_equal_imread_byte_for_byte(data_root):
     for file in files:
         data = file.read_bytes()
         np.testing.assert_array_equal(decode(data).pixels, imread_gray(data))
+
+
+def segment(marker, content=b""):
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+GRAY = jpeg_file(gray_film())
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "words"),
+    [
+        (b"\xff\xd8" + segment(0xDA, bytes(6)), Reason.CORRUPT, "a frame header (SOF) before"),
+        (b"\xff\xd8\xff\xd9" + bytes(9), Reason.CORRUPT, "expected a JPEG marker at byte 2"),
+        (b"\xff\xd8\xff\xe0\0\4abcdef", Reason.CORRUPT, "at byte 8, got 0x6364"),
+        (b"\xff\xd8\xff\xe0\0\1abcdef", Reason.CORRUPT, "its length 1 does not fit"),
+        (b"\xff\xd8\xff\xe0\0\x99abc", Reason.TRUNCATED, "its length 153 does not fit"),
+        (b"\xff\xd8\xff\xe0\0", Reason.TRUNCATED, "expected a JPEG header at byte 4"),
+    ],
+    ids=["no frame", "end at once", "no marker", "length 1", "segment cut", "length cut"],
+)
+def test_what_is_no_marker_structure_is_refused(data, expected, words):
+    reason, message = refusal(data)
+    assert reason is expected
+    assert words in message
+
+
+def test_fill_bytes_before_a_marker_are_skipped():
+    """T.81 B.1.1.2: any marker may be preceded by any number of FF."""
+    at = GRAY.index(b"\xff\xdb")
+    np.testing.assert_array_equal(
+        decode(GRAY[:at] + b"\xff\xff" + GRAY[at:]).pixels, decode(GRAY).pixels
+    )

@@ -36,7 +36,7 @@ def refusal(data):
 
 GRAY_FILES = {
     "png": with_pillow(gray_film(), "PNG"),
-    "png interlaced-free odd size": with_pillow(gray_film(7, 3), "PNG"),
+    "png odd size": with_pillow(gray_film(7, 3), "PNG"),
     "png 1 bit": with_pillow(Image.fromarray(gray_film() > 100), "PNG"),
     "bmp": bmp_file(gray_film()),
     "bmp odd width": bmp_file(gray_film(5, 7)),
@@ -317,3 +317,48 @@ def test_a_tiff_without_a_needed_tag_is_refused(tag):
     other = data.replace(struct.pack("<HH", tag, 4), struct.pack("<HH", 60000, 4))
     other = other.replace(struct.pack("<HH", tag, 3), struct.pack("<HH", 60000, 3))
     assert refusal(other)[0] is Reason.CORRUPT
+
+
+BROKEN = {
+    "png without header": (
+        GRAY_FILES["png"][:8] + png_chunk(b"IDAT", b""),
+        Reason.CORRUPT,
+        "starts with its one IHDR, got chunk type b'IDAT'",
+    ),
+    "png wider than OpenCV allows": (
+        png_with(b"", width=(1 << 20) + 1, height=1),
+        Reason.CORRUPT,
+        "expected a readable PNG",
+    ),
+    "bmp header cut": (b"BM" + bytes(30), Reason.TRUNCATED, "expected a whole BMP header"),
+    "bmp palette too long": (
+        GRAY_FILES["bmp"][:46] + struct.pack("<I", 300) + GRAY_FILES["bmp"][50:],
+        Reason.CORRUPT,
+        "palette of at most 256 colors, got 300",
+    ),
+    "tiff strips missing": (
+        tiff_file(gray_film(), tags=[(273, 4, [8])]),
+        Reason.CORRUPT,
+        "expected one TIFF strip offset and size per strip",
+    ),
+    "tiff color map short": (
+        tiff_file(gray_film(), photometric=3, tags=[(320, 3, [0, 1, 2])]),
+        Reason.CORRUPT,
+        "expected 768 values in the TIFF color map, got 3",
+    ),
+    "tiff directory cut": (b"II*\0\x08\0\0\0\x09\0", Reason.TRUNCATED, "whole TIFF directory"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_structure_is_refused_with_what_was_expected(kind, capfd):
+    data, reason, words = BROKEN[kind]
+    got, message = refusal(data)
+    assert got is reason
+    assert words in message
+    capfd.readouterr()  # libpng prints on standard error
+
+
+def test_a_tiff_orientation_out_of_range_means_upright():
+    data = tiff_file(gray_film(), tags=[(274, 3, [9])])
+    np.testing.assert_array_equal(decode(data).pixels, gray_film())

@@ -9,7 +9,7 @@ from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.radiograph import GrayMapping
 from bonefx_edge.voi import apply_voi, window_to_unit
 from builders import deep_film, dicom_file, gray_film, lut_item, write_dicom
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -279,6 +279,7 @@ def test_an_overlay_in_the_unused_high_bits_does_not_show():
     assert shown(dirty, **elements) == shown(clean, **elements) == [0, 128, 255]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from(["window", "lut", "percentiles", "stored"]),
@@ -388,3 +389,31 @@ def test_nothing_of_the_patient_is_warned_printed_or_logged(capfd, recwarn, capl
     assert output.out == output.err == ""
     assert not recwarn.list
     assert "SECRET" not in caplog.text.upper()
+
+
+def test_lut_data_as_integers_is_read_like_lut_data_as_words():
+    item = lut_item([0, 65535, 32768])
+    item[0].add_new(0x00283006, "US", [0, 65535, 32768])
+    assert shown(ramp(0, 1, 2), VOILUTSequence=item) == [0, 255, 128]
+
+
+def test_an_infinite_window_is_corrupt():
+    data = dicom_file(ramp(1, 2), WindowCenter="1.5e10", WindowWidth=9)
+    reason, message = refusal(data.replace(b"1.5e10", b"15e999"))
+    assert reason is Reason.CORRUPT
+    assert "expected a finite number as WindowCenter" in message
+
+
+def test_a_value_that_is_no_number_is_corrupt_and_not_quoted():
+    data = dicom_file(ramp(1, 2), RescaleSlope="1.25", RescaleIntercept="0")
+    reason, message = refusal(data.replace(b"1.25", b"Eve "))
+    assert reason is Reason.CORRUPT
+    assert message.startswith("expected readable DICOM, got damage (")
+    assert "Eve" not in message
+
+
+def test_a_file_without_transfer_syntax_is_corrupt():
+    data = dicom_file(ramp(1, 2)).replace(b"\2\0\x10\0UI", b"\2\0\x11\0UI", 1)
+    reason, message = refusal(data)
+    assert reason is Reason.CORRUPT
+    assert "expected Transfer Syntax UID (0002,0010), it is missing" in message

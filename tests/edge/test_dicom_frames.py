@@ -227,3 +227,73 @@ def test_native_pixels_under_a_compressed_syntax_are_corrupt_and_the_reverse():
         reason, message = refusal(data)
         assert reason is Reason.CORRUPT
         assert "expected pixel data of defined length where native" in message
+
+
+def damaged_jpeg_2000():
+    stream = stream_of(dicom_jpeg_2000(gray_film()))
+    return stream.replace(b"\xff\x52", b"\xff\x6f", 1)  # no coding style: cannot be decoded
+
+
+DAMAGED = {
+    "no fragment item": (
+        lambda: dicom_rle(gray_film()).replace(b"\xfe\xff\x00\xe0", b"\xfe\xff\x01\xe0"),
+        Reason.CORRUPT,
+        "expected a fragment item at byte",
+    ),
+    "rle header cut": (
+        lambda: dicom_file(gray_film(), syntax=RLE, stream=b"\1\0"),
+        Reason.TRUNCATED,
+        "expected an RLE header of 64 bytes",
+    ),
+    "jpeg 2000 without its start": (
+        lambda: dicom_file(gray_film(), syntax=JPEG_2000, stream=b"\0" * 60),
+        Reason.CORRUPT,
+        "expected a JPEG 2000 codestream",
+    ),
+    "jpeg 2000 in color": (
+        lambda: dicom_file(gray_film(), syntax=JPEG_2000, stream=jpeg_2000_color()),
+        Reason.CORRUPT,
+        "expected one JPEG 2000 component, got 3",
+    ),
+    "jpeg 2000 without coding style": (
+        lambda: dicom_file(gray_film(), syntax=JPEG_2000, stream=damaged_jpeg_2000()),
+        Reason.CORRUPT,
+        "OpenJPEG refuses it",
+    ),
+    "jpeg-ls in color": (
+        lambda: dicom_file(gray_film(), syntax=JPEG_LS, stream=jpeg_ls_color()),
+        Reason.CORRUPT,
+        "expected 2240 pixels, the decoder gives 6720",
+    ),
+    "jpeg-ls without its end": (
+        lambda: dicom_file(gray_film(), syntax=JPEG_LS, stream=jpeg_ls_color()[:-2]),
+        Reason.TRUNCATED,
+        "expected a JPEG-LS stream up to its EOI",
+    ),
+}
+
+
+def jpeg_2000_color():
+    utils = pytest.importorskip("openjpeg.utils")
+    return bytes(utils.encode_array(color_picture(), photometric_interpretation=1))
+
+
+def jpeg_ls_color():
+    jpeg_ls = pytest.importorskip("jpeg_ls")
+    return bytes(jpeg_ls.encode_array(color_picture(), interleave_mode=2))
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_pixel_data_is_refused_with_what_was_expected(kind):
+    build, reason, words = DAMAGED[kind]
+    got, message = refusal(build())
+    assert got is reason
+    assert words in message
+
+
+def test_an_rle_control_byte_128_does_nothing():
+    stream = rle_stream(gray_film())
+    idle = stream[:64] + b"\x80\x80" + stream[64:]
+    np.testing.assert_array_equal(
+        decode(dicom_file(gray_film(), syntax=RLE, stream=idle)).pixels, gray_film()
+    )
