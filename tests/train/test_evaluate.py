@@ -126,6 +126,12 @@ def test_the_report_says_what_it_must(evaluation):
         assert needed in text
 
 
+def test_figures_on_the_films_of_choice_are_called_flattering(samples, evaluation):
+    text = evaluate(P[[0, 6]], samples([True, False]), operating_point=POINT, split="toy tune")
+    assert "every figure here flatters" in text.to_markdown()
+    assert "flatters" not in evaluation.to_markdown()
+
+
 def test_the_baseline_is_only_told_where_it_is_stated(samples):
     films = samples([True, False])
     text = evaluate(P[[0, 6]], films, operating_point=POINT, split="x").to_markdown()

@@ -1,6 +1,7 @@
 """The command bonefx-train. Exit codes: 0 done, 2 wrong command line, 3 unfit data or settings."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,8 @@ def _told_errors() -> Iterator[None]:
 
 def main() -> None:
     """Run the command; what the package logs goes to standard error."""
+    # Before the first import of Keras: TensorFlow's information lines hide ours; errors stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("bonefx_train").setLevel(logging.INFO)
     app()

@@ -84,6 +84,8 @@ def _head(evaluation: Evaluation) -> list[str]:
         f"- chosen on {point.chosen_on} for {point.chosen_for}",
         f"- intervals: {evaluation.interval}",
     ]
+    if evaluation.split == point.chosen_on:
+        lines.append("- **chosen on these very films: every figure here flatters**")
     if evaluation.baseline_auc is not None:
         lines.append(
             f"- features that look at no pixel are stated to reach an AUC of "

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +27,6 @@ from bonefx_train.run import FitSettings, Run
 from bonefx_train.sample import SPLITS
 from bonefx_train.scores import logits, p_fracture
 from bonefx_train.temperature import fit_temperature
-
-# Before the first import of Keras: information lines of TensorFlow hide ours; errors stay.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +138,10 @@ def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> Non
 def _software() -> str:
     import keras
 
-    backend = f"keras {keras.__version__} on {keras.backend.backend()}"
-    return f"bonefx {__version__}, {backend}, numpy {np.__version__}"
+    backend = keras.config.backend()
+    version = getattr(sys.modules.get(backend), "__version__", "of unknown version")
+    keras_on = f"keras {keras.__version__} on {backend} {version}"
+    return f"bonefx {__version__}, {keras_on}, numpy {np.__version__}"
 
 
 def _write_refused(path: Path, refused: Sequence[tuple[str, str]]) -> None:
