@@ -28,8 +28,8 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from bonefx_train.run import Run
 
-DEFAULT_COMMAND: Final = "run"
-"""What `bonefx-convert RUN` means; a run folder called parity is written ./parity."""
+DEFAULT_COMMAND: Final = "from-run"
+"""What `bonefx-convert RUN` means. Not "run" or "convert": folders have such names."""
 
 
 class ExitCode(IntEnum):
@@ -58,7 +58,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help=(
         "Convert a run to float32, dynamic-range and full-int8 model files, each held against its "
-        f"Keras original. `bonefx-convert RUN --out DIR` is short for `run`. {NOTICE}"
+        f"Keras original. `bonefx-convert RUN --out DIR` is short for `from-run`. {NOTICE}"
     ),
 )
 

@@ -1,16 +1,18 @@
 """From a run to model files, and from model files back to their run: the order of the steps."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from bonefx_edge.errors import ModelFileError, ParityError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.manifest import ProvedRuntime
 from bonefx_edge.model_file import ModelFile, check_tensors
+from bonefx_edge.preprocess import InputSpec
 from bonefx_train.pixels import Pixels, load_pixels
 from bonefx_train.run import Run
 from bonefx_train.scores import logits
@@ -34,6 +36,9 @@ from bonefx_convert.prove import choose_films, prove
 from bonefx_convert.report import ParityReport
 from bonefx_convert.representative import draw_representative
 from bonefx_convert.tensors import Kind, read_network
+
+if TYPE_CHECKING:
+    import keras
 
 logger = logging.getLogger(__name__)
 
@@ -73,28 +78,16 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     gate = measure_gate(train.samples)
     try_gate(gate, tune.samples)
     keras_model = run.keras_model()
-    keras_logit = logits(keras_model, tune.x)
-    temperature = fit_temperature(keras_logit, tune.class_index)
+    original = _score_keras(keras_model, tune, run=run)
     representative = draw_representative(
         train, logit=logits(keras_model, train.x), seed=run.settings.seed
     )
     flatbuffers = convert(keras_model, representative=representative.x)
     candidates = [
-        _measure(kind, flatbuffer, tune, run=run, temperature=temperature, pythons=options.pythons)
+        _measure(kind, flatbuffer, tune, original=original, pythons=options.pythons)
         for kind, flatbuffer in flatbuffers.items()
     ]
-    kinds = [
-        compare(
-            _score_keras(keras_logit, tune, run=run, temperature=temperature),
-            candidate.scored,
-            tune,
-            bounds=options.bounds,
-            runtime_spread=_spread(candidate.runtimes),
-        )
-        for candidate in candidates
-    ]
-    report = _report(kinds, tune, run=run, name=options.name, split="tune", bounds=options.bounds)
-    _pass_parity(report, run=run)
+    report = _pass_parity(original, candidates, tune, run=run, options=options)
     facts = Facts(
         settings=run.settings,
         name=options.name,
@@ -113,7 +106,8 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
 def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds) -> ParityReport:
     """Return the parity of written model files with their run's Keras network on one split.
 
-    The Keras network gets the operating point that conversion gave it: chosen on tune.
+    The Keras network gets the temperature and the operating point that conversion gave it, both
+    from tune.
 
     Raises
     ------
@@ -121,37 +115,34 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
         If a file is no model file, or was made for another input than the run's.
     """
     spec = run.settings.input_spec
-    models = [ModelFile.read(path) for path in paths]
-    for path, model in zip(paths, models, strict=True):
-        if model.manifest.input != spec:
-            msg = f"{path}: expected a model of {run.dir} with input {spec}, got another's input"
-            raise ModelFileError(msg)
+    models = [_read_model(path, spec=spec) for path in paths]
     tune = load_pixels(run.of("tune"), spec=spec)
     films = tune if split == "tune" else load_pixels(run.of(split), spec=spec)
     keras_model = run.keras_model()
-    tune_logit, film_logit = logits(keras_model, tune.x), logits(keras_model, films.x)
-    kinds = []
-    for model in models:
-        temperature = model.manifest.temperature
-        point = _score_keras(tune_logit, tune, run=run, temperature=temperature).operating_point
-        original = Scored("keras", film_logit, temperature, point)
-        spread = _spread(model.manifest.runtimes)
-        scored = _score_model(model, films.x)
-        kinds.append(compare(original, scored, films, bounds=bounds, runtime_spread=spread))
+    original = dataclasses.replace(
+        _score_keras(keras_model, tune, run=run), logit=logits(keras_model, films.x)
+    )
+    kinds = [
+        compare(
+            original,
+            _score_model(model, films.x),
+            films,
+            bounds=bounds,
+            runtime_spread=_spread(model.manifest.runtimes),
+        )
+        for model in models
+    ]
     name = models[0].manifest.name
     return _report(kinds, films, run=run, name=name, split=split, bounds=bounds)
 
 
 def _measure(
-    kind: Kind,
-    flatbuffer: bytes,
-    tune: Pixels,
-    *,
-    run: Run,
-    temperature: float,
-    pythons: Sequence[Path],
+    kind: Kind, flatbuffer: bytes, tune: Pixels, *, original: Scored, pythons: Sequence[Path]
 ) -> Candidate:
-    """Return a converted network with its tune logits, operating points and proved interpreters."""
+    """Return a converted network with its tune logits, operating points and proved interpreters.
+
+    Temperature and data set are those of `original`; the operating points are chosen anew.
+    """
     logger.info("%s operators: %s", kind, ", ".join(read_network(flatbuffer).operators))
     opened = open_interpreter(flatbuffer)
     logit = opened.logits(tune.x)[:, 0].astype(np.float64)
@@ -159,21 +150,30 @@ def _measure(
     points = choose_points(
         logit,
         tune,
-        temperature=temperature,
-        chosen_on=_films_of(run, "tune"),
+        temperature=original.temperature,
+        chosen_on=original.operating_point.chosen_on,
         spread=_spread(runtimes),
     )
-    scored = Scored(kind, logit, temperature, points[0], **output_range(opened.output))
+    scored = Scored(kind, logit, original.temperature, points[0], **output_range(opened.output))
     return Candidate(kind, flatbuffer, scored, points, runtimes)
 
 
-def _score_keras(
-    logit: NDArray[np.float64], tune: Pixels, *, run: Run, temperature: float
-) -> Scored:
+def _score_keras(keras_model: "keras.Model", tune: Pixels, *, run: Run) -> Scored:
+    """Return the Keras network's tune logits with the temperature and point fitted on them."""
+    logit = logits(keras_model, tune.x)
+    temperature = fit_temperature(logit, tune.class_index)
     points = choose_points(
         logit, tune, temperature=temperature, chosen_on=_films_of(run, "tune"), spread=0.0
     )
     return Scored("keras", logit, temperature, points[0])
+
+
+def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
+    model = ModelFile.read(path)
+    if model.manifest.input != spec:
+        msg = f"{path}: expected a model with the run's input {spec}, got {model.manifest.input}"
+        raise ModelFileError(msg)
+    return model
 
 
 def _score_model(model: ModelFile, x: NDArray[np.float32] | NDArray[np.uint8]) -> Scored:
@@ -212,8 +212,21 @@ def _report(
     )
 
 
-def _pass_parity(report: ParityReport, *, run: Run) -> None:
-    """Return if the report is within bounds; else leave it in the run and raise."""
+def _pass_parity(
+    original: Scored,
+    candidates: Sequence[Candidate],
+    tune: Pixels,
+    *,
+    run: Run,
+    options: Options,
+) -> ParityReport:
+    """Return the report if it is within bounds; else leave it in the run and raise."""
+    bounds = options.bounds
+    kinds = [
+        compare(original, c.scored, tune, bounds=bounds, runtime_spread=_spread(c.runtimes))
+        for c in candidates
+    ]
+    report = _report(kinds, tune, run=run, name=options.name, split="tune", bounds=bounds)
     try:
         report.check()
     except ParityError:
@@ -222,3 +235,4 @@ def _pass_parity(report: ParityReport, *, run: Run) -> None:
     for suffix in REPORT_SUFFIXES:
         # Of an earlier attempt: beside models that passed it would mislead.
         (run.dir / f"{FAILED_REPORT}{suffix}").unlink(missing_ok=True)
+    return report

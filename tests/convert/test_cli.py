@@ -150,20 +150,25 @@ def test_a_wrong_command_line_exits_2(run_dir, tmp_path, words) -> None:
     assert call(run_dir, *out, *words).exit_code == 2
 
 
-def test_run_may_be_named_or_left_out_and_options_may_come_first(tmp_path) -> None:
+def test_from_run_may_be_named_or_left_out_and_options_may_come_first(tmp_path) -> None:
     out = tmp_path / "models"
     for words in (
-        ["run", tmp_path, "--out", out],
+        ["from-run", tmp_path, "--out", out],
         ["--out", out, tmp_path],
         [tmp_path, "--out", out],
     ):
         assert "expected the folder of a run" in call(*words).stderr
 
 
+def test_a_run_folder_may_be_called_run(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "run: expected the folder of a run" in call("run", "--out", "models").stderr
+
+
 def test_help_names_both_commands() -> None:
     text = call("--help").stdout
     assert "parity" in text
-    assert "run" in text
+    assert "from-run" in text
 
 
 def test_a_one_class_train_split_is_refused_before_anything_is_converted(data, tmp_path) -> None:
