@@ -1,6 +1,8 @@
 # Every habit has a target. A fresh machine needs python3 (3.11 to 3.13) with venv, and make.
 PYTHON ?= python3
 DATA ?= $(or $(BONEFX_DATA),../shared/data)
+# Goes into the names of the reference files; say `make bench BOARD=raspberry-pi-5`.
+BOARD ?= $(shell uname -m)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help demo test lint test-tflite train-seed bench clean
@@ -53,13 +55,19 @@ lint: .venv-dev/stamp
 test-tflite: .venv-tflite/stamp
 	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest tests/edge tests/end_to_end -m "not host"
 
+# Then copy models/*.tflite to edge/bonefx_edge/models/ to ship them.
+FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-02432-4), CC BY 4.0
 train-seed: .venv-dev/stamp .venv-tflite/stamp
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed
-	.venv-dev/bin/bonefx-convert runs/seed --out models --prove-with .venv-tflite/bin/python
+	.venv-dev/bin/bonefx-convert runs/seed --out models --version 0.1.0 \
+		--training-data "$(FRACATLAS)" --prove-with .venv-tflite/bin/python
 
 bench: .venv-dev/stamp
-	.venv-dev/bin/python benchmarks/accuracy.py --data $(DATA)/fracatlas
-	.venv-dev/bin/python benchmarks/latency.py --data $(DATA)
+	.venv-dev/bin/python benchmarks/accuracy.py --data $(DATA)/fracatlas --baseline-auc 0.76
+	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg \
+		--out benchmarks/reference/latency-fullsize-$(BOARD).json
+	.venv-dev/bin/python benchmarks/latency.py $(wildcard $(DATA)/fracatlas/fractured/*1.jpg) \
+		--out benchmarks/reference/latency-small-$(BOARD).json
 
 clean:
 	rm -rf .venv .venv-dev .venv-tflite demo-out build dist
