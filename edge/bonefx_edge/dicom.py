@@ -36,6 +36,7 @@ _PYDICOM_ERRORS: Final = (
     AttributeError,
     BufferError,
     BytesLengthException,
+    EOFError,
     InvalidDicomError,
     LookupError,
     NotImplementedError,
@@ -60,9 +61,6 @@ def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
         warnings.simplefilter("ignore")  # pydicom warns, with values, about harmless oddities
         try:
             return _decode(data, limits=limits)
-        except EOFError as err:
-            msg = "expected whole DICOM, the file ends inside an element; send it again"
-            raise DecodeError(Reason.TRUNCATED, msg) from err
         except _PYDICOM_ERRORS as err:
             msg = f"expected readable DICOM, got damage ({type(err).__name__}); send the file again"
             raise DecodeError(Reason.CORRUPT, msg) from err

@@ -210,8 +210,9 @@ def _decode_jpeg_2000(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
 
 
 def _check_tile_parts(frame: bytes) -> None:
-    """Refuse a codestream that is cut, EOC glued on or not: OpenJPEG would fill the rest.
+    """Refuse a codestream that is cut, EOC glued on or not, as what it is: truncated.
 
+    OpenJPEG 2.5 refuses it as well, but only in its default strict mode, and as damaged.
     T.800 A.4.2: each tile-part says its length in Psot; after the last one follows EOC.
     """
     at = frame.find(_SOT)

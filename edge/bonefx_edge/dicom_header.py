@@ -126,7 +126,8 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
 def check_kind(dataset: Dataset) -> None:
     """Refuse everything but one gray picture of a radiograph, meant to be looked at."""
     modality = text_value(dataset, "Modality")
-    if modality not in MODALITIES and (modality or "PixelData" in dataset):
+    # Without pixel data an unknown word may be a known one cut short, with the rest of the file.
+    if modality not in MODALITIES and (modality in _QUOTABLE or "PixelData" in dataset):
         msg = f"expected Modality (0008,0060) CR, DX or RG, got {_quote(modality)}"
         raise DecodeError(Reason.WRONG_MODALITY, f"{msg}; send radiographs only")
     if text_value(dataset, "PresentationIntentType") == "FOR PROCESSING":

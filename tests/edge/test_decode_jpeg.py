@@ -164,9 +164,18 @@ GRAY = jpeg_file(gray_film())
         (b"\xff\xd8\xff\xe0\0\4abcdef", Reason.CORRUPT, "at byte 8, got 0x6364"),
         (b"\xff\xd8\xff\xe0\0\1abcdef", Reason.CORRUPT, "its length 1 does not fit"),
         (b"\xff\xd8\xff\xe0\0\x99abc", Reason.TRUNCATED, "its length 153 does not fit"),
+        (GRAY[:20], Reason.TRUNCATED, "with at least one scan, the file ends before"),
         (b"\xff\xd8\xff\xe0\0", Reason.TRUNCATED, "expected a JPEG header at byte 4"),
     ],
-    ids=["no frame", "end at once", "no marker", "length 1", "segment cut", "length cut"],
+    ids=[
+        "no frame",
+        "end at once",
+        "no marker",
+        "length 1",
+        "segment cut",
+        "cut between segments",
+        "length cut",
+    ],
 )
 def test_what_is_no_marker_structure_is_refused(data, expected, words):
     reason, message = refusal(data)
@@ -180,3 +189,9 @@ def test_fill_bytes_before_a_marker_are_skipped():
     np.testing.assert_array_equal(
         decode(GRAY[:at] + b"\xff\xff" + GRAY[at:]).pixels, decode(GRAY).pixels
     )
+
+
+def test_a_parameterless_marker_between_segments_is_skipped():
+    at = GRAY.index(b"\xff\xdb")
+    with_tem = GRAY[:at] + b"\xff\x01" + GRAY[at:]
+    np.testing.assert_array_equal(decode(with_tem).pixels, decode(GRAY).pixels)

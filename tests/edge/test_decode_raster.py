@@ -1,6 +1,7 @@
 """PNG, TIFF, BMP: 8-bit gray untouched, 16 bit over percentiles, color and alpha over black."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -341,6 +342,11 @@ BROKEN = {
         Reason.CORRUPT,
         "expected one TIFF strip offset and size per strip",
     ),
+    "tiff strip beyond the end": (
+        tiff_file(gray_film(), tags=[(273, 4, [8, 904, 99_999])]),
+        Reason.TRUNCATED,
+        "expected TIFF strip 2 up to byte 100447",
+    ),
     "tiff color map short": (
         tiff_file(gray_film(), photometric=3, tags=[(320, 3, [0, 1, 2])]),
         Reason.CORRUPT,
@@ -362,3 +368,21 @@ def test_broken_structure_is_refused_with_what_was_expected(kind, capfd):
 def test_a_tiff_orientation_out_of_range_means_upright():
     data = tiff_file(gray_film(), tags=[(274, 3, [9])])
     np.testing.assert_array_equal(decode(data).pixels, gray_film())
+
+
+def test_an_opencv_error_is_translated(monkeypatch):
+    def fail(*_):
+        raise cv2.error("Insufficient memory")
+
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    reason, message = refusal(GRAY_FILES["png"])
+    assert reason is Reason.CORRUPT
+    assert message.startswith("expected a readable PNG, OpenCV refuses it")
+
+
+def test_a_deflate_strip_without_its_checksum_is_refused():
+    data = tiff_file(gray_film(), compression=8, rows_per_strip=40)
+    size = len(zlib.compress(gray_film().tobytes()))
+    without = tiff_file(gray_film(), compression=8, rows_per_strip=40, tags=[(279, 4, [size - 4])])
+    assert decode(data).pixels.shape == (40, 56)
+    assert refusal(without)[0] is Reason.CORRUPT

@@ -174,6 +174,8 @@ def test_a_cut_stream_in_a_whole_file_is_refused_even_with_an_end_marker(build, 
         cut = stream[: int(len(stream) * share)] + glued
         reason, _ = refusal(dicom_file(film, syntax=syntax, stream=cut))
         assert reason in (Reason.TRUNCATED, Reason.CORRUPT)
+        if syntax == JPEG_2000:
+            assert reason is Reason.TRUNCATED
 
 
 @pytest.mark.parametrize(
@@ -297,3 +299,12 @@ def test_an_rle_control_byte_128_does_nothing():
     np.testing.assert_array_equal(
         decode(dicom_file(gray_film(), syntax=RLE, stream=idle)).pixels, gray_film()
     )
+
+
+def test_pixel_data_that_is_a_sequence_is_corrupt():
+    data = dicom_file(gray_film())
+    at = data.rindex(b"\xe0\x7f\x10\x00OW") + 4
+    sequence = b"SQ\0\0\xff\xff\xff\xff\xfe\xff\xdd\xe0" + bytes(4)
+    reason, message = refusal(data[:at] + sequence)
+    assert reason is Reason.CORRUPT
+    assert "expected Pixel Data (7FE0,0010) as bytes" in message
