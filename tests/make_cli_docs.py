@@ -15,12 +15,13 @@ COMMANDS = {
     "edge-classify": ("bonefx_edge.cli", [[]]),
     "edge-admin": ("bonefx_edge.admin", [[], ["doctor"], ["verify"]]),
     "bonefx-train": ("bonefx_train.cli", [[], ["fit"], ["evaluate"]]),
-    "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
+    "bonefx-convert": ("bonefx_convert.cli", [[], ["from-run"], ["parity"]]),
 }
 """Command -> module, and the words after which --help is asked for."""
 HEAD = """# Commands
 
-Written by `python tests/make_cli_docs.py` from the commands' own help. Exit codes: [errors.md](errors.md).
+Written by `python tests/make_cli_docs.py` from the commands' own help.
+Exit codes: [errors.md](errors.md).
 """
 
 

@@ -20,7 +20,7 @@ from bonefx_edge.interpreter import RUNTIMES, installed_runtimes
 
 MIN_FREE_DISK_MIB: Final = 200
 """Under this a burst of films and their results may fill the disk."""
-CODECS: Final = ("pylibjpeg-openjpeg", "pyjpegls", "python-gdcm")
+CODECS: Final = ("pylibjpeg-openjpeg", "pyjpegls")
 _BITS_64: Final = 64
 _MIB: Final = 1024 * 1024
 
@@ -119,9 +119,9 @@ def _codecs() -> Check:
         except importlib.metadata.PackageNotFoundError:
             absent.append(name)
     if absent:
-        found = f"absent: {', '.join(absent)}; some compressed DICOM files will be refused"
+        found = f"absent: {', '.join(absent)}; DICOM files in JPEG 2000 or JPEG-LS will be refused"
         return Check("DICOM codecs", Health.WARN, found, 'pip install "bonefx[codecs]"')
-    return Check("DICOM codecs", Health.OK, "JPEG 2000, JPEG-LS, lossless JPEG")
+    return Check("DICOM codecs", Health.OK, "JPEG 2000, JPEG-LS")
 
 
 def _model(path: Path) -> Check:

@@ -113,7 +113,9 @@ def keras_twin(flatbuffer: bytes):
     from bonefx_train.networks import build
 
     engine = open_interpreter(flatbuffer)._engine
-    tensors = {tuple(d["shape"]): d["index"] for d in engine.get_tensor_details()}
+    # Constants come before activations, and the flattened film has the shape of the dense weights.
+    details = reversed(engine.get_tensor_details())
+    tensors = {tuple(tensor["shape"]): tensor["index"] for tensor in details}
     kernel = engine.get_tensor(tensors[(32, 3, 3, 1)]).transpose(1, 2, 3, 0)  # OHWI -> HWIO
     dense = engine.get_tensor(tensors[(1, 180000)]).T
     biases = engine.get_tensor(tensors[(32,)]), engine.get_tensor(tensors[(1,)])

@@ -106,7 +106,7 @@ def test_every_model_verifies_and_says_what_it_was_trained_on(way) -> None:
 
 
 def test_the_parity_report_names_all_three_kinds(way) -> None:
-    report = json.loads((way / "models" / "parity.json").read_text())
+    report = json.loads((way / "models" / "mine-parity.json").read_text())
     assert all(kind in json.dumps(report) for kind in ("float32", "dynamic", "int8"))
 
 
