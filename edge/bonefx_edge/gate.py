@@ -18,6 +18,10 @@ BLANK_STD: Final = 2.0
 """Standard deviation, in gray levels, under which a picture holds nothing to judge."""
 STATISTICS_SIDE_PX: Final = 128
 """Statistics are taken on an antialiased square of this side, whatever the film's size."""
+UNEXPOSED: Final = 0.95
+"""Share of white from which the median of a border row or column says: the collimator was here."""
+MIN_EXPOSED_PX: Final = 16
+"""Of 128: where less than this would remain, nothing is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class GateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Coarse look of a radiograph, on a 128x128 antialiased copy."""
+    """Coarse look of a radiograph inside the collimator, on a 128x128 antialiased copy."""
 
     mean: float
     """Mean gray level / 255, [0, 1]."""
@@ -55,12 +59,27 @@ def statistics(pixels: NDArray[np.uint8]) -> Statistics:
     """Return the gate's statistics of (height, width) uint8 pixels."""
     side = STATISTICS_SIDE_PX
     small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
-    std = float(small.std())
-    steps = np.abs(np.diff(small, axis=0)).mean() + np.abs(np.diff(small, axis=1)).mean()
+    exposed = _without_white_borders(small)
+    std = float(exposed.std())
+    steps = np.abs(np.diff(exposed, axis=0)).mean() + np.abs(np.diff(exposed, axis=1)).mean()
     # A blank picture has no steps either: roughness 0, and `std` is what refuses it.
     return Statistics(
-        mean=float(small.mean()), std=std, roughness=float(steps / 2 / std) if std > 0 else 0.0
+        mean=float(exposed.mean()), std=std, roughness=float(steps / 2 / std) if std > 0 else 0.0
     )
+
+
+def _without_white_borders(small: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the part inside the collimator; all of it where that would leave next to nothing.
+
+    Detectors that do not mask the unexposed border show it white; its width is the operator's
+    choice and says nothing about what was exposed.
+    """
+    rows = np.flatnonzero(np.median(small, axis=1) < UNEXPOSED)
+    columns = np.flatnonzero(np.median(small, axis=0) < UNEXPOSED)
+    if not rows.size or not columns.size:
+        return small
+    inside = small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside if min(inside.shape) >= MIN_EXPOSED_PX else small
 
 
 def check(radiograph: Radiograph, *, spec: GateSpec) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from bonefx_edge.errors import DecodeError, Reason
@@ -61,12 +62,28 @@ def test_every_statistic_of_the_gate_can_refuse(name: str) -> None:
 
 def test_statistics_have_the_values_that_arithmetic_gives() -> None:
     halves = np.zeros((256, 256), np.uint8)
-    halves[128:] = 255
+    halves[128:] = 204  # 0.8 of white: not an unexposed border
     found = statistics(halves)
-    assert found.mean == pytest.approx(0.5)
-    assert found.std == pytest.approx(0.5)
-    # One step of 1 among 127 vertical ones, none across: (1/127 + 0) / 2 / 0.5.
+    assert found.mean == pytest.approx(0.4)
+    assert found.std == pytest.approx(0.4)
+    # One step of 0.8 among 127 vertical ones, none across: (0.8 / 127 + 0) / 2 / 0.4.
     assert found.roughness == pytest.approx(1 / 127)
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom", "all"])
+def test_a_white_unmasked_collimator_border_changes_no_statistic(side: str) -> None:
+    film = np.tile(np.arange(0, 240, 2, dtype=np.uint8), (128, 1))
+    widths = {"left": (0, 0, 60, 0), "right": (0, 0, 0, 90), "top": (40, 0, 0, 0)}
+    widths |= {"bottom": (0, 70, 0, 0), "all": (30, 30, 40, 40)}
+    bordered = cv2.copyMakeBorder(film, *widths[side], cv2.BORDER_CONSTANT, value=255)
+    found, alone = statistics(bordered), statistics(film)
+    # The border scales the film down, and one blended row or column may stay on each side.
+    assert found.mean == pytest.approx(alone.mean, abs=0.02)
+    assert found.std == pytest.approx(alone.std, rel=0.05)
+
+
+def test_an_all_white_film_is_not_cut_to_nothing() -> None:
+    assert statistics(np.full((200, 200), 255, np.uint8)).mean == 1.0
 
 
 def test_pure_noise_is_rougher_than_any_film() -> None:
