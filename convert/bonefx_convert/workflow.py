@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from bonefx_edge.errors import ModelFileError, ParityError
+from bonefx_edge.errors import ModelFileError, ParityError, UsageError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.manifest import ProvedRuntime
 from bonefx_edge.model_file import ModelFile, check_tensors
 from bonefx_edge.preprocess import InputSpec
+from bonefx_train.dataset import check_unchanged
 from bonefx_train.pixels import Pixels, load_pixels
 from bonefx_train.run import Run
+from bonefx_train.sample import SPLITS
 from bonefx_train.scores import logits
 from bonefx_train.temperature import fit_temperature
 from numpy.typing import NDArray
@@ -69,10 +71,11 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     Raises
     ------
     DataError
-        If the run's films are not fit for it.
+        If the run's films are not fit for it, or not those of the fit.
     ParityError
         If a network is out of bounds; no model file is written, the report lies in the run.
     """
+    check_unchanged(run.of("train") + run.of("tune"))
     train = load_pixels(run.of("train"), spec=run.settings.input_spec)
     tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
     gate = measure_gate(train.samples)
@@ -113,7 +116,13 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
     ------
     ModelFileError
         If a file is no model file, or was made for another input than the run's.
+    UsageError, DataError
+        For an unknown split or one without films, and films that are not those of the fit.
     """
+    if split not in SPLITS or not run.of(split):
+        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
+        raise UsageError(msg)
+    check_unchanged(run.of("tune") + run.of(split))
     spec = run.settings.input_spec
     models = [_read_model(path, spec=spec) for path in paths]
     tune = load_pixels(run.of("tune"), spec=spec)

@@ -128,16 +128,43 @@ def test_a_folder_without_a_run_exits_3(tmp_path) -> None:
 def test_films_that_are_gone_exit_3(run_dir, tmp_path) -> None:
     done = call(run_dir, "--out", tmp_path / "models", "--data", tmp_path)
     assert done.exit_code == 3
-    assert "check the data path" in done.stderr
+    assert "is this the data folder?" in done.stderr
+
+
+@pytest.mark.parametrize("change", ["remove", "rewrite"])
+def test_films_that_are_not_those_of_the_fit_exit_3(
+    run_dir, models, data, tmp_path, change
+) -> None:
+    """One film of another machine's copy: hash of the representative set and n_train would lie."""
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    for name in ("train-000.png", "tune-000.png"):
+        (copy / name).unlink()
+        if change == "rewrite":
+            shutil.copy(data / "test-001.png", copy / name)
+    for words in (
+        (run_dir, "--out", tmp_path / "models"),
+        ("parity", models / "toy-int8.tflite", "--keras", run_dir),
+    ):
+        done = call(*words, "--data", copy)
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert "000.png" in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_unknown_split_exits_2_and_names_the_known_ones(models, run_dir) -> None:
+    done = call("parity", models / "toy-int8.tflite", "--keras", run_dir, "--split", "holdout")
+    assert done.exit_code == 2
+    assert "expected one of train, tune, test with films, got 'holdout'" in done.stderr
 
 
 def test_a_gate_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> None:
     films = tmp_path / "films"
     shutil.copytree(data, films)
-    for path in films.glob("*.png"):
-        write_film(path, np.full((96, 80), float(path.stat().st_size % 200)))
-    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
-    done = call(run_dir, "--out", tmp_path / "models", "--data", films)
+    for i, path in enumerate(sorted(films.glob("*.png"))):
+        write_film(path, np.full((96 + i, 80), 100.0))  # even, and no two of the same bytes
+    run_dir = make_run(tmp_path / "run", data=films, keras_model=brightness_network())
+    done = call(run_dir, "--out", tmp_path / "models")
     assert done.exit_code == 3
     assert "gate: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
 
