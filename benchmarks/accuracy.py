@@ -2,9 +2,10 @@
 
     python benchmarks/accuracy.py --data DIR [MODEL ...] [--split test] [--out FOLDER]
 
-DIR holds films as `bonefx-train fit` takes them (for the shipped models: the FracAtlas folder,
-whose test split took no part in training, temperature, operating points or gate). Without MODEL,
-the shipped ones. Writes accuracy.json, accuracy.md and accuracy.png; prints the table.
+DIR is a data set that states its splits (for the shipped models: the FracAtlas folder, whose test
+split took no part in training, temperature, operating points or gate), or the run that the models
+were made from: bonefx-train divided its films, and only the run knows how. Without MODEL, the
+shipped ones. Writes accuracy.json, accuracy.md and accuracy.png; prints the table.
 """
 
 import dataclasses
@@ -21,11 +22,12 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli import find_model
 from bonefx_edge.finding import Finding
 from bonefx_edge.model_file import shipped_models
-from bonefx_train.dataset import Sample, load_dataset
+from bonefx_train.dataset import Sample, check_unchanged, load_dataset
 from bonefx_train.evaluate import evaluate
 from bonefx_train.evaluation import Evaluation
 from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores
+from bonefx_train.run import SETTINGS_NAME, Run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -57,6 +59,19 @@ class Scored:
         """Return p_fracture of the answered films, (answered,)."""
         p = [f.p_fracture for f in self.findings if f.p_fracture is not None]
         return np.array(p, np.float64)
+
+
+def find_films(data: Path, split: str) -> tuple[str, tuple[Sample, ...]]:
+    """Return the name of the data set and the films of one split, as the fit saw it."""
+    if (data / SETTINGS_NAME).is_file():
+        run = Run.open(data)
+        check_unchanged(run.of(split))
+        return run.settings.data_name, run.of(split)
+    dataset = load_dataset(data, seed=0)
+    if split not in dataset.stated_splits:
+        # Divided anew, most of these films would be ones that the model was fitted on.
+        sys.exit(f"error: {data} does not say which films are {split}; give the run's folder")
+    return data.name, dataset.of(split)
 
 
 def score(model: str, samples: tuple[Sample, ...]) -> Scored:
@@ -202,14 +217,13 @@ def draw(
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Labelled films.")],
+    data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
     split: str = "test",
     baseline_auc: Annotated[float | None, typer.Option(help="Known no-pixel AUC.")] = None,
     out: Path = Path("benchmarks/reference"),
 ) -> None:
     """Score, compare, write."""
-    dataset = load_dataset(data, seed=0)
-    samples = dataset.of(split)
+    data_name, samples = find_films(data, split)
     all_scored = [score(model, samples) for model in models or shipped_models()]
     reference = next((s for s in all_scored if s.kind == "float32"), all_scored[0])
     answered = reference.answered()
@@ -233,7 +247,7 @@ def main(
         for scored in all_scored
     ]
     comparisons = [compare(s, reference, kept) for s in all_scored if s is not reference]
-    title = f"int8 against float: {data.name} {split}"
+    title = f"int8 against float: {data_name} {split}"
     text = markdown(all_scored, evaluations, comparisons, title=title, baseline_auc=baseline_auc)
     report = {
         "notice": NOTICE,

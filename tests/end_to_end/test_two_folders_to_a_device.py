@@ -115,7 +115,7 @@ def test_accuracy_and_latency_are_measured_by_one_command_each(way) -> None:
     models = [str(way / "models" / f"mine-{kind}.tflite") for kind in ("float32", "int8")]
     out = way / "bench"
     script = [sys.executable, str(benchmarks / "accuracy.py")]
-    data = ("--data", str(way / "films"), "--out", str(out))
+    data = ("--data", str(way / "run"), "--out", str(out))
     subprocess.run([*script, *models, *data], check=True, capture_output=True, timeout=120)
     report = json.loads((out / "accuracy.json").read_text())
     assert [c["model"] for c in report["comparisons"]] == ["mine-int8"]
@@ -129,6 +129,27 @@ def test_accuracy_and_latency_are_measured_by_one_command_each(way) -> None:
     row = json.loads((out / "latency.json").read_text())["rows"][0]
     assert row["warm"]["stages_ms"]["invoke"]["p50"] > 0
     assert row["cold"]["command_ms"]["p50"] > row["warm"]["stages_ms"]["total"]["p50"]
+
+
+def test_accuracy_is_measured_on_the_test_films_of_the_run_and_no_others(way) -> None:
+    """Divided by another seed, 13 of 18 "test" films had been fitted on."""
+    script = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
+    model = way / "models" / "mine-int8.tflite"
+    out = way / "bench-splits"
+
+    def measure(data: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), str(model), "--data", str(data), "--out", str(out)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    refused = measure(way / "films")
+    assert refused.returncode == 1
+    assert "does not say which films are test; give the run's folder" in refused.stderr
+    assert not out.exists()
+    assert measure(way / "run").returncode == 0
+    (evaluation,) = json.loads((out / "accuracy.json").read_text())["evaluations"]
+    with (way / "run" / "split.csv").open() as file:
+        films = sum(row["split"] == "test" for row in csv.DictReader(file))
+    assert evaluation["rows"][0]["n"] + len(evaluation["refused"]) == films
 
 
 def test_csv_of_a_whole_folder_can_be_read_back(way) -> None:

@@ -19,6 +19,7 @@ def test_two_class_folders_are_divided_and_keep_their_labels(tmp_path, write_fol
     )
     assert [len(dataset.of(split)) for split in ("train", "tune", "test")] == [28, 6, 6]
     assert any("'STABLE' -> 1 not_fractured" in note for note in dataset.notes)
+    assert not dataset.stated_splits
 
 
 def test_the_same_seed_divides_alike_and_another_differently(tmp_path, write_folders):
@@ -45,6 +46,7 @@ def test_tune_is_carved_out_of_train_and_test_is_left_alone(tmp_path, write_fold
     assert {s.split for s in dataset.samples if s.key.startswith("test/")} == {"test"}
     assert {s.split for s in dataset.samples if s.key.startswith("train/")} == {"train", "tune"}
     assert {s.label for s in dataset.of("tune")} == set(Label)
+    assert dataset.stated_splits == {"train", "test"}
 
 
 def test_rotated_copies_across_given_splits_are_refused_by_name(

@@ -38,6 +38,8 @@ class Dataset:
     samples: tuple[Sample, ...]
     notes: tuple[str, ...]
     """What a person should know about how they were found, one sentence each."""
+    stated_splits: frozenset[str]
+    """Splits that the data set itself names; the others were made here and hang on the seed."""
 
     def of(self, split: str) -> tuple[Sample, ...]:
         """Return the films of one split."""
@@ -61,11 +63,12 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
         [replace(sample, sha256=_sha256(sample.path)) for sample in samples], notes=notes
     )
     check_contradictions(samples)
+    stated = frozenset(sample.split for sample in samples) - {""}
     samples = _divide(samples, seed=seed, notes=notes)
     check_no_group_is_cut(samples)
     check_both_classes(samples)
     notes += _census(samples)
-    return Dataset(root=root, samples=tuple(samples), notes=tuple(notes))
+    return Dataset(root=root, samples=tuple(samples), notes=tuple(notes), stated_splits=stated)
 
 
 def check_contradictions(samples: Sequence[Sample]) -> None:
