@@ -38,6 +38,16 @@ class Scored:
         return scores.p_fracture(self.logit, temperature=self.temperature)
 
     @property
+    def called(self) -> NDArray[np.bool_]:
+        """(n,), whether the film is called fracture."""
+        return np.asarray(self.p_fracture >= self.operating_point.fracture_from)
+
+    @property
+    def cleared(self) -> NDArray[np.bool_]:
+        """(n,), whether the film is called no_fracture."""
+        return np.asarray(self.p_fracture < self.operating_point.no_fracture_below)
+
+    @property
     def decisions(self) -> list[Decision]:
         """What the device would say of each film."""
         return [

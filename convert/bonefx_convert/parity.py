@@ -7,14 +7,19 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge.decision import BROKEN, Decision, Proportion, State
-from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores, share, wilson
+from bonefx_train.metrics import (
+    Bools,
+    Floats,
+    auc,
+    bootstrap_by_group,
+    distinct_scores,
+    share,
+    wilson,
+)
 from bonefx_train.pixels import Pixels
-from numpy.typing import NDArray
 
 from bonefx_convert.bounds import OUTPUT_STEPS, Bounds
 from bonefx_convert.films import Scored, band_width
-
-Floats = NDArray[np.float64]
 
 ROUNDING: Final = 1e-9
 """1.0 - 0.9 is more than 0.1 in float64."""
@@ -85,6 +90,8 @@ class KindReport:
     """Fractured, not called no_fracture, each network at its own operating point."""
     specificity: Change
     """Not fractured, not called fracture."""
+    uncertain: Change
+    """Of all films; counted as right in both figures above."""
     state_flips: int
     class_flips: int
     jumps: int
@@ -190,7 +197,7 @@ def _tie_masses(scored: Scored) -> dict[str, Proportion]:
 
 
 def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> dict[str, Change]:
-    """Return the changes of AUC, sensitivity and specificity."""
+    """Return the changes of AUC, sensitivity, specificity and the share of `uncertain`."""
     fractured = films.fractured
     groups = [sample.group for sample in films.samples]
 
@@ -202,18 +209,16 @@ def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
         before, after = (float(figure(scored, once)[0]) for scored in (original, converted))
         return Change(before=before, after=after, low=low, high=high)
 
-    def sensitivity(scored: Scored, weights: Floats) -> Floats:
-        answered = scored.p_fracture >= scored.operating_point.no_fracture_below
-        return share(answered, fractured, weights)
-
-    def specificity(scored: Scored, weights: Floats) -> Floats:
-        answered = scored.p_fracture < scored.operating_point.fracture_from
-        return share(answered, ~fractured, weights)
+    def change_of_share(hit: Callable[[Scored], Bools], among: Bools) -> Change:
+        return change(lambda scored, weights: share(hit(scored), among, weights))
 
     return {
         "auc": change(lambda scored, weights: auc(-scored.logit, fractured, weights)),
-        "sensitivity": change(sensitivity),
-        "specificity": change(specificity),
+        "sensitivity": change_of_share(lambda scored: ~scored.cleared, fractured),
+        "specificity": change_of_share(lambda scored: ~scored.called, ~fractured),
+        "uncertain": change_of_share(
+            lambda scored: ~(scored.cleared | scored.called), np.ones(len(fractured), bool)
+        ),
     }
 
 

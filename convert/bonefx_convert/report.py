@@ -23,8 +23,9 @@ ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
         lambda kind: f"{max(mass.value for mass in kind.tie_mass.values()):.2%}",
     ),
     ("AUC", lambda kind: _change(kind.auc)),
-    ("sensitivity", lambda kind: _change(kind.sensitivity)),
-    ("specificity", lambda kind: _change(kind.specificity)),
+    ("sensitivity (fractured, not called no_fracture)", lambda kind: _change(kind.sensitivity)),
+    ("specificity (not fractured, not called fracture)", lambda kind: _change(kind.specificity)),
+    ("uncertain, right in both", lambda kind: _change(kind.uncertain)),
     ("states that differ", lambda kind: str(kind.state_flips)),
     ("class indices that differ", lambda kind: str(kind.class_flips)),
     ("fracture <-> no_fracture", lambda kind: str(kind.jumps)),
@@ -43,6 +44,8 @@ class ParityReport:
     """Name of the model."""
     films_of: str
     """Data set and split."""
+    chosen_on: str
+    """Data set and split that the operating points were chosen on."""
     films: int
     fractured: int
     groups: int
@@ -70,10 +73,15 @@ class ParityReport:
         return json.dumps(_finite(dataclasses.asdict(self)), indent=1, allow_nan=False) + "\n"
 
     def _circumstances(self) -> str:
+        flatters = (
+            " The operating points were chosen on these very films: sensitivity and specificity "
+            "are what they were chosen for, not what to expect."
+        )
         return (
             f"{self.films_of}: {self.films} films, {self.fractured} fractured, {self.groups} "
             "groups. Each network at its own operating point; changes are Keras -> converted with "
             "the 95 % interval of the change (same resampled groups)."
+            f"{flatters if self.films_of == self.chosen_on else ''}"
         )
 
     def to_markdown(self) -> str:

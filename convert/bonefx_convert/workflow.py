@@ -213,6 +213,7 @@ def _report(
     return ParityReport(
         network=name,
         films_of=_films_of(run, split),
+        chosen_on=_films_of(run, "tune"),
         films=len(films.x),
         fractured=int(films.fractured.sum()),
         groups=len({sample.group for sample in films.samples}),

@@ -167,8 +167,23 @@ def test_operating_points_are_chosen_on_each_networks_own_scores(pixels, keras) 
     assert point.chosen_on == "drawn tune"
 
 
-def parity_report(kind_report) -> ParityReport:
-    return ParityReport("toy", "drawn tune", 80, 40, 20, Bounds(), (kind_report,))
+def parity_report(kind_report, *, films_of: str = "drawn tune") -> ParityReport:
+    return ParityReport("toy", films_of, "drawn tune", 80, 40, 20, Bounds(), (kind_report,))
+
+
+def test_report_says_what_counts_as_right_and_where_the_points_were_chosen(keras, pixels) -> None:
+    """A network that knows nothing calls every film uncertain: sensitivity 1, specificity 1."""
+    constant = np.linspace(-1e-3, 1e-3, len(keras.logit))
+    network = score(np.random.default_rng(0).permutation(constant), pixels["tune"])
+    kind = compare(network, network, pixels["tune"], bounds=Bounds())
+    states = [decision.state for decision in network.decisions]
+    assert kind.uncertain.after == np.mean([state is State.UNCERTAIN for state in states]) > 0.5
+    text = parity_report(kind).to_markdown()
+    assert "| sensitivity (fractured, not called no_fracture) |" in text
+    assert f"| uncertain, right in both | {kind.uncertain.before:.4f}" in text
+    assert "chosen on these very films" in text
+    elsewhere = parity_report(kind, films_of="drawn test").to_markdown()
+    assert "chosen on these very films" not in elsewhere
 
 
 def test_report_raises_with_every_broken_bound_and_names_the_kind(keras, pixels) -> None:
