@@ -108,6 +108,19 @@ def test_folder_junk_is_skipped_and_counted(tmp_path, write_folders):
     assert "skipped as folder junk: 1 .DS_Store, 1 Thumbs.db" in dataset.notes
 
 
+def test_files_outside_class_folders_are_counted_not_passed_over_in_silence(
+    tmp_path, write_folders, write_film
+):
+    folders = [f"{split}/{c}" for split in ("train", "test") for c in ("stable", "broken")]
+    write_folders(tmp_path, folders, films=6)
+    write_film(tmp_path / "train/loose.png", seed=1)
+    write_film(tmp_path / "loose.png", seed=2)
+    (tmp_path / "train/Thumbs.db").write_bytes(b"x")
+    dataset = load_dataset(tmp_path, seed=1)
+    assert len(dataset.samples) == 24
+    assert "not used, outside class folders: loose.png, train/loose.png" in dataset.notes
+
+
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
@@ -181,9 +194,19 @@ def test_a_manifest_without_optional_columns_is_divided(tmp_path, write_film):
         (HEADER, [*ROWS[:5], "f.png,normal,g1,test,,"], "two sides"),
         (HEADER, [*ROWS[:5], "f.png,normal,g9,,,"], "a split for every film or for none"),
         (HEADER, [*ROWS[:5], "f.png,normal,g9,holdout,,"], "line 7.*holdout"),
+        (HEADER, [*ROWS[:5], "f.png,gebrochen,g9,test,,"], "line 7.*'gebrochen'"),
         (HEADER, [*ROWS[:5], "f.png,normal,g9,test,,maybe"], "hardware 0 or 1"),
     ],
-    ids=["column", "empty", "twice", "leak", "half a split", "odd split", "odd hardware"],
+    ids=[
+        "column",
+        "empty",
+        "twice",
+        "leak",
+        "half a split",
+        "odd split",
+        "odd label",
+        "odd hardware",
+    ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(tmp_path, write_film, header, rows, message):
     with pytest.raises(DataError, match=message):

@@ -31,6 +31,10 @@ ROTATED: Final = re.compile(r"[-_ ]rotated.*$", re.IGNORECASE)
 """Copies of one film in public sets: `82-rotated2-rotated3.jpg` (pitfall 1)."""
 
 
+MAX_LISTED: Final = 5
+"""Files named in one note."""
+
+
 def split_from_name(name: str) -> str | None:
     """Return train, tune or test for a split's folder or table name, None for another name."""
     return SPLIT_NAMES.get(name.strip().lower())
@@ -65,7 +69,8 @@ def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
     if not samples:
         msg = f"{root}: expected class folders with films, or a manifest.csv, got neither"
         raise DataError(msg)
-    return _separate_restarted_names(samples), _notes(samples, junk)
+    loose = _loose_files([root, *in_splits], root=root)
+    return _separate_restarted_names(samples), _notes(samples, junk) + loose
 
 
 def is_junk(path: Path) -> bool:
@@ -113,6 +118,20 @@ def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
         else replace(sample, group=f"{sample.split}/{sample.group}")
         for sample in samples
     ]
+
+
+def _loose_files(folders: list[Path], *, root: Path) -> list[str]:
+    """Return a note that lists the files which lie beside class folders, none without any."""
+    loose = [
+        path.relative_to(root).as_posix()
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not is_junk(path)
+    ]
+    if not loose:
+        return []
+    more = f" and {len(loose) - MAX_LISTED} more" if len(loose) > MAX_LISTED else ""
+    return [f"not used, outside class folders: {', '.join(loose[:MAX_LISTED])}{more}"]
 
 
 def _notes(samples: list[Sample], junk: Counter[str]) -> list[str]:

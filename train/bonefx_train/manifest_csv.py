@@ -7,7 +7,7 @@ from typing import Final
 from bonefx_edge.errors import DataError
 
 from bonefx_train.folders import split_from_name
-from bonefx_train.labels import describe_mapping, label_from_name
+from bonefx_train.labels import Label, describe_mapping, label_from_name
 from bonefx_train.sample import Sample
 
 REQUIRED_COLUMNS: Final = ("path", "label")
@@ -75,12 +75,20 @@ def _sample(row: dict[str, str | None], *, manifest: Path, line: int) -> Sample:
     return Sample(
         path=(manifest.parent / key).absolute(),
         key=key.as_posix(),
-        label=label_from_name(cells["label"]),
+        label=_label(cells["label"], where=where),
         group=cells["group"] or key.as_posix(),
         split=split,
         body_part=cells["body_part"],
         hardware=hardware in YES,
     )
+
+
+def _label(cell: str, *, where: str) -> Label:
+    try:
+        return label_from_name(cell)
+    except DataError as err:
+        msg = f"{where}: {err}"
+        raise DataError(msg) from err
 
 
 def _check_paths(samples: list[Sample], *, manifest: Path) -> None:
