@@ -8,6 +8,7 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
 from bonefx_train import fit as fit_module  # noqa: E402 (Keras may be absent)
+from bonefx_train import workflow  # noqa: E402
 from bonefx_train.fit import Epoch, best_epoch, read_history  # noqa: E402
 from bonefx_train.pixels import load_pixels, to_network_range  # noqa: E402
 from bonefx_train.run import Run  # noqa: E402
@@ -67,21 +68,21 @@ def test_the_run_folder_holds_all_that_is_promised(data, tmp_path):
     assert [p.name for p in everything if str(data) in p.read_text("utf-8")] == ["settings.json"]
 
 
-def test_test_films_are_never_read_while_fitting(data, tmp_path):
-    """Every test film is destroyed after the split: a fit that looked would refuse them."""
-    first = start(data, tmp_path / "first", epochs=1)
-    read = []
-    original = fit_module.fit
+def test_test_films_are_never_read_while_fitting(data, tmp_path, monkeypatch):
+    """Every test film is gone once the films are divided: a fit that looked would refuse them."""
+    load, gone = workflow.load_dataset, []
 
-    def spy(**given):
-        read.extend(given["train"].samples + given["tune"].samples)
-        return original(**given)
+    def load_and_remove_test(folder, *, seed):
+        dataset = load(folder, seed=seed)
+        for sample in dataset.of("test"):
+            sample.path.unlink()
+            gone.append(sample.key)
+        return dataset
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "fit", spy)
-        start(data, tmp_path / "second", epochs=1)
-    assert {sample.split for sample in read} == {"train", "tune"}
-    assert len(read) + len(first.of("test")) == 48
+    monkeypatch.setattr(workflow, "load_dataset", load_and_remove_test)
+    run = start(data, tmp_path / "run", epochs=1)
+    assert len(gone) == len(run.of("test")) > 0
+    assert (run.dir / "refused.csv").read_text("utf-8") == "key,reason\n"
 
 
 def test_the_same_seed_gives_the_same_history(data, tmp_path):
