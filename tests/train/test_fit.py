@@ -143,6 +143,25 @@ def test_an_existing_run_is_not_overwritten(data, tmp_path):
     assert (tmp_path / "run/model.keras").read_bytes() == before
 
 
+@pytest.mark.parametrize("where", ["data/run", "data", "file", "file/run"])
+def test_a_run_folder_that_cannot_be_one_is_refused_before_anything_is_read(
+    data, tmp_path, monkeypatch, where
+):
+    """Inside the films' folder it would be a class called "run" when the fit is resumed."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(workflow, "load_dataset", None)
+    with pytest.raises(UsageError, match=r"for the run, got (one inside|a file)"):
+        start(data, tmp_path / where)
+
+
+def test_a_damaged_network_is_an_error_with_words(data, tmp_path):
+    run = start(data, tmp_path / "run", epochs=1)
+    whole = (run.dir / "model.keras").read_bytes()
+    (run.dir / "model.keras").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="got a damaged file; fit again"):
+        run.keras_model()
+
+
 def test_other_settings_or_films_do_not_go_on_with_a_run(data, tmp_path, write_film):
     start(data, tmp_path / "run", epochs=1)
     with pytest.raises(UsageError, match=r"batch_size 16 \(now 8\)"):

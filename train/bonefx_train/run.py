@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -139,12 +140,16 @@ class Run:
         Raises
         ------
         DataError
-            If the fit has not finished an epoch.
+            If the fit has not finished an epoch, or the file is none of Keras.
         """
         import keras
 
         path = self.dir / MODEL_NAME
         if not path.is_file():
             msg = f"{path}: expected a fitted network, got none; run bonefx-train fit --resume"
+            raise DataError(msg)
+        if not zipfile.is_zipfile(path):
+            # Keras says "file not found" of it.
+            msg = f"{path}: expected a network as Keras saves it, got a damaged file; fit again"
             raise DataError(msg)
         return keras.models.load_model(path)

@@ -17,7 +17,13 @@ from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import UsageError
 
 from bonefx_train import run as files
-from bonefx_train.dataset import Dataset, check_unchanged, load_dataset, split_csv
+from bonefx_train.dataset import (
+    MANIFEST_NAME,
+    Dataset,
+    check_unchanged,
+    load_dataset,
+    split_csv,
+)
 from bonefx_train.evaluate import Evaluation, evaluate
 from bonefx_train.metrics import Floats
 from bonefx_train.operating_points import choose_operating_points
@@ -53,9 +59,10 @@ def fit_run(
     Raises
     ------
     DataError, UsageError
-        For unfit data, unknown names, an existing run without `resume`, and a resume with other
-        settings or other films.
+        For unfit data, unknown names, an existing run without `resume`, a resume with other
+        settings or other films, and an `out` that cannot be the folder of a run.
     """
+    _check_out(out, data=data)
     exists = (out / files.SETTINGS_NAME).exists()
     if exists and not resume:
         msg = f"{out}: expected a new folder, got one with a run; add --resume or choose another"
@@ -78,6 +85,17 @@ def fit_run(
         _check_resumable(Run.open(out).settings, settings, out=out)
     _fit(dataset, table=table, settings=settings, out=out)
     return Run.open(out)
+
+
+def _check_out(out: Path, *, data: Path) -> None:
+    """Return if `out` can be made, and will not be taken for a class folder the next time."""
+    scanned = data.is_dir() and not (data / MANIFEST_NAME).is_file()
+    inside = scanned and out.resolve().is_relative_to(data.resolve())
+    blocked = any(path.exists() and not path.is_dir() for path in (out, *out.parents))
+    if inside or blocked:
+        got = f"one inside the films' folder {data}" if inside else "a file there"
+        msg = f"{out}: expected a folder for the run, got {got}; choose another"
+        raise UsageError(msg)
 
 
 def _fit(dataset: Dataset, *, table: str, settings: FitSettings, out: Path) -> None:
