@@ -74,7 +74,12 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         If the run's films are not fit for it, or not those of the fit.
     ParityError
         If a network is out of bounds; no model file is written, the report lies in the run.
+    UsageError
+        If `options.out` is a file.
     """
+    if options.out.exists() and not options.out.is_dir():
+        msg = f"{options.out}: expected a folder for the models, got a file; choose another --out"
+        raise UsageError(msg)
     check_unchanged(run.of("train") + run.of("tune"))
     train = load_pixels(run.of("train"), spec=run.settings.input_spec)
     tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)

@@ -152,6 +152,12 @@ def test_films_that_are_not_those_of_the_fit_exit_3(
     assert not (tmp_path / "models").exists()
 
 
+def test_a_file_where_the_models_go_exits_2(run_dir, tmp_path) -> None:
+    (tmp_path / "models").write_text("")
+    done = call(run_dir, "--out", tmp_path / "models")
+    assert (done.exit_code, "expected a folder for the models" in done.stderr) == (2, True)
+
+
 def test_an_unknown_split_exits_2_and_names_the_known_ones(models, run_dir) -> None:
     done = call("parity", models / "toy-int8.tflite", "--keras", run_dir, "--split", "holdout")
     assert done.exit_code == 2

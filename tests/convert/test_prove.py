@@ -49,6 +49,20 @@ def test_an_interpreter_that_cannot_open_the_network_is_left_out_and_quoted(
     assert "Didn't find op 'X' version '99'" in caplog.text
 
 
+def test_an_interpreter_that_answers_nan_is_not_proved(pixels, tmp_path, caplog) -> None:
+    lines = (
+        "import sys, json, numpy as np",
+        "np.save(sys.argv[1] + '/logits.npy', np.full(2, np.nan, np.float32))",
+        "runtime = dict(name='tflite_runtime', version='9', machine='x')",
+        "json.dump(runtime, open(sys.argv[1] + '/runtime.json', 'w'))",
+    )
+    (tmp_path / "nan.py").write_text("\n".join(lines))
+    python = fake_python(tmp_path, f'exec {sys.executable} {tmp_path / "nan.py"} "$3"')
+    network = ModelFile.read(toy_path("int8")).flatbuffer
+    assert len(prove(network, x=pixels["tune"].x[:2], pythons=[python])) == 1
+    assert "not finite" in caplog.text
+
+
 def test_a_python_without_bonefx_is_a_usage_error(pixels, tmp_path) -> None:
     python = fake_python(tmp_path, "echo \"No module named 'bonefx_edge'\" >&2; exit 1")
     with pytest.raises(UsageError, match=r"with bonefx.*No module named 'bonefx_edge'"):
