@@ -57,6 +57,8 @@ class Evaluation:
     """(key, reason code) of films of the split that could not be read; not in any figure."""
     rows: tuple[Row, ...]
     """The first is over all films."""
+    fitted_on: bool = False
+    """Whether the network was fitted on these films."""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text."""
@@ -86,6 +88,8 @@ def _head(evaluation: Evaluation) -> list[str]:
     ]
     if evaluation.split == point.chosen_on:
         lines.append("- **chosen on these very films: every figure here flatters**")
+    if evaluation.fitted_on:
+        lines.append("- **fitted on these very films: every figure here flatters**")
     if evaluation.baseline_auc is not None:
         lines.append(
             f"- features that look at no pixel are stated to reach an AUC of "

@@ -205,6 +205,7 @@ def evaluate_run(
         baseline_auc=baseline_auc,
         refused=measured.refused,
     )
+    evaluation = dataclasses.replace(evaluation, fitted_on=split == "train")
     folder = run.dir / files.EVALUATION_FOLDER
     _write_choices(folder, temperature=temperature, points=points)
     _write_evaluation(folder / split, evaluation, p=p, measured=measured)
