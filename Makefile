@@ -58,7 +58,7 @@ test-tflite: .venv-tflite/stamp
 # Then copy models/*.tflite to edge/bonefx_edge/models/ to ship them.
 FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-02432-4), CC BY 4.0
 train-seed: .venv-dev/stamp .venv-tflite/stamp
-	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed
+	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed --resume
 	.venv-dev/bin/bonefx-convert runs/seed --out models --version 0.1.0 \
 		--training-data "$(FRACATLAS)" --prove-with .venv-tflite/bin/python
 

@@ -25,6 +25,7 @@ from bonefx_edge.model_file import shipped_models
 from bonefx_train.dataset import Sample, check_unchanged, load_dataset
 from bonefx_train.evaluate import evaluate
 from bonefx_train.evaluation import Evaluation
+from bonefx_train.evaluation import Figure as Measured
 from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores
 from bonefx_train.run import SETTINGS_NAME, Run
@@ -143,20 +144,24 @@ def markdown(
     lines += [f"| model | {' | '.join(FIGURES)} |", "|---" * (1 + len(FIGURES)) + "|"]
     for scored, evaluation in zip(all_scored, evaluations, strict=True):
         cells = (evaluation.rows[0].figure(name) for name in FIGURES)
-        texts = [f"{f.value:.3f} ({f.low:.3f} to {f.high:.3f})" for f in cells]
+        texts = [_cell(figure) for figure in cells]
         lines.append(f"| {scored.name} | {' | '.join(texts)} |")
     lines += ["", "## AUC by subset", ""]
     lines += [f"| films | n | fractured | {' | '.join(s.name for s in all_scored)} |"]
     lines += ["|---" * (3 + len(all_scored)) + "|"]
     for rows in zip(*(evaluation.rows for evaluation in evaluations), strict=True):
-        figures = [r.figure("auc") for r in rows]
-        texts = ["-" if f.value is None else f"{f.value:.3f} ({f.low:.3f} to {f.high:.3f})"
-                 for f in figures]  # fmt: skip
+        texts = [_cell(r.figure("auc")) for r in rows]
         lines.append(f"| {rows[0].subset} | {rows[0].n} | {rows[0].fractured} | "
                      f"{' | '.join(texts)} |")  # fmt: skip
     for comparison in comparisons:
         lines += _comparison(comparison)
     return "\n".join([*lines, ""])
+
+
+def _cell(figure: Measured) -> str:
+    if figure.value is None or figure.low is None:
+        return "undefined" if figure.value is None else f"{figure.value:.3f} (one group)"
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
 def _comparison(c: dict[str, object]) -> list[str]:

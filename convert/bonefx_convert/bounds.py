@@ -21,7 +21,8 @@ class Bounds:
     dynamic_steps: float = 8.0
     """Largest |logit difference|, in 1/256 of the Keras logit range. See `int8_steps`."""
     int8_steps: float = 8.0
-    """Largest |logit difference| inside the output range, in output steps. Half a step is the
+    """Largest |logit difference| inside the output range, and largest spread between interpreters,
+    in output steps. Half a step is the
     output's own rounding; each layer before adds rounding of its own, 6 steps measured on a deep
     network between two interpreters alone. Beyond 8 (3 % of the range) it is no rounding."""
     saturated: float = 0.05

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge.decision import BROKEN, Decision, Proportion, State
+from bonefx_edge.errors import DataError
 from bonefx_train.metrics import (
     Bools,
     Floats,
@@ -131,7 +132,15 @@ def compare(
         In logit, see `KindReport.runtime_spread`.
     seed
         Of the resampling.
+
+    Raises
+    ------
+    DataError
+        If the films are of one class.
     """
+    if films.fractured.all() or not films.fractured.any():
+        msg = f"parity: expected films of both classes, got {len(films.x)} of one; choose a split"
+        raise DataError(msg)
     measured = _measure(original, converted, films, runtime_spread=runtime_spread, seed=seed)
     return dataclasses.replace(measured, failures=_failures(measured, bounds, films))
 
@@ -270,7 +279,11 @@ def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, .
         ),
         "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
         "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
-        "spread between interpreters": (report.runtime_spread, report.band),
+        # The band has been widened to hold it (films.choose_points), so the band is no bound.
+        "spread between interpreters": (
+            report.runtime_spread,
+            bounds.float32_logit if report.kind == "float32" else steps * report.step,
+        ),
         # The lower end of the interval: few films tie by chance, few films prove no mass.
         "share of saturated films, at least": (report.saturated.low, bounds.saturated),
     }

@@ -49,7 +49,7 @@ def draw_representative(
     seed
         Of the run.
     films
-        Random ones; fewer where train has fewer.
+        Random ones; fewer where the smaller class of train has less than half of them.
 
     Raises
     ------
@@ -57,10 +57,9 @@ def draw_representative(
         If the set is not fit for use, see `check_representative`.
     """
     rng = np.random.default_rng(seed)
-    chosen = [
-        rng.permutation(np.flatnonzero(train.class_index == index))[: films // 2]
-        for index in (BROKEN, NOT_BROKEN)
-    ]
+    classes = [np.flatnonzero(train.class_index == index) for index in (BROKEN, NOT_BROKEN)]
+    each = min([films // 2, *(len(members) for members in classes if len(members))])
+    chosen = [rng.permutation(members)[:each] for members in classes]
     extremes = np.array([logit.argmin(), logit.argmax()])
     order = rng.permutation(np.union1d(np.concatenate(chosen), extremes))
     x = to_network_range(train.x[order])

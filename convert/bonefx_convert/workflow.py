@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from bonefx_edge.errors import ModelFileError, ParityError, UsageError
 from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.manifest import ProvedRuntime
+from bonefx_edge.manifest import Manifest, ProvedRuntime
 from bonefx_edge.model_file import ModelFile, check_tensors
 from bonefx_edge.preprocess import InputSpec
 from bonefx_train.dataset import check_unchanged
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CHANCE_AUC: Final = 0.5
+"""Of a coin."""
 FAILED_REPORT: Final = "parity-failed"
 """Stem of the report that a failed parity gate leaves in the run."""
 
@@ -106,9 +108,25 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         gate=gate,
     )
     manifests = [build_manifest(candidate, tune=tune, facts=facts) for candidate in candidates]
+    _warn_of_chance(manifests)
     write_models(candidates, manifests, out=options.out, x=choose_films(tune.x))
     write_report(report, options.out / f"{options.name}-parity")
     return report
+
+
+def _warn_of_chance(manifests: Sequence[Manifest]) -> None:
+    """Log a warning if a network may know nothing: parity only says that copies are alike."""
+    for manifest in manifests:
+        auc = manifest.provenance.metrics["figures"]["auc"]
+        if auc["low"] <= CHANCE_AUC:
+            logger.warning(
+                "WARNING: %s: tune AUC %.2f (95 %% from %.2f, n %d) is not above chance; parity "
+                "with a network that knows nothing is worth nothing: do not deploy it",
+                manifest.kind,
+                auc["value"],
+                auc["low"],
+                auc["n"],
+            )
 
 
 def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds) -> ParityReport:

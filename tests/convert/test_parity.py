@@ -1,5 +1,6 @@
 """The parity gate sees each way in which a conversion goes wrong, and says which film it hit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from bonefx_convert.report import ParityReport
 from bonefx_convert.representative import pin_input_range
 from bonefx_convert.tensors import Kind
 from bonefx_edge.decision import BROKEN, State, decide
-from bonefx_edge.errors import ParityError, UsageError
+from bonefx_edge.errors import DataError, ParityError, UsageError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_train.scores import logits
 from brightness import GAIN, brightness_network
@@ -152,9 +153,19 @@ def test_uncertain_band_is_widened_to_hold_the_spread_between_interpreters(keras
         assert states != {State.FRACTURE, State.NO_FRACTURE}
 
 
-def test_spread_wider_than_the_band_is_out_of_bounds(keras, pixels) -> None:
-    report = compare(keras, keras, pixels["tune"], bounds=Bounds(), runtime_spread=99.0)
-    assert any(failure.startswith("spread between interpreters") for failure in report.failures)
+def test_spread_of_more_steps_than_rounding_gives_is_out_of_bounds(keras, pixels) -> None:
+    int8 = dataclasses.replace(keras, kind="int8", step=0.05)
+    for spread, fails in ((8 * 0.05, False), (8.1 * 0.05, True)):
+        report = compare(keras, int8, pixels["tune"], bounds=Bounds(), runtime_spread=spread)
+        said = [failure.split(":")[0] for failure in report.failures]
+        assert ("spread between interpreters" in said) == fails
+
+
+def test_films_of_one_class_are_refused_not_divided_by(keras, pixels) -> None:
+    tune = pixels["tune"]
+    one = dataclasses.replace(tune, class_index=np.zeros_like(tune.class_index))
+    with pytest.raises(DataError, match="expected films of both classes"):
+        compare(keras, keras, one, bounds=Bounds())
 
 
 def test_operating_points_are_chosen_on_each_networks_own_scores(pixels, keras) -> None:

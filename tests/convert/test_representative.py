@@ -1,5 +1,7 @@
 """Films that would ruin full-int8 are refused before they can (pitfalls 28 and 29)."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from bonefx_convert.representative import (
@@ -82,3 +84,17 @@ def test_input_range_is_pinned_to_black_and_white_by_two_pixels_at_most() -> Non
     assert (pinned.min(), pinned.max()) == (0.0, 1.0)
     assert (pinned != x).sum() == 2
     assert pin_input_range(pinned) is pinned
+
+
+def test_a_rare_class_is_drawn_alike_instead_of_being_drowned(pixels) -> None:
+    train = pixels["train"]
+    rare = np.flatnonzero(train.class_index == 0)[:12]
+    keep = np.sort(np.concatenate([rare, np.flatnonzero(train.class_index == 1)]))
+    few = dataclasses.replace(
+        train,
+        x=train.x[keep],
+        class_index=train.class_index[keep],
+        samples=tuple(train.samples[i] for i in keep),
+    )
+    drawn = draw_representative(few, logit=few.x.mean(axis=(1, 2, 3)).astype(float), seed=1)
+    assert 0.4 <= (drawn.class_index == 0).mean() <= 0.6

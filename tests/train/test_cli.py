@@ -67,9 +67,9 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     ],
     ids=["network", "spec"],
 )
-def test_an_unknown_name_ends_with_3_and_the_known_ones(cli, data, tmp_path, arguments, message):
+def test_an_unknown_name_ends_with_2_and_the_known_ones(cli, data, tmp_path, arguments, message):
     result = cli("fit", data, "--out", tmp_path / "run", *arguments)
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
 

@@ -249,3 +249,17 @@ def test_fracatlas_is_taken_as_its_manifest_says(data_root):
     }
     assert counts == {"train": 472, "tune": 104, "test": 105}
     assert len({sample.group for sample in dataset.samples}) == 1149
+
+
+def test_a_folder_inside_class_folders_is_a_patient_and_is_never_cut(tmp_path, write_folders):
+    patients = [f"p{number}" for number in range(15)]
+    folders = [f"{c}/{patient}" for c in ("stable", "broken") for patient in patients]
+    dataset = load_dataset(write_folders(tmp_path, folders, films=2), seed=1)
+    splits = {(s.key.split("/")[1], s.split) for s in dataset.samples}
+    assert len(splits) == len(patients)
+
+
+def test_a_patient_folder_on_two_sides_of_given_splits_is_refused(tmp_path, write_folders):
+    folders = [f"{split}/{c}/p1" for split in ("train", "test") for c in ("stable", "broken")]
+    with pytest.raises(DataError, match="p1"):
+        load_dataset(write_folders(tmp_path, folders, films=4), seed=1)

@@ -19,6 +19,7 @@ NOT_FRACTURED = [
     "healthy",
     "negative",
     "  unfractured ",
+    "NotFractured",
 ]
 
 

@@ -10,8 +10,10 @@ from typing import Annotated, Final
 
 import typer
 from bonefx_edge import NOTICE
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import BonefxError, UsageError
 
+EXIT_USAGE: Final = 2
+"""The command line asks for something that is not there or not possible."""
 EXIT_DATA: Final = 3
 """Data, settings or run folder are not fit for use; the message says what to do."""
 
@@ -96,12 +98,12 @@ def evaluate(
 
 @contextmanager
 def _told_errors() -> Iterator[None]:
-    """Turn our errors into a message on standard error and exit code 3."""
+    """Turn our errors into a message on standard error and exit code 2 or 3."""
     try:
         yield
     except BonefxError as err:
         sys.stderr.write(f"error: {err}\n")
-        raise typer.Exit(EXIT_DATA) from err
+        raise typer.Exit(EXIT_USAGE if isinstance(err, UsageError) else EXIT_DATA) from err
 
 
 def main() -> None:

@@ -150,6 +150,8 @@ def _figure(
     value = float(of(np.ones(len(groups))))
     if math.isnan(value):
         return Figure(name, meaning, None, None, None, n)
+    if len(set(groups)) == 1:
+        return Figure(name, meaning, value, None, None, n)  # one patient says nothing of the next
     low, high = bootstrap_by_group(of, groups, seed=seed)
     if low == high and value in (0.0, 1.0):
         # Resampling cannot see beyond what was seen; 5 of 5 right is not certainty.

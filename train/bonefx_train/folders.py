@@ -8,7 +8,7 @@ from typing import Final
 
 from bonefx_edge.errors import DataError
 
-from bonefx_train.labels import describe_mapping, label_from_name
+from bonefx_train.labels import Label, describe_mapping, label_from_name
 from bonefx_train.sample import Sample
 
 SPLIT_NAMES: Final = {
@@ -31,6 +31,9 @@ ROTATED: Final = re.compile(r"[-_ ]rotated.*$", re.IGNORECASE)
 """Copies of one film in public sets: `82-rotated2-rotated3.jpg` (pitfall 1)."""
 
 
+PATIENT: Final = "patient"
+"""First part of the group of films in a folder inside a class folder."""
+
 MAX_LISTED: Final = 5
 """Files named in one note."""
 
@@ -44,7 +47,8 @@ def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
     """Return the films under `root` and notes on how they were found.
 
     The films lie in class folders, directly or below split folders; `split` stays empty where
-    there is no split folder. `group` is the name before `-rotated…`.
+    there is no split folder. `group` is the folder inside the class folder where there is one, else
+    the name before `-rotated…`.
 
     Raises
     ------
@@ -90,19 +94,29 @@ def _scan_class(folder: Path, *, root: Path, split: str, junk: Counter[str]) -> 
         if is_junk(path):
             junk[path.name] += 1
             continue
-        name = (within.parent / ROTATED.sub("", path.stem)).as_posix()
         samples.append(
             Sample(
                 path=path.absolute(),
                 key=path.relative_to(root).as_posix(),
                 label=label,
-                group=f"{label}/{name}",
+                group=_group(within, label=label),
                 split=split,
                 body_part="",
                 hardware=False,
             )
         )
     return samples
+
+
+def _group(within: Path, *, label: Label) -> str:
+    """Return the group of a film at `within` its class folder.
+
+    A folder inside a class folder is taken for a patient, wherever it turns up: if it is something
+    else the split gets coarse, if it were ignored one patient would lie in train and test.
+    """
+    if len(within.parts) > 1:
+        return f"{PATIENT}/{within.parts[0]}"
+    return f"{label}/{ROTATED.sub('', within.stem)}"
 
 
 def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
@@ -114,7 +128,7 @@ def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
     rotated = {sample.group for sample in samples if ROTATED.search(sample.path.stem)}
     return [
         sample
-        if sample.group in rotated or not sample.split
+        if not sample.split or sample.group in rotated or sample.group.startswith(f"{PATIENT}/")
         else replace(sample, group=f"{sample.split}/{sample.group}")
         for sample in samples
     ]
@@ -139,8 +153,9 @@ def _notes(samples: list[Sample], junk: Counter[str]) -> list[str]:
     notes = [
         f"class folders, please confirm:\n{describe_mapping(folders)}",
         f"{len(samples)} files in class folders",
-        "groups are file names before -rotated…: a patient's films may lie in two splits",
-        "a manifest with a group column prevents that",
+        "groups are the folders inside class folders, taken for patients",
+        "without such folders groups are file names before -rotated…: patients may be cut",
+        "a manifest with a group column says it exactly",
     ]
     if junk:
         listed = ", ".join(f"{count} {name}" for name, count in sorted(junk.items()))

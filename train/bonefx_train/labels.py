@@ -58,7 +58,7 @@ AMBIGUOUS_NAMES: Final = {
 def label_from_name(folder_name: str) -> Label:
     """Return the label that a folder or table cell names.
 
-    Case, spaces, dashes and underscores do not matter.
+    Case, spaces, dashes and underscores do not matter; `NotFractured` is two words.
 
     Raises
     ------
@@ -92,4 +92,5 @@ def describe_mapping(names: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name).strip().lower()
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # NotFractured
+    return re.sub(r"[\s_-]+", " ", spaced).strip().lower()
