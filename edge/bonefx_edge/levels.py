@@ -109,9 +109,14 @@ def composite_over_black(samples: NDArray[Any], *, alpha: NDArray[Any]) -> NDArr
         (height, width), same dtype; full scale = opaque.
     """
     full = int(np.iinfo(samples.dtype).max)
-    # uint64: 65535 * 65535 + 32767 does not fit uint32 with room to spare on every platform.
-    product = samples.astype(np.uint64) * alpha[..., np.newaxis].astype(np.uint64)
-    return ((product + full // 2) // full).astype(samples.dtype)
+    composited = np.empty_like(samples)
+    rows = max(1, _CHUNK_PX // samples.shape[1])
+    for top in range(0, len(samples), rows):
+        band = slice(top, top + rows)
+        # uint32 is enough: 65535 * 65535 + 32767 < 2 ** 32.
+        product = samples[band].astype(np.uint32) * alpha[band, :, np.newaxis]
+        composited[band] = (product + np.uint32(full // 2)) // np.uint32(full)
+    return composited
 
 
 def mean_chroma(color: NDArray[np.uint8] | NDArray[np.uint16]) -> float:

@@ -22,6 +22,14 @@ BIG_MAGICS: Final = (b"II+\x00", b"MM\x00+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
 _PLANAR, _PREDICTOR, _COLOR_MAP, _TILE_WIDTH, _EXTRA, _FORMAT = 284, 317, 320, 322, 338, 339
+_TAGS_READ: Final = frozenset(
+    (
+        *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC),
+        *(_STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES),
+        *(_PLANAR, _PREDICTOR, _COLOR_MAP, _TILE_WIDTH, _EXTRA, _FORMAT),
+    )
+)
+"""Others stay unread: 65,535 of them with a million values each would fill any memory."""
 _TYPES: Final = {1: "B", 3: "H", 4: "I"}
 """BYTE, SHORT, LONG: the only types of the tags read here (TIFF 6.0 section 2)."""
 _MAX_VALUES: Final = 1 << 20
@@ -88,14 +96,14 @@ def _refuse(reason: Reason, message: str) -> NoReturn:
 
 
 def _read_tags(data: bytes, *, order: str) -> Tags:
-    """Return the integer tags of the only image file directory; refuse a second one."""
+    """Return those of `_TAGS_READ` in the only image file directory; refuse a second one."""
     tags: Tags = {}
     try:
         (start,) = struct.unpack_from(order + "I", data, 4)
         (entries,) = struct.unpack_from(order + "H", data, start)
         for at in range(start + 2, start + 2 + entries * _ENTRY_BYTES, _ENTRY_BYTES):
             tag, kind, count = struct.unpack_from(order + "HHI", data, at)
-            if kind not in _TYPES or count > _MAX_VALUES:
+            if tag not in _TAGS_READ or kind not in _TYPES or count > _MAX_VALUES:
                 continue
             layout = f"{order}{count}{_TYPES[kind]}"
             inline = struct.calcsize(layout) <= _INLINE_BYTES

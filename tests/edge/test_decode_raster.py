@@ -1,6 +1,7 @@
 """PNG, TIFF, BMP: 8-bit gray untouched, 16 bit over percentiles, color and alpha over black."""
 
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -176,6 +177,32 @@ def test_compositing_is_exact_at_both_ends_in_16_bit():
     samples = np.full((1, 3, 1), 65535, np.uint16)
     alpha = np.array([[0, 1, 65535]], np.uint16)
     assert composite_over_black(samples, alpha=alpha).ravel().tolist() == [0, 1, 65535]
+
+
+def test_compositing_needs_little_more_memory_than_its_result():
+    samples = np.full((4096, 4096, 3), 200, np.uint8)
+    alpha = np.full((4096, 4096), 128, np.uint8)
+    tracemalloc.start()
+    composited = composite_over_black(samples, alpha=alpha)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (composited == 100).all()
+    # 64-bit products of the whole film would be 8 times its size, several times over.
+    assert peak_bytes < 2 * samples.nbytes
+
+
+def test_a_tiff_directory_of_huge_tags_is_not_read_into_memory():
+    # 100 unknown tags, each of them the same mebibyte: 100 MiB of tuples from a 1 MiB file.
+    count, size = 100, 1 << 20
+    entries = [struct.pack("<HHII", 1000 + tag, 1, size, 8) for tag in range(count)]
+    start = struct.pack("<IH", 8 + size, count)
+    data = b"II*\0" + start[:4] + bytes(size) + start[4:] + b"".join(entries) + bytes(4)
+    tracemalloc.start()
+    reason, message = refusal(data)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (reason, "tag 262" in message) == (Reason.CORRUPT, True)
+    assert peak_bytes < size
 
 
 def test_a_png_palette_with_transparency_is_composited():
