@@ -73,15 +73,15 @@ def read_stored(
     DecodeError
         TRUNCATED, CORRUPT, UNSUPPORTED or MISSING_CODEC.
     """
-    if (transfer_syntax in _NATIVE) == (length == _UNDEFINED):
-        _refuse("pixel data of defined length where native, undefined where compressed (PS3.5 A.4)")
-    if transfer_syntax in _NATIVE:
-        return _read_native(data, start=start, length=length, layout=layout)
-    decoder = _DECODERS.get(transfer_syntax)
-    if decoder is None:
+    native, decoder = transfer_syntax in _NATIVE, _DECODERS.get(transfer_syntax)
+    if not native and decoder is None:
         name = _UNREAD.get(transfer_syntax, "another one")
         msg = f"expected an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 image, got {name}"
         raise DecodeError(Reason.UNSUPPORTED, f"{msg}; send it uncompressed")
+    if native == (length == _UNDEFINED):
+        _refuse("pixel data of defined length where native, undefined where compressed (PS3.5 A.4)")
+    if decoder is None:
+        return _read_native(data, start=start, length=length, layout=layout)
     decoded = decoder(_join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
         _refuse(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")

@@ -14,6 +14,7 @@ MODALITIES: Final = frozenset({"CR", "DX", "RG"})
 """Computed radiography, digital radiography, digitized film: Modality (0008,0060)."""
 _KEYWORDS: Final = [
     "SpecificCharacterSet",
+    "SOPClassUID",
     "PresentationIntentType",
     "Modality",
     "BodyPartExamined",
@@ -43,6 +44,8 @@ _KEYWORDS: Final = [
 """All that is ever read: name, identifier and dates of the patient never enter memory as values."""
 _DIRECTORY: Final = "1.2.840.10008.1.3.10"
 """Media Storage SOP Class UID of a DICOMDIR: an index without an image."""
+_RAW_X_RAY: Final = "1.2.840.10008.5.1.4.1.1.1.1.1"
+"""SOP Class UID Digital X-Ray Image Storage - For Processing (PS3.4 B.5)."""
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _META_AT: Final = 132
 """Bytes before the file meta information: preamble and "DICM"."""
@@ -130,7 +133,9 @@ def check_kind(dataset: Dataset) -> None:
     if modality not in MODALITIES and (modality in _QUOTABLE or "PixelData" in dataset):
         msg = f"expected Modality (0008,0060) CR, DX or RG, got {_quote(modality)}"
         raise DecodeError(Reason.WRONG_MODALITY, f"{msg}; send radiographs only")
-    if text_value(dataset, "PresentationIntentType") == "FOR PROCESSING":
+    # The intent is mandatory in DX images, and left out by some; the SOP class says it as well.
+    raw_class = text_value(dataset, "SOPClassUID") == _RAW_X_RAY
+    if raw_class or text_value(dataset, "PresentationIntentType") == "FOR PROCESSING":
         msg = "expected Presentation Intent Type (0008,0068) FOR PRESENTATION, got FOR PROCESSING"
         raise DecodeError(Reason.NOT_FOR_PRESENTATION, f"{msg}; send the processed image")
     if "PixelData" not in dataset:

@@ -331,6 +331,11 @@ REFUSED = {
         Reason.NOT_FOR_PRESENTATION,
         "got FOR PROCESSING; send the processed image",
     ),
+    "raw by its SOP class alone": (
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+        Reason.NOT_FOR_PRESENTATION,
+        "got FOR PROCESSING; send the processed image",
+    ),
     "frames": ({"NumberOfFrames": 3}, Reason.UNSUPPORTED, "got 3 frames"),
     "rgb": (
         {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
