@@ -1,5 +1,7 @@
-"""The command edge-classify. Exit codes: 0, 2, 3, 4; see `ExitCode`."""
+"""The command edge-classify. Exit codes: 0 to 4; see `ExitCode`."""
 
+import io
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,12 +30,14 @@ class ExitCode(IntEnum):
 
     OK = 0
     """Every file was answered."""
+    OUTPUT = 1
+    """Standard output took no more: closed, its reader gone, or its disk full."""
     USAGE = 2
     """The command line is wrong, or names no file; nothing was classified."""
     SOME_REFUSED = 3
     """At least one file was refused; the others were answered."""
     MODEL = 4
-    """The model file or the interpreter cannot be used; nothing was classified."""
+    """The model file or the interpreter cannot be used; no answer after this one is to be had."""
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -69,6 +73,9 @@ def classify(
     files = list(list_files(paths or []))
     if not files:
         fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
+    if sys.stdout is None:
+        msg = "expected to write the results to standard output, it is closed; open it"
+        fail(msg, code=ExitCode.OUTPUT)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.classifier import Classifier
     from bonefx_edge.outputs import Csv, JsonLines, Table
@@ -84,6 +91,8 @@ def classify(
         refused = _write_findings(files, classifier=classifier, output=output)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
+    except OSError as err:
+        _drop_output(err)
     raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
 
 
@@ -91,6 +100,9 @@ def _write_findings(
     files: list[Path], *, classifier: "Classifier", output: "JsonLines | Csv | Table"
 ) -> int:
     """Write one row a file to standard output, in order, and return how many were refused."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks must not end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(output.header())
     refused = 0
     with _progress(files) as progressing:
@@ -100,6 +112,15 @@ def _write_findings(
             sys.stdout.write(output.row(finding))
             sys.stdout.flush()
     return refused
+
+
+def _drop_output(err: OSError) -> NoReturn:
+    """Leave in words; without this Python tries again at exit and adds its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(err, BrokenPipeError):  # `| head` has read enough, which is no fault
+        raise typer.Exit(ExitCode.OUTPUT)
+    msg = f"expected to write the results to standard output, got: {err.strerror}; free the disk"
+    fail(msg, code=ExitCode.OUTPUT)
 
 
 def find_model(name: str) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import stat
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -131,9 +132,12 @@ def _mismatch(what: str, expected: object, got: object) -> None:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            msg = f"{path}: expected a model file of at most {MAX_BYTES} bytes, got {size}"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, /dev/zero never ends
+            msg = f"{path}: expected a regular file, got a folder, pipe or device; check the path"
+            raise ModelFileError(msg)
+        if status.st_size > MAX_BYTES:
+            msg = f"{path}: expected at most {MAX_BYTES} bytes, got {status.st_size}"
             raise ModelFileError(msg)
         return path.read_bytes()
     except OSError as err:

@@ -13,30 +13,27 @@ def list_files(paths: Iterable[Path]) -> Iterator[Path]:
     cannot be listed are yielded too: the classifier refuses them in words.
     """
     for path in paths:
-        if _is_folder(path):
-            yield from _walk(path, entered=set())
-        else:
+        yield from _walk(path)
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    entered: set[tuple[int, int]] = set()
+    waiting = [top]  # a stack of our own: folders may be nested deeper than Python's
+    while waiting:
+        path = waiting.pop()
+        if not _is_folder(path):
             yield path
-
-
-def _walk(folder: Path, *, entered: set[tuple[int, int]]) -> Iterator[Path]:
-    status = folder.stat()
-    identity = (status.st_dev, status.st_ino)
-    if identity in entered:
-        return
-    entered.add(identity)
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError:
-        yield folder  # the classifier says why it cannot be read
-        return
-    for path in inside:
-        if path.name.startswith("."):
             continue
-        if _is_folder(path):
-            yield from _walk(path, entered=entered)
-        else:
-            yield path
+        try:
+            status = path.stat()
+            inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        except OSError:
+            yield path  # the classifier says why it cannot be read
+            continue
+        identity = (status.st_dev, status.st_ino)
+        if identity not in entered:
+            entered.add(identity)
+            waiting += reversed(inside)
 
 
 def _is_folder(path: Path) -> bool:

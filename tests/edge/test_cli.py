@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,33 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(films) -> 
         timeout=60,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_results_that_cannot_be_written_exit_1_in_words(films) -> None:
+    for redirection in (">/dev/full", ">&-"):
+        command = f"{SCRIPT} {films / 'dark.png'} --json {TOY} {redirection}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        assert "expected to write the results to standard output" in done.stderr
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped_not_a_crash(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "plain.png"), film(60))
+    (tmp_path / "plain.png").rename(tmp_path / "\u017c.png")
+    done = run(tmp_path, TOY, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, r"\u017c.png" in done.stdout) == (0, True), done.stderr
+
+
+def test_an_interruption_exits_130_with_whole_lines_only(films) -> None:
+    command = [str(SCRIPT), *[str(films / "dark.png")] * 3000, "--json", TOY]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest, words = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in words) == (130, False), words
+    assert all(json.loads(line)["state"] for line in [first, *rest.splitlines()])

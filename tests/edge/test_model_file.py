@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -86,6 +87,12 @@ def test_a_model_file_with_bytes_behind_it_is_refused(path: Path) -> None:
 
 def test_an_absent_model_file_is_refused_by_name(path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"model\.tflite: .*No such file"):
+        ModelFile.read(path)
+
+
+def test_a_pipe_is_no_model_file_and_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(ModelFileError, match="expected a regular file"):
         ModelFile.read(path)
 
 

@@ -1,5 +1,6 @@
 """Which files a command line means, and in which order."""
 
+import os
 from pathlib import Path
 
 from bonefx_edge.sources import list_files
@@ -60,3 +61,13 @@ def test_a_folder_that_vanishes_while_listing_is_left_for_the_classifier(tmp_pat
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert names(tmp_path, [tmp_path / "inbox"]) == ["inbox/a.png", "inbox/locked"]
+
+
+def test_folders_deeper_than_the_stack_are_searched(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # relative paths: the system's limit is 4,096 bytes
+    for _ in range(1200):
+        os.mkdir("a")  # noqa: PTH102 relative to a folder whose full path is too long
+        os.chdir("a")
+    Path("film.png").write_bytes(b"x")
+    os.chdir(tmp_path)
+    assert [path.name for path in list_files([Path("a")])] == ["film.png"]
