@@ -64,10 +64,21 @@ def test_a_folder_that_vanishes_while_listing_is_left_for_the_classifier(tmp_pat
 
 
 def test_folders_deeper_than_the_stack_are_searched(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)  # relative paths: the system's limit is 4,096 bytes
-    for _ in range(1200):
-        os.mkdir("a")  # noqa: PTH102 relative to a folder whose full path is too long
+    # Step by step: the full path is longer than the system takes in one piece (4,096 bytes).
+    depth = 1200
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth):
+        os.mkdir("a")  # noqa: PTH102 pathlib would resolve nothing here either
         os.chdir("a")
     Path("film.png").write_bytes(b"x")
+    deepest = os.open(".", os.O_RDONLY)
     os.chdir(tmp_path)
-    assert [path.name for path in list_files([Path("a")])] == ["film.png"]
+    try:
+        assert [path.name for path in list_files([Path("a")])] == ["film.png"]
+    finally:  # pytest's own cleaning recurses
+        os.fchdir(deepest)
+        os.close(deepest)
+        Path("film.png").unlink()
+        for _ in range(depth):
+            os.chdir("..")
+            Path("a").rmdir()
