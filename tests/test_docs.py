@@ -1,6 +1,7 @@
 """The documentation is true: checked against the code, not against memory."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bonefx_edge.decision import OperatingPoint, Proportion
 from bonefx_edge.errors import Reason
 from bonefx_edge.gate import GateSpec, Interval
 from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.model_file import ModelFile, shipped_models
 from bonefx_edge.outputs import to_record
 from bonefx_edge.preprocess import InputSpec
 from findings import ANSWERED
@@ -53,3 +55,20 @@ def test_the_page_of_commands_is_their_own_help() -> None:
     from make_cli_docs import PATH, cli_docs
 
     assert PATH.read_text() == cli_docs(), "stale: run python tests/make_cli_docs.py"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_benchmark() -> None:
+    report = json.loads((ROOT / "benchmarks" / "reference" / "accuracy.json").read_text())
+    shipped = {ModelFile.read(path).sha256 for path in shipped_models().values()}
+    assert {model["sha256"] for model in report["models"]} == shipped, "run make bench again"
+    text = (ROOT / "README.md").read_text()
+    for evaluation, path in zip(report["evaluations"], shipped_models().values(), strict=True):
+        figures = {f["name"]: f for f in evaluation["rows"][0]["figures"]}
+        auc, uncertain = figures["auc"], figures["uncertain"]
+        sides = [figures["sensitivity"], figures["specificity"]]
+        cells = [f"{path.stem}", f"{path.stat().st_size / 1000:.0f} kB"]
+        cells += [f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})" for f in [auc, *sides]]
+        cells.append(f"{uncertain['value']:.3f}")
+        assert f"| {' | '.join(cells)} |" in text
+        assert f"only {figures['called_fracture']['value']:.0%}".replace("%", " %") in text
+        assert f"only {figures['called_no_fracture']['value']:.0%}".replace("%", " %") in text
