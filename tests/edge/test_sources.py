@@ -68,7 +68,7 @@ def test_folders_deeper_than_the_stack_are_searched(tmp_path, monkeypatch) -> No
     depth = 1200
     monkeypatch.chdir(tmp_path)
     for _ in range(depth):
-        os.mkdir("a")  # noqa: PTH102 pathlib would resolve nothing here either
+        Path("a").mkdir()
         os.chdir("a")
     Path("film.png").write_bytes(b"x")
     deepest = os.open(".", os.O_RDONLY)
