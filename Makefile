@@ -57,10 +57,12 @@ test-tflite: .venv-tflite/stamp
 
 # Then copy models/*.tflite to edge/bonefx_edge/models/ to ship them.
 FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-02432-4), CC BY 4.0
-train-seed: .venv-dev/stamp .venv-tflite/stamp
+# tflite-runtime has wheels for Python 3.11 only: elsewhere the models are proved on LiteRT alone.
+HAS_311 = $(shell $(PYTHON) -c 'import sys; print("y" if sys.version_info[:2] == (3, 11) else "")')
+train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed --resume
 	.venv-dev/bin/bonefx-convert runs/seed --out models --version 0.1.0 \
-		--training-data "$(FRACATLAS)" --prove-with .venv-tflite/bin/python
+		--training-data "$(FRACATLAS)" $(if $(HAS_311),--prove-with .venv-tflite/bin/python)
 
 bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/accuracy.py --data $(DATA)/fracatlas --baseline-auc 0.76

@@ -22,8 +22,8 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli import find_model
 from bonefx_edge.doctor import board
-from bonefx_edge.model_file import shipped_models
 from bonefx_edge.outputs import to_record
+from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

@@ -2,9 +2,9 @@
 
     python demo/make_films.py FOLDER
 
-The drawn films show that every outcome exists, nothing about accuracy. The DICOM files are real
-computed radiographs: a chest (out of scope, must be refused) and a lower leg, MONOCHROME1, each
-uncompressed and as JPEG 2000.
+The drawn films show what the table looks like; what a network says of a drawing means nothing. The
+DICOM files are real computed radiographs: a chest (out of scope, must be refused) and a lower leg,
+MONOCHROME1, each uncompressed and as JPEG 2000.
 """
 
 import sys
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     whole = draw_forearm(gap_px=0, seed=1)
     cv2.imwrite(str(folder / "drawn-forearm.png"), whole)
-    cv2.imwrite(str(folder / "drawn-forearm-broken.jpg"), draw_forearm(gap_px=45, seed=2))
+    cv2.imwrite(str(folder / "drawn-forearm-gap.jpg"), draw_forearm(gap_px=45, seed=2))
     cv2.imwrite(str(folder / "drawn-blank.png"), np.full((HEIGHT, WIDTH), 30, np.uint8))
     half = cv2.imencode(".jpg", whole)[1].tobytes()
     (folder / "drawn-half-sent.jpg").write_bytes(half[: len(half) // 2])

@@ -10,9 +10,10 @@ from bonefx_edge.decision import OperatingPoint, Proportion
 from bonefx_edge.errors import Reason
 from bonefx_edge.gate import GateSpec, Interval
 from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
-from bonefx_edge.model_file import ModelFile, shipped_models
+from bonefx_edge.model_file import ModelFile
 from bonefx_edge.outputs import to_record
 from bonefx_edge.preprocess import InputSpec
+from bonefx_edge.shipped import shipped_models
 from findings import ANSWERED
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,7 +11,9 @@ from bonefx_edge import NOTICE
 from bonefx_edge.cli import DEFAULT_MODEL, ExitCode, fail, find_model
 from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import BonefxError
-from bonefx_edge.manifest import Manifest
+
+if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
+    from bonefx_edge.manifest import Manifest
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -66,7 +68,7 @@ def verify(
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
 
 
-def describe(manifest: Manifest) -> str:
+def describe(manifest: "Manifest") -> str:
     """Return the manifest in lines for people."""
     spec, about = manifest.input, manifest.provenance
     lines = [

@@ -46,7 +46,7 @@ class Classifier:
         Parameters
         ----------
         model
-            A model file of bonefx-convert; see `model_file.shipped_models` for those that come
+            A model file of bonefx-convert; see `shipped.shipped_models` for those that come
             with the package.
         operating_point
             Name of one of the model's operating points; None takes its default.

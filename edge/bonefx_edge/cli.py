@@ -13,6 +13,7 @@ import typer
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.errors import BonefxError
+from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
 from bonefx_edge.text import printable
 
@@ -46,7 +47,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command(help=f"Classify bone radiographs. {NOTICE}")
 def classify(
     paths: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(metavar="FILE|DIR...", help="Films; folders are searched recursively."),
     ] = None,
     *,
@@ -70,9 +71,7 @@ def classify(
         return
     if as_json and as_csv:
         fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
-    files = list(list_files(paths or []))
-    if not files:
-        fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
+    files = _find_files(paths or [])
     if sys.stdout is None:
         msg = "expected to write the results to standard output, it is closed; open it"
         fail(msg, code=ExitCode.OUTPUT)
@@ -94,6 +93,16 @@ def classify(
     except OSError as err:
         _drop_output(err)
     raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
+
+
+def _find_files(names: list[str]) -> list[Path]:
+    """Return the files that the names mean, at least one."""
+    if "" in names:  # Path("") is the current folder: nobody means that
+        fail("expected names, got an empty one (an unset variable?)", code=ExitCode.USAGE)
+    files = list(list_files(Path(name) for name in names))
+    if not files:
+        fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
+    return files
 
 
 def _write_findings(
@@ -125,8 +134,6 @@ def _drop_output(err: OSError) -> NoReturn:
 
 def find_model(name: str) -> Path:
     """Return the path of a shipped model of that name, or `name` itself as a path."""
-    from bonefx_edge.model_file import shipped_models
-
     return shipped_models().get(name, Path(name))
 
 

@@ -1,5 +1,6 @@
 """Look at this device and say what is wrong and which command mends it."""
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -12,14 +13,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from bonefx_edge.classifier import Classifier
+from bonefx_edge import __version__
 from bonefx_edge.errors import BonefxError
-from bonefx_edge.interpreter import RUNTIMES, installed_runtimes
+from bonefx_edge.runtimes import RUNTIMES, installed_runtimes
 
 MIN_FREE_DISK_MIB: Final = 200
 """Under this a burst of films and their results may fill the disk."""
+PARTS: Final = {
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "simplejpeg": "simplejpeg",
+    "pydicom": "pydicom",
+    "typer": "typer",
+}
+"""Import name -> distribution of what the device cannot do without."""
 CODECS: Final = ("pylibjpeg-openjpeg", "pyjpegls")
 _BITS_64: Final = 64
 _MIB: Final = 1024 * 1024
@@ -51,7 +58,7 @@ def examine(*, model: Path) -> list[Check]:
     looks: tuple[Callable[[], Check], ...] = (
         _board,
         _python,
-        _versions,
+        _packages,
         _interpreter,
         _numpy_abi,
         _codecs,
@@ -66,7 +73,8 @@ def board() -> str:
     device_tree = Path("/proc/device-tree/model")
     if device_tree.exists():
         return device_tree.read_text().strip("\0\n ")
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -86,10 +94,18 @@ def _python() -> Check:
     return Check("python", Health.OK, found)
 
 
-def _versions() -> Check:
-    names = ("bonefx", "numpy", "opencv-python-headless", "simplejpeg", "pydicom", "typer")
-    found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    return Check("packages", Health.OK, found)
+def _packages() -> Check:
+    versions, faults = [f"bonefx {__version__}"], []
+    for module, distribution in PARTS.items():
+        try:
+            importlib.import_module(module)
+            versions.append(f"{distribution} {importlib.metadata.version(distribution)}")
+        except (ImportError, importlib.metadata.PackageNotFoundError) as err:
+            faults.append(f"{distribution}: {err}")
+    if faults:
+        remedy = f"pip install --force-reinstall {' '.join(f.partition(':')[0] for f in faults)}"
+        return Check("packages", Health.FAIL, "; ".join(faults), remedy)
+    return Check("packages", Health.OK, ", ".join(versions))
 
 
 def _interpreter() -> Check:
@@ -105,10 +121,11 @@ def _interpreter() -> Check:
 
 def _numpy_abi() -> Check:
     names = [info.name for info in installed_runtimes()]
-    if names == ["tflite_runtime"] and not np.__version__.startswith("1."):
+    numpy = importlib.metadata.version("numpy")
+    if names == ["tflite_runtime"] and not numpy.startswith("1."):
         remedy = "pip install 'numpy<2' 'opencv-python-headless<4.12'"
-        return Check("numpy ABI", Health.FAIL, f"NumPy {np.__version__} under {names[0]}", remedy)
-    return Check("numpy ABI", Health.OK, f"NumPy {np.__version__}")
+        return Check("numpy ABI", Health.FAIL, f"NumPy {numpy} under {names[0]}", remedy)
+    return Check("numpy ABI", Health.OK, f"NumPy {numpy}")
 
 
 def _codecs() -> Check:
@@ -126,8 +143,11 @@ def _codecs() -> Check:
 
 def _model(path: Path) -> Check:
     try:
+        # Here: where a package is broken, the doctor must live to say so.
+        from bonefx_edge.classifier import Classifier
+
         classifier = Classifier.load(path)
-    except BonefxError as err:
+    except (BonefxError, ImportError) as err:
         return Check("model", Health.FAIL, str(err), f"edge-admin verify {path}")
     model, runtime = classifier.model, classifier.runtime
     found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}"

@@ -1,5 +1,6 @@
 """Refuse what the network must not be asked about, before it is asked."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,7 +97,9 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
             f"expected sides of at least {MIN_SIDE_PX} px, got {width}x{height}; send the full film"
         )
         raise DecodeError(Reason.TOO_SMALL, msg)
-    if radiograph.body_part in spec.excluded_body_parts:
+    # Words, not the whole value: devices write "CHEST PA", "C-SPINE" or several values at once.
+    words = re.findall(r"[A-Z]+", radiograph.body_part or "")
+    if not set(words).isdisjoint(spec.excluded_body_parts):
         msg = (
             f"expected a limb, got DICOM Body Part Examined {radiograph.body_part}; read it by eye"
         )

@@ -1,27 +1,15 @@
-"""Run a .tflite: the only module that knows which interpreter is installed."""
+"""Run a .tflite with whichever interpreter is installed: the only module that imports one."""
 
 import importlib
 import importlib.metadata
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError
-
-RUNTIMES: Final = ("ai_edge_litert", "tflite_runtime")
-"""Import names, in order of preference: LiteRT is 5 to 20 times faster in full int8 on x86."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeInfo:
-    """Which interpreter gave the numbers."""
-
-    name: str
-    """Import name, one of `RUNTIMES`."""
-    version: str
-    """Version of its distribution."""
+from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +71,7 @@ def open_interpreter(
     threads
         >= 1. More is slower for networks this small; measure first.
     runtime
-        One of `RUNTIMES`; None takes the first that is installed.
+        One of `runtimes.RUNTIMES`; None takes the first that is installed.
 
     Raises
     ------
@@ -102,18 +90,6 @@ def open_interpreter(
         )
         raise InterpreterError(msg) from err
     return _TfliteInterpreter(engine, info)
-
-
-def installed_runtimes() -> tuple[RuntimeInfo, ...]:
-    """Return the interpreters whose distributions are installed, importable or not."""
-    found = []
-    for name in RUNTIMES:
-        try:
-            version = importlib.metadata.version(name.replace("_", "-"))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        found.append(RuntimeInfo(name=name, version=version))
-    return tuple(found)
 
 
 def _import_runtime(name: str | None) -> Any:

@@ -15,7 +15,8 @@ class Limits:
     max_bytes: int = 256 * _MIB
     """Bytes per file. The largest films are about 30 megapixel of 16 bit: 60 MiB uncompressed."""
     max_pixels: int = 100_000_000
-    """Height times width, pixels. Three times the largest film; as 16 bit 200 MB of memory."""
+    """Height times width, pixels. Three times the largest film; as 16 bit 200 MB of memory;
+    the seed preprocessing works in float64 and needs 9 bytes per pixel for a moment."""
 
 
 DEFAULT_LIMITS: Final = Limits()

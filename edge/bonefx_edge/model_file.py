@@ -89,12 +89,6 @@ def write_model_file(path: Path, *, flatbuffer: bytes, manifest: Manifest) -> No
     temporary.replace(path)
 
 
-def shipped_models() -> dict[str, Path]:
-    """Return the model files that come with the package, by name such as "seed-int8"."""
-    folder = Path(__file__).with_name("models")
-    return {path.stem: path for path in sorted(folder.glob("*.tflite"))}
-
-
 def check_tensors(manifest: Manifest, *, input_: TensorInfo, output: TensorInfo) -> None:
     """Return if the network's tensors are what the manifest says.
 

@@ -53,7 +53,8 @@ def apply_voi(
         table, white = _look_up(dataset, keyword="VOILUTSequence", values=values)
         return table / white, GrayMapping.VOI_LUT
     center, width = _first_number(dataset, "WindowCenter"), _first_number(dataset, "WindowWidth")
-    if center is None or width is None:
+    # Width 0 is not allowed (C.11.2.1.2.1); exporters write 0/0 where they have no window.
+    if center is None or width is None or width == 0:
         return None, GrayMapping.PERCENTILES
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
     return (

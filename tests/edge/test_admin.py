@@ -1,13 +1,14 @@
 """edge-admin through the installed script."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from bonefx_edge import doctor
 from bonefx_edge.doctor import Health, examine
-from bonefx_edge.interpreter import RuntimeInfo, installed_runtimes
+from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
 from toy import toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-admin")
@@ -53,7 +54,7 @@ def test_doctor_says_when_no_interpreter_is_installed(monkeypatch) -> None:
 def test_doctor_says_when_numpy_is_too_new_for_tflite_runtime(monkeypatch) -> None:
     old = RuntimeInfo("tflite_runtime", "2.14.0")
     monkeypatch.setattr(doctor, "installed_runtimes", lambda: (old,))
-    monkeypatch.setattr(doctor.np, "__version__", "2.4.0")
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "2.4.0")
     found = health("numpy ABI")
     assert (found[0], "'numpy<2'" in found[2]) == (Health.FAIL, True)
 
@@ -89,3 +90,18 @@ def test_verify_exits_4_on_an_altered_file(tmp_path) -> None:
     done = run("verify", tmp_path / "altered.tflite")
     assert (done.returncode, done.stdout) == (4, "")
     assert "altered or damaged" in done.stderr
+
+
+def test_doctor_names_a_package_that_is_broken_and_lives(tmp_path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    done = subprocess.run(
+        [str(SCRIPT), "doctor", "--model", str(toy_path("int8"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "fail  packages      opencv-python-headless: libGL.so.1" in done.stdout
+    assert "fail  model" in done.stdout

@@ -75,6 +75,7 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
     ("args", "says"),
     [
         ((), "name files or folders"),
+        (("",), "got an empty one"),
         (("--json", "--csv", "x"), "choose one"),
         (("--threads", "0", "x"), "threads"),
         (("--nonesuch",), "No such option"),

@@ -165,17 +165,22 @@ def test_a_lut_shorter_than_it_says_is_corrupt():
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
-        ({"WindowWidth": 0}, Reason.CORRUPT),
+        ({"WindowWidth": -9}, Reason.CORRUPT),
         ({"WindowWidth": 0.5}, Reason.CORRUPT),
-        ({"WindowWidth": 0, "VOILUTFunction": "SIGMOID"}, Reason.CORRUPT),
-        ({"WindowWidth": 0, "VOILUTFunction": "LINEAR_EXACT"}, Reason.CORRUPT),
+        ({"WindowWidth": -9, "VOILUTFunction": "SIGMOID"}, Reason.CORRUPT),
+        ({"WindowWidth": -9, "VOILUTFunction": "LINEAR_EXACT"}, Reason.CORRUPT),
         ({"WindowWidth": 9, "VOILUTFunction": "CUBIC"}, Reason.UNSUPPORTED),
         ({"WindowWidth": 9, "RescaleSlope": 0}, Reason.CORRUPT),
     ],
-    ids=["width 0", "width 0.5", "sigmoid width 0", "exact width 0", "function", "slope 0"],
+    ids=["width -9", "width 0.5", "sigmoid width -9", "exact width -9", "function", "slope 0"],
 )
 def test_an_impossible_window_is_refused(elements, reason):
     assert refusal(dicom_file(ramp(1, 2), WindowCenter=5, **elements))[0] is reason
+
+
+def test_a_window_of_width_0_is_how_some_exporters_write_none():
+    film = decode(dicom_file(ramp(1, 2), WindowCenter=0, WindowWidth=0))
+    assert film.gray_mapping is GrayMapping.PERCENTILES
 
 
 @given(

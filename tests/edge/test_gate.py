@@ -41,6 +41,9 @@ def noise(side: int) -> np.ndarray:
         (radiograph(film(128), chroma=40.0), Reason.NOT_A_RADIOGRAPH),
         (radiograph(noise(128)), Reason.NOT_A_RADIOGRAPH),
         (radiograph(film(128), body_part="CHEST"), Reason.OUT_OF_SCOPE),
+        (radiograph(film(128), body_part="CHEST PA"), Reason.OUT_OF_SCOPE),
+        (radiograph(film(128), body_part="['CHEST', 'HAND']"), Reason.OUT_OF_SCOPE),
+        (radiograph(film(128), body_part="HANDCHESTER"), None),
     ],
 )
 def test_the_gate_lets_films_pass_and_names_what_it_stops(film, reason) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from bonefx_edge import interpreter as module
 from bonefx_edge.errors import InterpreterError
-from bonefx_edge.interpreter import TensorInfo, installed_runtimes, open_interpreter
+from bonefx_edge.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model_file import ModelFile
+from bonefx_edge.runtimes import installed_runtimes
 from hypothesis import given
 from hypothesis import strategies as st
 from toy import FUTURE, toy_logit, toy_path

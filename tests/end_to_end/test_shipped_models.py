@@ -13,7 +13,8 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.decision import State, sigmoid
 from bonefx_edge.errors import Reason
 from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile, shipped_models
+from bonefx_edge.model_file import ModelFile
+from bonefx_edge.shipped import shipped_models
 
 NAMES = ("seed-dynamic", "seed-float32", "seed-int8")
 REAL_FILMS = 50
