@@ -89,6 +89,7 @@ def tiff_file(
 ):
     """Return a TIFF in strips of an array (height, width[, channels]), uint8, uint16 or other.
 
+    `compression` is 1 (none), 5 (LZW), 8 or 32946 (Deflate), 32773 (PackBits).
     `tags` are further (tag, type, values) triples and replace those written by default.
     """
     height, width = pixels.shape[:2]
@@ -100,7 +101,8 @@ def tiff_file(
     strips = [
         stored[top : top + rows_per_strip].tobytes() for top in range(0, height, rows_per_strip)
     ]
-    strips = [zlib.compress(strip) for strip in strips] if compression != 1 else strips
+    pack = {1: bytes, 5: lzw_strip, 32773: pack_bits}.get(compression, zlib.compress)
+    strips = [pack(strip) for strip in strips]
     offsets = np.cumsum([8, *(len(strip) for strip in strips)])
     entries = {
         256: (4, [width]),
@@ -131,6 +133,34 @@ def _tiff_directory(entries, *, order, at, following):
             values, packed = values + packed, where
         directory += struct.pack(order + "HHI", tag, kind, len(numbers)) + packed.ljust(4, b"\0")
     return directory + struct.pack(order + "I", following) + values
+
+
+def lzw_strip(content):
+    """Return the bytes as TIFF LZW, after the encoder in TIFF 6.0 section 13."""
+    table = {bytes([value]): value for value in range(256)}
+    codes, known = [256], b""
+    for value in content:
+        longer = known + bytes([value])
+        if longer in table:
+            known = longer
+            continue
+        codes.append(table[known])
+        table[longer] = len(table) + 2
+        if table[longer] == 4094:
+            codes.append(256)
+            table = {bytes([root]): root for root in range(256)}
+        known = longer[-1:]
+    return lzw_codes([*codes, *([table[known]] if known else []), 257])
+
+
+def lzw_codes(codes):
+    """Return the codes packed from the highest bit on, each as wide as a TIFF reader expects it."""
+    bits, since_clear = "", 0
+    for code in codes:
+        entries = since_clear + 257
+        bits += format(code, f"0{9 + (entries > 510) + (entries > 1022) + (entries > 2046)}b")
+        since_clear = 0 if code == 256 else since_clear + 1
+    return bytes(int(bits[at : at + 8].ljust(8, "0"), 2) for at in range(0, len(bits), 8))
 
 
 def bmp_file(pixels):
@@ -203,16 +233,15 @@ def lut_item(entries, *, first=0, bits=16):
 def rle_stream(pixels):
     """Return an RLE frame of literal runs and repeats (PS3.5 annex G)."""
     planes = pixels[..., None].astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
-    segments = [_pack_bits(planes[..., index].ravel()) for index in range(planes.shape[-1])]
+    segments = [pack_bits(planes[..., index].tobytes()) for index in range(planes.shape[-1])]
     offsets = np.cumsum([64, *(len(segment) for segment in segments)])[:-1]
     header = struct.pack("<16I", len(segments), *offsets, *[0] * (15 - len(offsets)))
     return header + b"".join(segments)
 
 
-def _pack_bits(plane):
+def pack_bits(data):
     """Return runs of 3 or more as repeats, the rest as literal runs; padded to even length."""
     packed, at = b"", 0
-    data = plane.tobytes()
     while at < len(data):
         run = 1
         while run < 128 and data[at + run : at + run + 1] == data[at : at + 1]:

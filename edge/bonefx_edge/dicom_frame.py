@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from bonefx_edge import jpeg
 from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.packbits import unpack_bits
 
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM_HEADER_BYTES: Final = 8
 _BYTE_BITS: Final = 8
 _RLE_HEADER: Final = struct.Struct("<16I")
-_RLE_NOTHING: Final = 128
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 _SOT: Final = b"\xff\x90"
 _EOC: Final = b"\xff\xd9"
@@ -134,30 +134,19 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     ends = [*offsets[1:count], len(frame)]
     pixels = layout.rows * layout.columns
     planes = [
-        np.frombuffer(_unpack_bits(frame[start:end], wanted=pixels), np.uint8)
+        np.frombuffer(_unpack_segment(frame[start:end], wanted=pixels), np.uint8)
         for start, end in zip(offsets, ends, strict=False)
     ]
     return planes[0] if count == 1 else planes[0].astype(np.uint16) << 8 | planes[1]
 
 
-def _unpack_bits(segment: bytes, *, wanted: int) -> bytes:
+def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
     """Return exactly `wanted` bytes of an RLE segment (PS3.5 G.3.2)."""
-    plane = bytearray()
-    at = 0
-    while len(plane) < wanted and at + 1 < len(segment):
-        control = segment[at]
-        if control < _RLE_NOTHING:
-            plane += segment[at + 1 : at + 2 + control]
-            at += 2 + control
-        elif control > _RLE_NOTHING:
-            plane += segment[at + 1 : at + 2] * (257 - control)
-            at += 2
-        else:
-            at += 1
+    plane, _ = unpack_bits(segment, wanted=wanted)
     if len(plane) < wanted:
         _refuse(f"{wanted} bytes per RLE segment, got {len(plane)}", reason=Reason.TRUNCATED)
     # A run may not cross the end of the plane; some encoders pad it by a byte nevertheless.
-    return bytes(plane[:wanted])
+    return plane[:wanted]
 
 
 def _check_size(height: int, width: int, *, layout: PixelLayout) -> None:

@@ -1,4 +1,4 @@
-"""Baseline TIFF (gray, palette, RGB; uncompressed or Deflate), read without libtiff.
+"""Baseline TIFF (gray, palette, RGB; plain, LZW, Deflate or PackBits), read without libtiff.
 
 OpenCV returns a picture for an LZW or Deflate strip that libtiff could not decode, with the rest
 made up (4.11 and 5.0), so the strips are unpacked here and must fit to the byte.
@@ -6,6 +6,7 @@ made up (4.11 and 5.0), so the strips are unpacked here and must fit to the byte
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -14,17 +15,19 @@ from numpy.typing import NDArray
 
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.limits import Limits, check_pixels
+from bonefx_edge.lzw import unpack_lzw
 from bonefx_edge.orientation import LAST, UPRIGHT
+from bonefx_edge.packbits import unpack_bits
 from bonefx_edge.raster import Raster
 
 MAGICS: Final = (b"II*\x00", b"MM\x00*")
 BIG_MAGICS: Final = (b"II+\x00", b"MM\x00+")
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
 _PLANAR, _PREDICTOR, _COLOR_MAP, _TILE_WIDTH, _EXTRA, _FORMAT = 284, 317, 320, 322, 338, 339
 _TAGS_READ: Final = frozenset(
     (
-        *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC),
+        *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER),
         *(_STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES),
         *(_PLANAR, _PREDICTOR, _COLOR_MAP, _TILE_WIDTH, _EXTRA, _FORMAT),
     )
@@ -34,7 +37,7 @@ _TYPES: Final = {1: "B", 3: "H", 4: "I"}
 """BYTE, SHORT, LONG: the only types of the tags read here (TIFF 6.0 section 2)."""
 _MAX_VALUES: Final = 1 << 20
 """Values per tag: one strip per row of the tallest film, with room to spare."""
-_NONE, _DEFLATE, _OLD_DEFLATE = 1, 8, 32946
+_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACK_BITS = 1, 5, 8, 32946, 32773
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ALPHAS: Final = (_ASSOCIATED, _UNASSOCIATED)
@@ -53,6 +56,11 @@ _KINDS: Final = {
     (_RGB, 3, False),
 }
 """Photometric interpretation, samples per pixel, whether 8 bit."""
+_WITH_ALPHA: Final = {(_MIN_IS_BLACK, 2, True), (_MIN_IS_BLACK, 2, False)} | {
+    (_RGB, 4, True),
+    (_RGB, 4, False),
+}
+"""The same with alpha last. MinIsWhite is left out: what its premultiplied values mean is open."""
 _HORIZONTAL: Final = 2
 """Predictor 2: each sample is stored as the difference to its left neighbor."""
 
@@ -80,7 +88,7 @@ def read_tiff(data: bytes, *, limits: Limits) -> Raster:
     ------
     DecodeError
         TRUNCATED, CORRUPT, TOO_LARGE, or UNSUPPORTED (BigTIFF, several pages, tiles, other
-        compressions, float or signed samples, gray with alpha).
+        compressions, float or signed samples).
     """
     if data[:4] in BIG_MAGICS:
         _refuse(Reason.UNSUPPORTED, "expected a classic TIFF, got BigTIFF; save it as PNG")
@@ -136,12 +144,12 @@ def _check_kind(tags: Tags, *, order: str) -> _Layout:
         "one page without tiles": _TILE_WIDTH not in tags,
         "8 or 16 bits per sample": bits in ({8}, {16}),
         "unsigned integer samples": set(tags.get(_FORMAT, (_UNSIGNED,))) == {_UNSIGNED},
-        "no compression or Deflate": _first(tags, _COMPRESSION, _NONE)
-        in (_NONE, _DEFLATE, _OLD_DEFLATE),
+        "no compression, LZW, Deflate or PackBits": _first(tags, _COMPRESSION, _NONE) in _UNPACKERS,
         "predictor 1 or 2": _first(tags, _PREDICTOR, 1) in (1, _HORIZONTAL),
+        "the highest bit first": _first(tags, _FILL_ORDER, 1) == 1,
         "samples of a pixel side by side": channels == 1 or _first(tags, _PLANAR, 1) == 1,
-        "gray, 8-bit palette, RGB or RGBA": (photometric, channels, bits == {8})
-        in _KINDS | ({(_RGB, 4, True), (_RGB, 4, False)} if extra in _ALPHAS else set()),
+        "gray, gray + alpha, 8-bit palette, RGB or RGBA": (photometric, channels, bits == {8})
+        in (_KINDS | _WITH_ALPHA if extra in _ALPHAS else _KINDS),
     }
     for wanted, fits in pairs.items():
         if not fits:
@@ -156,7 +164,7 @@ def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
     offsets, sizes = tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
     if not len(offsets) == len(sizes) == -(-layout.height // rows):
         _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
-    deflated = _first(tags, _COMPRESSION, _NONE) != _NONE
+    compression = _first(tags, _COMPRESSION, _NONE)
     strips = []
     for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
         if offset + size > len(data):
@@ -164,17 +172,22 @@ def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
             raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
         wanted = min(rows, layout.height - index * rows) * layout.row_bytes
         strip = data[offset : offset + size]
-        strips.append(_inflate(strip, wanted=wanted) if deflated else strip[:wanted])
+        strips.append(_UNPACKERS[compression](strip, wanted))
         if len(strips[-1]) != wanted:
             _refuse(Reason.CORRUPT, f"expected {wanted} bytes in TIFF strip {index}")
     stored = np.frombuffer(b"".join(strips), layout.dtype).astype(layout.dtype.newbyteorder("="))
     samples = stored.reshape(layout.height, layout.width, layout.channels)
-    if _first(tags, _PREDICTOR, 1) == _HORIZONTAL and deflated:
+    if _first(tags, _PREDICTOR, 1) == _HORIZONTAL and compression in _PREDICTED:
         return np.cumsum(samples, axis=1, dtype=samples.dtype)
     return samples
 
 
-def _inflate(strip: bytes, *, wanted: int) -> bytes:
+def _cut(strip: bytes, wanted: int) -> bytes:
+    """Return the `wanted` bytes of an uncompressed strip, or fewer where it is shorter."""
+    return strip[:wanted]
+
+
+def _inflate(strip: bytes, wanted: int) -> bytes:
     """Return the `wanted` bytes of a Deflate strip, or b"" where it holds fewer, more or damage."""
     unpacker = zlib.decompressobj()
     try:
@@ -185,21 +198,47 @@ def _inflate(strip: bytes, *, wanted: int) -> bytes:
     return unpacked if unpacker.eof else b""
 
 
+def _unpack_lzw(strip: bytes, wanted: int) -> bytes:
+    return unpack_lzw(strip, wanted=wanted)
+
+
+def _unpack_runs(strip: bytes, wanted: int) -> bytes:
+    """Return the `wanted` bytes of a PackBits strip, or b"" where runs or bytes are left over."""
+    unpacked, rest = unpack_bits(strip, wanted=wanted)
+    if len(unpacked) < wanted:
+        msg = f"expected {wanted} bytes in a PackBits strip, it ends after {len(unpacked)}"
+        raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
+    # One byte may pad the strip to an even length.
+    return unpacked if len(rest) <= 1 else b""
+
+
+_UNPACKERS: Final[dict[int, Callable[[bytes, int], bytes]]] = {
+    _NONE: _cut,
+    _LZW: _unpack_lzw,
+    _DEFLATE: _inflate,
+    _OLD_DEFLATE: _inflate,
+    _PACK_BITS: _unpack_runs,
+}
+"""By compression: a strip and the bytes wanted in, these bytes or another number of them out."""
+_PREDICTED: Final = (_LZW, _DEFLATE, _OLD_DEFLATE)
+"""Compressions to which the Predictor tag applies (TIFF 6.0 section 14); libtiff has the same."""
+
+
 def _show(samples: NDArray[Any], *, tags: Tags) -> Raster:
     """Return the samples as they are meant to be seen: colors looked up, larger = brighter."""
     orientation = _first(tags, _ORIENTATION, UPRIGHT)
     if not UPRIGHT <= orientation <= LAST:
         orientation = UPRIGHT
     photometric = _first(tags, _PHOTOMETRIC)
+    # Associated alpha (1) is already multiplied in, which is what "over black" means.
+    has_alpha = samples.shape[2] in (2, 4) and _first(tags, _EXTRA, 0) == _UNASSOCIATED
+    alpha = samples[:, :, -1] if has_alpha else None
     if photometric == _PALETTE:
         return Raster(_color_map(tags)[samples[:, :, 0]], orientation=orientation)
     if photometric != _RGB:
         gray = samples[:, :, 0]
         gray = ~gray if photometric == _MIN_IS_WHITE else gray
-        return Raster(gray, orientation=orientation)
-    # Associated alpha (1) is already multiplied in, which is what "over black" means.
-    unassociated = _first(tags, _EXTRA, 0) == _UNASSOCIATED
-    alpha = samples[:, :, 3] if samples.shape[2] > _COLORS and unassociated else None
+        return Raster(gray, alpha=alpha, orientation=orientation)
     return Raster(samples[:, :, :_COLORS], alpha=alpha, orientation=orientation)
 
 

@@ -161,6 +161,8 @@ def test_transparent_areas_are_black_and_do_not_show_what_lies_under_them():
     files = {
         "gray + alpha": with_pillow(gray_alpha, "PNG"),
         "rgba": with_pillow(rgba, "PNG"),
+        "tiff gray + alpha": tiff_file(np.dstack([gray, alpha]), tags=[(338, 3, [2])]),
+        "tiff gray + alpha by Pillow": with_pillow(gray_alpha, "TIFF"),
         "tiff rgba": tiff_file(rgba, photometric=2, tags=[(338, 3, [2])]),
     }
     for kind, data in files.items():
@@ -169,8 +171,12 @@ def test_transparent_areas_are_black_and_do_not_show_what_lies_under_them():
 
 def test_premultiplied_tiff_alpha_is_not_multiplied_twice():
     rgba = np.dstack([np.full((4, 6), 40, np.uint8)] * 3 + [np.full((4, 6), 51, np.uint8)])
-    data = tiff_file(rgba, photometric=2, tags=[(338, 3, [1])])
-    assert (decode(data).pixels == 40).all()
+    gray_alpha = np.ascontiguousarray(rgba[..., 2:])
+    for data in (
+        tiff_file(rgba, photometric=2, tags=[(338, 3, [1])]),
+        tiff_file(gray_alpha, tags=[(338, 3, [1])]),
+    ):
+        assert (decode(data).pixels == 40).all()
 
 
 def test_compositing_is_exact_at_both_ends_in_16_bit():
@@ -280,8 +286,16 @@ UNSUPPORTED = {
     "tiff float": (tiff_file(np.zeros((4, 4), np.float32), tags=[(339, 3, [3])]), "8 or 16 bits"),
     "tiff signed": (tiff_file(np.zeros((4, 4), np.int16), tags=[(339, 3, [2])]), "unsigned"),
     "tiff 32 bit": (tiff_file(np.zeros((4, 4), np.uint32)), "8 or 16 bits"),
-    "tiff lzw": (with_pillow(gray_film(), "TIFF", compression="tiff_lzw"), "or Deflate"),
-    "tiff jpeg": (with_pillow(gray_film(), "TIFF", compression="jpeg"), "or Deflate"),
+    "tiff jpeg": (with_pillow(gray_film(), "TIFF", compression="jpeg"), "Deflate or PackBits"),
+    "tiff bits reversed": (tiff_file(gray_film(), tags=[(266, 3, [2])]), "the highest bit first"),
+    "tiff MinIsWhite with alpha": (
+        tiff_file(np.zeros((4, 4, 2), np.uint8), photometric=0, tags=[(338, 3, [1])]),
+        "gray + alpha",
+    ),
+    "tiff second channel of no known meaning": (
+        tiff_file(np.zeros((4, 4, 2), np.uint8), tags=[(338, 3, [0])]),
+        "gray + alpha",
+    ),
     "tiff 1 bit": (with_pillow(Image.fromarray(gray_film() > 9), "TIFF"), "8 or 16 bits"),
     "tiff cmyk": (tiff_file(np.zeros((4, 4, 4), np.uint8), photometric=5), "RGB or RGBA"),
     "tiff planar": (

@@ -26,7 +26,7 @@ from builders import (
 )
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 19 kinds is 6,840 files."""
+"""Files per kind and mutation: 60 * 6 * 21 kinds is 7,560 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
@@ -40,6 +40,8 @@ SEEDS = {
     "png rgba": lambda: with_pillow(np.dstack([color_picture(), gray_film()]), "PNG"),
     "tiff": lambda: tiff_file(gray_film()),
     "tiff deflate": lambda: tiff_file(deep_film(), compression=8, predictor=2, order=">"),
+    "tiff lzw": lambda: tiff_file(deep_film(), compression=5, predictor=2),
+    "tiff packbits": lambda: tiff_file(gray_film() // 32 * 32, compression=32773),
     "tiff rgb": lambda: tiff_file(color_picture(), photometric=2),
     "bmp": lambda: bmp_file(gray_film()),
     "bmp color": lambda: bmp_file(color_picture()),
