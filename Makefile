@@ -66,9 +66,9 @@ train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 
 bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/accuracy.py --data $(DATA)/fracatlas --baseline-auc 0.76
-	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg \
+	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
-	.venv-dev/bin/python benchmarks/latency.py $(wildcard $(DATA)/fracatlas/fractured/*1.jpg) \
+	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*1.jpg --threads 1 --threads 2 --rounds 1 \
 		--out benchmarks/reference/latency-small-$(BOARD).json
 
 clean:
