@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,90 +20,10 @@ from bonefx_train.pixels import Pixels
 
 from bonefx_convert.bounds import OUTPUT_STEPS, Bounds
 from bonefx_convert.films import Scored, band_width
+from bonefx_convert.report import Change, Difference, Flip, KindReport
 
 ROUNDING: Final = 1e-9
 """1.0 - 0.9 is more than 0.1 in float64."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Sizes of the differences of n numbers."""
-
-    mean: float
-    p99: float
-    """99th percentile."""
-    max: float
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A figure of the original and the converted network on the same films."""
-
-    before: float
-    """Keras."""
-    after: float
-    """Converted."""
-    low: float
-    """Lower end of the 95 % interval of after - before, both on the same resampled groups."""
-    high: float
-    """Upper end."""
-
-    @property
-    def loss(self) -> float:
-        """Before - after."""
-        return self.before - self.after
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A film of which the two networks say different things."""
-
-    key: str
-    fractured: bool
-    """The label."""
-    before: str
-    """State and class index by Keras, such as "uncertain, 1"."""
-    after: str
-    """The same by the converted network."""
-    p_before: float
-    p_after: float
-
-
-@dataclass(frozen=True, slots=True)
-class KindReport:
-    """One converted network against Keras."""
-
-    kind: str
-    logit: Difference
-    """|logit difference|, of Keras logits clipped to the range that the output can hold."""
-    step: float
-    """Logit per output step; for float kinds the Keras logit range / 256."""
-    p_fracture: Difference
-    """|p_fracture difference|, nothing clipped."""
-    saturated: Proportion
-    """Films on an end step of the output."""
-    distinct_scores: int
-    tie_mass: dict[str, Proportion]
-    """Per threshold: largest share of films that have one score beside it."""
-    auc: Change
-    sensitivity: Change
-    """Fractured, not called no_fracture, each network at its own operating point."""
-    specificity: Change
-    """Not fractured, not called fracture."""
-    uncertain: Change
-    """Of all films; counted as right in both figures above."""
-    state_flips: int
-    class_flips: int
-    jumps: int
-    """Flips between fracture and no_fracture."""
-    flips: tuple[Flip, ...]
-    """Every film whose state or class index differs."""
-    band: float
-    """Width of the `uncertain` band of the default operating point, in logit."""
-    runtime_spread: float
-    """Largest |logit difference| between proved interpreters; within the band."""
-    failures: tuple[str, ...]
-    """What is out of bounds, in words; empty = passed."""
 
 
 def compare(

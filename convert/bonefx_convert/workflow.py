@@ -33,9 +33,9 @@ from bonefx_convert.pack import (
     write_models,
     write_report,
 )
-from bonefx_convert.parity import KindReport, compare
+from bonefx_convert.parity import compare
 from bonefx_convert.prove import choose_films, prove
-from bonefx_convert.report import ParityReport
+from bonefx_convert.report import KindReport, ParityReport
 from bonefx_convert.representative import draw_representative
 from bonefx_convert.tensors import Kind, read_network
 
