@@ -35,9 +35,9 @@ TOY_GATE: Final = GateSpec(
     mean=Interval(0.02, 0.98),
     std=Interval(0.0, 0.5),
     roughness=Interval(0.0, 0.6),
-    excluded_body_parts=("CHEST", "SKULL"),
+    excluded_body_parts=("CHEST", "SKULL", "HEAD", "NECK"),
 )
-"""Lets everything pass but noise, pictures (almost) black or white, chests and skulls."""
+"""Refuses noise, pictures (almost) black or white, chests, skulls, heads and necks."""
 
 
 def toy_path(kind: str) -> Path:

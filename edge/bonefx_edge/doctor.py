@@ -121,7 +121,10 @@ def _interpreter() -> Check:
 
 def _numpy_abi() -> Check:
     names = [info.name for info in installed_runtimes()]
-    numpy = importlib.metadata.version("numpy")
+    try:
+        numpy = importlib.metadata.version("numpy")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("numpy ABI", Health.FAIL, "NumPy is not installed", "pip install numpy")
     if names == ["tflite_runtime"] and not numpy.startswith("1."):
         remedy = "pip install 'numpy<2' 'opencv-python-headless<4.12'"
         return Check("numpy ABI", Health.FAIL, f"NumPy {numpy} under {names[0]}", remedy)

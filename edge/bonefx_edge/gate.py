@@ -17,6 +17,8 @@ MAX_CHROMA: Final = 12.0
 """Mean chroma above this is a color picture, in gray levels; a tinted film scan stays below."""
 BLANK_STD: Final = 2.0
 """Standard deviation, in gray levels, under which a picture holds nothing to judge."""
+PARTS_OF_LIMBS_TOO: Final = frozenset({"HEAD", "NECK"})
+"""Out of scope when they stand alone; "FEMORAL NECK" and "HEAD OF RADIUS" are limbs."""
 STATISTICS_SIDE_PX: Final = 128
 """Statistics are taken on an antialiased square of this side, whatever the film's size."""
 UNEXPOSED: Final = 0.95
@@ -97,9 +99,7 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
             f"expected sides of at least {MIN_SIDE_PX} px, got {width}x{height}; send the full film"
         )
         raise DecodeError(Reason.TOO_SMALL, msg)
-    # Words, not the whole value: devices write "CHEST PA", "C-SPINE" or several values at once.
-    words = re.findall(r"[A-Z]+", radiograph.body_part or "")
-    if not set(words).isdisjoint(spec.excluded_body_parts):
+    if _is_excluded(radiograph.body_part or "", spec=spec):
         msg = (
             f"expected a limb, got DICOM Body Part Examined {radiograph.body_part}; read it by eye"
         )
@@ -111,6 +111,16 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
         )
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
     _check_statistics(statistics(radiograph.pixels), spec=spec)
+
+
+def _is_excluded(body_part: str, *, spec: GateSpec) -> bool:
+    """Return whether a DICOM Body Part Examined names a part that is out of scope."""
+    excluded = set(spec.excluded_body_parts)
+    if body_part in excluded:
+        return True
+    # Devices also write "CHEST PA", "C-SPINE" or several values at once.
+    words = set(re.findall(r"[A-Z]+", body_part))
+    return not words.isdisjoint(excluded - PARTS_OF_LIMBS_TOO)
 
 
 def _check_statistics(stats: Statistics, *, spec: GateSpec) -> None:

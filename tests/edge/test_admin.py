@@ -105,3 +105,11 @@ def test_doctor_names_a_package_that_is_broken_and_lives(tmp_path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert "fail  packages      opencv-python-headless: libGL.so.1" in done.stdout
     assert "fail  model" in done.stdout
+
+
+def test_doctor_names_numpy_where_it_is_absent(monkeypatch) -> None:
+    def absent(name: str) -> str:
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
+    assert doctor._numpy_abi().health is Health.FAIL

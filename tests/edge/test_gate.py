@@ -44,6 +44,9 @@ def noise(side: int) -> np.ndarray:
         (radiograph(film(128), body_part="CHEST PA"), Reason.OUT_OF_SCOPE),
         (radiograph(film(128), body_part="['CHEST', 'HAND']"), Reason.OUT_OF_SCOPE),
         (radiograph(film(128), body_part="HANDCHESTER"), None),
+        (radiograph(film(128), body_part="NECK"), Reason.OUT_OF_SCOPE),
+        (radiograph(film(128), body_part="FEMORAL NECK"), None),
+        (radiograph(film(128), body_part="HEAD OF RADIUS"), None),
     ],
 )
 def test_the_gate_lets_films_pass_and_names_what_it_stops(film, reason) -> None:

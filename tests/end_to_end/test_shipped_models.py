@@ -15,6 +15,7 @@ from bonefx_edge.errors import Reason
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.shipped import shipped_models
+from toy import film
 
 NAMES = ("seed-dynamic", "seed-float32", "seed-int8")
 REAL_FILMS = 50
@@ -123,3 +124,21 @@ def keras_twin(flatbuffer: bytes):
     network = build("seed", spec=SPECS["seed"], seed=0)
     network.set_weights([kernel, biases[0], dense, biases[1]])
     return network
+
+
+def test_what_the_gate_stops_is_measured_by_one_command(tmp_path: Path) -> None:
+    (tmp_path / "fracatlas").mkdir()
+    cv2.imwrite(str(tmp_path / "fracatlas" / "film.png"), film(60))
+    (tmp_path / "fracatlas" / "manifest.csv").write_text("path,split\nfilm.png,tune\n")
+    script = Path(__file__).parents[2] / "benchmarks" / "gate.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    rows = {line[:40].strip(): line[40:].split() for line in done.stdout.splitlines()}
+    assert rows["FracAtlas tune"][:2] == ["1", "0"]
+    assert rows["noise"][:2] == ["20", "20"]
+    assert rows["tight crops of knees"][0] == "absent"
