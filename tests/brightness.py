@@ -33,7 +33,38 @@ def brightness_network(*, gain: float = GAIN, offset: float = 0.5):
     return keras_model
 
 
-def make_run(folder: Path, *, data: Path, keras_model: Any) -> Path:
+def spot_network():
+    """Return a network with the outputs of Lite0, whose map is high where the film is bright.
+
+    Channels of mean brightness above a level each; the score hangs on their mean.
+    """
+    import keras
+
+    channels = 64  # the converter leaves a layer of fewer than 1,024 weights as it is
+    rng = np.random.default_rng(0)
+    film = keras.Input((150, 150, 1), name="film")
+    x = keras.layers.AveragePooling2D(6)(film)  # (25, 25)
+    x = keras.layers.Conv2D(channels, 5, strides=5, padding="same", activation="relu", name="head")(
+        x
+    )
+    where = keras.layers.Conv2D(1, 1, name="map")(x)
+    pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    dropped = keras.layers.Dropout(0.2, name="dropout")(pooled)
+    score = keras.layers.Dense(1, activation="sigmoid", name="score")(dropped)
+    keras_model = keras.Model(film, {"score": score, "map": where}, name="lite0")
+    kernel = rng.normal(1 / 25, 0.01, (5, 5, 1, channels)).astype(np.float32)
+    levels = np.linspace(-0.6, 0.0, channels)
+    keras_model.get_layer("head").set_weights([kernel, levels])
+    where = [np.full((1, 1, channels, 1), 32 / channels), np.array([-6.0])]
+    keras_model.get_layer("map").set_weights(where)
+    score = [np.full((channels, 1), -40 / channels), np.array([4.0])]
+    keras_model.get_layer("score").set_weights(score)
+    return keras_model
+
+
+def make_run(
+    folder: Path, *, data: Path, keras_model: Any, network: str = "seed", spec: str = "seed"
+) -> Path:
     """Write the run that `bonefx-train fit` would have left with that network."""
     from bonefx_train import run
     from bonefx_train.dataset import load_dataset, split_csv
@@ -41,8 +72,8 @@ def make_run(folder: Path, *, data: Path, keras_model: Any) -> Path:
     folder.mkdir()
     table = split_csv(load_dataset(data, seed=1).samples)
     settings = run.FitSettings(
-        network="seed",
-        spec="seed",
+        network=network,
+        spec=spec,
         seed=1,
         epochs=1,
         batch_size=8,

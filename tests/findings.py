@@ -3,6 +3,7 @@
 from bonefx_edge.decision import State
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import Finding, ModelId, Timings
+from bonefx_edge.places import Place
 from bonefx_edge.radiograph import GrayMapping
 
 ANSWERED = Finding(
@@ -13,6 +14,8 @@ ANSWERED = Finding(
     detail=None,
     p_fracture=0.9,
     class_index=0,
+    reading="closer",
+    places=(Place(left=10, top=20, right=110, bottom=120, score=0.75),),
     operating_point="balanced",
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
@@ -28,6 +31,8 @@ REFUSED = Finding(
     detail="expected all, got half",
     p_fracture=None,
     class_index=None,
+    reading="closer",
+    places=(),
     operating_point="balanced",
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",

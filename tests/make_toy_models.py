@@ -11,7 +11,17 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from bonefx_edge.model_file import write_model_file
-from toy import FOLDER, FUTURE, GRAY_AT_ZERO, KINDS, STEP, toy_manifest
+from toy import (
+    CELLS,
+    CLOSER_KINDS,
+    FOLDER,
+    FUTURE,
+    GRAY_AT_ZERO,
+    GRAY_PER_FEATURE,
+    KINDS,
+    STEP,
+    toy_manifest,
+)
 
 SIDE = 150
 """Pixels; height and width of the input."""
@@ -21,7 +31,13 @@ TILE = 10
 
 def toy_flatbuffer(kind: str) -> bytes:
     """Return the .tflite bytes of the toy network: average pool over the film, one dense unit."""
-    build = {"float32": _float_graph, "int8": _int8_graph, "future": _future_graph}[kind]
+    build = {
+        "float32": _float_graph,
+        "int8": _int8_graph,
+        "future": _future_graph,
+        "closer-float32": _closer_float_graph,
+        "closer-int8": _closer_int8_graph,
+    }[kind]
     model = schema.ModelT()
     model.version = 3
     model.description = f"bonefx toy, {kind}"
@@ -87,6 +103,68 @@ def _int8_graph(model: schema.ModelT) -> schema.SubGraphT:
     return _graph(tensors, operators)
 
 
+def _sides() -> np.ndarray:
+    """Return (2, 225): upper less lower, left less right 7 of 15 rows and columns of the pool."""
+    halves = np.sign(SIDE // TILE // 2 - np.arange(SIDE // TILE))
+    return np.stack([np.repeat(halves, SIDE // TILE), np.tile(halves, SIDE // TILE)])
+
+
+GAIN_PER_CELL = 255 / GRAY_PER_FEATURE / 105
+"""Of the 225 cells of the pool, 105 lie on each side of the middle."""
+
+
+def _closer_float_graph(model: schema.ModelT) -> schema.SubGraphT:
+    f32 = schema.TensorType.FLOAT32
+    graph = _float_graph(model)
+    n = len(graph.tensors)
+    gain = np.full((1, 1, 1, 1), -255 * STEP, np.float32)
+    graph.tensors += [
+        _tensor(model, "cells", f32, (1, CELLS, CELLS, 1)),
+        _tensor(model, "cell gain", f32, (1, 1, 1, 1), data=gain),
+        _tensor(model, "cell offset", f32, (1,), data=np.full(1, GRAY_AT_ZERO * STEP, np.float32)),
+        _tensor(model, "map", f32, (1, CELLS, CELLS, 1)),
+        _tensor(model, "sides", f32, (2, 225), data=(_sides() * GAIN_PER_CELL).astype(np.float32)),
+        _tensor(model, "no offset", f32, (2,), data=np.zeros(2, np.float32)),
+        _tensor(model, "features", f32, (1, 2)),
+    ]
+    graph.operators += [
+        _pool(model, 0, n, side=SIDE // CELLS, version=1),
+        _convolve(model, (n, n + 1, n + 2), n + 3, version=1),
+        _dense(model, (1, n + 4, n + 5), n + 6, version=1),
+    ]
+    graph.outputs = [n + 6, n - 1, n + 3]
+    return graph
+
+
+def _closer_int8_graph(model: schema.ModelT) -> schema.SubGraphT:
+    i8, i32 = schema.TensorType.INT8, schema.TensorType.INT32
+    graph = _int8_graph(model)
+    n = len(graph.tensors)
+    gray = {"scale": 1 / 255, "zero_point": -128}
+    gain, side_gain = 255 * STEP / 127, GAIN_PER_CELL
+    filters = np.full((1, 1, 1, 1), -127, np.int8)
+    # acc = -127 * (cell + 128) + offset = -127 * cell, which is 0 for mean gray 128.
+    offset = np.full(1, GRAY_AT_ZERO * 127, np.int32)
+    graph.tensors += [
+        _tensor(model, "cells", i8, (1, CELLS, CELLS, 1), **gray),
+        _tensor(model, "cell gain", i8, (1, 1, 1, 1), scale=gain, data=filters),
+        _tensor(model, "cell offset", i32, (1,), scale=gain / 255, data=offset),
+        _tensor(model, "map", i8, (1, CELLS, CELLS, 1), scale=2 * STEP, zero_point=-5),
+        _tensor(model, "means", i8, (1, SIDE // TILE, SIDE // TILE, 1), **gray),
+        _tensor(model, "sides", i8, (2, 225), scale=side_gain, data=_sides().astype(np.int8)),
+        _tensor(model, "none", i32, (2,), scale=side_gain / 255, data=np.zeros(2, np.int32)),
+        _tensor(model, "features", i8, (1, 2), scale=1 / GRAY_PER_FEATURE, zero_point=3),
+    ]
+    graph.operators += [
+        _pool(model, 1, n, side=SIDE // CELLS, version=2),
+        _convolve(model, (n, n + 1, n + 2), n + 3, version=3),
+        _pool(model, 1, n + 4, side=TILE, version=2),
+        _dense(model, (n + 4, n + 5, n + 6), n + 7, version=4),
+    ]
+    graph.outputs = [n + 7, n - 1, n + 3]
+    return graph
+
+
 def _graph(tensors: list[schema.TensorT], operators: list[schema.OperatorT]) -> schema.SubGraphT:
     graph = schema.SubGraphT()
     graph.tensors = tensors
@@ -140,6 +218,15 @@ def _pool(model, source, target, *, side, version) -> schema.OperatorT:
     return _operator(model, code, (source,), target, version=version, options=pair)
 
 
+def _convolve(model, inputs, target, *, version) -> schema.OperatorT:
+    options = schema.Conv2DOptionsT()
+    options.padding = schema.Padding.VALID
+    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    pair = (schema.BuiltinOptions.Conv2DOptions, options)
+    code = schema.BuiltinOperator.CONV_2D
+    return _operator(model, code, inputs, target, version=version, options=pair)
+
+
 def _dense(model, inputs, target, *, version) -> schema.OperatorT:
     pair = (schema.BuiltinOptions.FullyConnectedOptions, schema.FullyConnectedOptionsT())
     code = schema.BuiltinOperator.FULLY_CONNECTED
@@ -151,9 +238,9 @@ def _quantize(model, source, target) -> schema.OperatorT:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the model files of both kinds, and a network that no interpreter opens."""
+    """Write the model files of all kinds, and a network that no interpreter opens."""
     folder.mkdir(exist_ok=True)
-    for kind in KINDS:
+    for kind in (*KINDS, *CLOSER_KINDS):
         flatbuffer = toy_flatbuffer(kind)
         manifest = toy_manifest(kind, flatbuffer=flatbuffer)
         write_model_file(folder / f"toy-{kind}.tflite", flatbuffer=flatbuffer, manifest=manifest)

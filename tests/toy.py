@@ -9,9 +9,19 @@ so the logit runs from -8 (black, p_fracture 0.9997) over 0 (gray 128, p_fractur
 - `int8` (uint8 in, scale 1/255, zero point 0; int8 out, scale 1/16, zero point 0) gives it for the
   mean *rounded to a whole gray level*, exactly: one output step per gray level.
 
+`closer-float32` and `closer-int8` have three outputs, in the order features, logit, map:
+
+    logit       as above
+    map         (1, 5, 5, 1): (128 - mean gray of the cell) / 16, positive = fracture
+    features    (1, 2): upper less lower, left less right 7/15 of the film, mean gray / 32
+
+and two readings, `closer` (default) and `whole`. In int8 each output has a scale of its own: map
+1/8, zero point -5; features 1/32, zero point 3.
+
 The committed files are complete model files, written by `make_toy_models.py`.
 """
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any, Final
@@ -21,21 +31,30 @@ from bonefx_edge.decision import OperatingPoint, Proportion
 from bonefx_edge.gate import GateSpec, Interval
 from bonefx_edge.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
 from bonefx_edge.preprocess import InputSpec
+from bonefx_edge.reading import Reading, TileSpec
 from numpy.typing import NDArray
 
 FOLDER: Final = Path(__file__).parent / "toy_models"
 KINDS: Final = ("float32", "int8")
+CLOSER_KINDS: Final = ("closer-float32", "closer-int8")
 FUTURE: Final = FOLDER / "future-operator.bin"
 """A .tflite (no manifest) whose dense operator is of a version that no interpreter has."""
 STEP: Final = 1 / 16
 """Logit per gray level of the mean."""
 GRAY_AT_ZERO: Final = 128
 """Mean gray level at which the logit is 0."""
+CELLS: Final = 5
+"""Rows and columns of the map."""
+GRAY_PER_FEATURE: Final = 32
+"""Difference of mean gray that makes a feature 1."""
+DISTANCE_LIMIT: Final = 4.0
+"""`film` with contrast 45 has the features (2.8, 0), distance 3.96; with 46, 4.13."""
 TOY_GATE: Final = GateSpec(
     mean=Interval(0.02, 0.98),
     std=Interval(0.0, 0.5),
     roughness=Interval(0.0, 0.6),
     excluded_body_parts=("CHEST", "SKULL", "HEAD", "NECK"),
+    distance_limit=None,
 )
 """Refuses noise, pictures (almost) black or white, chests, skulls, heads and necks."""
 
@@ -52,6 +71,14 @@ def toy_logit(x: NDArray[Any], *, kind: str = "float32") -> NDArray[np.float64]:
     if kind == "int8":
         mean = np.floor(mean + 0.5)
     return (mean - GRAY_AT_ZERO) * STEP
+
+
+def toy_map(x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the toy's map (n, 5, 5) for x (n, 150, 150, 1), float [0, 1] or uint8 [0, 255]."""
+    gray = x.astype(np.float64) * (1.0 if x.dtype == np.uint8 else 255.0)
+    side = x.shape[1] // CELLS
+    means = gray.reshape(len(x), CELLS, side, CELLS, side).mean(axis=(2, 4))
+    return (GRAY_AT_ZERO - means) * STEP
 
 
 def film(mean_gray: int, *, height: int = 200, width: int = 160, contrast: int = 20) -> Any:
@@ -90,20 +117,52 @@ def toy_operating_points() -> tuple[OperatingPoint, ...]:
     )
 
 
+def toy_whole(**changes: Any) -> Reading:
+    """Return the reading `whole` of the toy; `changes` replace fields of it."""
+    fields: dict[str, Any] = {
+        "name": "whole",
+        "tiles": (),
+        "whole_weight": 1.0,
+        "tile_weight": 0.0,
+        "map_weight": 0.0,
+        "offset": 0.0,
+        "temperature": 1.0,
+        "operating_points": toy_operating_points(),
+    }
+    return Reading(**(fields | changes))
+
+
+def toy_closer(**changes: Any) -> Reading:
+    """Return the reading `closer` of the toy: 9 tiles on a square film."""
+    fields: dict[str, Any] = {
+        "name": "closer",
+        "tiles": (TileSpec(film_px=400, share=0.5, overlap=0.25),),
+        "whole_weight": 0.5,
+        "tile_weight": 0.25,
+        "map_weight": 0.125,
+        "offset": 0.375,
+        "temperature": 2.0,
+    }
+    return toy_whole(**(fields | changes))
+
+
 def toy_manifest(kind: str, *, flatbuffer: bytes, **changes: Any) -> Manifest:
     """Return a manifest for the toy of that kind; `changes` replace fields of it."""
+    closer = kind in CLOSER_KINDS
+    positions = {"features": 0, "logit": 1, "map": 2}
+    if not closer:
+        positions = {"features": None, "logit": 0, "map": None}
     fields: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "name": "toy",
         "version": "1.0.0",
-        "kind": kind,
+        "kind": kind.removeprefix("closer-"),
         "flatbuffer_sha256": hashlib.sha256(flatbuffer).hexdigest(),
         "input": InputSpec(),
-        "output": OutputSpec(index=0, quantity="logit", high_means_class=1),
-        "temperature": 1.0,
+        "output": OutputSpec(**positions, quantity="logit", high_means_class=1),
         "labels": ("broken", "not broken"),
-        "operating_points": toy_operating_points(),
-        "gate": TOY_GATE,
+        "readings": (toy_closer(), toy_whole()) if closer else (toy_whole(),),
+        "gate": dataclasses.replace(TOY_GATE, distance_limit=DISTANCE_LIMIT if closer else None),
         "runtimes": (),
         "provenance": Provenance(
             created="2026-01-01T00:00:00+00:00",

@@ -13,7 +13,8 @@ from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import BonefxError
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
-    from bonefx_edge.manifest import Manifest
+    from bonefx_edge.manifest import Manifest, OutputSpec
+    from bonefx_edge.reading import Reading
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -76,21 +77,48 @@ def describe(manifest: "Manifest") -> str:
         f"network      {about.network}",
         f"classes      0 = {manifest.labels[0]}, 1 = {manifest.labels[1]}",
         f"input        {spec.width}x{spec.height}, {spec.resize}, {spec.aspect}, {spec.scale}",
-        f"temperature  {manifest.temperature:.4g}",
+        f"outputs      {_describe_output(manifest.output)}",
         f"trained on   {about.training_data}, {about.n_train} radiographs",
         f"written      {about.created} by {about.converter}",
+        f"distance     {_describe_limit(manifest.gate.distance_limit)}",
         f"recorded     representative set {about.representative_sha256[:12] or '-'}",
         f"settings     {json.dumps(about.settings)}",
         f"metrics      {json.dumps(about.metrics)}",
     ]
-    for point in manifest.operating_points:
-        lines += _describe_operating_point(point)
+    for reading in manifest.readings:
+        lines += _describe_reading(reading)
     lines += [
         f"proved on    {r.name} {r.version} {r.machine}: {r.films} films, "
         f"largest logit difference {r.max_logit_difference:.3g}"
         for r in manifest.runtimes
     ]
     return "\n".join([*lines, NOTICE, ""])
+
+
+def _describe_limit(limit: float | None) -> str:
+    return "not measured" if limit is None else f"refused above {limit:.4g}"
+
+
+def _describe_output(output: "OutputSpec") -> str:
+    told = f"logit {output.logit} of class {output.high_means_class}"
+    told += "" if output.map is None else f", map {output.map}"
+    return told + ("" if output.features is None else f", features {output.features}")
+
+
+def _describe_reading(reading: "Reading") -> list[str]:
+    logit = (
+        f"{reading.offset:+.4g} {reading.whole_weight:+.4g} whole "
+        f"{reading.tile_weight:+.4g} tiles {-reading.map_weight:+.4g} highest cell"
+    )
+    lines = [f"reading {reading.name}, temperature {reading.temperature:.4g}, logit {logit}"]
+    lines += [
+        f"  tiles of {spec.share:.0%} of a film of at most {spec.film_px} px, overlap "
+        f"{spec.overlap:.0%}: {spec.most} on a square film"
+        for spec in reading.tiles
+    ]
+    for point in reading.operating_points:
+        lines += [f"  {line}" for line in _describe_operating_point(point)]
+    return lines
 
 
 def _describe_operating_point(point: OperatingPoint) -> list[str]:

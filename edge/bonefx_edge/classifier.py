@@ -3,17 +3,36 @@
 import dataclasses
 import hashlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bonefx_edge.decision import Decision, State, decide
 from bonefx_edge.decode import decode, read_file
-from bonefx_edge.errors import DecodeError
+from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Finding, ModelId, Timings
-from bonefx_edge.gate import check
+from bonefx_edge.gate import check, check_distance
+from bonefx_edge.heatmap import HeatMap, heat_map
 from bonefx_edge.interpreter import Interpreter, open_interpreter
 from bonefx_edge.model_file import ModelFile, check_tensors
-from bonefx_edge.preprocess import preprocess
-from bonefx_edge.radiograph import GrayMapping
+from bonefx_edge.places import Place, suspicious
+from bonefx_edge.preprocess import InputSpec, covered, preprocess
+from bonefx_edge.radiograph import Radiograph
+from bonefx_edge.reading import Answers, Tiles, cut_tiles, read
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A finding with what a person may look at beside it."""
+
+    finding: Finding
+    heat_map: HeatMap | None
+    """None for a refused file."""
+    radiograph: Radiograph | None
+    """What was judged; None for a refused file."""
 
 
 class Classifier:
@@ -23,11 +42,17 @@ class Classifier:
     """
 
     def __init__(
-        self, model: ModelFile, interpreter: Interpreter, *, operating_point: str | None = None
+        self,
+        model: ModelFile,
+        interpreter: Interpreter,
+        *,
+        operating_point: str | None = None,
+        views: str | None = None,
     ) -> None:
-        check_tensors(model.manifest, input_=interpreter.input, output=interpreter.output)
+        check_tensors(model.manifest, input_=interpreter.input, outputs=interpreter.outputs)
         self.manifest = model.manifest
-        self.operating_point = model.manifest.operating_point(operating_point)
+        self.reading = model.manifest.reading(views)
+        self.operating_point = self.reading.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.runtime = interpreter.runtime
         self._interpreter = interpreter
@@ -40,6 +65,7 @@ class Classifier:
         operating_point: str | None = None,
         threads: int = 1,
         runtime: str | None = None,
+        views: str | None = None,
     ) -> "Classifier":
         """Return a classifier for the model file at `model`.
 
@@ -54,9 +80,13 @@ class Classifier:
             Of the interpreter, >= 1.
         runtime
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
+        views
+            Name of one of the model's readings, closer or whole; None takes its default.
 
         Raises
         ------
+        UsageError
+            The model has no such reading.
         ModelFileError
             The file is no model file, altered, mismatched, of another format version, or has no
             such operating point.
@@ -65,7 +95,7 @@ class Classifier:
         """
         model_file = ModelFile.read(model)
         interpreter = open_interpreter(model_file.flatbuffer, threads=threads, runtime=runtime)
-        return cls(model_file, interpreter, operating_point=operating_point)
+        return cls(model_file, interpreter, operating_point=operating_point, views=views)
 
     def classify(self, path: Path) -> Finding:
         """Return the finding for one file; a file that cannot be judged is `refused`, not raised.
@@ -75,8 +105,43 @@ class Classifier:
         InterpreterError
             The network gives a number that is not finite: no file can be trusted to this model.
         """
-        clock = _Stopwatch()
-        sha256 = None
+        return self._look(path).finding
+
+    def explain(self, path: Path) -> Explained:
+        """Return the finding for one file, as `classify` does, with its heat map and pixels.
+
+        Raises
+        ------
+        UsageError
+            The model has no map; see `check_explains`.
+        InterpreterError
+            As `classify`.
+        """
+        self.check_explains()
+        look = self._look(path)
+        if look.seen is None:
+            return Explained(look.finding, None, None)
+        drawn = _heat_map(look.seen, spec=self.manifest.input)
+        return Explained(look.finding, drawn, look.seen.radiograph)
+
+    def check_explains(self) -> None:
+        """Return if the model can give heat maps.
+
+        Raises
+        ------
+        UsageError
+            If its network has no map output.
+        """
+        if self.manifest.output.map is None:
+            msg = (
+                f"heat map: expected a model with a map, {self.model.name} {self.model.version} "
+                "has none; name another model, or ask for no heat map"
+            )
+            raise UsageError(msg)
+
+    def _look(self, path: Path) -> "_Look":
+        """Return all that is found out about one file: the data path, in order."""
+        clock, sha256 = _Stopwatch(), None
         try:
             data = read_file(path)
             clock.lap("read_ms")
@@ -88,16 +153,25 @@ class Classifier:
             clock.lap("gate_ms")
             x = preprocess(radiograph, spec=self.manifest.input)
             clock.lap("preprocess_ms")
-            logit = float(self._interpreter.logits(x)[0, self.manifest.output.index])
+            whole = self._ask(x)
             clock.lap("invoke_ms")
+            check_distance(whole.features, spec=self.manifest.gate)
         except DecodeError as err:
-            return self._finding(path, sha256, clock, error=err)
+            return _Look(self._finding(path, sha256, clock, error=err))
+        closer = None
+        if self.reading.tiles:
+            tiles = cut_tiles(radiograph, self.reading.tiles, self.manifest.input)
+            closer = _Closer(tiles, self._ask(tiles.x))
+            clock.lap("tiles_ms")
+        logit = read(self.reading, whole=whole, tiles=closer.answers if closer else None)
         decision = decide(
-            logit, temperature=self.manifest.temperature, operating_point=self.operating_point
+            logit, temperature=self.reading.temperature, operating_point=self.operating_point
         )
-        return self._finding(
-            path, sha256, clock, decision=decision, gray_mapping=radiograph.gray_mapping
-        )
+        seen = _Seen(radiograph, whole, closer)
+        return _Look(self._finding(path, sha256, clock, decision=decision, seen=seen), seen)
+
+    def _ask(self, x: NDArray[Any]) -> Answers:
+        return self.manifest.output.answers(self._interpreter.run(x))
 
     def _finding(
         self,
@@ -106,7 +180,7 @@ class Classifier:
         clock: "_Stopwatch",
         *,
         decision: Decision | None = None,
-        gray_mapping: GrayMapping | None = None,
+        seen: "_Seen | None" = None,
         error: DecodeError | None = None,
     ) -> Finding:
         return Finding(
@@ -117,12 +191,59 @@ class Classifier:
             detail=str(error) if error else None,
             p_fracture=decision.p_fracture if decision else None,
             class_index=decision.class_index if decision else None,
+            reading=self.reading.name,
+            places=_places(decision, seen.closer) if decision and seen else (),
             operating_point=self.operating_point.name,
             model=self.model,
             runtime=f"{self.runtime.name} {self.runtime.version}",
-            gray_mapping=gray_mapping,
+            gray_mapping=seen.radiograph.gray_mapping if seen else None,
             timings=clock.timings(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Closer:
+    """The tiles of a film, and what the network says of them."""
+
+    tiles: Tiles
+    answers: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of a film that was not refused."""
+
+    radiograph: Radiograph
+    whole: Answers
+    closer: _Closer | None
+    """None for a reading without tiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A finding, and what it was made from; None for a refused file."""
+
+    finding: Finding
+    seen: _Seen | None = None
+
+
+def _places(decision: Decision, closer: _Closer | None) -> tuple[Place, ...]:
+    """Return where to look first; nowhere if the film as a whole is called no_fracture."""
+    if closer is None or decision.state is State.NO_FRACTURE:
+        return ()
+    return suspicious(closer.tiles.rectangles, closer.answers.logits.tolist())
+
+
+def _heat_map(seen: _Seen, *, spec: InputSpec) -> HeatMap:
+    """Return the maps of all views, laid over the film."""
+    height, width = seen.radiograph.pixels.shape
+    regions = [covered((height, width), spec=spec)]
+    maps = [seen.whole.maps]
+    if seen.closer:
+        regions += seen.closer.tiles.regions
+        maps += [seen.closer.answers.maps]
+    cells = np.concatenate([each for each in maps if each is not None])
+    return heat_map((height, width), regions, list(cells))
 
 
 class _Stopwatch:

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from bonefx_edge import NOTICE, __version__
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import BonefxError, UsageError
 from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
 from bonefx_edge.text import printable
 
 if TYPE_CHECKING:
-    from bonefx_edge.classifier import Classifier
+    from bonefx_edge.finding import Finding
     from bonefx_edge.outputs import Csv, JsonLines, Table
 
 DEFAULT_MODEL: Final = "seed-int8"
@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Every file was answered."""
     OUTPUT = 1
-    """Standard output took no more: closed, its reader gone, or its disk full."""
+    """Standard output or the folder of pictures took no more: closed, reader gone, disk full."""
     USAGE = 2
     """The command line is wrong, or names no file; nothing was classified."""
     SOME_REFUSED = 3
@@ -57,6 +57,14 @@ def classify(
     operating_point: Annotated[
         str | None, typer.Option(help="One of the model's operating points.")
     ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(help="whole: one pass; closer: tiles of the film too. Default: the model's."),
+    ] = None,
+    heatmap: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Write where the network looked, a PNG a film: an aid."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
     runtime: Annotated[
         str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
@@ -76,18 +84,15 @@ def classify(
         msg = "expected to write the results to standard output, it is closed; open it"
         fail(msg, code=ExitCode.OUTPUT)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
-    from bonefx_edge.classifier import Classifier
     from bonefx_edge.outputs import Csv, JsonLines, Table
 
-    try:
-        classifier = Classifier.load(
-            find_model(model), operating_point=operating_point, threads=threads, runtime=runtime
-        )
-    except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
+    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
+    read = _open_model(find_model(model), heatmap, threads=threads, **options)
     output = JsonLines() if as_json else Csv() if as_csv else Table()
     try:
-        refused = _write_findings(files, classifier=classifier, output=output)
+        refused = _write_findings(files, read=read, output=output)
+    except UsageError as err:  # a picture could not be written
+        fail(str(err), code=ExitCode.OUTPUT)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
     except OSError as err:
@@ -105,8 +110,34 @@ def _find_files(names: list[str]) -> list[Path]:
     return files
 
 
+def _open_model(
+    path: Path, heatmaps: str | None, *, threads: int, **options: str | None
+) -> Callable[[Path], "Finding"]:
+    """Return what gives a file's finding, and writes its heat map if a folder is named."""
+    from bonefx_edge.classifier import Classifier
+
+    if heatmaps == "":
+        fail("expected a folder for the heat maps, got an empty name", code=ExitCode.USAGE)
+    try:
+        classifier = Classifier.load(path, threads=threads, **options)
+        if heatmaps is None:
+            return classifier.classify
+        from bonefx_edge.pictures import make_folder, write_picture
+
+        classifier.check_explains()
+        folder = make_folder(Path(heatmaps))
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    return lambda film: write_picture(folder, classifier.explain(film))
+
+
 def _write_findings(
-    files: list[Path], *, classifier: "Classifier", output: "JsonLines | Csv | Table"
+    files: list[Path],
+    *,
+    read: Callable[[Path], "Finding"],
+    output: "JsonLines | Csv | Table",
 ) -> int:
     """Write one row a file to standard output, in order, and return how many were refused."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -116,7 +147,7 @@ def _write_findings(
     refused = 0
     with _progress(files) as progressing:
         for path in progressing:
-            finding = classifier.classify(path)
+            finding = read(path)
             refused += finding.reason is not None
             sys.stdout.write(output.row(finding))
             sys.stdout.flush()

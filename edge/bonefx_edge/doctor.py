@@ -153,7 +153,8 @@ def _model(path: Path) -> Check:
     except (BonefxError, ImportError) as err:
         return Check("model", Health.FAIL, str(err), f"edge-admin verify {path}")
     model, runtime = classifier.model, classifier.runtime
-    found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}"
+    readings = ", ".join(reading.name for reading in classifier.manifest.readings)
+    found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}, reads {readings}"
     proved = [r.name for r in classifier.manifest.runtimes if r.version == runtime.version]
     if runtime.name not in proved:
         remedy = "the model was not proved on this interpreter: convert with --prove-with"

@@ -33,7 +33,7 @@ class Reason(StrEnum):
     BLANK = "blank"
     """(Almost) one gray value everywhere."""
     NOT_A_RADIOGRAPH = "not_a_radiograph"
-    """Color picture, or statistics far from those of the training radiographs."""
+    """Color picture, or statistics or network features far from those of the training films."""
 
 
 class BonefxError(Exception):

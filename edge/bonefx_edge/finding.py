@@ -5,6 +5,7 @@ from typing import Final
 
 from bonefx_edge.decision import State
 from bonefx_edge.errors import Reason
+from bonefx_edge.places import Place
 from bonefx_edge.radiograph import GrayMapping
 
 SCHEMA: Final = "bonefx.finding/1"
@@ -31,6 +32,9 @@ class Timings:
     gate_ms: float | None = None
     preprocess_ms: float | None = None
     invoke_ms: float | None = None
+    """Of the network on the whole film."""
+    tiles_ms: float | None = None
+    """Of cutting, preprocessing and asking about the tiles; None for a reading without tiles."""
     total_ms: float | None = None
 
 
@@ -51,6 +55,11 @@ class Finding:
     """[0, 1], after temperature."""
     class_index: int | None
     """0 broken, 1 not broken, as the original presentation prints it; ignores operating points."""
+    reading: str
+    """closer or whole: which views of the film were looked at."""
+    places: tuple[Place, ...]
+    """Tiles that call fracture on their own, strongest first; a refusal and a `no_fracture` have
+    none, nor has the reading `whole`."""
     operating_point: str
     """Name of the operating point that made `state` of `p_fracture`."""
     model: ModelId

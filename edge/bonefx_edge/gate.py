@@ -1,5 +1,6 @@
-"""Refuse what the network must not be asked about, before it is asked."""
+"""Refuse what the network must not be asked about, and what it finds unlike its own films."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.errors import DecodeError, InterpreterError, Reason
 from bonefx_edge.radiograph import Radiograph
 
 MIN_SIDE_PX: Final = 64
@@ -44,6 +45,15 @@ class GateSpec:
     roughness: Interval
     excluded_body_parts: tuple[str, ...]
     """DICOM Body Part Examined values (PS3.16 CID 4031 defined terms) that are out of scope."""
+    distance_limit: float | None
+    """Largest mean of squares of the network's features of the whole film (about 1 for a training
+    film) that is answered; > 0, None for a network without features."""
+
+    def __post_init__(self) -> None:
+        limit = self.distance_limit
+        if limit is not None and not (math.isfinite(limit) and limit > 0):
+            msg = f"gate: expected a finite distance_limit > 0, got {limit}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,35 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
         )
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
     _check_statistics(statistics(radiograph.pixels), spec=spec)
+
+
+def check_distance(features: NDArray[np.float32] | None, *, spec: GateSpec) -> None:
+    """Return if the network finds the whole film like those that it was trained on.
+
+    Parameters
+    ----------
+    features
+        (1, k), mean 0 and variance 1 over the training films; None for a network without them.
+
+    Raises
+    ------
+    DecodeError
+        NOT_A_RADIOGRAPH where the mean of their squares is above the model's limit.
+    InterpreterError
+        If it is not finite: the model is broken, not the film.
+    """
+    if features is None or spec.distance_limit is None:
+        return
+    distance = float(np.mean(np.square(features, dtype=np.float64)))
+    if not math.isfinite(distance):
+        msg = f"expected finite features, got {distance}; the model file or interpreter is broken"
+        raise InterpreterError(msg)
+    if distance > spec.distance_limit:
+        msg = (
+            "expected a limb radiograph like those of training, got distance "
+            f"{distance:.2f}, limit {spec.distance_limit:.2f}; is this a radiograph of a limb?"
+        )
+        raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
 
 
 def _is_excluded(body_part: str, *, spec: GateSpec) -> bool:

@@ -45,16 +45,17 @@ class Interpreter(Protocol):
 
     runtime: RuntimeInfo
     input: TensorInfo
-    output: TensorInfo
+    outputs: tuple[TensorInfo, ...]
+    """In the interpreter's own order, which is that of the .tflite."""
 
-    def logits(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the flattened output for each film, float32 (n, outputs).
+    def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        """Return each output for n views, float32 (n, *shape[1:]).
 
         Parameters
         ----------
         x
-            (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255]. What the network's
-            input tensor wants (float32, uint8 or int8) is made of it here.
+            (n, height, width, 1), n >= 1, float32 in [0, 1] or uint8 in [0, 255]. What the
+            network's input tensor wants (float32, uint8 or int8) is made of it here.
         """
         ...
 
@@ -122,28 +123,29 @@ class _TfliteInterpreter:
 
     def __init__(self, engine: Any, runtime: RuntimeInfo) -> None:
         inputs, outputs = engine.get_input_details(), engine.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1 or not outputs:
             msg = (
-                f"expected a network with one input and one output, got {len(inputs)} and "
+                f"expected a network with one input and some output, got {len(inputs)} and "
                 f"{len(outputs)}; convert it with bonefx-convert"
             )
             raise InterpreterError(msg)
         self.runtime = runtime
         self.input = _tensor_info(inputs[0])
-        self.output = _tensor_info(outputs[0])
+        self.outputs = tuple(_tensor_info(output) for output in outputs)
         self._engine = engine
         self._input_index: int = inputs[0]["index"]
-        self._output_index: int = outputs[0]["index"]
+        self._output_indices: tuple[int, ...] = tuple(output["index"] for output in outputs)
 
-    def logits(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.stack([self._run_one(film[np.newaxis]) for film in x])
+    def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        views = [self._run_one(view[np.newaxis]) for view in x]
+        return tuple(np.concatenate(output) for output in zip(*views, strict=True))
 
-    def _run_one(self, film: NDArray[Any]) -> NDArray[np.float32]:
-        self._engine.set_tensor(self._input_index, _as_stored(film, tensor=self.input))
+    def _run_one(self, view: NDArray[Any]) -> list[NDArray[np.float32]]:
+        self._engine.set_tensor(self._input_index, _as_stored(view, tensor=self.input))
         self._engine.invoke()
         # get_tensor copies; the view that `tensor()` gives would block the next invoke.
-        stored = self._engine.get_tensor(self._output_index)
-        return self.output.dequantize(stored.reshape(-1))
+        pairs = zip(self.outputs, self._output_indices, strict=True)
+        return [tensor.dequantize(self._engine.get_tensor(index)) for tensor, index in pairs]
 
 
 def _as_stored(film: NDArray[Any], *, tensor: TensorInfo) -> NDArray[Any]:

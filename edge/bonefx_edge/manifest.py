@@ -2,19 +2,22 @@
 
 import dataclasses
 import json
-import math
 import types
 import typing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 
-from bonefx_edge.decision import BROKEN, OperatingPoint
-from bonefx_edge.errors import ModelFileError
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.decision import BROKEN
+from bonefx_edge.errors import ModelFileError, UsageError
 from bonefx_edge.gate import GateSpec
 from bonefx_edge.preprocess import InputSpec
+from bonefx_edge.reading import Answers, Reading
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Raised when an older device could misread a newer file."""
 
 T = TypeVar("T")
@@ -22,22 +25,43 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What the network's output tensor means."""
+    """Which of the network's outputs is what; positions in the interpreter's list, from 0."""
 
-    index: int
-    """Element of the flattened output tensor."""
+    logit: int
+    """The output with the one logit."""
+    map: int | None
+    """(1, rows, columns, 1): logit of fracture of each cell of the view, high means fracture."""
+    features: int | None
+    """(1, k): mean 0 and variance 1 over the training films; what the gate measures."""
     quantity: str
     """Always "logit": an int8 sigmoid saturates at 0.996 and hides ties."""
     high_means_class: int
     """Class index whose logit it is: 1, not broken."""
 
     def __post_init__(self) -> None:
-        if self.quantity != "logit" or self.high_means_class == BROKEN or self.index < 0:
+        if self.quantity != "logit" or self.high_means_class == BROKEN:
             msg = (
                 "output: expected quantity 'logit' of class 1 (not broken), got "
-                f"{self.quantity!r} of class {self.high_means_class}, index {self.index}"
+                f"{self.quantity!r} of class {self.high_means_class}"
             )
             raise ValueError(msg)
+        used = self.positions
+        if sorted(used) != list(range(len(used))):
+            msg = f"output: expected the positions 0 to {len(used) - 1}, each once, got {used}"
+            raise ValueError(msg)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions that are used, logit first."""
+        return tuple(p for p in (self.logit, self.map, self.features) if p is not None)
+
+    def answers(self, outputs: tuple[NDArray[np.float32], ...]) -> Answers:
+        """Return what `Interpreter.run` gave for n views, by name."""
+        return Answers(
+            logits=outputs[self.logit].reshape(-1),
+            maps=None if self.map is None else outputs[self.map][..., 0],
+            features=None if self.features is None else outputs[self.features],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +114,9 @@ class Manifest:
     """Of the .tflite bytes before the appended manifest, hexadecimal."""
     input: InputSpec
     output: OutputSpec
-    temperature: float
-    """> 0; divides the logit."""
     labels: tuple[str, str]
     """Names of class 0 and class 1."""
-    operating_points: tuple[OperatingPoint, ...]
+    readings: tuple[Reading, ...]
     """The first is the default."""
     gate: GateSpec
     runtimes: tuple[ProvedRuntime, ...]
@@ -102,30 +124,39 @@ class Manifest:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            msg = f"temperature: expected a finite number > 0, got {self.temperature}"
-            raise ValueError(msg)
-        names = [point.name for point in self.operating_points]
+        names = [reading.name for reading in self.readings]
         if not names or len(set(names)) != len(names):
-            msg = f"operating_points: expected at least one, with distinct names, got {names}"
+            msg = f"readings: expected at least one, with distinct names, got {names}"
+            raise ValueError(msg)
+        if self.output.map is None and any(reading.map_weight > 0 for reading in self.readings):
+            msg = "readings: expected map_weight 0 for a network without a map, got more"
+            raise ValueError(msg)
+        if (self.output.features is None) != (self.gate.distance_limit is None):
+            msg = (
+                "gate: expected a distance_limit if and only if the network gives features, got "
+                f"{self.gate.distance_limit} with features {self.output.features}"
+            )
             raise ValueError(msg)
 
-    def operating_point(self, name: str | None) -> OperatingPoint:
-        """Return the operating point of that name, or the default one for None.
+    def reading(self, name: str | None) -> Reading:
+        """Return the reading of that name, or the default one for None.
 
         Raises
         ------
-        ModelFileError
-            If the model has no such operating point; the message lists those it has.
+        UsageError
+            If the model has no such reading; the message lists those it has.
         """
         if name is None:
-            return self.operating_points[0]
-        for point in self.operating_points:
-            if point.name == name:
-                return point
-        known = ", ".join(point.name for point in self.operating_points)
-        msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
-        raise ModelFileError(msg)
+            return self.readings[0]
+        for reading in self.readings:
+            if reading.name == name:
+                return reading
+        known = ", ".join(reading.name for reading in self.readings)
+        msg = (
+            f"views: expected one that model {self.name} has ({known}), got {name!r}; "
+            "choose one of these"
+        )
+        raise UsageError(msg)
 
     def to_json(self) -> str:
         """Return the manifest as JSON text, keys in the order of the fields."""

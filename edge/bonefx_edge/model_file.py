@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import stat
 import zipfile
@@ -12,7 +13,7 @@ from typing import Final
 
 from bonefx_edge.errors import ModelFileError
 from bonefx_edge.interpreter import TensorInfo, gray_levels_untouched
-from bonefx_edge.manifest import Manifest
+from bonefx_edge.manifest import Manifest, OutputSpec
 from bonefx_edge.preprocess import Scale
 
 MEMBER: Final = "bonefx.json"
@@ -89,7 +90,9 @@ def write_model_file(path: Path, *, flatbuffer: bytes, manifest: Manifest) -> No
     temporary.replace(path)
 
 
-def check_tensors(manifest: Manifest, *, input_: TensorInfo, output: TensorInfo) -> None:
+def check_tensors(
+    manifest: Manifest, *, input_: TensorInfo, outputs: tuple[TensorInfo, ...]
+) -> None:
     """Return if the network's tensors are what the manifest says.
 
     Raises
@@ -102,18 +105,34 @@ def check_tensors(manifest: Manifest, *, input_: TensorInfo, output: TensorInfo)
     if input_.shape != expected:
         _mismatch("an input of shape", expected, input_.shape)
     allowed = ("uint8", "int8") if manifest.kind == "int8" else ("float32",)
-    for tensor in (input_, output):
+    for tensor in (input_, *outputs):
         if tensor.dtype not in allowed:
             _mismatch(f"a tensor of dtype {' or '.join(allowed)} in", manifest.kind, tensor.dtype)
     # An antialiased film is uint8; a full-int8 network must take its gray levels untouched.
     exact = input_.dtype == "uint8" and gray_levels_untouched(input_)
     if manifest.kind == "int8" and spec.scale is Scale.UINT8 and not exact:
         _mismatch("an input scale of", "1/255, zero point 0", (input_.scale, input_.zero_point))
-    size = 1
-    for side in output.shape:
-        size *= side
-    if manifest.output.index >= size:
-        _mismatch("an output with element", manifest.output.index, f"{size} elements")
+    _check_outputs(manifest.output, shapes=[output.shape for output in outputs])
+
+
+def _check_outputs(spec: OutputSpec, *, shapes: list[tuple[int, ...]]) -> None:
+    if len(spec.positions) != len(shapes):
+        _mismatch("outputs, this many:", len(spec.positions), len(shapes))
+    logit = shapes[spec.logit]
+    if math.prod(logit) != 1:
+        _mismatch("a logit of", "1 element", logit)
+    if spec.map is not None:
+        match shapes[spec.map]:
+            case (1, _, _, 1):
+                pass
+            case other:
+                _mismatch("a map of shape", "(1, rows, columns, 1)", other)
+    if spec.features is not None:
+        match shapes[spec.features]:
+            case (1, _):
+                pass
+            case other:
+                _mismatch("features of shape", "(1, k)", other)
 
 
 def _mismatch(what: str, expected: object, got: object) -> None:

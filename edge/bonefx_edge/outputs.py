@@ -26,6 +26,8 @@ def to_record(finding: Finding) -> dict[str, Any]:
         "detail": finding.detail,
         "p_fracture": finding.p_fracture,
         "class_index": finding.class_index,
+        "reading": finding.reading,
+        "places": [dataclasses.asdict(place) for place in finding.places],
         "operating_point": finding.operating_point,
         "model": dataclasses.asdict(finding.model),
         "runtime": finding.runtime,
@@ -51,7 +53,7 @@ class JsonLines:
 
 
 class Csv:
-    """The same record, nested keys joined by a dot; RFC 4180."""
+    """The same record, nested keys joined by a dot, lists as JSON; RFC 4180."""
 
     def header(self) -> str:
         """Return the line of column names."""
@@ -60,8 +62,7 @@ class Csv:
     def row(self, finding: Finding) -> str:
         """Return one line with its line end; empty cells stand for null."""
         flat = _flatten(to_record(finding))
-        cells = ["" if flat[name] is None else str(flat[name]) for name in _CSV_COLUMNS]
-        return _csv_line([printable(cell) for cell in cells])
+        return _csv_line([printable(_cell(flat[name])) for name in _CSV_COLUMNS])
 
 
 class Table:
@@ -93,6 +94,13 @@ def _flatten(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def _cell(value: Any) -> str:
+    """Return a value of the record as text: a list as JSON, null as nothing."""
+    if isinstance(value, list):
+        return json.dumps(value, allow_nan=False)
+    return "" if value is None else str(value)
+
+
 def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerow(cells)
@@ -101,9 +109,10 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 _CSV_COLUMNS: Final = (
     *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
-    *("operating_point", "model.name", "model.version", "model.sha256", "runtime", "gray_mapping"),
+    *("reading", "places", "operating_point", "model.name", "model.version", "model.sha256"),
+    *("runtime", "gray_mapping"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "gate")),
-    *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "total")),
+    *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),
     "notice",
 )
 """Written out, so that a new key cannot shift the columns of an old reader unnoticed."""

@@ -11,7 +11,7 @@ from bonefx_edge.decision import State, sigmoid
 from bonefx_edge.errors import InterpreterError, ModelFileError, Reason
 from bonefx_edge.model_file import ModelFile, write_model_file
 from bonefx_edge.radiograph import GrayMapping
-from toy import film, toy_manifest, toy_path
+from toy import film, toy_manifest, toy_path, toy_whole
 
 
 @pytest.fixture(name="classifier", params=["float32", "int8"])
@@ -100,7 +100,8 @@ def test_the_operating_point_is_the_one_asked_for(tmp_path) -> None:
 
 def test_the_temperature_of_the_model_file_is_used(tmp_path) -> None:
     flatbuffer = ModelFile.read(toy_path("int8")).flatbuffer
-    manifest = toy_manifest("int8", flatbuffer=flatbuffer, temperature=4.0)
+    readings = (toy_whole(temperature=4.0),)
+    manifest = toy_manifest("int8", flatbuffer=flatbuffer, readings=readings)
     write_model_file(tmp_path / "warm.tflite", flatbuffer=flatbuffer, manifest=manifest)
     finding = Classifier.load(tmp_path / "warm.tflite").classify(
         write_film(tmp_path / "film.png", 64)
@@ -121,10 +122,10 @@ def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_pa
         """An interpreter whose network overflowed."""
 
         def __init__(self, real) -> None:
-            self.runtime, self.input, self.output = real.runtime, real.input, real.output
+            self.runtime, self.input, self.outputs = real.runtime, real.input, real.outputs
 
-        def logits(self, x):
-            return np.full((len(x), 1), np.nan, np.float32)
+        def run(self, x):
+            return (np.full((len(x), 1), np.nan, np.float32),)
 
     from bonefx_edge.interpreter import open_interpreter
 
@@ -143,6 +144,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
     from bonefx_edge.gate import GateSpec, Interval
     from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
     from bonefx_edge.preprocess import InputSpec
+    from bonefx_edge.reading import Reading, TileSpec
 
     package = Path(bonefx_edge.__file__).parent
     code = "\n".join(path.read_text() for path in package.glob("*.py"))
@@ -150,7 +152,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
         f"{kind.__name__}.{field.name}"
         for kind in (
             *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
-            *(ProvedRuntime, Provenance),
+            *(ProvedRuntime, Provenance, Reading, TileSpec),
         )
         for field in dataclasses.fields(kind)
         # GateSpec's statistics are read by name, from the list in gate.py.

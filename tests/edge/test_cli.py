@@ -17,6 +17,7 @@ from toy import film, toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-classify")
 TOY = f"--model={toy_path('int8')}"
+CLOSER = f"--model={toy_path('closer-int8')}"
 
 
 def run(*args: object, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -188,8 +189,99 @@ def test_an_interruption_exits_130_with_whole_lines_only(films) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
+        assert running.stderr is not None
         first = running.stdout.readline()
         running.send_signal(signal.SIGINT)
-        rest, words = running.communicate(timeout=60)
+        # Not communicate(): it reads past the buffer, and loses what came with the first line.
+        rest, words = running.stdout.read(), running.stderr.read()
     assert (running.returncode, "Traceback" in words) == (130, False), words
     assert all(json.loads(line)["state"] for line in [first, *rest.splitlines()])
+
+
+# ---- readings and heat maps ----
+
+
+def test_the_reading_asked_for_is_used_and_named(films) -> None:
+    def read(*options: str) -> str:
+        done = run(films / "dark.png", "--json", CLOSER, *options)
+        return json.loads(done.stdout)["reading"]
+
+    assert (read(), read("--views", "closer"), read("--views", "whole")) == (
+        *("closer", "closer"),
+        "whole",
+    )
+
+
+def test_a_reading_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
+    for options, has in (
+        ((CLOSER, "--views", "third"), "closer, whole"),
+        ((TOY, "--views", "closer"), "whole"),
+    ):
+        done = run(films, *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"expected one that model toy has ({has})" in done.stderr
+
+
+def test_heat_maps_are_written_for_answered_films_only(films, tmp_path) -> None:
+    folder = tmp_path / "new" / "maps"
+    done = run(films, "--json", CLOSER, "--heatmap", folder)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    expected = {
+        f"{Path(r['path']).stem}-{r['sha256'][:8]}.png" for r in records if r["reason"] is None
+    }
+    assert len(expected) == 2
+    assert {path.name for path in folder.iterdir()} == expected
+    for path in folder.iterdir():
+        picture = cv2.imread(str(path))
+        assert picture.shape[0] > 200  # the film, and the legend below it
+        assert picture.shape[1:] == (160, 3)
+
+
+def test_findings_with_heat_maps_are_those_without(films, tmp_path) -> None:
+    def told(*options: object) -> list[dict]:
+        lines = run(films, "--json", CLOSER, *options).stdout.splitlines()
+        return [json.loads(line) | {"timings_ms": None} for line in lines]
+
+    assert told("--heatmap", tmp_path) == told()
+
+
+def test_films_of_one_name_have_a_picture_each(tmp_path) -> None:
+    for folder, gray in (("a", 60), ("b", 70)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "film.png"), film(gray))
+    maps = tmp_path / "maps"
+    for folder in ("a", "b", "a"):
+        assert run(tmp_path / folder, CLOSER, "--heatmap", maps).returncode == 0
+    assert len(list(maps.iterdir())) == 2
+
+
+def test_a_film_with_a_name_as_long_as_can_be_has_a_picture(tmp_path) -> None:
+    path = tmp_path / ("é" * 125 + ".png")
+    cv2.imwrite(str(tmp_path / "film.png"), film(60))
+    (tmp_path / "film.png").rename(path)
+    done = run(path, CLOSER, "--heatmap", tmp_path / "maps")
+    assert (done.returncode, len(list((tmp_path / "maps").iterdir()))) == (0, 1), done.stderr
+
+
+def test_a_model_without_a_map_exits_2_before_any_film_is_read(films, tmp_path) -> None:
+    done = run(films, "--json", TOY, "--heatmap", tmp_path / "maps")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected a model with a map, toy 1.0.0 has none" in done.stderr
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_folder_of_heat_maps_that_cannot_be_made_exits_2(films, tmp_path) -> None:
+    for name in (films / "dark.png", films / "dark.png" / "maps", ""):
+        done = run(films, "--json", CLOSER, "--heatmap", name)
+        assert (done.returncode, done.stdout) == (2, ""), name
+        assert "expected a folder for the heat maps" in done.stderr
+
+
+def test_a_heat_map_that_cannot_be_written_exits_1_in_words(films, tmp_path) -> None:
+    sha256 = json.loads(run(films / "dark.png", "--json", CLOSER).stdout)["sha256"]
+    (tmp_path / f"dark-{sha256[:8]}.png").mkdir()
+    done = run(films / "dark.png", "--json", CLOSER, "--heatmap", tmp_path)
+    assert (done.returncode, done.stdout) == (1, ""), "a finding without its picture was told"
+    assert "expected to write the heat map there" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,8 +5,8 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.gate import Interval, check, statistics
+from bonefx_edge.errors import DecodeError, InterpreterError, Reason
+from bonefx_edge.gate import Interval, check, check_distance, statistics
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
 from toy import TOY_GATE, film
 
@@ -94,3 +94,34 @@ def test_an_all_white_film_is_not_cut_to_nothing() -> None:
 
 def test_pure_noise_is_rougher_than_any_film() -> None:
     assert statistics(noise(128)).roughness == pytest.approx(1.15, abs=0.05)
+
+
+WITH_LIMIT = dataclasses.replace(TOY_GATE, distance_limit=2.0)
+
+
+def test_the_distance_is_the_mean_of_the_squares_of_the_features() -> None:
+    check_distance(np.array([[2.0, 0.0]], np.float32), spec=WITH_LIMIT)  # 2.0: at the limit
+    with pytest.raises(DecodeError, match=r"like those of training, got distance 2\.04, limit 2"):
+        check_distance(np.array([[2.02, 0.0]], np.float32), spec=WITH_LIMIT)
+
+
+def test_a_film_that_is_too_far_from_training_is_not_a_radiograph_of_a_limb() -> None:
+    with pytest.raises(DecodeError) as caught:
+        check_distance(np.full((1, 32), 3.0, np.float32), spec=WITH_LIMIT)
+    assert caught.value.reason is Reason.NOT_A_RADIOGRAPH
+
+
+def test_a_network_without_features_refuses_nothing_by_distance() -> None:
+    check_distance(None, spec=TOY_GATE)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_the_models_fault_not_the_films(broken: float) -> None:
+    with pytest.raises(InterpreterError, match="expected finite features"):
+        check_distance(np.array([[broken, 0.0]], np.float32), spec=WITH_LIMIT)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, np.inf])
+def test_a_limit_that_refuses_all_or_nothing_cannot_be_made(limit: float) -> None:
+    with pytest.raises(ValueError, match="expected a finite distance_limit > 0"):
+        dataclasses.replace(TOY_GATE, distance_limit=limit)

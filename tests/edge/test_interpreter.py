@@ -36,21 +36,30 @@ def test_quantizing_clips_and_never_wraps_around() -> None:
 def test_gray_levels_and_unit_floats_of_one_film_give_one_answer(info, kind: str) -> None:
     gray = np.random.default_rng(3).integers(0, 256, (4, 150, 150, 1), dtype=np.uint8)
     opened = open_interpreter(flatbuffer(kind), runtime=info.name)
-    as_gray = opened.logits(gray)
-    as_unit = opened.logits((gray / 255).astype(np.float32))
+    as_gray = opened.run(gray)[0]
+    as_unit = opened.run((gray / 255).astype(np.float32))[0]
     assert opened.runtime == info
     assert as_gray.shape == (4, 1)
     assert np.abs(as_gray[:, 0] - toy_logit(gray, kind=kind)).max() < 1e-4
     assert np.abs(as_gray - as_unit).max() < 1e-4
 
 
+@pytest.mark.parametrize("kind", ["closer-float32", "closer-int8"])
+def test_each_output_has_a_row_a_view_and_its_own_shape(kind: str) -> None:
+    opened = open_interpreter(flatbuffer(kind))
+    outputs = opened.run(np.zeros((4, 150, 150, 1), np.uint8))
+    assert [tensor.shape for tensor in opened.outputs] == [(1, 2), (1, 1), (1, 5, 5, 1)]
+    assert [output.shape for output in outputs] == [(4, 2), (4, 1), (4, 5, 5, 1)]
+    assert {output.dtype.name for output in outputs} == {"float32"}
+
+
 def test_answers_do_not_depend_on_threads_or_on_the_film_before() -> None:
     gray = np.random.default_rng(4).integers(0, 256, (6, 150, 150, 1), dtype=np.uint8)
     one = open_interpreter(flatbuffer("int8"), threads=1)
     two = open_interpreter(flatbuffer("int8"), threads=2)
-    alone = np.stack([one.logits(film[np.newaxis])[0] for film in gray[::-1]])[::-1]
-    assert np.array_equal(one.logits(gray), alone)
-    assert np.array_equal(one.logits(gray), two.logits(gray))
+    alone = np.stack([one.run(film[np.newaxis])[0][0] for film in gray[::-1]])[::-1]
+    assert np.array_equal(one.run(gray)[0], alone)
+    assert np.array_equal(one.run(gray)[0], two.run(gray)[0])
 
 
 def test_bytes_that_no_interpreter_opens_are_an_error_that_names_the_interpreter() -> None:

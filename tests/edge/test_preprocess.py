@@ -8,7 +8,16 @@ from enum import Enum
 import cv2
 import numpy as np
 import pytest
-from bonefx_edge.preprocess import SPECS, Aspect, InputSpec, Resize, Scale, preprocess
+from bonefx_edge.preprocess import (
+    SPECS,
+    Aspect,
+    Gray,
+    InputSpec,
+    Resize,
+    Scale,
+    preprocess,
+    stretch,
+)
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +74,8 @@ def test_any_shape_gives_the_networks_shape(name: str, shape: tuple[int, int]) -
     spec = SPECS[name]
     x = preprocess(radiograph(np.full(shape, 200, np.uint8)), spec=spec)
     assert x.shape == (1, spec.height, spec.width, 1)
-    assert x.max() in (200, np.float32(200 / 255))
+    if spec.gray is Gray.AS_IS:
+        assert x.max() in (200, np.float32(200 / 255))
     assert x.dtype == (np.uint8 if spec.scale is Scale.UINT8 else np.float32)
 
 
@@ -91,6 +101,7 @@ CHANGES = {
     "aspect": InputSpec(aspect=Aspect.LETTERBOX),
     "resize": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
     "scale": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
+    "gray": InputSpec(gray=Gray.STRETCH),
 }
 
 
@@ -120,3 +131,34 @@ def test_pixels_of_a_radiograph_cannot_be_altered() -> None:
 def test_a_radiograph_is_two_dimensional_uint8_and_not_empty(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected a non-empty"):
         radiograph(bad)
+
+
+def test_stretch_takes_out_what_exposure_and_window_do_to_a_film() -> None:
+    film = draw(400, 400)  # square: no black bars, which would be the darkest part of both
+    dark = np.rint(film * 0.4 + 30).astype(np.uint8)
+    spec = SPECS["stretch-letterbox"]
+    a, b = (preprocess(radiograph(pixels), spec=spec).astype(int) for pixels in (film, dark))
+    # 0.4 leaves 102 of 255 levels: one of them is 2.5 wide after the stretch, and both round.
+    assert np.abs(a - b).max() <= 5
+    plain = [preprocess(radiograph(p), spec=SPECS["area-letterbox"]) for p in (film, dark)]
+    assert np.abs(plain[0].astype(int) - plain[1]).max() > 50
+
+
+def test_stretch_makes_the_1st_percentile_black_and_the_99th_white() -> None:
+    levels = np.repeat(np.arange(50, 150, dtype=np.uint8), 100)  # 100 levels, 1 % each
+    stretched = stretch(levels).reshape(100, 100)[:, 0].astype(int)
+    assert (stretched[0], stretched[98], stretched[99]) == (0, 255, 255)
+    assert (np.diff(stretched) >= 0).all()
+    assert abs(stretched[49] - 127.5) <= 255 / 98
+
+
+def test_stretch_does_not_blow_air_up_to_noise() -> None:
+    air = np.random.default_rng(0).integers(40, 44, (64, 64)).astype(np.uint8)
+    assert np.ptp(stretch(air).astype(int)) <= 4 * 255 / 24
+    for level in (0, 128, 255):
+        assert np.ptp(stretch(np.full((64, 64), level, np.uint8))) == 0
+
+
+def test_stretch_of_float_films_is_refused() -> None:
+    with pytest.raises(ValueError, match="stretch goes with uint8"):
+        dataclasses.replace(SPECS["seed"], gray=Gray.STRETCH)
