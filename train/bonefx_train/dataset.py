@@ -23,7 +23,15 @@ from bonefx_train.split import (
     check_no_group_is_cut,
 )
 
-__all__ = ["Dataset", "Sample", "check_unchanged", "load_dataset", "read_split_csv", "split_csv"]
+__all__ = [
+    "Dataset",
+    "Sample",
+    "check_unchanged",
+    "find_samples",
+    "load_dataset",
+    "read_split_csv",
+    "split_csv",
+]
 
 MANIFEST_NAME: Final = "manifest.csv"
 SPLIT_COLUMNS: Final = ("key", "label", "group", "split", "body_part", "hardware", "sha256")
@@ -58,7 +66,7 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
     DataError
         If the films cannot be found, labelled or divided, or the given splits cut a group.
     """
-    samples, notes, root = _find(data)
+    samples, notes, root = find_samples(data)
     samples = _join_identical(
         [replace(sample, sha256=_sha256(sample.path)) for sample in samples], notes=notes
     )
@@ -69,6 +77,31 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
     check_both_classes(samples)
     notes += _census(samples)
     return Dataset(root=root, samples=tuple(samples), notes=tuple(notes), stated_splits=stated)
+
+
+def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
+    """Return the labelled films, notes on how they were found, and the data root, nothing checked.
+
+    `data` as for `load_dataset`. Splits are as given, empty where none are; sha256 is empty.
+
+    Raises
+    ------
+    DataError
+        If the films cannot be found or labelled.
+    """
+    data = data.absolute()
+    if data.is_file():
+        samples, notes = read_manifest(data)
+        return samples, notes, data.parent
+    if not data.is_dir():
+        msg = f"{data}: expected a folder of films or a manifest CSV, got nothing there"
+        raise DataError(msg)
+    manifest = data / MANIFEST_NAME
+    if manifest.is_file():
+        samples, notes = read_manifest(manifest)
+        return samples, [f"the folder holds {MANIFEST_NAME}: it decides", *notes], data
+    samples, notes = scan_folders(data)
+    return samples, notes, data
 
 
 def check_contradictions(samples: Sequence[Sample]) -> None:
@@ -136,23 +169,6 @@ def read_split_csv(text: str, *, root: Path) -> tuple[Sample, ...]:
         )
         for row in csv.DictReader(io.StringIO(text, newline=""))
     )
-
-
-def _find(data: Path) -> tuple[list[Sample], list[str], Path]:
-    """Return films, notes and the data root."""
-    data = data.absolute()
-    if data.is_file():
-        samples, notes = read_manifest(data)
-        return samples, notes, data.parent
-    if not data.is_dir():
-        msg = f"{data}: expected a folder of films or a manifest CSV, got nothing there"
-        raise DataError(msg)
-    manifest = data / MANIFEST_NAME
-    if manifest.is_file():
-        samples, notes = read_manifest(manifest)
-        return samples, [f"the folder holds {MANIFEST_NAME}: it decides", *notes], data
-    samples, notes = scan_folders(data)
-    return samples, notes, data
 
 
 def _sha256(path: Path) -> str:

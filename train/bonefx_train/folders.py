@@ -1,6 +1,5 @@
 """Find labelled radiographs in class folders, with or without train/test folders above them."""
 
-import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 
 from bonefx_edge.errors import DataError
 
+from bonefx_train.families import base_name, is_marked
 from bonefx_train.labels import Label, describe_mapping, label_from_name
 from bonefx_train.sample import Sample
 
@@ -26,9 +26,6 @@ SPLIT_NAMES: Final = {
 
 JUNK_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """Left behind by file managers and archivers; names with a leading dot are junk too."""
-
-ROTATED: Final = re.compile(r"[-_ ]rotated.*$", re.IGNORECASE)
-"""Copies of one film in public sets: `82-rotated2-rotated3.jpg` (pitfall 1)."""
 
 
 PATIENT: Final = "patient"
@@ -116,7 +113,7 @@ def _group(within: Path, *, label: Label) -> str:
     """
     if len(within.parts) > 1:
         return f"{PATIENT}/{within.parts[0]}"
-    return f"{label}/{ROTATED.sub('', within.stem)}"
+    return f"{label}/{base_name(within.stem)}"
 
 
 def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
@@ -125,7 +122,7 @@ def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
     train/…/1.jpg and test/…/1.jpg are different films where numbering restarts in each folder;
     `1-rotated2.jpg` on either side says that they are copies of one.
     """
-    rotated = {sample.group for sample in samples if ROTATED.search(sample.path.stem)}
+    rotated = {sample.group for sample in samples if is_marked(sample.path.stem)}
     return [
         sample
         if not sample.split or sample.group in rotated or sample.group.startswith(f"{PATIENT}/")
