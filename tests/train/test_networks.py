@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 from bonefx_edge.errors import DataError, UsageError
-from bonefx_edge.preprocess import SPECS
+from bonefx_edge.preprocess import SPECS, InputSpec
 
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
-from bonefx_train.networks import build, logits_model  # noqa: E402 (Keras may be absent)
-from bonefx_train.scores import logits, p_fracture  # noqa: E402
+from bonefx_train.lite0 import lite0  # noqa: E402 (Keras may be absent)
+from bonefx_train.networks import build, has_map, logits_model  # noqa: E402
+from bonefx_train.scores import answers, logits, p_fracture  # noqa: E402
 
 
 @pytest.fixture(name="seed_network", scope="module")
@@ -58,11 +59,47 @@ def test_an_unknown_network_is_refused_with_the_known_ones():
 def test_the_logit_is_what_the_sigmoid_was_given(seed_network):
     x = np.random.default_rng(1).random((5, 150, 150, 1), dtype=np.float32)
     without_sigmoid = logits_model(seed_network)
-    logit = np.asarray(without_sigmoid.predict_on_batch(x))
+    logit = np.asarray(without_sigmoid.predict_on_batch(x)["logit"])
     score = np.asarray(seed_network.predict_on_batch(x))
     assert logit.shape == (5, 1)
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), score, atol=1e-6)
     assert without_sigmoid.layers[-1].activation is keras.activations.linear
+
+
+@pytest.fixture(name="mapped", scope="module")
+def _mapped():
+    """Return EfficientNet-Lite0 on a small film, with random weights."""
+    keras.utils.set_random_seed(3)
+    return lite0(InputSpec(height=64, width=64))
+
+
+def test_a_network_with_a_map_gives_logit_map_and_what_the_score_is_made_of(mapped):
+    x = np.random.default_rng(1).random((3, 64, 64, 1), dtype=np.float32)
+    found, scored = answers(mapped, x), mapped.predict_on_batch(x)
+    score = np.asarray(scored["score"])[:, 0]
+    assert (found.logits.shape, found.maps.shape) == ((3,), (3, 2, 2))
+    np.testing.assert_allclose(1 / (1 + np.exp(-found.logits)), score, atol=1e-6)
+    np.testing.assert_allclose(found.maps, np.asarray(scored["map"])[..., 0], atol=1e-6)
+    kernel, bias = mapped.get_layer("score").get_weights()
+    np.testing.assert_allclose(found.features @ kernel[:, 0] + bias, found.logits, atol=1e-4)
+    assert found.features.shape == (3, 1280)
+
+
+def test_a_network_of_one_output_has_no_map_and_no_features(seed_network):
+    found = answers(seed_network, np.zeros((2, 150, 150, 1), np.uint8))
+    assert (found.maps, found.features) == (None, None)
+    assert not has_map(seed_network)
+
+
+def test_lite0_begins_with_imagenet_weights(monkeypatch):
+    """And says where they come from: without the package it does not start at random."""
+    loaded = []
+    monkeypatch.setattr("bonefx_train.networks.weights_path", lambda: "the package's file")
+    monkeypatch.setattr(
+        "bonefx_train.networks.load_imagenet", lambda network, path: loaded.append(path)
+    )
+    assert has_map(build("lite0", spec=SPECS["area-letterbox"], seed=1))
+    assert loaded == ["the package's file"]
 
 
 @pytest.mark.parametrize("activation", ["relu", "softmax", None])

@@ -1,4 +1,7 @@
-"""The command bonefx-train. Exit codes: 0 done, 2 wrong command line, 3 unfit data or settings."""
+"""The command bonefx-train.
+
+Exit codes: 0 done, 1 audit found leaks or contradictions, 2 wrong command line, 3 unfit data.
+"""
 
 import logging
 import os
@@ -12,6 +15,8 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.errors import BonefxError, UsageError
 
+EXIT_FOUND: Final = 1
+"""The audit is written and says that the data must be mended, as a linter's 1 does."""
 EXIT_USAGE: Final = 2
 """The command line asks for something that is not there or not possible."""
 EXIT_DATA: Final = 3
@@ -22,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help=f"Fit and evaluate networks on labelled radiographs. {NOTICE}",
+    help=f"Audit, split, fit and evaluate on labelled radiographs. {NOTICE}",
 )
 
 
@@ -36,15 +41,28 @@ def fit(
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder of the run; made here.")],
-    network: Annotated[str, typer.Option(help="Name of the network.")] = "seed",
+    network: Annotated[str, typer.Option(help="seed (the original's) or lite0.")] = "seed",
     spec: Annotated[
-        str, typer.Option(help="Preprocessing: seed, seed-letterbox, area, area-letterbox.")
-    ] = "seed",
-    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 30,
+        str | None,
+        typer.Option(
+            help="Preprocessing: seed, seed-letterbox, area, area-letterbox, stretch-letterbox; "
+            "by itself what suits the network."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most; by itself what suits the network.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Films per step.")] = 32,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better tune AUC before the fit ends.")
     ] = 8,
+    views: Annotated[
+        int, typer.Option(min=1, help="Views per epoch, for networks fitted on views (lite0).")
+    ] = 8000,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="CSV of fracture boxes; boxes.csv beside the films is found by itself."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Splits, weights, dropout, order.")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
 ) -> None:
@@ -62,6 +80,8 @@ def fit(
             batch_size=batch_size,
             patience=patience,
             resume=resume,
+            views_per_epoch=views,
+            boxes=boxes,
         )
 
 
@@ -94,6 +114,56 @@ def evaluate(
         )
     sys.stdout.write(evaluation.to_markdown())
     sys.stderr.write(f"JSON and figures are in {run / EVALUATION_FOLDER}\n")
+
+
+@app.command()
+def audit(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Manifest CSV, or a folder with manifest.csv or with one folder per class."
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New folder for audit.md, audit.json and contact sheets of suspects."),
+    ] = None,
+) -> None:
+    """Look for copies, leaks across splits, contradictory labels, damaged files and shortcuts.
+
+    Markdown on standard output. Exit code 1 for leaks or contradictory labels.
+    """
+    from bonefx_train.audit_workflow import audit_data
+
+    with _told_errors():
+        found, markdown = audit_data(data, out=out)
+    sys.stdout.write(markdown)
+    if not found.is_clean:
+        raise typer.Exit(EXIT_FOUND)
+
+
+@app.command()
+def split(
+    data: Annotated[Path, typer.Argument(help="As for audit.")],
+    *,
+    out: Annotated[
+        Path, typer.Option(help="New manifest CSV, in the folder of the films or above it.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Order of groups of equal size.")] = 1,
+    shares: Annotated[
+        str, typer.Option(help="Of train, tune and test, within each class.")
+    ] = "0.7,0.15,0.15",
+) -> None:
+    """Divide films into train, tune and test so that no patient and no copy is on two sides.
+
+    Groups are the given ones, joined where the audit finds copies or name families.
+    """
+    from bonefx_train.audit_workflow import parse_shares, split_data
+
+    with _told_errors():
+        split_data(data, out=out, seed=seed, shares=parse_shares(shares))
+    sys.stderr.write(f"fit it with: bonefx-train fit {out} --out RUN\n")
 
 
 @contextmanager

@@ -7,22 +7,30 @@ import keras
 from bonefx_edge.errors import DataError, UsageError
 from bonefx_edge.preprocess import InputSpec
 
+from bonefx_train.imagenet import load_imagenet, weights_path
+from bonefx_train.lite0 import FEATURES_NAME, MAP_NAME, SCORE_NAME, lite0
+
+LOGIT_NAME: Final = "logit"
+"""Of the output that `logits_model` gives in place of the score."""
 SEED_FILTERS: Final = 32
 SEED_DROPOUT: Final = 0.2
 """Share of the pooled features set to 0 while fitting."""
 
 
 def build(name: str, *, spec: InputSpec, seed: int) -> keras.Model:
-    """Return a fresh, compiled network; y = 1 means not broken.
+    """Return a fresh network; y = 1 means not broken.
 
     Reads float32 (n, spec.height, spec.width, 1) in [0, 1] and gives (n, 1), the score of "not
-    broken" in [0, 1]. Sets the global random seed of Keras, NumPy and Python, so that weights
-    and dropout depend on `seed` alone.
+    broken" in [0, 1]; `lite0` gives it beside a map, see `lite0.lite0`. `seed` is compiled.
+    Sets the global random seed of Keras, NumPy and Python, so that weights and dropout depend on
+    `seed` alone.
 
     Raises
     ------
     UsageError
         For a name that is not in `NETWORKS`.
+    DataError
+        If the ImageNet weights that `lite0` begins with are not installed.
     """
     if name not in NETWORKS:
         msg = f"network: expected one of {', '.join(NETWORKS)}, got {name!r}; choose one of these"
@@ -48,21 +56,36 @@ def _seed(spec: InputSpec) -> keras.Model:
     return keras_model
 
 
-NETWORKS: Final[dict[str, Callable[[InputSpec], keras.Model]]] = {"seed": _seed}
+def _lite0(spec: InputSpec) -> keras.Model:
+    """Return EfficientNet-Lite0 with ImageNet weights; the two last layers are random."""
+    keras_model = lite0(spec)
+    load_imagenet(keras_model, weights_path())
+    return keras_model
+
+
+NETWORKS: Final[dict[str, Callable[[InputSpec], keras.Model]]] = {"seed": _seed, "lite0": _lite0}
+
+
+def has_map(keras_model: keras.Model) -> bool:
+    """Return whether the network says where, too: outputs `score` and `map`, and features."""
+    return len(keras_model.outputs) > 1
 
 
 def logits_model(keras_model: keras.Model) -> keras.Model:
-    """Return the network without its last sigmoid, (n, 1): the logit of "not broken".
+    """Return the network without its last sigmoid, outputs by name.
 
-    The layers before the last are shared, the last one's weights are copied. Nothing is lost to
-    a saturated sigmoid, in float or in int8 (pitfall 30).
+    `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
+    as it is, and `features`, (n, channels): what its score is made of. The layers before the last
+    are shared, the last one's weights are copied. Nothing is lost to a saturated sigmoid, in
+    float or in int8 (pitfall 30).
 
     Raises
     ------
     DataError
-        If the last layer is not a Dense layer of one unit with a sigmoid.
+        If the score does not come from a Dense layer of one unit with a sigmoid.
     """
-    last = keras_model.layers[-1]
+    mapped = has_map(keras_model)
+    last = keras_model.get_layer(SCORE_NAME) if mapped else keras_model.layers[-1]
     is_dense = isinstance(last, keras.layers.Dense)
     if not is_dense or last.units != 1 or last.activation is not keras.activations.sigmoid:
         msg = (
@@ -71,6 +94,10 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
         )
         raise DataError(msg)
     head = keras.layers.Dense(1, name=f"{last.name}_logit")
-    without_sigmoid = keras.Model(keras_model.inputs, head(last.input), name=keras_model.name)
+    outputs = {LOGIT_NAME: head(last.input)}
+    if mapped:
+        outputs[MAP_NAME] = keras_model.output[MAP_NAME]
+        outputs[FEATURES_NAME] = last.input  # dropout lets them through as they are
+    without_sigmoid = keras.Model(keras_model.inputs, outputs, name=keras_model.name)
     head.set_weights(last.get_weights())
     return without_sigmoid

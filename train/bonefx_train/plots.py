@@ -21,8 +21,8 @@ ORANGE: Final = "#c8590a"
 GRAY: Final = "#777777"
 
 
-def write_curves(path: Path, history: Sequence["Epoch"], *, best: int) -> None:
-    """Write loss and tune AUC by epoch; `best` is the index of the epoch that was kept."""
+def write_curves(path: Path, history: Sequence["Epoch"], *, kept: int) -> None:
+    """Write loss and tune AUC by epoch; `kept` is the index of the epoch that was kept."""
     figure, (losses, aucs) = _figure("Fit", panels=2)
     epochs = range(1, len(history) + 1)
     losses.plot(
@@ -33,7 +33,7 @@ def write_curves(path: Path, history: Sequence["Epoch"], *, best: int) -> None:
     aucs.plot(epochs, [e.tune_auc for e in history], "s-", color=ORANGE, label="tune AUC")
     aucs.set(xlabel="epoch", ylabel="AUC")
     for axes in (losses, aucs):
-        axes.axvline(best + 1, color=GRAY, linestyle="--", label=f"kept: epoch {best + 1}")
+        axes.axvline(kept + 1, color=GRAY, linestyle="--", label=f"kept: epoch {kept + 1}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _write(figure, path)
 

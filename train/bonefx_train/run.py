@@ -42,7 +42,7 @@ class FitSettings:
     batch_size: int
     """Films per step of the optimizer."""
     patience: int
-    """Epochs without a better tune AUC after which the fit ends."""
+    """Epochs without a better tune AUC after which the fit ends; for recipes that keep the best."""
     data_root: str
     """Folder of the films, absolute; may be overridden on another machine."""
     data_name: str
@@ -51,6 +51,10 @@ class FitSettings:
     """Of split.csv: films, labels, groups and splits."""
     software: str
     """Versions that fitted it."""
+    views_per_epoch: int = 0
+    """Views per epoch where the network is fitted on views of films; 0 where on whole films."""
+    boxes_sha256: str = ""
+    """Of the file that says where the fractures are; "" where there is none."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience) < 1:
@@ -135,7 +139,7 @@ class Run:
         return tuple(sample for sample in self.samples if sample.split == split)
 
     def keras_model(self) -> "keras.Model":
-        """Return the network of the best epoch on tune, see `fit.best_epoch`.
+        """Return the network of the epoch that was kept, see `fit.kept_epoch`; not compiled.
 
         Raises
         ------
@@ -152,4 +156,4 @@ class Run:
             # Keras says "file not found" of it.
             msg = f"{path}: expected a network as Keras saves it, got a damaged file; fit again"
             raise DataError(msg)
-        return keras.models.load_model(path)
+        return keras.models.load_model(path, compile=False)

@@ -1,17 +1,55 @@
 """Logits and probabilities of many films from a Keras network."""
 
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
 from bonefx_edge.decision import sigmoid
+from bonefx_edge.reading import Answers
 from numpy.typing import NDArray
 
-from bonefx_train.networks import logits_model
+from bonefx_train.lite0 import FEATURES_NAME, MAP_NAME
+from bonefx_train.networks import LOGIT_NAME, logits_model
 from bonefx_train.pixels import to_network_range
+from bonefx_train.progress import track
 
 BATCH_SIZE: Final = 64
 """Films per call; bounds memory, changes nothing else."""
+
+
+def answers(
+    keras_model: keras.Model,
+    x: NDArray[np.float32] | NDArray[np.uint8],
+    *,
+    label: str = "scoring",
+    progress: bool = False,
+) -> Answers:
+    """Return logit, map and pooled features of each view; the last two where there is a map.
+
+    Parameters
+    ----------
+    keras_model
+        Its score ends in a sigmoid; it is taken off.
+    x
+        (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255].
+    label, progress
+        Of the progress bar, and whether it is shown.
+    """
+    without_sigmoid = logits_model(keras_model)
+    starts = range(0, len(x), BATCH_SIZE)
+    parts = [
+        without_sigmoid.predict_on_batch(to_network_range(x[start : start + BATCH_SIZE]))
+        for start in track(starts, label=label, show=progress)
+    ]
+    joined: dict[str, NDArray[Any]] = {
+        name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
+    }
+    maps = joined.get(MAP_NAME)
+    return Answers(
+        logits=joined[LOGIT_NAME].ravel(),
+        maps=None if maps is None else maps[..., 0],
+        features=joined.get(FEATURES_NAME),
+    )
 
 
 def logits(
@@ -22,18 +60,11 @@ def logits(
     Parameters
     ----------
     keras_model
-        Ends in a sigmoid; it is taken off.
+        Its score ends in a sigmoid; it is taken off.
     x
-        (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255].
+        (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255]; n >= 1.
     """
-    without_sigmoid = logits_model(keras_model)
-    parts = [
-        np.asarray(
-            without_sigmoid.predict_on_batch(to_network_range(x[start : start + BATCH_SIZE]))
-        )
-        for start in range(0, len(x), BATCH_SIZE)
-    ]
-    return np.concatenate(parts).ravel().astype(np.float64)
+    return answers(keras_model, x).logits.astype(np.float64)
 
 
 def p_fracture(logit: NDArray[np.float64], *, temperature: float) -> NDArray[np.float64]:

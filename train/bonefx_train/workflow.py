@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from bonefx_edge import __version__
@@ -17,6 +17,7 @@ from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import UsageError
 
 from bonefx_train import run as files
+from bonefx_train.boxes import BOXES_NAME, read_boxes
 from bonefx_train.dataset import (
     MANIFEST_NAME,
     Dataset,
@@ -34,12 +35,26 @@ from bonefx_train.sample import SPLITS
 from bonefx_train.scores import logits, p_fracture
 from bonefx_train.temperature import fit_temperature
 
+if TYPE_CHECKING:
+    from bonefx_train.recipes import Recipe
+
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE_ON_RESUME: Final = frozenset(
-    {"epochs", "patience", "data_root", "data_name", "software"}
-)
-"""Settings that do not decide what the epochs behind us did."""
+
+class Suiting(NamedTuple):
+    """What a network is fitted with where nobody says otherwise."""
+
+    spec: str
+    epochs: int
+
+
+SUITING: Final = {"seed": Suiting("seed", 30), "lite0": Suiting("stretch-letterbox", 24)}
+VIEW_NETWORKS: Final = frozenset({"lite0"})
+"""Networks that are fitted on views of films; the others on whole films."""
+DEFAULT_VIEWS: Final = 8000
+"""Views per epoch: three minutes on two cores."""
+MAY_CHANGE_ON_RESUME: Final = frozenset({"patience", "data_root", "data_name", "software"})
+"""Settings that do not decide what the epochs behind us did, beside `epochs` of films recipes."""
 
 
 def fit_run(
@@ -47,12 +62,14 @@ def fit_run(
     *,
     out: Path,
     network: str,
-    spec: str,
+    spec: str | None,
     seed: int,
-    epochs: int,
+    epochs: int | None,
     batch_size: int,
     patience: int,
     resume: bool,
+    views_per_epoch: int = DEFAULT_VIEWS,
+    boxes: Path | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
 
@@ -69,22 +86,37 @@ def fit_run(
         raise UsageError(msg)
     dataset = load_dataset(data, seed=seed)
     table = split_csv(dataset.samples)
+    on_views = network in VIEW_NETWORKS
+    boxes = _find_boxes(boxes, dataset.root) if on_views else None
     settings = FitSettings(
         network=network,
-        spec=spec,
+        spec=spec or SUITING.get(network, SUITING["seed"]).spec,
         seed=seed,
-        epochs=epochs,
+        epochs=epochs or SUITING.get(network, SUITING["seed"]).epochs,
         batch_size=batch_size,
         patience=patience,
         data_root=str(dataset.root),
         data_name=dataset.root.name,
         data_sha256=hashlib.sha256(table.encode()).hexdigest(),
         software=_software(),
+        views_per_epoch=views_per_epoch if on_views else 0,
+        boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
     )
     if exists:
         _check_resumable(Run.open(out).settings, settings, out=out)
-    _fit(dataset, table=table, settings=settings, out=out)
+    _fit(dataset, table=table, settings=settings, out=out, boxes=boxes)
     return Run.open(out)
+
+
+def _find_boxes(given: Path | None, root: Path) -> Path | None:
+    """Return the file of boxes: the one given, else boxes.csv beside the films, if it is there."""
+    path = given or root / BOXES_NAME
+    if path.is_file():
+        return path
+    if given:
+        msg = f"{given}: expected a CSV of boxes, got no file there"
+        raise UsageError(msg)
+    return None
 
 
 def _check_out(out: Path, *, data: Path) -> None:
@@ -98,10 +130,12 @@ def _check_out(out: Path, *, data: Path) -> None:
         raise UsageError(msg)
 
 
-def _fit(dataset: Dataset, *, table: str, settings: FitSettings, out: Path) -> None:
+def _fit(
+    dataset: Dataset, *, table: str, settings: FitSettings, out: Path, boxes: Path | None
+) -> None:
     """Write the whole run folder: settings and films first, then network, history and curves."""
     from bonefx_train import networks
-    from bonefx_train.fit import best_epoch, fit, write_text
+    from bonefx_train.fit import fit, kept_epoch, write_text
 
     fresh = networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -112,11 +146,28 @@ def _fit(dataset: Dataset, *, table: str, settings: FitSettings, out: Path) -> N
         logger.info("settings %s", settings.to_json())
         write_text(out / files.SPLIT_NAME, table)
         write_text(out / files.SETTINGS_NAME, settings.to_json())
-        train = load_pixels(dataset.of("train"), spec=settings.input_spec)
+        recipe, refused = _recipe(dataset, settings, boxes=boxes)
         tune = load_pixels(dataset.of("tune"), spec=settings.input_spec)
-        _write_refused(out / files.REFUSED_NAME, train.refused + tune.refused)
-        history = fit(train=train, tune=tune, settings=settings, run_dir=out)
-        write_curves(out / files.CURVES_NAME, history, best=best_epoch(history))
+        _write_refused(out / files.REFUSED_NAME, (*refused, *tune.refused))
+        history = fit(recipe=recipe, tune=tune, settings=settings, run_dir=out)
+        write_curves(out / files.CURVES_NAME, history, kept=kept_epoch(history, recipe))
+
+
+def _recipe(
+    dataset: Dataset, settings: FitSettings, *, boxes: Path | None
+) -> tuple["Recipe", Sequence[tuple[str, str]]]:
+    """Return the recipe of the network with its train films, and the films that were refused."""
+    from bonefx_train.films import load_films
+    from bonefx_train.recipes import FilmsRecipe
+    from bonefx_train.views_recipe import ViewsRecipe
+
+    if settings.network in VIEW_NETWORKS:
+        found = read_boxes(boxes) if boxes else {}
+        logger.info("boxes: %d films have some (%s)", len(found), boxes or "no file")
+        films, refused = load_films(dataset.of("train"), boxes=found)
+        return ViewsRecipe(films, settings), refused
+    train = load_pixels(dataset.of("train"), spec=settings.input_spec)
+    return FilmsRecipe(train, settings), train.refused
 
 
 @contextmanager
@@ -137,11 +188,11 @@ def _logged_to(path: Path) -> Iterator[None]:
 
 
 def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> None:
+    may_change = MAY_CHANGE_ON_RESUME | (set() if now.views_per_epoch else {"epochs"})
     differing = [
         f"{field.name} {getattr(before, field.name)!r} (now {getattr(now, field.name)!r})"
         for field in dataclasses.fields(FitSettings)
-        if field.name not in MAY_CHANGE_ON_RESUME
-        and getattr(before, field.name) != getattr(now, field.name)
+        if field.name not in may_change and getattr(before, field.name) != getattr(now, field.name)
     ]
     if differing:
         msg = (

@@ -1,0 +1,126 @@
+"""Fit Lite0 on views of films: ImageNet weights, AdamW, one cosine, a map beside the score."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from bonefx_train import networks
+from bonefx_train.lite0 import MAP_NAME, SCORE_NAME
+from bonefx_train.pixels import to_network_range
+from bonefx_train.progress import track
+from bonefx_train.recipes import seed_dropout
+from bonefx_train.run import FitSettings
+from bonefx_train.views import Batch, Film, ViewSampler
+
+PEAK_RATE: Final = 1e-3
+"""Highest learning rate, after the warm-up."""
+LAST_RATE_SHARE: Final = 0.01
+"""Of the peak, at the last step: the network is at rest then, and the last epoch is the one."""
+WARM_UP_STEPS: Final = 300
+"""Steps of rising learning rate: the two new layers must not tear down the pretrained ones."""
+WEIGHT_DECAY: Final = 0.02
+LABEL_SMOOTHING: Final = 0.05
+"""Readers disagree on more than that share of subtle fractures."""
+CELL_WEIGHT: Final = 3.0
+"""Of a cell with fracture against one without: 1 in 13 has one."""
+FROZEN_UP_TO: Final = "block2_project_norm"
+"""Layers up to this one keep ImageNet's edges and textures; a third of the time is saved."""
+BATCHES_AHEAD: Final = 4
+"""Drawn while the network works; each takes 3 MB."""
+
+
+class ViewsRecipe:
+    """Views drawn anew at every step; see `views` and `augment`."""
+
+    keeps_last = True
+
+    def __init__(self, films: list[Film], settings: FitSettings) -> None:
+        self._sampler = ViewSampler(films, spec=settings.input_spec)
+        self._settings = settings
+        self._steps = math.ceil(settings.views_per_epoch / settings.batch_size)
+
+    def build(self) -> keras.Model:
+        """Return a compiled network with ImageNet weights; the rest hangs on the seed."""
+        keras_model = networks.build(
+            self._settings.network, spec=self._settings.input_spec, seed=self._settings.seed
+        )
+        for layer in keras_model.layers:
+            layer.trainable = False
+            if layer.name == FROZEN_UP_TO:
+                break
+        keras_model.compile(
+            optimizer=keras.optimizers.AdamW(PEAK_RATE, weight_decay=WEIGHT_DECAY),
+            loss={
+                SCORE_NAME: keras.losses.BinaryCrossentropy(label_smoothing=LABEL_SMOOTHING),
+                MAP_NAME: map_loss,
+            },
+            metrics={SCORE_NAME: ["accuracy"]},
+        )
+        return keras_model
+
+    def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
+        """Return loss (score and map) and accuracy of the score over the views of the epoch."""
+        settings = self._settings
+        seed_dropout(keras_model, np.random.default_rng([settings.seed, number]))
+        totals = np.zeros(2)  # loss, accuracy
+        batches = _ahead(lambda step: self._draw(number, step), count=self._steps)
+        label = f"epoch {number}/{settings.epochs}"
+        for step in track(range(self._steps), label=label):
+            batch = next(batches)
+            done = (number - 1) * self._steps + step
+            keras_model.optimizer.learning_rate.assign(
+                learning_rate(done, of=settings.epochs * self._steps)
+            )
+            y = batch.class_index[:, np.newaxis].astype(np.float32)
+            logs = keras_model.train_on_batch(
+                to_network_range(batch.x),
+                {SCORE_NAME: y, MAP_NAME: batch.cells},
+                sample_weight={SCORE_NAME: np.ones(len(y)), MAP_NAME: batch.cells_known},
+                return_dict=True,
+            )
+            totals += [float(logs["loss"]), float(logs[f"{SCORE_NAME}_accuracy"])]
+        loss, accuracy = totals / self._steps
+        return float(loss), float(accuracy)
+
+    def _draw(self, number: int, step: int) -> Batch:
+        rng = np.random.default_rng([self._settings.seed, number, step])
+        return self._sampler.draw(rng, n=self._settings.batch_size)
+
+
+def learning_rate(step: int, *, of: int) -> float:
+    """Return the learning rate of a step: a linear rise, then half a cosine down to 1 %."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / of))
+    rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+    return PEAK_RATE * rise * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
+
+
+@keras.saving.register_keras_serializable("bonefx")  # type: ignore[untyped-decorator]
+def map_loss(cells: Any, logit: Any) -> Any:
+    """Return the mean binary cross-entropy of each view's cells, nats, (n,).
+
+    Parameters
+    ----------
+    cells
+        (n, rows, columns, 1), in [0, 1], see `view_geometry.cells_of`; weighted `CELL_WEIGHT`.
+    logit
+        The same shape; positive = fracture.
+    """
+    with_fracture = CELL_WEIGHT * cells * keras.ops.softplus(-logit)
+    per_cell = with_fracture + (1 - cells) * keras.ops.softplus(logit)
+    return keras.ops.mean(per_cell, axis=(1, 2, 3))
+
+
+def _ahead(make: Callable[[int], Batch], *, count: int) -> Iterator[Batch]:
+    """Yield make(0) to make(count - 1), made in a second thread while the caller works."""
+    with ThreadPoolExecutor(1) as pool:
+        queue: deque[Future[Batch]] = deque()
+        for step in range(count + BATCHES_AHEAD):
+            if step < count:
+                queue.append(pool.submit(make, step))
+            if step >= BATCHES_AHEAD:
+                yield queue.popleft().result()
