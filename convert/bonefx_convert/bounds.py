@@ -18,6 +18,10 @@ class Bounds:
     float32_logit: float = 1e-3
     """Largest |logit difference|: same numbers summed in another order; 180,000 float32 products
     of size 1 err by about 1e-4."""
+    float16_steps: float = 2.0
+    """Largest |logit difference|, in 1/256 of the Keras logit range. A weight of 11 bits is off by
+    1/8 of what an int8 weight is: an eighth of `dynamic_steps` is 1, and as much again for
+    interpreters that also add in float16."""
     dynamic_steps: float = 8.0
     """Largest |logit difference|, in 1/256 of the Keras logit range. See `int8_steps`."""
     int8_steps: float = 8.0
@@ -25,6 +29,14 @@ class Bounds:
     in output steps. Half a step is the
     output's own rounding; each layer before adds rounding of its own, 6 steps measured on a deep
     network between two interpreters alone. Beyond 8 (3 % of the range) it is no rounding."""
+    view_median_steps: float = 2.0
+    """Median |difference| of one output (logit, map, features) over all views and elements, in its
+    own steps, for int8 and dynamic kinds. Every layer's rounding (0.3 steps, standard deviation)
+    adds up over the 50 layers of Lite0 as 0.3 * sqrt(50) = 2; the median of that is 1.4."""
+    view_max_steps: float = 32.0
+    """Largest such difference: an eighth of the range, on 100,000 and more numbers. It shows an
+    output taken for another or a scale read wrongly, which miss by the whole range. For float16,
+    an eighth of both, as `float16_steps` says."""
     saturated: float = 0.05
     """Share of films on the two end steps of the output, where films are tied that the original
     tells apart. The ends are the extremes of train: 2 / (films of train + 1) of other films lie

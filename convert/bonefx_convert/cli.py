@@ -57,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help=(
-        "Convert a run to float32, dynamic-range and full-int8 model files, each held against its "
+        "Convert a run to float, dynamic-range and full-int8 model files, each held against its "
         f"Keras original. `bonefx-convert RUN --out DIR` is short for `from-run`. {NOTICE}"
     ),
 )
@@ -93,6 +93,16 @@ def convert(
             help="Python of another environment with bonefx and another interpreter; repeatable.",
         ),
     ] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND,...",
+            help=(
+                "Of float32, float16, dynamic, int8; default: float32,dynamic,int8 for a network "
+                "without a map, float16,dynamic,int8 for one with a map."
+            ),
+        ),
+    ] = None,
     bound: BoundList = None,
 ) -> None:
     """Convert a run; write nothing if parity fails. The report goes to standard output."""
@@ -101,6 +111,7 @@ def convert(
 
         bounds = parse_bounds(bound or [])
         opened = _open_run(run, data)
+        from bonefx_convert.tensors import parse_kinds
         from bonefx_convert.workflow import Options, convert_run
 
         settings = opened.settings
@@ -111,6 +122,7 @@ def convert(
             training_data=training_data or settings.data_name,
             pythons=tuple(prove_with or []),
             bounds=bounds,
+            kinds=parse_kinds(kinds),
         )
         report = convert_run(opened, options=options)
     sys.stdout.write(report.to_markdown())
@@ -132,7 +144,7 @@ def parity(
 
         bounds = parse_bounds(bound or [])
         opened = _open_run(keras, data)
-        from bonefx_convert.workflow import check_models
+        from bonefx_convert.checking import check_models
 
         report = check_models(models, run=opened, split=split, bounds=bounds)
         sys.stdout.write(report.to_json() if as_json else report.to_markdown())

@@ -1,14 +1,16 @@
-"""From a fitted Keras network to its three .tflite forms, on the logit."""
+"""From a fitted Keras network to its .tflite forms, on the logit."""
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from bonefx_train.lite0 import FEATURES_NAME
 from bonefx_train.networks import logits_model
 from numpy.typing import NDArray
 
+from bonefx_convert.projection import Projection
 from bonefx_convert.tensors import Kind, check_kind
 
 if TYPE_CHECKING:
@@ -18,39 +20,54 @@ logger = logging.getLogger(__name__)
 
 
 def convert(
-    keras_model: "keras.Model", *, representative: NDArray[np.float32]
+    keras_model: "keras.Model",
+    *,
+    representative: NDArray[np.float32],
+    kinds: Sequence[Kind],
+    projection: Projection | None = None,
 ) -> dict[Kind, bytes]:
     """Return the .tflite bytes of each kind; each is proved to be of its kind.
 
     Parameters
     ----------
     keras_model
-        Ends in Dense(1, sigmoid). The sigmoid is taken off: in int8 it ends at 0.996 and ties
-        every film beyond (pitfall 30).
+        Its score comes from Dense(1, sigmoid). The sigmoid is taken off: in int8 it ends at 0.996
+        and ties every film beyond (pitfall 30).
     representative
         (n, height, width, 1), float32, [0, 1]; gives full-int8 its activation ranges.
+    kinds
+        Which are wanted.
+    projection
+        Of the features; needed by a network with a map, and by no other.
 
     Raises
     ------
     ParityError
         If a converted network holds a number format that its kind must not have.
     """
-    logit_model = _one_film(keras_model)
-    flatbuffers = {kind: _convert(logit_model, kind, representative) for kind in Kind}
+    logit_model = _one_film(keras_model, projection)
+    flatbuffers = {kind: _convert(logit_model, kind, representative) for kind in kinds}
     for kind, flatbuffer in flatbuffers.items():
         check_kind(flatbuffer, kind=kind)
         logger.info("%s: %d bytes", kind, len(flatbuffer))
     return flatbuffers
 
 
-def _one_film(keras_model: "keras.Model") -> "keras.Model":
-    """Return the network that gives the logit of exactly one film."""
+def _one_film(keras_model: "keras.Model", projection: Projection | None = None) -> "keras.Model":
+    """Return the network that gives logit, map and projected features of exactly one film."""
     import keras
 
-    logit = logits_model(keras_model)
+    bare = logits_model(keras_model)
     # An open batch size leaves SHAPE, STRIDED_SLICE and PACK operators in the .tflite.
     film = keras.Input(batch_shape=(1, *keras_model.input_shape[1:]), name="film")
-    return keras.Model(film, logit(film))
+    outputs = dict(bare(film))
+    if projection is None:
+        outputs.pop(FEATURES_NAME, None)
+    else:
+        whiten = keras.layers.Dense(len(projection.bias), name="whitened")
+        outputs[FEATURES_NAME] = whiten(outputs[FEATURES_NAME])
+        whiten.set_weights([projection.kernel, projection.bias])
+    return keras.Model(film, outputs)
 
 
 def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.float32]) -> bytes:
@@ -64,6 +81,8 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
     converter = tf.lite.TFLiteConverter.from_keras_model(logit_model)
     if kind is not Kind.FLOAT32:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind is Kind.FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
     if kind is Kind.INT8:
         converter.representative_dataset = lambda: _one_by_one(representative)
         # Only these: with TFLITE_BUILTINS beside it, float operators come in silently.

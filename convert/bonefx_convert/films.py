@@ -2,10 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from bonefx_edge.decision import Decision, OperatingPoint, decide, sigmoid
+from bonefx_edge.reading import WHOLE
 from bonefx_train import scores
 from bonefx_train.metrics import wilson
 from bonefx_train.operating_points import choose_operating_points
@@ -18,19 +18,21 @@ class Scored:
     """One network's answers to n films."""
 
     kind: str
-    """keras, float32, dynamic or int8."""
+    """keras, float32, float16, dynamic or int8."""
     logit: NDArray[np.float64]
     """(n,), of "not broken"."""
     temperature: float
     """> 0; divides the logit."""
     operating_point: OperatingPoint
     """The network's default one."""
+    reading: str = WHOLE
+    """Name of the reading that these logits come from."""
     lowest: float = -np.inf
     """Least logit the output can hold; -inf for float."""
     highest: float = np.inf
     """Largest logit the output can hold; inf for float."""
     step: float = 0.0
-    """Logit per output step; 0 for float."""
+    """Logit per output step, of all outputs of the reading at once; 0 for float."""
 
     @property
     def p_fracture(self) -> NDArray[np.float64]:
@@ -107,12 +109,3 @@ def _widen(
 def _log_odds(p: float) -> float:
     with np.errstate(divide="ignore"):
         return float(np.log(p) - np.log1p(-p))
-
-
-def output_range(output: Any) -> dict[str, float]:
-    """Return lowest, highest and step of an output `TensorInfo`, as fields of `Scored`."""
-    if output.scale == 0.0:
-        return {}
-    limits = np.iinfo(output.dtype)
-    low, high = (output.scale * (end - output.zero_point) for end in (limits.min, limits.max))
-    return {"lowest": float(low), "highest": float(high), "step": float(output.scale)}

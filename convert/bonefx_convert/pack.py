@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.decision import NOT_BROKEN, OperatingPoint
 from bonefx_edge.errors import ParityError
 from bonefx_edge.gate import GateSpec
 from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.manifest import FORMAT_VERSION, Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.manifest import FORMAT_VERSION, Manifest, Provenance
 from bonefx_edge.model_file import ModelFile, check_tensors, write_model_file
+from bonefx_train.closer_look import Views
 from bonefx_train.evaluate import evaluate
 from bonefx_train.pixels import Pixels
 from bonefx_train.run import FitSettings
 from numpy.typing import NDArray
 
+from bonefx_convert.candidates import Candidate
 from bonefx_convert.films import Scored
 from bonefx_convert.tensors import Kind
 
@@ -35,21 +36,8 @@ REPORT_SUFFIXES: Final = (".json", ".md")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A converted network before it is a model file."""
-
-    kind: Kind
-    flatbuffer: bytes
-    scored: Scored
-    """On tune, with the interpreter of this process."""
-    points: tuple[OperatingPoint, ...]
-    """Chosen on those scores; the first is the default."""
-    runtimes: tuple[ProvedRuntime, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the three manifests of a run share."""
+    """What the manifests of a run share."""
 
     settings: FitSettings
     name: str
@@ -58,9 +46,10 @@ class Facts:
     n_train: int
     representative_sha256: str
     gate: GateSpec
+    """Without distance limit: that is each network's own."""
 
 
-def build_manifest(candidate: Candidate, *, tune: Pixels, facts: Facts) -> Manifest:
+def build_manifest(candidate: Candidate, *, tune: Views, facts: Facts) -> Manifest:
     """Return the manifest of one candidate, with its figures on tune."""
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -69,11 +58,10 @@ def build_manifest(candidate: Candidate, *, tune: Pixels, facts: Facts) -> Manif
         kind=candidate.kind.value,
         flatbuffer_sha256=hashlib.sha256(candidate.flatbuffer).hexdigest(),
         input=facts.settings.input_spec,
-        output=OutputSpec(index=0, quantity="logit", high_means_class=NOT_BROKEN),
-        temperature=candidate.scored.temperature,
+        output=candidate.output,
         labels=LABELS,
-        operating_points=candidate.points,
-        gate=facts.gate,
+        readings=candidate.network.readings,
+        gate=dataclasses.replace(facts.gate, distance_limit=candidate.distance_limit),
         runtimes=candidate.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -84,7 +72,7 @@ def build_manifest(candidate: Candidate, *, tune: Pixels, facts: Facts) -> Manif
                 facts.representative_sha256 if candidate.kind is Kind.INT8 else ""
             ),
             settings=_shareable(facts.settings),
-            metrics=_metrics(candidate.scored, tune),
+            metrics=_metrics(candidate.network.score(tune)[0], tune.films),
             converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
         ),
     )
@@ -134,18 +122,18 @@ def check_written(
     Raises
     ------
     ParityError
-        If a logit differs at all: it is the same interpreter on the same network.
+        If a number differs at all: it is the same interpreter on the same network.
     """
     model = ModelFile.read(path)
     opened = open_interpreter(model.flatbuffer)
-    check_tensors(model.manifest, input_=opened.input, output=opened.output)
-    written, converted = opened.logits(x), open_interpreter(flatbuffer).logits(x)
-    if not np.array_equal(written, converted):
-        msg = (
-            f"{path.name}: expected the logits of the converted network, got a difference of "
-            f"{np.abs(written - converted).max():.3g}; this is a bug, report it"
-        )
-        raise ParityError(msg)
+    check_tensors(model.manifest, input_=opened.input, outputs=opened.outputs)
+    for written, converted in zip(opened.run(x), open_interpreter(flatbuffer).run(x), strict=True):
+        if not np.array_equal(written, converted):
+            msg = (
+                f"{path.name}: expected the answers of the converted network, got a difference of "
+                f"{np.abs(written - converted).max():.3g}; this is a bug, report it"
+            )
+            raise ParityError(msg)
 
 
 def write_report(report: "ParityReport", stem: Path) -> None:
@@ -169,7 +157,12 @@ def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:
         figure.name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
         for figure in evaluation.rows[0].figures
     }
-    return {"split": "tune", "operating_point": scored.operating_point.name, "figures": figures}
+    return {
+        "split": "tune",
+        "reading": scored.reading,
+        "operating_point": scored.operating_point.name,
+        "figures": figures,
+    }
 
 
 def _tensorflow_version() -> str:

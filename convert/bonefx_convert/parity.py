@@ -32,6 +32,7 @@ def compare(
     films: Pixels,
     *,
     bounds: Bounds,
+    representable: Floats | None = None,
     runtime_spread: float = 0.0,
     seed: int = 0,
 ) -> KindReport:
@@ -47,6 +48,9 @@ def compare(
         n labelled films with groups.
     bounds
         Stated beforehand.
+    representable
+        (n,), the original's logits as far as the outputs of `converted` can hold them; None clips
+        them to `converted.lowest` and `highest`.
     runtime_spread
         In logit, see `KindReport.runtime_spread`.
     seed
@@ -60,13 +64,17 @@ def compare(
     if films.fractured.all() or not films.fractured.any():
         msg = f"parity: expected films of both classes, got {len(films.x)} of one; choose a split"
         raise DataError(msg)
-    measured = _measure(original, converted, films, runtime_spread=runtime_spread, seed=seed)
+    if representable is None:
+        representable = np.clip(original.logit, converted.lowest, converted.highest)
+    measured = dataclasses.replace(
+        _measure(original, converted, films, seed=seed),
+        logit=_difference(representable, converted.logit),
+        runtime_spread=runtime_spread,
+    )
     return dataclasses.replace(measured, failures=_failures(measured, bounds, films))
 
 
-def _measure(
-    original: Scored, converted: Scored, films: Pixels, *, runtime_spread: float, seed: int
-) -> KindReport:
+def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> KindReport:
     flips = _flips(original, converted, films)
     states = [(a.state, b.state) for a, b in _pairs(original, converted)]
     ends = {State.FRACTURE, State.NO_FRACTURE}
@@ -74,11 +82,11 @@ def _measure(
     hit = int(
         ((converted.logit <= converted.lowest) | (converted.logit >= converted.highest)).sum()
     )
-    representable = np.clip(original.logit, converted.lowest, converted.highest)
     point = converted.operating_point
     return KindReport(
         kind=converted.kind,
-        logit=_difference(representable, converted.logit),
+        reading=converted.reading,
+        logit=_difference(original.logit, converted.logit),
         step=converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS,
         p_fracture=_difference(original.p_fracture, converted.p_fracture),
         saturated=wilson(hit, n),
@@ -90,7 +98,7 @@ def _measure(
         jumps=sum({a, b} == ends for a, b in states),
         flips=flips,
         band=band_width(point, temperature=converted.temperature),
-        runtime_spread=runtime_spread,
+        runtime_spread=0.0,
         failures=(),
     )
 
@@ -183,13 +191,10 @@ def _difference(before: Floats, after: Floats) -> Difference:
 
 def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, ...]:
     """Return a sentence for each bound that is broken. A single film never breaks a share."""
-    steps = bounds.int8_steps if report.kind == "int8" else bounds.dynamic_steps
+    within = _largest_difference(report, bounds)
     n, broken = len(films.x), int(films.fractured.sum())
     at_most = {
-        "logit difference": (
-            report.logit.max,
-            bounds.float32_logit if report.kind == "float32" else steps * report.step,
-        ),
+        "logit difference": (report.logit.max, within),
         "AUC loss": (report.auc.loss, bounds.auc_loss),
         "sensitivity loss": (report.sensitivity.loss, max(bounds.sensitivity_loss, 1 / broken)),
         "specificity loss": (
@@ -199,10 +204,7 @@ def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, .
         "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
         "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
         # The band has been widened to hold it (films.choose_points), so the band is no bound.
-        "spread between interpreters": (
-            report.runtime_spread,
-            bounds.float32_logit if report.kind == "float32" else steps * report.step,
-        ),
+        "spread between interpreters": (report.runtime_spread, within),
         # The lower end of the interval: few films tie by chance, few films prove no mass.
         "share of saturated films, at least": (report.saturated.low, bounds.saturated),
     }
@@ -220,3 +222,16 @@ def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, .
             f"different scores: expected more than {least}, got {report.distinct_scores}"
         )
     return tuple(failures)
+
+
+def _largest_difference(report: KindReport, bounds: Bounds) -> float:
+    """Return the largest |logit difference| that a kind may show."""
+    match report.kind:
+        case "float32":
+            return bounds.float32_logit
+        case "float16":
+            return bounds.float16_steps * report.step
+        case "int8":
+            return bounds.int8_steps * report.step
+        case _:
+            return bounds.dynamic_steps * report.step

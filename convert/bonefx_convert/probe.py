@@ -1,7 +1,7 @@
 """Run a .tflite in this Python's interpreter: the half of `prove` that another environment runs.
 
-Usage: python -P probe.py FOLDER, where FOLDER holds network.tflite and films.npy; writes logits.npy
-and runtime.json there. Imports nothing but NumPy and bonefx_edge: there is no TensorFlow there.
+Usage: python -P probe.py FOLDER, where FOLDER holds network.tflite and films.npy; writes
+outputs.npz and runtime.json there. Imports nothing but NumPy and bonefx_edge: TensorFlow is absent.
 Exit codes: 0 ran, 3 the interpreter cannot run the network (said on standard output: TFLite
 itself writes to standard error).
 """
@@ -19,7 +19,8 @@ from bonefx_edge.interpreter import open_interpreter
 
 NETWORK_NAME: Final = "network.tflite"
 FILMS_NAME: Final = "films.npy"
-LOGITS_NAME: Final = "logits.npy"
+OUTPUTS_NAME: Final = "outputs.npz"
+"""Every output in the order of the network, for every view."""
 RUNTIME_NAME: Final = "runtime.json"
 CANNOT_RUN: Final = 3
 """Exit code; not 1, which a Python without bonefx gives."""
@@ -32,7 +33,7 @@ def main(folder: Path) -> int:
     except InterpreterError as err:
         sys.stdout.write(str(err))
         return CANNOT_RUN
-    np.save(folder / LOGITS_NAME, opened.logits(np.load(folder / FILMS_NAME))[:, 0])
+    np.savez(folder / OUTPUTS_NAME, *opened.run(np.load(folder / FILMS_NAME)))
     runtime = dataclasses.asdict(opened.runtime) | {"machine": platform.machine()}
     (folder / RUNTIME_NAME).write_text(json.dumps(runtime), "utf-8")
     return 0

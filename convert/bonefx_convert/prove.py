@@ -1,5 +1,6 @@
-"""Prove that other interpreters open a .tflite and give the same logits as this process's."""
+"""Prove that other interpreters open a .tflite and read films as this process's does."""
 
+import dataclasses
 import json
 import logging
 import platform
@@ -12,21 +13,30 @@ from typing import Any, Final
 import numpy as np
 from bonefx_edge.errors import UsageError
 from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.manifest import ProvedRuntime
+from bonefx_edge.manifest import OutputSpec, ProvedRuntime
+from bonefx_edge.reading import Answers, Reading
+from bonefx_train.closer_look import Views
 from numpy.typing import NDArray
 
 from bonefx_convert import probe
+from bonefx_convert.answering import answer
+from bonefx_convert.readings import evidence_of, logit_of
 
 logger = logging.getLogger(__name__)
 
 FILMS: Final = 200
 """Films of tune that each interpreter is shown."""
-TIMEOUT_S: Final = 600.0
-"""200 films take seconds; on an emulated machine minutes."""
+TIMEOUT_S: Final = 1800.0
+"""200 films with their tiles take a minute; on an emulated machine twenty."""
 
 
 def prove(
-    flatbuffer: bytes, *, x: NDArray[Any], pythons: Sequence[Path]
+    flatbuffer: bytes,
+    *,
+    views: Views,
+    output: OutputSpec,
+    readings: Sequence[Reading],
+    pythons: Sequence[Path],
 ) -> tuple[ProvedRuntime, ...]:
     """Return the interpreters that ran the network, the one of this process first.
 
@@ -37,8 +47,12 @@ def prove(
     ----------
     flatbuffer
         A .tflite.
-    x
-        (n, height, width, 1), float32 [0, 1] or uint8 [0, 255]; n >= 1.
+    views
+        Of n >= 1 films, with the tiles of every reading.
+    output
+        Which output is what.
+    readings
+        Of the model; the largest difference of any of their logits is what is proved.
     pythons
         Python executables of other environments, with bonefx and another interpreter installed.
 
@@ -48,27 +62,51 @@ def prove(
         If a Python cannot be run or has no bonefx: that proves nothing about the network.
     """
     opened = open_interpreter(flatbuffer)
-    reference = opened.logits(x)[:, 0]
     here = ProvedRuntime(
         name=opened.runtime.name,
         version=opened.runtime.version,
         machine=platform.machine(),
-        films=len(x),
+        films=len(views.films.x),
         max_logit_difference=0.0,
     )
-    others = (_prove_in(python, flatbuffer, x=x, reference=reference) for python in pythons)
-    return (here, *(proved for proved in others if proved is not None))
+
+    def read(answers: Answers) -> NDArray[np.float64]:
+        """Return the logits of all films by all readings."""
+        logits = [logit_of(each, evidence_of(each, views, answers)) for each in readings]
+        return np.concatenate(logits)
+
+    if not pythons:
+        return (here,)
+    reference = read(answer(opened, views.x, output=output, label="proving"))
+    proved = [here]
+    for python in pythons:
+        ran = _run_in(python, flatbuffer, x=views.x)
+        if ran is None:
+            continue
+        outputs, runtime = ran
+        difference = float(np.abs(read(output.answers(outputs)) - reference).max())
+        proved.append(
+            dataclasses.replace(
+                here,
+                name=runtime["name"],
+                version=runtime["version"],
+                machine=runtime["machine"],
+                max_logit_difference=difference,
+            )
+        )
+    return tuple(proved)
 
 
-def choose_films(x: NDArray[Any]) -> NDArray[Any]:
-    """Return at most `FILMS` films, evenly spread over `x`."""
-    chosen: NDArray[Any] = x[np.unique(np.linspace(0, len(x) - 1, FILMS).astype(int))]
-    return chosen
+def choose_films(views: Views) -> Views:
+    """Return the views of at most `FILMS` films, evenly spread over all."""
+    n = len(views.films.x)
+    return views.take(np.unique(np.linspace(0, n - 1, FILMS).astype(int)))
 
 
-def _prove_in(
-    python: Path, flatbuffer: bytes, *, x: NDArray[Any], reference: NDArray[np.float32]
-) -> ProvedRuntime | None:
+def _run_in(
+    python: Path, flatbuffer: bytes, *, x: NDArray[Any]
+) -> tuple[tuple[NDArray[np.float32], ...], dict[str, str]] | None:
+    """Return every output and the runtime (name, version, machine) of another Python."""
     with tempfile.TemporaryDirectory(prefix="bonefx-prove-") as name:
         folder = Path(name)
         (folder / probe.NETWORK_NAME).write_bytes(flatbuffer)
@@ -77,19 +115,14 @@ def _prove_in(
         if message is not None:
             logger.warning("not proved in %s: %s", python, message)
             return None
-        logit = np.load(folder / probe.LOGITS_NAME)
+        with np.load(folder / probe.OUTPUTS_NAME) as archive:
+            outputs = tuple(archive[key] for key in archive.files)
         runtime = json.loads((folder / probe.RUNTIME_NAME).read_text("utf-8"))
-    if not np.isfinite(logit).all():
+    if not all(np.isfinite(output).all() for output in outputs):
         # A difference of NaN would pass every bound: max(0.0, nan) is 0.0.
         logger.warning("not proved in %s: it answers with numbers that are not finite", python)
         return None
-    return ProvedRuntime(
-        name=runtime["name"],
-        version=runtime["version"],
-        machine=runtime["machine"],
-        films=len(x),
-        max_logit_difference=float(np.abs(logit - reference).max()),
-    )
+    return outputs, runtime
 
 
 def _run_probe(python: Path, folder: Path) -> str | None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,10 +58,32 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
-class KindReport:
-    """One converted network against Keras."""
+class OutputReport:
+    """One output of one converted network against Keras, over all views and elements."""
 
     kind: str
+    output: str
+    """logit, map or features."""
+    views: int
+    step: float
+    """Per output step; for float kinds the Keras range / 256."""
+    median: float
+    """|difference|, of Keras numbers clipped to the range that the output can hold."""
+    p99: float
+    max: float
+    saturated: Proportion
+    """Numbers on an end step of the output."""
+    failures: tuple[str, ...]
+    """What is out of bounds, in words; empty = passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """One converted network against Keras, under one reading."""
+
+    kind: str
+    reading: str
+    """closer or whole."""
     logit: Difference
     """|logit difference|, of Keras logits clipped to the range that the output can hold."""
     step: float
@@ -133,6 +155,9 @@ class ParityReport:
     groups: int
     bounds: Bounds
     kinds: tuple[KindReport, ...]
+    """Every kind under every reading, reading by reading; the first is the default one."""
+    outputs: tuple[OutputReport, ...]
+    """Every output of every kind."""
 
     def check(self) -> None:
         """Return if every kind is within its bounds.
@@ -142,7 +167,12 @@ class ParityReport:
         ParityError
             Lists what is not.
         """
-        failures = [f"{kind.kind}: {failure}" for kind in self.kinds for failure in kind.failures]
+        failures = [
+            f"{kind.kind}, {kind.reading}: {failure}"
+            for kind in self.kinds
+            for failure in kind.failures
+        ]
+        failures += [f"{of.kind}: {failure}" for of in self.outputs for failure in of.failures]
         if failures:
             msg = (
                 f"parity of {self.network} on {self.films_of}: {'; '.join(failures)}. "
@@ -168,19 +198,38 @@ class ParityReport:
 
     def to_markdown(self) -> str:
         """Return the report as Markdown: table, broken bounds, and every flip by file."""
-        lines = [
-            f"# Parity of {self.network} with Keras",
-            "",
-            self._circumstances(),
-            "",
-            "| | " + " | ".join(kind.kind for kind in self.kinds) + " |",
-            "|---" * (1 + len(self.kinds)) + "|",
-        ]
-        for title, cell in ROWS:
-            lines.append(f"| {title} | " + " | ".join(cell(kind) for kind in self.kinds) + " |")
+        lines = [f"# Parity of {self.network} with Keras", "", self._circumstances()]
+        for reading in dict.fromkeys(kind.reading for kind in self.kinds):
+            kinds = [kind for kind in self.kinds if kind.reading == reading]
+            lines += ["", f"## Reading {reading}", "", *_table(kinds)]
+        lines += ["", "## Outputs, view by view", "", *_outputs_table(self.outputs)]
         for kind in self.kinds:
-            lines += _broken_bounds(kind) + _flips(kind)
+            lines += _broken_bounds(f"{kind.kind}, {kind.reading}", kind.failures) + _flips(kind)
+        for output in self.outputs:
+            lines += _broken_bounds(f"{output.kind}, {output.output}", output.failures)
         return "\n".join(lines) + "\n"
+
+
+def _table(kinds: Sequence[KindReport]) -> list[str]:
+    lines = ["| | " + " | ".join(kind.kind for kind in kinds) + " |"]
+    lines += ["|---" * (1 + len(kinds)) + "|"]
+    for title, cell in ROWS:
+        lines.append(f"| {title} | " + " | ".join(cell(kind) for kind in kinds) + " |")
+    return lines
+
+
+def _outputs_table(outputs: Sequence[OutputReport]) -> list[str]:
+    lines = [
+        "| kind | output | views | step | median / p99 / max difference | on an end step |",
+        "|---|---|---|---|---|---|",
+    ]
+    for of in outputs:
+        sizes = f"{of.median:.3g} / {of.p99:.3g} / {of.max:.3g}"
+        lines.append(
+            f"| {of.kind} | {of.output} | {of.views} | {of.step:.4g} | {sizes} | "
+            f"{of.saturated.value:.2%} |"
+        )
+    return lines
 
 
 def _finite(value: Any) -> Any:
@@ -192,10 +241,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _broken_bounds(kind: KindReport) -> list[str]:
-    if not kind.failures:
+def _broken_bounds(title: str, failures: Sequence[str]) -> list[str]:
+    if not failures:
         return []
-    return ["", f"## Out of bounds: {kind.kind}", "", *(f"- {text}" for text in kind.failures)]
+    return ["", f"## Out of bounds: {title}", "", *(f"- {text}" for text in failures)]
 
 
 def _flips(kind: KindReport) -> list[str]:
@@ -203,7 +252,7 @@ def _flips(kind: KindReport) -> list[str]:
         return []
     lines = [
         "",
-        f"## Decisions that differ: {kind.kind} ({len(kind.flips)})",
+        f"## Decisions that differ: {kind.kind}, {kind.reading} ({len(kind.flips)})",
         "",
         "| film | label | Keras | converted | p_fracture |",
         "|---|---|---|---|---|",

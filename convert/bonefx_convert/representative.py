@@ -7,11 +7,17 @@ from typing import Final
 import numpy as np
 from bonefx_edge.decision import BROKEN, NOT_BROKEN
 from bonefx_edge.errors import DataError
-from bonefx_train.pixels import Pixels, to_network_range
+from bonefx_train.closer_look import Views
+from bonefx_train.pixels import to_network_range
 from numpy.typing import NDArray
 
 FILMS: Final = 200
 """Drawn at random, half of them fractured. Ten mixed ones suffice in practice (pitfall 28)."""
+WHOLE_SHARE: Final = 1 / 3
+"""Of the views for a network that also sees tiles, which it is shown about ten times as often;
+100 wholes and 200 tiles, since the activations of both must fit into one range."""
+VIEWS: Final = 300
+"""Drawn at random for such a network, half of them of fractured films."""
 MIN_DISTINCT: Final = 20
 """Fewer different films do not show what activations occur."""
 MIN_SHARE: Final = 0.1
@@ -27,29 +33,32 @@ class RepresentativeSet:
     x: NDArray[np.float32]
     """(n, height, width, 1), float32, spanning [0, 1] exactly."""
     class_index: NDArray[np.uint8]
-    """(n,), 0 broken, 1 not broken."""
+    """(n,), 0 broken, 1 not broken; of a tile, that of its film."""
     sha256: str
-    """Over the sha256 of the files' bytes, in order, one a line; hexadecimal."""
+    """Over the sha256 of each whole film's file and of each tile's pixels, in order, one a line;
+    hexadecimal."""
 
 
 def draw_representative(
-    train: Pixels, *, logit: NDArray[np.float64], seed: int, films: int = FILMS
+    train: Views, *, logit: NDArray[np.float64], seed: int, films: int | None = None
 ) -> RepresentativeSet:
-    """Return `films` films of train, both classes alike and shuffled, plus the two extreme ones.
+    """Return views of train, both classes alike and shuffled, plus the two extreme ones.
 
-    The films of the lowest and the highest logit of all train are put in: the largest logits of
-    the set become the ends of the int8 output, and films beyond them are tied at the end.
+    The views of the lowest and the highest logit of all are put in: the largest logits of the set
+    become the ends of the int8 output, and films beyond them are tied at the end.
 
     Parameters
     ----------
     train
-        Films of the train split; tune and test must not shape the network.
+        Views of the train split, tiles included where the network is shown tiles; tune and test
+        must not shape the network.
     logit
-        (n,), of the Keras network, for each film of `train`.
+        (v,), of the Keras network, for each view of `train`.
     seed
         Of the run.
     films
-        Random ones; fewer where the smaller class of train has less than half of them.
+        Random ones; None takes `FILMS`, or `VIEWS` where there are tiles. Fewer where the smaller
+        class of train has less than half of them.
 
     Raises
     ------
@@ -57,19 +66,43 @@ def draw_representative(
         If the set is not fit for use, see `check_representative`.
     """
     rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(train.class_index == index) for index in (BROKEN, NOT_BROKEN)]
-    each = min([films // 2, *(len(members) for members in classes if len(members))])
-    chosen = [rng.permutation(members)[:each] for members in classes]
+    n, class_index = len(train.films.x), train.films.class_index[train.film]
+    has_tiles = len(train.x) > n
+    wanted = films or (VIEWS if has_tiles else FILMS)
+    whole = round(wanted * WHOLE_SHARE) if has_tiles else wanted
+    views = np.arange(len(train.x))
+    chosen = _draw(rng, views[:n], class_index, wanted=whole)
+    chosen += _draw(rng, views[n:], class_index, wanted=wanted - whole)
     extremes = np.array([logit.argmin(), logit.argmax()])
     order = rng.permutation(np.union1d(np.concatenate(chosen), extremes))
     x = to_network_range(train.x[order])
-    check_representative(x, class_index=train.class_index[order])
-    hashes = "\n".join(train.samples[i].sha256 for i in order)
+    check_representative(x, class_index=class_index[order])
+    lines = [
+        train.films.samples[train.film[i]].sha256 if i < n else _sha256(train.x[i].tobytes())
+        for i in order
+    ]
     return RepresentativeSet(
         x=pin_input_range(x),
-        class_index=train.class_index[order],
-        sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+        class_index=class_index[order],
+        sha256=_sha256("\n".join(lines).encode()),
     )
+
+
+def _draw(
+    rng: np.random.Generator,
+    views: NDArray[np.intp],
+    class_index: NDArray[np.uint8],
+    *,
+    wanted: int,
+) -> list[NDArray[np.intp]]:
+    """Return at most `wanted` of `views`, an array of equal length per class that is there."""
+    classes = [views[class_index[views] == index] for index in (BROKEN, NOT_BROKEN)]
+    each = min([wanted // 2, *(len(members) for members in classes if len(members))])
+    return [rng.permutation(members)[:each] for members in classes]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint8]) -> None:

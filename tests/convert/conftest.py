@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brightness import brightness_network, make_run, write_film
+from brightness import brightness_network, make_run, spot_network, write_film
 
 # Where TensorFlow is absent (the device environments) there is nothing to convert with.
 collect_ignore_glob = [] if importlib.util.find_spec("keras") else ["test_*.py"]
 
 FILMS = {"train": 120, "tune": 80, "test": 40}
+
+SPOTS = {"train": 96, "tune": 80, "test": 8}
+
+SPOT_SLOPE = np.linspace(-20, 20, 256).reshape(-1, 1)
 
 SLOPE = np.linspace(-15, 15, 96).reshape(-1, 1)
 """Gray levels down the film: an even film is blank to the gate."""
@@ -61,15 +65,17 @@ def _pixels(run_dir: Path) -> dict:
 
 @pytest.fixture(name="flatbuffers", scope="session")
 def _flatbuffers(pixels: dict) -> dict:
-    """Return the three kinds of the brightness network."""
+    """Return every kind of the brightness network."""
     from bonefx_convert.converter import convert
     from bonefx_convert.representative import draw_representative
+    from bonefx_convert.tensors import Kind
+    from bonefx_train.closer_look import Views
     from bonefx_train.scores import logits
 
     keras_model = brightness_network()
-    train = pixels["train"]
+    train = Views.of_whole(pixels["train"])
     drawn = draw_representative(train, logit=logits(keras_model, train.x), seed=1, films=40)
-    return convert(keras_model, representative=drawn.x)
+    return convert(keras_model, representative=drawn.x, kinds=tuple(Kind))
 
 
 @pytest.fixture(name="models", scope="session")
@@ -83,6 +89,54 @@ def _models(run_dir: Path, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("converted") / "models"
     words = [str(run_dir), "--out", str(out), "--name", "toy", "--version", "7"]
     words += ["--training-data", "drawn films, CC0", "--prove-with", sys.executable]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.fixture(name="spots", scope="session")
+def _spots(tmp_path_factory) -> Path:
+    """Return a folder with manifest.csv: broken films have a bright spot somewhere."""
+    root = tmp_path_factory.mktemp("spots")
+    rng = np.random.default_rng(5)
+    with (root / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group", "split"])
+        for split, count in SPOTS.items():
+            for i in range(count):
+                broken = i % 2 == 0
+                film = rng.normal(80 + rng.uniform(-4, 4) + SPOT_SLOPE, 12, (256, 200))
+                spot = film[
+                    (y := rng.integers(10, 190)) : y + 48, (x := rng.integers(20, 150)) : x + 48
+                ]
+                spot += rng.normal(90 if broken else 30, 25)
+                key = f"{split}-{i:03}.png"
+                write_film(root / key, film)
+                writer.writerow(
+                    [key, "fractured" if broken else "not_fractured", f"{split}-{i // 4}", split]
+                )
+    return root
+
+
+@pytest.fixture(name="spot_run", scope="session")
+def _spot_run(spots: Path, tmp_path_factory) -> Path:
+    """Return the run of a network with a map: outputs and names of Lite0, known by construction."""
+    folder = tmp_path_factory.mktemp("runs") / "spot"
+    return make_run(
+        folder, data=spots, keras_model=spot_network(), network="lite0", spec="area-letterbox"
+    )
+
+
+@pytest.fixture(name="spot_models", scope="session")
+def _spot_models(spot_run: Path, tmp_path_factory) -> Path:
+    """Return the folder of its models, made by the command."""
+    import sys
+
+    from bonefx_convert.cli import app
+    from typer.testing import CliRunner
+
+    out = tmp_path_factory.mktemp("converted") / "spots"
+    words = [str(spot_run), "--out", str(out), "--name", "spot", "--prove-with", sys.executable]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return out

@@ -52,11 +52,20 @@ def test_no_path_of_the_training_machine_is_in_a_model_file(models, data, kind) 
 
 def test_temperature_is_one_for_all_and_operating_points_are_each_networks_own(models) -> None:
     told = [manifest(models, kind) for kind in KINDS]
-    assert len({each.temperature for each in told}) == 1
-    assert told[0].operating_points != told[2].operating_points
-    for each in told:
-        assert [point.name for point in each.operating_points] == ["balanced", "sensitive"]
-        assert each.operating_points[0].chosen_on == "drawn tune"
+    readings = [each.reading(None) for each in told]
+    assert len({reading.temperature for reading in readings}) == 1
+    assert readings[0].operating_points != readings[2].operating_points
+    for each, reading in zip(told, readings, strict=True):
+        assert each.readings == (reading,)
+        assert [point.name for point in reading.operating_points] == ["balanced", "sensitive"]
+        assert reading.operating_points[0].chosen_on == "drawn tune"
+
+
+def test_a_network_without_a_map_is_read_as_a_whole_with_weight_one(models) -> None:
+    (reading,) = manifest(models, "int8").readings
+    assert (reading.name, reading.tiles, reading.offset) == ("whole", (), 0.0)
+    assert (reading.whole_weight, reading.tile_weight, reading.map_weight) == (1.0, 0.0, 0.0)
+    assert manifest(models, "int8").gate.distance_limit is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,11 +97,11 @@ def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
     run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
     done = call(run_dir, "--out", tmp_path / "models", "--bound", "int8_steps=0.001")
     assert done.exit_code == 4
-    assert "int8: logit difference: expected at most" in done.stderr
+    assert "int8, whole: logit difference: expected at most" in done.stderr
     assert done.stdout == ""
     assert not (tmp_path / "models").exists()
     assert not list(tmp_path.rglob("*.tflite"))
-    assert "## Out of bounds: int8" in (run_dir / "parity-failed.md").read_text()
+    assert "## Out of bounds: int8, whole" in (run_dir / "parity-failed.md").read_text()
 
 
 def test_parity_of_written_files_holds_and_prints_the_report(models, run_dir) -> None:
@@ -107,8 +116,8 @@ def test_model_file_of_another_network_fails_parity(models, data, tmp_path) -> N
     run_dir = make_run(tmp_path / "run", data=data, keras_model=other)
     done = call("parity", models / "toy-float32.tflite", "--keras", run_dir)
     assert done.exit_code == 4
-    assert "float32: logit difference" in done.stderr
-    assert "## Out of bounds: float32" in done.stdout
+    assert "float32, whole: logit difference" in done.stderr
+    assert "## Out of bounds: float32, whole" in done.stdout
 
 
 def test_a_file_that_is_no_model_exits_5(run_dir, tmp_path) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from bonefx_convert.bounds import Bounds, parse_bounds
 from bonefx_convert.converter import _convert, _one_film
-from bonefx_convert.films import Scored, band_width, choose_points, output_range
+from bonefx_convert.films import Scored, band_width, choose_points
 from bonefx_convert.parity import compare, tie_mass
+from bonefx_convert.readings import reach_of
 from bonefx_convert.report import ParityReport
 from bonefx_convert.representative import pin_input_range
 from bonefx_convert.tensors import Kind
@@ -26,6 +27,10 @@ def score(logit: np.ndarray, tune, *, kind: str = "float32", spread: float = 0.0
     return Scored(kind, logit, 1.0, points[0], **more)
 
 
+def reach(opened) -> dict[str, float]:
+    return dataclasses.asdict(reach_of(opened.outputs[0]))
+
+
 @pytest.fixture(name="keras", scope="module")
 def _keras(pixels) -> Scored:
     return score(logits(brightness_network(), pixels["tune"].x), pixels["tune"], kind="keras")
@@ -33,8 +38,8 @@ def _keras(pixels) -> Scored:
 
 def scored_int8(flatbuffer: bytes, tune) -> Scored:
     opened = open_interpreter(flatbuffer)
-    logit = opened.logits(tune.x)[:, 0].astype(float)
-    return score(logit, tune, kind="int8", **output_range(opened.output))
+    logit = opened.run(tune.x)[0][:, 0].astype(float)
+    return score(logit, tune, kind="int8", **reach(opened))
 
 
 def test_a_network_equals_itself(keras, pixels) -> None:
@@ -49,8 +54,8 @@ def test_each_kind_of_the_converted_network_is_within_bounds(
     keras, pixels, flatbuffers, kind
 ) -> None:
     opened = open_interpreter(flatbuffers[kind])
-    logit = opened.logits(pixels["tune"].x)[:, 0].astype(float)
-    scored = score(logit, pixels["tune"], kind=kind, **output_range(opened.output))
+    logit = opened.run(pixels["tune"].x)[0][:, 0].astype(float)
+    scored = score(logit, pixels["tune"], kind=kind, **reach(opened))
     report = compare(keras, scored, pixels["tune"], bounds=Bounds())
     assert report.failures == ()
     assert report.saturated.value < 0.05
@@ -179,7 +184,7 @@ def test_operating_points_are_chosen_on_each_networks_own_scores(pixels, keras) 
 
 
 def parity_report(kind_report, *, films_of: str = "drawn tune") -> ParityReport:
-    return ParityReport("toy", films_of, "drawn tune", 80, 40, 20, Bounds(), (kind_report,))
+    return ParityReport("toy", films_of, "drawn tune", 80, 40, 20, Bounds(), (kind_report,), ())
 
 
 def test_report_says_what_counts_as_right_and_where_the_points_were_chosen(keras, pixels) -> None:
@@ -200,7 +205,9 @@ def test_report_says_what_counts_as_right_and_where_the_points_were_chosen(keras
 def test_report_raises_with_every_broken_bound_and_names_the_kind(keras, pixels) -> None:
     turned = Scored("float32", -keras.logit, 1.0, keras.operating_point)
     report = parity_report(compare(keras, turned, pixels["tune"], bounds=Bounds()))
-    with pytest.raises(ParityError, match=r"toy on drawn tune: float32: logit difference.*AUC"):
+    with pytest.raises(
+        ParityError, match=r"toy on drawn tune: float32, whole: logit difference.*AUC"
+    ):
         report.check()
 
 
@@ -211,7 +218,7 @@ def test_report_is_written_as_json_and_markdown_with_each_flip(keras, pixels) ->
     assert len(flips) > 40
     text = report.to_markdown()
     assert all(f"| {flip['key']} |" in text for flip in flips)
-    assert "## Out of bounds: float32" in text
+    assert "## Out of bounds: float32, whole" in text
 
 
 def test_report_holds_null_where_a_number_is_infinite(keras, pixels) -> None:

@@ -1,14 +1,18 @@
 """Interpreters are listed in a model file when they were seen to run it, and only then."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bonefx_convert.prove import choose_films, prove
 from bonefx_convert.tensors import Kind
 from bonefx_edge.errors import UsageError
 from bonefx_edge.model_file import ModelFile
+from bonefx_train.closer_look import Views
+from bonefx_train.pixels import Pixels
 from toy import toy_path
 
 pytestmark = pytest.mark.host
@@ -30,10 +34,19 @@ def fake_python(folder: Path, body: str) -> Path:
     return script
 
 
+def prove_toy(pixels, *, films: int, pythons: list[Path], network: bytes | None = None, **options):
+    model = ModelFile.read(toy_path("int8"))
+    return prove(
+        network or model.flatbuffer,
+        views=Views.of_whole(pixels["tune"]).take(np.arange(films)),
+        output=model.manifest.output,
+        readings=options.get("readings", model.manifest.readings),
+        pythons=pythons,
+    )
+
+
 def test_this_process_and_another_python_give_the_same_logits(pixels) -> None:
-    network = ModelFile.read(toy_path("int8")).flatbuffer
-    x = pixels["tune"].x[:7]
-    here, there = prove(network, x=x, pythons=[Path(sys.executable)])
+    here, there = prove_toy(pixels, films=7, pythons=[Path(sys.executable)])
     assert (here.name, here.version, here.machine) == (there.name, there.version, there.machine)
     assert (there.films, there.max_logit_difference) == (7, 0.0)
 
@@ -42,9 +55,7 @@ def test_an_interpreter_that_cannot_open_the_network_is_left_out_and_quoted(
     pixels, tmp_path, caplog
 ) -> None:
     python = fake_python(tmp_path, "printf \"Didn't find\\nop 'X' version '99'\"; exit 3")
-    proved = prove(
-        ModelFile.read(toy_path("int8")).flatbuffer, x=pixels["tune"].x[:2], pythons=[python]
-    )
+    proved = prove_toy(pixels, films=2, pythons=[python])
     assert len(proved) == 1
     assert "Didn't find op 'X' version '99'" in caplog.text
 
@@ -52,45 +63,74 @@ def test_an_interpreter_that_cannot_open_the_network_is_left_out_and_quoted(
 def test_an_interpreter_that_answers_nan_is_not_proved(pixels, tmp_path, caplog) -> None:
     lines = (
         "import sys, json, numpy as np",
-        "np.save(sys.argv[1] + '/logits.npy', np.full(2, np.nan, np.float32))",
+        "np.savez(sys.argv[1] + '/outputs.npz', np.full((2, 1), np.nan, np.float32))",
         "runtime = dict(name='tflite_runtime', version='9', machine='x')",
         "json.dump(runtime, open(sys.argv[1] + '/runtime.json', 'w'))",
     )
     (tmp_path / "nan.py").write_text("\n".join(lines))
     python = fake_python(tmp_path, f'exec {sys.executable} {tmp_path / "nan.py"} "$3"')
-    network = ModelFile.read(toy_path("int8")).flatbuffer
-    assert len(prove(network, x=pixels["tune"].x[:2], pythons=[python])) == 1
+    assert len(prove_toy(pixels, films=2, pythons=[python])) == 1
     assert "not finite" in caplog.text
 
 
 def test_a_python_without_bonefx_is_a_usage_error(pixels, tmp_path) -> None:
     python = fake_python(tmp_path, "echo \"No module named 'bonefx_edge'\" >&2; exit 1")
     with pytest.raises(UsageError, match=r"with bonefx.*No module named 'bonefx_edge'"):
-        prove(ModelFile.read(toy_path("int8")).flatbuffer, x=pixels["tune"].x, pythons=[python])
+        prove_toy(pixels, films=80, pythons=[python])
 
 
 def test_a_python_that_is_not_there_is_a_usage_error(pixels, tmp_path) -> None:
     with pytest.raises(UsageError, match="expected a Python that runs"):
-        prove(
-            ModelFile.read(toy_path("int8")).flatbuffer,
-            x=pixels["tune"].x,
-            pythons=[tmp_path / "absent"],
-        )
+        prove_toy(pixels, films=80, pythons=[tmp_path / "absent"])
+
+
+def test_a_difference_counts_as_the_readings_weigh_it(pixels, tmp_path) -> None:
+    """The other interpreter is 0.5 off in every logit; a reading of weight 3 makes 1.5 of it."""
+    lines = (
+        "import sys, json, numpy as np",
+        "from bonefx_edge.interpreter import open_interpreter",
+        "from pathlib import Path",
+        "folder = Path(sys.argv[1])",
+        "network = open_interpreter((folder / 'network.tflite').read_bytes())",
+        "logit = network.run(np.load(folder / 'films.npy'))[0]",
+        "np.savez(folder / 'outputs.npz', logit + np.float32(0.5))",
+        "runtime = dict(name='other', version='9', machine='x')",
+        "json.dump(runtime, open(folder / 'runtime.json', 'w'))",
+    )
+    (tmp_path / "off.py").write_text("\n".join(lines))
+    python = fake_python(tmp_path, f'exec {sys.executable} {tmp_path / "off.py"} "$3"')
+    (reading,) = ModelFile.read(toy_path("int8")).manifest.readings
+    heavy = dataclasses.replace(reading, whole_weight=3.0)
+    _, there = prove_toy(pixels, films=5, pythons=[python], readings=(reading, heavy))
+    assert there.max_logit_difference == pytest.approx(1.5, abs=1e-5)
+    assert (there.name, there.films) == ("other", 5)
 
 
 def test_at_most_200_films_spread_over_all_are_shown() -> None:
-    import numpy as np
-
-    films = np.arange(590)
-    chosen = choose_films(films)
-    assert (len(chosen), chosen[0], chosen[-1]) == (200, 0, 589)
-    assert list(choose_films(films[:5])) == [0, 1, 2, 3, 4]
+    x = np.arange(590, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    films = Pixels(x, np.zeros(590, np.uint8), tuple(range(590)), ())
+    tiled = Views(
+        films,
+        np.concatenate([x, x, x]),
+        np.concatenate([np.arange(590), np.repeat(np.arange(590), 2)]),
+    )
+    chosen = choose_films(tiled)
+    assert (len(chosen.films.x), chosen.films.samples[0], chosen.films.samples[-1]) == (200, 0, 589)
+    assert len(chosen.x) == 600
+    assert list(chosen.film[200:204]) == [0, 0, 1, 1]
+    assert len(choose_films(Views.of_whole(films).take(np.arange(5))).x) == 5
 
 
 def test_tflite_runtime_runs_float_and_int8_but_not_dynamic(pixels, flatbuffers, other) -> None:
-    x = pixels["tune"].x[:20]
-    proved = {kind: prove(flatbuffers[kind], x=x, pythons=[other]) for kind in Kind}
+    proved = {
+        kind: prove_toy(pixels, films=20, pythons=[other], network=flatbuffers[kind])
+        for kind in Kind
+    }
     assert [runtime.name for runtime in proved[Kind.FLOAT32]] == [
+        "ai_edge_litert",
+        "tflite_runtime",
+    ]
+    assert [runtime.name for runtime in proved[Kind.FLOAT16]] == [
         "ai_edge_litert",
         "tflite_runtime",
     ]

@@ -10,6 +10,7 @@ from bonefx_convert.representative import (
     pin_input_range,
 )
 from bonefx_edge.errors import DataError
+from bonefx_train.closer_look import Views
 
 pytestmark = pytest.mark.host
 MIXED = np.arange(40, dtype=np.uint8) % 2
@@ -57,7 +58,7 @@ def test_no_films_are_refused() -> None:
 
 
 def test_draw_takes_both_classes_alike_shuffled_and_the_extremes_of_train(pixels) -> None:
-    train = pixels["train"]
+    train = Views.of_whole(pixels["train"])
     logit = train.x.mean(axis=(1, 2, 3)).astype(float)
     drawn = draw_representative(train, logit=logit, seed=1, films=40)
     assert 40 <= len(drawn.x) <= 42
@@ -69,7 +70,7 @@ def test_draw_takes_both_classes_alike_shuffled_and_the_extremes_of_train(pixels
 
 
 def test_draw_is_recorded_by_the_hash_of_its_films_and_depends_on_the_seed(pixels) -> None:
-    train = pixels["train"]
+    train = Views.of_whole(pixels["train"])
     logit = train.x.mean(axis=(1, 2, 3)).astype(float)
     hashes = [
         draw_representative(train, logit=logit, seed=seed, films=40).sha256 for seed in (1, 1, 2)
@@ -96,5 +97,21 @@ def test_a_rare_class_is_drawn_alike_instead_of_being_drowned(pixels) -> None:
         class_index=train.class_index[keep],
         samples=tuple(train.samples[i] for i in keep),
     )
-    drawn = draw_representative(few, logit=few.x.mean(axis=(1, 2, 3)).astype(float), seed=1)
+    drawn = draw_representative(
+        Views.of_whole(few), logit=few.x.mean(axis=(1, 2, 3)).astype(float), seed=1
+    )
     assert 0.4 <= (drawn.class_index == 0).mean() <= 0.6
+
+
+def test_a_network_that_sees_tiles_is_shown_twice_as_many_tiles_as_wholes(pixels) -> None:
+    films = dataclasses.replace(pixels["train"], x=pixels["train"].x[:, :20, :20])
+    n = len(films.x)
+    tiles = np.random.default_rng(0).random((2 * n, 20, 20, 1), dtype=np.float32) / 2
+    views = Views(films, np.concatenate([films.x, tiles]), np.tile(np.arange(n), 3))
+    drawn = draw_representative(views, logit=np.arange(3.0 * n), seed=1, films=90)
+    from_whole = {film.tobytes() for film in films.x}
+    shown = [film.tobytes() in from_whole for film in drawn.x[1:]]  # the first may be pinned
+    assert 28 <= sum(shown) <= 31
+    assert 57 <= len(shown) - sum(shown) <= 62
+    assert 0.45 <= drawn.class_index.mean() <= 0.55
+    assert any(np.array_equal(film, tiles[-1]) for film in drawn.x), "the highest logit"
