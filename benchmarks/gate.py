@@ -1,24 +1,33 @@
 """What does a model's gate stop? Films it should answer, and pictures it should not.
 
-    python benchmarks/gate.py DATA [--model NAME]
+    python benchmarks/gate.py DATA [--model NAME] [--out FOLDER]
 
 DATA is a folder that holds the sets named in `SETS`; absent ones are said to be absent. Prints one
-row per set: films, refused, and the states of those that were answered. The table of
-docs/decisions/0006-gate.md is this.
+row per set: n, refused, share refused with 95 % Wilson interval, and the states of those that were
+answered. The gate looks at the whole film, so the films are read without tiles. The table of
+docs/decisions/0006-gate.md is this; gate.json holds the same. Photographs need scikit-image
+(extra `dev`).
 """
 
 import csv
+import dataclasses
+import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import numpy as np
+import skimage.data
 import typer
+from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli import DEFAULT_MODEL, find_model
+from bonefx_edge.reading import WHOLE
+from bonefx_train.metrics import wilson
+from numpy.typing import NDArray
 
 SETS = {
     "films of other hospitals, fractured": "elsewhere/web_pool/*",
@@ -27,9 +36,20 @@ SETS = {
     "tight crops of knees": "oai_knee/*.jpg",
     "chest films without DICOM header": "ood/*.png",
 }
-STATES = ("refused", "uncertain", "no_fracture", "fracture")
-NOISE = 20
-"""Pictures of pure noise."""
+STATES = ("uncertain", "no_fracture", "fracture")
+PHOTOGRAPHS = (
+    "astronaut", "brick", "camera", "cat", "cell", "chelsea", "clock", "coffee", "coins",
+    "colorwheel", "grass", "gravel", "hubble_deep_field", "immunohistochemistry", "logo", "moon",
+    "motorcycle_left", "page", "retina", "rocket", "shepp_logan_phantom", "text",
+)  # fmt: skip
+"""Of scikit-image; those that its installation does not bring along are left out."""
+EACH = 20
+"""Pictures of each kind that is drawn."""
+SIDE = 300
+"""Pixels, of drawn pictures."""
+LINES = ("Expected a radiograph.", "This page holds words", "0123456789 mm, kV, mAs", "Dear Sir")
+
+Picture = NDArray[np.uint8]
 
 
 def tune_films(data: Path) -> list[Path]:
@@ -39,39 +59,122 @@ def tune_films(data: Path) -> list[Path]:
     return [data / "fracatlas" / row["path"] for row in rows]
 
 
-def made(folder: Path, tune: list[Path]) -> Iterator[tuple[str, list[Path]]]:
-    """Yield sets that are made here: negatives of the tune films, and noise."""
-    rng = np.random.default_rng(0)
-    noise = [rng.integers(0, 256, (300, 300), dtype=np.uint8) for _ in range(NOISE)]
-    negatives = (255 - cv2.imread(str(film), cv2.IMREAD_GRAYSCALE) for film in tune)
-    for name, pictures in (("negatives of tune films", negatives), ("noise", iter(noise))):
-        paths = []
-        for number, picture in enumerate(pictures):
-            paths.append(folder / f"{name}-{number}.png")
-            cv2.imwrite(str(paths[-1]), picture)
-        yield name, paths
+def photographs() -> Iterator[Picture]:
+    """Yield scikit-image's pictures in gray: color alone would be refused before any network."""
+    for name in PHOTOGRAPHS:
+        try:
+            picture = np.asarray(getattr(skimage.data, name)())
+        except (AttributeError, ModuleNotFoundError, OSError):  # not in this version, or a download
+            continue
+        if picture.ndim == 3:
+            picture = picture[..., :3].mean(axis=2)
+        scale = 255.0 if picture.dtype != np.uint8 and picture.max() <= 1 else 1.0
+        yield np.clip(picture * scale, 0, 255).astype(np.uint8)
 
 
-def print_row(name: str, films: list[Path], classifier: Classifier) -> None:
-    """Print how many films are refused and what is said of the others."""
+def text_page(rng: np.random.Generator) -> Picture:
+    """Return a page of black words on white."""
+    page = np.full((SIDE, SIDE), 255, np.uint8)
+    size = rng.uniform(0.35, 0.8)
+    for y in range(30, SIDE - 10, int(40 * size)):
+        words = LINES[rng.integers(len(LINES))]
+        cv2.putText(page, words, (12, y), cv2.FONT_HERSHEY_SIMPLEX, size, 20, 1, cv2.LINE_AA)
+    return page
+
+
+def noise(rng: np.random.Generator) -> Picture:
+    """Return gray levels drawn pixel by pixel."""
+    return rng.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+
+
+def clouds(rng: np.random.Generator) -> Picture:
+    """Return smooth noise: as soft as a film, and nothing of a limb."""
+    soft = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), rng.uniform(5, 30))
+    return cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def blank(rng: np.random.Generator) -> Picture:
+    """Return one gray level with the noise of a detector."""
+    return np.clip(rng.normal(rng.uniform(0, 255), 3, (SIDE, SIDE)), 0, 255).astype(np.uint8)
+
+
+def ramp(rng: np.random.Generator) -> Picture:
+    """Return a gradient from one gray level to another: an exposure without a patient."""
+    low, high = np.sort(rng.uniform(0, 255, 2))
+    return np.tile(np.linspace(low, high, SIDE), (SIDE, 1)).astype(np.uint8)
+
+
+DRAWN: dict[str, Callable[[np.random.Generator], Picture]] = {
+    "noise": noise,
+    "smooth noise": clouds,
+    "blank": blank,
+    "gradients": ramp,
+    "pages of text": text_page,
+}
+
+
+def made(tune: list[Path]) -> Iterator[tuple[str, Iterator[Picture]]]:
+    """Yield sets that are made here."""
+    yield "photographs of scikit-image, gray", photographs()
+    for number, (name, draw) in enumerate(DRAWN.items()):
+        rng = np.random.default_rng(number)
+        yield name, (draw(rng) for _ in range(EACH))
+    yield (
+        "negatives of tune films",
+        (255 - cv2.imread(str(film), cv2.IMREAD_GRAYSCALE) for film in tune),
+    )
+
+
+def measure(name: str, films: list[Path], classifier: Classifier) -> dict[str, object]:
+    """Print how many films are refused and what is said of the others; return it."""
+    if not films:
+        print(f"| {name} | absent | | | | | |")
+        return {"films": name, "n": 0, "refused": None, **dict.fromkeys(STATES)}
     states = Counter(classifier.classify(film).state.value for film in films)
-    cells = " ".join(f"{states[state]:>11}" for state in STATES)
-    print(f"{name:<40} {len(films) or 'absent':>6} {cells}")
+    share = wilson(states["refused"], len(films))
+    cells = [str(states[state]) for state in STATES]
+    interval = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+    print(f"| {name} | {len(films)} | {states['refused']} | {interval} | {' | '.join(cells)} |")
+    return {
+        "films": name,
+        "n": len(films),
+        "refused": dataclasses.asdict(share),
+        **{state: states[state] for state in STATES},
+    }
+
+
+def rows(data: Path, classifier: Classifier) -> Iterator[dict[str, object]]:
+    """Yield the row of each set."""
+    tune = tune_films(data)
+    yield measure("FracAtlas tune", tune, classifier)
+    for name, pattern in SETS.items():
+        yield measure(name, sorted(data.glob(pattern)), classifier)
+    for name, pictures in made(tune):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, picture in enumerate(pictures):
+                paths.append(Path(folder) / f"{number}.png")
+                cv2.imwrite(str(paths[-1]), picture)
+            yield measure(name, paths, classifier)
 
 
 def main(
-    data: Path, *, model: Annotated[str, typer.Option(help="A model file or name.")] = DEFAULT_MODEL
+    data: Path,
+    *,
+    model: Annotated[str, typer.Option(help="A model file or name.")] = DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option(help="Folder of gate.json.")] = Path("benchmarks/reference"),
 ) -> None:
-    """Classify every set, print a row each."""
-    classifier = Classifier.load(find_model(model))
-    print(f"{'films':<40} {'n':>6} {' '.join(f'{title:>11}' for title in STATES)}")
-    tune = tune_films(data)
-    print_row("FracAtlas tune", tune, classifier)
-    for name, pattern in SETS.items():
-        print_row(name, sorted(data.glob(pattern)), classifier)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, films in made(Path(folder), tune):
-            print_row(name, films, classifier)
+    """Classify every set, print a row each, write gate.json."""
+    classifier = Classifier.load(find_model(model), views=WHOLE)
+    print(f"| films | n | refused | share (95 %) | {' | '.join(STATES)} |")
+    print("|---" * (4 + len(STATES)) + "|")
+    report = {
+        "notice": NOTICE,
+        "model": dataclasses.asdict(classifier.model),
+        "rows": list(rows(data, classifier)),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "gate.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

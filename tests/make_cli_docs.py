@@ -14,7 +14,7 @@ PATH = Path(__file__).parent.parent / "docs" / "cli.md"
 COMMANDS = {
     "edge-classify": ("bonefx_edge.cli", [[]]),
     "edge-admin": ("bonefx_edge.admin", [[], ["doctor"], ["verify"]]),
-    "bonefx-train": ("bonefx_train.cli", [[], ["fit"], ["evaluate"]]),
+    "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["from-run"], ["parity"]]),
 }
 """Command -> module, and the words after which --help is asked for."""

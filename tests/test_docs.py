@@ -13,6 +13,7 @@ from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.outputs import to_record
 from bonefx_edge.preprocess import InputSpec
+from bonefx_edge.reading import Reading, TileSpec
 from bonefx_edge.shipped import shipped_models
 from findings import ANSWERED
 
@@ -21,7 +22,7 @@ DOCS = ROOT / "docs"
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 MANIFEST_TYPES = (
     *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
-    *(ProvedRuntime, Provenance),
+    *(ProvedRuntime, Provenance, Reading, TileSpec),
 )
 
 
@@ -40,7 +41,7 @@ def test_every_reason_code_is_in_the_documentation(reason: Reason) -> None:
 def test_every_key_of_a_finding_is_in_the_documentation() -> None:
     text = (DOCS / "finding.md").read_text()
     record = to_record(ANSWERED)
-    keys = [*record, *record["model"], *record["timings_ms"]]
+    keys = [*record, *record["model"], *record["timings_ms"], *record["places"][0]]
     assert [key for key in keys if f"`{key}`" not in text] == []
 
 

@@ -74,7 +74,8 @@ def test_the_float_model_answers_as_keras_fed_by_the_presentations_lines(way) ->
     from bonefx_edge.model_file import ModelFile
 
     network = keras.models.load_model(way / "run" / "model.keras")
-    temperature = ModelFile.read(way / "models" / "mine-float32.tflite").manifest.temperature
+    manifest = ModelFile.read(way / "models" / "mine-float32.tflite").manifest
+    temperature = manifest.reading(None).temperature
     records = [r for r in classify(way, "float32") if r["reason"] is None][::5]
     for record in records:
         gray = cv2.imread(record["path"], cv2.IMREAD_GRAYSCALE) / 255

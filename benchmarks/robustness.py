@@ -1,0 +1,300 @@
+"""What does a disturbed film do to the answer? One model, the same films, disturbed in ten ways.
+
+    python benchmarks/robustness.py MODEL --data DIR [--split tune] [--films N] [--views NAME]
+                                    [--out FOLDER]
+
+DIR is a data set that states its splits, or the run that the model was made from. Every film is
+decoded, disturbed, written as PNG without loss, and classified as the device would, gate included.
+All changes are against the same films, undisturbed, on the same way. Writes robustness.json and
+robustness.md; prints the table. The test split is refused: who looks at this table chooses by it.
+"""
+
+import dataclasses
+import json
+import math
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from accuracy import find_films
+from bonefx_edge import NOTICE
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.cli import find_model
+from bonefx_edge.decision import State
+from bonefx_edge.decode import decode, read_file
+from bonefx_edge.errors import BonefxError, DecodeError
+from bonefx_edge.finding import Finding
+from bonefx_train.dataset import Sample
+from bonefx_train.evaluation import Figure
+from bonefx_train.labels import Label
+from bonefx_train.metrics import auc, bootstrap_by_group
+from bonefx_train.progress import track
+from numpy.typing import NDArray
+
+Gray = NDArray[np.uint8]
+Disturbance = Callable[[Gray, np.random.Generator], Gray]
+
+UNDISTURBED = "undisturbed"
+ANSWERS = {State.FRACTURE, State.NO_FRACTURE}
+FIGURES = {
+    "auc": "AUC of the films answered disturbed and undisturbed",
+    "auc_change": "that minus the AUC of the same films, undisturbed",
+    "state_changed": "share of these films with another state than undisturbed",
+    "opposite": "share of these films from fracture to no_fracture or back",
+    "refused": "share of the films answered undisturbed that is refused",
+}
+
+
+def gamma(exponent: float) -> Disturbance:
+    """255 * (gray / 255) ** exponent: under 1 brighter, over 1 darker."""
+    curve = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+    return lambda film, _: np.asarray(cv2.LUT(film, curve), np.uint8)
+
+
+def invert(film: Gray, _: np.random.Generator) -> Gray:
+    """The negative."""
+    return np.asarray(255 - film, np.uint8)
+
+
+def blur(film: Gray, _: np.random.Generator) -> Gray:
+    """Gaussian, sigma 1.5 px of a film that is 512 px long."""
+    return np.asarray(cv2.GaussianBlur(film, (0, 0), 1.5 * max(film.shape) / 512), np.uint8)
+
+
+def noise(film: Gray, rng: np.random.Generator) -> Gray:
+    """Gaussian, standard deviation 10 gray levels, each pixel on its own."""
+    return np.rint(film + rng.normal(0, 10, film.shape)).clip(0, 255).astype(np.uint8)
+
+
+def jpeg(film: Gray, _: np.random.Generator) -> Gray:
+    """Through JPEG of quality 30."""
+    data = cv2.imencode(".jpg", film, [cv2.IMWRITE_JPEG_QUALITY, 30])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def crop(film: Gray, _: np.random.Generator) -> Gray:
+    """A tenth of the film off on each of its four sides."""
+    rows, columns = (side // 10 for side in film.shape)
+    return film[rows : film.shape[0] - rows, columns : film.shape[1] - columns]
+
+
+def rotate(film: Gray, _: np.random.Generator) -> Gray:
+    """Counterclockwise by 10 degrees around the center, corners black, size kept."""
+    height, width = film.shape
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 10, 1)
+    return np.asarray(cv2.warpAffine(film, turn, (width, height)), np.uint8)
+
+
+def mark(film: Gray, _: np.random.Generator) -> Gray:
+    """White "R" at the top left, black "17" on a white plate at the bottom right, on every film."""
+    height, width = film.shape
+    unit = max(film.shape) / 512
+    thickness = max(1, round(2 * unit))
+    font, white = cv2.FONT_HERSHEY_SIMPLEX, 255
+    out = film.copy()
+    at = (round(12 * unit), round(40 * unit))
+    cv2.putText(out, "R", at, font, 1.2 * unit, white, thickness, cv2.LINE_AA)
+    left, top = width - round(60 * unit), height - round(40 * unit)
+    cv2.rectangle(
+        out, (left, top), (width - round(10 * unit), height - round(10 * unit)), white, -1
+    )
+    at = (left + round(6 * unit), height - round(15 * unit))
+    cv2.putText(out, "17", at, font, 0.8 * unit, 0, thickness, cv2.LINE_AA)
+    return out
+
+
+def halve(film: Gray, _: np.random.Generator) -> Gray:
+    """Half as many pixels along each side, averaged."""
+    size = tuple(max(1, side // 2) for side in film.shape[::-1])
+    return np.asarray(cv2.resize(film, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+DISTURBANCES: dict[str, Disturbance] = {
+    UNDISTURBED: lambda film, _: film,
+    "gamma 0.6": gamma(0.6),
+    "gamma 1.6": gamma(1.6),
+    "inverted": invert,
+    "blur, sigma 1.5 px at 512 px": blur,
+    "noise, sd 10": noise,
+    "JPEG quality 30": jpeg,
+    "10 % cropped on each side": crop,
+    "turned by 10 degrees": rotate,
+    "markers painted in": mark,
+    "half the resolution": halve,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One disturbance, against the same films undisturbed."""
+
+    disturbance: str
+    fractured: int
+    """Of the films answered disturbed and undisturbed."""
+    figures: tuple[Figure, ...]
+    opposite: tuple[str, ...]
+    """Films from fracture to no_fracture or back."""
+
+
+def choose(samples: tuple[Sample, ...], films: int | None) -> tuple[Sample, ...]:
+    """Return that many films, drawn at random, in both classes' own proportion; None: all."""
+    if films is None or films >= len(samples):
+        return samples
+    rng = np.random.default_rng(0)
+    is_fractured = np.array([sample.label is Label.FRACTURED for sample in samples])
+    drawn: list[int] = []
+    fractured = min(max(1, round(films * is_fractured.mean())), films - 1)
+    for mask, n in ((is_fractured, fractured), (~is_fractured, films - fractured)):
+        drawn += rng.choice(np.flatnonzero(mask), n, replace=False).tolist()
+    return tuple(samples[index] for index in sorted(drawn))
+
+
+def classify_disturbed(
+    samples: tuple[Sample, ...], classifier: Classifier
+) -> tuple[list[Sample], dict[str, list[Finding]]]:
+    """Return the films that can be decoded, and their findings by disturbance."""
+    decoded: list[Sample] = []
+    findings: dict[str, list[Finding]] = {name: [] for name in DISTURBANCES}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.png"
+        for sample in track(samples, label="classifying"):
+            try:
+                film = decode(read_file(sample.path)).pixels
+            except DecodeError as err:
+                sys.stderr.write(f"left out: {sample.key}: {err}\n")
+                continue
+            decoded.append(sample)
+            for name, disturb in DISTURBANCES.items():
+                # Of the film's name: the same noise whichever films are drawn beside it.
+                rng = np.random.default_rng(zlib.crc32(sample.key.encode()))
+                picture = np.ascontiguousarray(disturb(film, rng))
+                path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+                findings[name].append(classifier.classify(path))
+    return decoded, findings
+
+
+def compare(
+    name: str, disturbed: list[Finding], plain: list[Finding], samples: list[Sample]
+) -> Row:
+    """Return the figures of one disturbance."""
+    answered = np.array([finding.p_fracture is not None for finding in plain])
+    still = np.array([finding.p_fracture is not None for finding in disturbed])
+    both = np.flatnonzero(answered & still)
+    p, q = (np.array([f[i].p_fracture for i in both], np.float64) for f in (disturbed, plain))
+    fractured = np.array([samples[i].label is Label.FRACTURED for i in both], bool)
+    groups = [samples[i].group for i in both]
+    pairs = [(plain[i].state, disturbed[i].state) for i in both]
+    changed = [before != after for before, after in pairs]
+    opposite = [set(pair) == ANSWERS for pair in pairs]
+    figures = (
+        measure("auc", lambda w: auc(p, fractured, w), groups),
+        measure("auc_change", lambda w: auc(p, fractured, w) - auc(q, fractured, w), groups),
+        count("state_changed", sum(changed), len(pairs)),
+        count("opposite", sum(opposite), len(pairs)),
+        count("refused", int((answered & ~still).sum()), int(answered.sum())),
+    )
+    keys = tuple(samples[i].key for i, yes in zip(both, opposite, strict=True) if yes)
+    return Row(name, int(fractured.sum()), figures, keys)
+
+
+def measure(
+    name: str, figure: Callable[[NDArray[np.float64]], NDArray[np.float64]], groups: list[str]
+) -> Figure:
+    """Return one figure with its 95 % interval over resampled groups; None where undefined."""
+    if not groups:
+        return Figure(name, FIGURES[name], None, None, None, 0)
+    numbers = (float(figure(np.ones(len(groups)))), *bootstrap_by_group(figure, groups, seed=0))
+    value, low, high = (number if math.isfinite(number) else None for number in numbers)
+    return Figure(name, FIGURES[name], value, low, high, len(groups))
+
+
+def count(name: str, hits: int, n: int) -> Figure:
+    """Return a share; without interval, for resampling gives 0 to 0 where nothing was seen."""
+    return Figure(name, FIGURES[name], hits / n if n else None, None, None, n)
+
+
+def markdown(rows: list[Row], title: str, circumstances: str) -> str:
+    """Return the table."""
+    lines = [f"# {title}", "", f"**{NOTICE}**", "", circumstances, ""]
+    lines += [f"- {name}: {meaning}" for name, meaning in FIGURES.items()]
+    lines += ["", "AUC and its paired change with 95 % intervals over resampled groups.", ""]
+    lines += [f"| disturbance | {' | '.join(FIGURES)} |", "|---" * (1 + len(FIGURES)) + "|"]
+    for row in rows:
+        cells = [_cell(figure) for figure in row.figures]
+        if row.disturbance == UNDISTURBED:
+            cells[1:] = [""] * len(cells[1:])
+        lines.append(f"| {row.disturbance} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(figure: Figure) -> str:
+    if figure.value is None:
+        return "undefined"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f} ({round(figure.value * figure.n)} of {figure.n})"
+    sign = "+" if figure.name == "auc_change" else ""
+    return f"{figure.value:{sign}.3f} ({figure.low:{sign}.3f} to {figure.high:{sign}.3f})"
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A model file or name.")],
+    *,
+    data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
+    split: str = "tune",
+    films: Annotated[int | None, typer.Option(min=2, help="Only so many, at random.")] = None,
+    views: Annotated[str | None, typer.Option(help="closer or whole; default: model's.")] = None,
+    out: Path = Path("benchmarks/reference"),
+) -> None:
+    """Disturb, classify, compare, write."""
+    if split == "test":
+        sys.exit("error: expected train or tune, got test: the test split chooses nothing")
+    try:
+        data_name, available = find_films(data, split)
+        classifier = Classifier.load(find_model(model), views=views)
+        samples, findings = classify_disturbed(choose(available, films), classifier)
+    except BonefxError as err:
+        sys.exit(f"error: {err}")
+    if not samples:
+        sys.exit(f"error: expected films in {data}, split {split}, got none that can be decoded")
+    rows = [
+        compare(name, found, findings[UNDISTURBED], samples) for name, found in findings.items()
+    ]
+    refused = sum(finding.p_fracture is None for finding in findings[UNDISTURBED])
+    circumstances = (
+        f"{classifier.manifest.name}-{classifier.manifest.kind},"
+        f" reading {classifier.reading.name},"
+        f" operating point {classifier.operating_point.name};"
+        f" {classifier.runtime.name} {classifier.runtime.version}."
+        f" {len(samples)} of the {len(available)} films of the split,"
+        f" {sum(sample.label is Label.FRACTURED for sample in samples)} fractured,"
+        f" {len({sample.group for sample in samples})} groups; {refused} refused undisturbed."
+    )
+    text = markdown(rows, f"Disturbed films: {data_name} {split}", circumstances)
+    report = {
+        "notice": NOTICE,
+        "data": data_name,
+        "split": split,
+        "films": len(samples),
+        "films_of_the_split": len(available),
+        "model": dataclasses.asdict(classifier.model),
+        "reading": classifier.reading.name,
+        "operating_point": classifier.operating_point.name,
+        "runtime": dataclasses.asdict(classifier.runtime),
+        "refused_undisturbed": refused,
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "robustness.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    (out / "robustness.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,213 @@
+"""What the benchmarks call a hit, a guess and a box."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_train.boxes import Box
+from bonefx_train.labels import Label
+from bonefx_train.sample import Sample
+from findings import ANSWERED, REFUSED
+from toy import toy_path
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+SIDE = 150
+"""Pixels of a drawn film: the toy's input, so a cell of its map is 30 of them."""
+DARK_CELL = Box(left=0.6, top=0.2, right=0.8, bottom=0.4)
+"""Row 1, column 3 of the map."""
+OPPOSITE = Box(left=0.0, top=0.8, right=0.2, bottom=1.0)
+
+
+@pytest.fixture(name="looks")
+def _looks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the module under test; the benchmarks are scripts, not a package."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("looks")
+
+
+def sample(folder: Path, pixels: np.ndarray, *, group: str = "a") -> Sample:
+    """Return a film on disk, fractured."""
+    path = folder / f"film-{group}.png"
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    return Sample(path, path.name, Label.FRACTURED, group, "tune", "", hardware=False)
+
+
+def dark_in_one_cell() -> np.ndarray:
+    """Return a film whose one dark cell is where the toy sees a fracture."""
+    pixels = np.full((SIDE, SIDE), 140, np.uint8)
+    pixels[30:60, 90:120] = 20
+    return pixels
+
+
+def look(looks: ModuleType, *, group: str = "a", **changes: Any) -> Any:
+    """Return a film with one box in its upper left quarter, nothing points into."""
+    fields: dict[str, Any] = {
+        "sample": Sample(Path("f"), "f", Label.FRACTURED, group, "tune", "", hardware=False),
+        "boxes": (Box(0.1, 0.1, 0.3, 0.3),),
+        "points": {"peak": (0.9, 0.9), "center": (0.5, 0.5), "limb": None},
+        "places": (),
+        "margin": (0.05, 0.05),
+        "finding": ANSWERED,
+    }
+    return looks.Look(**(fields | changes))
+
+
+def pointing_at(looks: ModuleType, x: float, y: float) -> Any:
+    return look(looks, points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
+
+
+@pytest.mark.parametrize("views", ["whole", "closer"])
+def test_the_peak_of_the_map_is_found_where_the_film_shows_it(
+    looks: ModuleType, tmp_path: Path, views: str
+) -> None:
+    classifier = Classifier.load(toy_path("closer-float32"), views=views)
+    film = sample(tmp_path, dark_in_one_cell())
+    assert looks.look_at(classifier, film, [DARK_CELL]).hit("peak")
+    assert looks.look_at(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
+    assert not looks.look_at(classifier, film, [OPPOSITE]).hit("peak")
+    assert not looks.look_at(classifier, film, [DARK_CELL]).hit("center")
+
+
+def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(
+    looks: ModuleType, tmp_path: Path
+) -> None:
+    classifier = Classifier.load(toy_path("closer-float32"))
+    blank = sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8))
+    found = looks.look_at(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
+    assert (found.hit("peak"), found.hit("center"), found.placed()) == (False, True, False)
+    assert looks.refusals([found]) == {"blank": 1}
+
+
+def test_a_film_that_cannot_be_decoded_is_a_miss(looks: ModuleType, tmp_path: Path) -> None:
+    classifier = Classifier.load(toy_path("closer-float32"))
+    film = sample(tmp_path, dark_in_one_cell())
+    film.path.write_bytes(b"no film")
+    found = looks.look_at(classifier, film, [DARK_CELL])
+    assert [found.hit("peak"), found.hit("limb")] == [False, False]
+
+
+def test_the_edge_of_a_box_is_a_hit_and_next_to_it_is_not(looks: ModuleType) -> None:
+    assert pointing_at(looks, 0.3, 0.1).hit("peak")
+    beside = pointing_at(looks, 0.31, 0.1)
+    assert not beside.hit("peak")
+    assert beside.hit("peak", near=True)
+    assert not pointing_at(looks, 0.36, 0.1).hit("peak", near=True)
+
+
+def test_a_place_counts_if_it_holds_the_center_of_a_box(looks: ModuleType) -> None:
+    assert look(looks, places=(Box(0.15, 0.15, 0.25, 0.25),)).placed()
+    assert not look(looks, places=(Box(0.21, 0.0, 1.0, 1.0),)).placed()
+
+
+def test_places_that_overlap_cover_the_film_once(looks: ModuleType) -> None:
+    half, quarter = Box(0.0, 0.0, 1.0, 0.5), Box(0.5, 0.25, 1.0, 0.75)
+    assert look(looks, places=(half, quarter)).covered() == 0.5 + 0.125
+    assert look(looks).covered() == 0.0
+
+
+def test_the_limb_is_what_is_bright_but_not_white_as_unexposed(looks: ModuleType) -> None:
+    pixels = np.full((100, 200), 10, np.uint8)
+    pixels[20:40, 150:170] = 180
+    pixels[90:] = 255
+    assert looks.limb_centroid(pixels) == pytest.approx((0.8, 0.3))
+
+
+def test_ratio_and_difference_are_those_of_the_hit_rates(looks: ModuleType) -> None:
+    hit, miss = (0.2, 0.2), (0.9, 0.9)
+    films = [
+        look(looks, group=str(i), points={"peak": peak, "center": center, "limb": None})
+        for i, (peak, center) in enumerate([(hit, hit), (hit, miss), (hit, miss), (miss, miss)])
+    ]
+    figures = looks.pointing_figures(films, has_map=True, has_tiles=False)
+    values = {figure.name: figure.value for figure in figures}
+    assert values["peak"] == 0.75
+    assert values["center"] == 0.25
+    assert values["peak_over_center"] == 3.0
+    assert values["peak_less_twice_center"] == 0.25
+    assert values["peak_over_limb"] is None
+
+
+def test_a_rate_of_nothing_has_an_interval_that_is_not_nothing(looks: ModuleType) -> None:
+    films = [look(looks, group=str(i)) for i in range(4)]
+    peak = looks.pointing_figures(films, has_map=True, has_tiles=False)[0]
+    assert (peak.value, peak.low, peak.n) == (0.0, 0.0, 4)
+    assert peak.high > 0.4
+
+
+def test_hits_of_places_are_also_given_among_the_films_that_have_any(looks: ModuleType) -> None:
+    named = look(looks, group="a", places=(Box(0.0, 0.0, 0.5, 0.5),))
+    silent = look(looks, group="b", finding=REFUSED)
+    figures = looks.pointing_figures([named, silent], has_map=False, has_tiles=True)
+    by_name = {figure.name: figure for figure in figures}
+    assert (by_name["places"].value, by_name["places"].n) == (0.5, 2)
+    assert (by_name["places_where_named"].value, by_name["places_where_named"].n) == (1.0, 1)
+    assert by_name["places_cover"].value == 0.25
+    assert "peak" not in by_name
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("elsewhere")
+
+
+def corners(folder: Path, *rows: str) -> Path:
+    path = folder / "boxes.csv"
+    path.write_text("\n".join(["path,class,x0,y0,x1,y1", *rows]))
+    return path
+
+
+def test_corners_in_pixels_become_shares_of_the_film(elsewhere: ModuleType, tmp_path: Path) -> None:
+    film = sample(tmp_path, np.zeros((100, 200), np.uint8))
+    boxes = elsewhere.read_corner_boxes(corners(tmp_path, f"{film.key},line,20,10,40,50"), [film])
+    assert boxes == {film.key: (Box(left=0.1, top=0.1, right=0.2, bottom=0.5),)}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("implant,20,10,40,50", "expected a class of"),
+        ("line,20,10,201,50", "expected boxes inside"),
+        ("line,40,10,20,50", "expected boxes inside"),
+    ],
+)
+def test_a_box_of_unknown_class_or_outside_the_film_stops_the_run(
+    elsewhere: ModuleType, tmp_path: Path, row: str, said: str
+) -> None:
+    film = sample(tmp_path, np.zeros((100, 200), np.uint8))
+    with pytest.raises(SystemExit, match=said):
+        elsewhere.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
+
+
+def test_a_film_without_a_box_stops_the_run(elsewhere: ModuleType, tmp_path: Path) -> None:
+    film = sample(tmp_path, np.zeros((100, 200), np.uint8))
+    with pytest.raises(SystemExit, match="expected boxes inside"):
+        elsewhere.read_corner_boxes(corners(tmp_path), [film])
+
+
+def test_a_refused_film_of_another_hospital_is_in_no_figure(
+    elsewhere: ModuleType, tmp_path: Path
+) -> None:
+    films = [sample(tmp_path, dark_in_one_cell(), group=str(i)) for i in range(4)]
+    films.append(sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8), group="blank"))
+    intact = [dataclasses.replace(film, label=Label.NOT_FRACTURED) for film in films]
+    sets = {"web_pool": films, "btxrd_normal": intact[:2], "oai_knee": intact[4:]}
+    classifier = Classifier.load(toy_path("closer-int8"))
+    boxes = {film.key: (DARK_CELL,) for film in films}
+    result = elsewhere.examine(classifier, sets, boxes)
+    web, _, knees = result.sets
+    assert (web.films, web.answered, web.refused) == (5, 4, {"blank": 1})
+    assert {figure.n for figure in web.figures} == {4}
+    assert (knees.answered, knees.p_fracture) == (0, None)
+    assert [(f.name, f.value, f.n) for f in result.aucs] == [
+        ("auc", 0.5, 6),
+        ("auc_with_oai_knee", 0.5, 6),
+    ]
+    peak = result.pointing[0]
+    assert (peak.name, peak.value, peak.n) == ("peak", 0.8, 5)

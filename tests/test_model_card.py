@@ -1,0 +1,206 @@
+"""The model card says what was measured, and nothing else."""
+
+import copy
+import importlib
+import json
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from bonefx_edge.cli import DEFAULT_MODEL
+from bonefx_edge.shipped import shipped_models
+from toy import toy_path
+
+ROOT = Path(__file__).parent.parent
+TOYS = {name: toy_path(name) for name in ("closer-float32", "closer-int8")}
+FIGURE = {
+    "name": "peak",
+    "meaning": "inside a box",
+    "value": 0.4321,
+    "low": 0.3,
+    "high": 0.5,
+    "n": 7,
+}
+
+
+@pytest.fixture(name="model_card")
+def _model_card(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the generator; the benchmarks are scripts, not a package."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("model_card")
+
+
+@pytest.fixture(name="package")
+def _package(model_card: ModuleType) -> Any:
+    return model_card.read_package(TOYS, default="closer-int8")
+
+
+def model_of(package: Any) -> dict[str, str]:
+    """Return what a reference file says of the default model."""
+    return {"name": "toy", "version": "1.0.0", "sha256": package.default.sha256}
+
+
+def accuracy_report(package: Any) -> dict[str, Any]:
+    """Return the committed report, as if it were of the default model."""
+    text = (ROOT / "benchmarks" / "reference" / "accuracy.json").read_text()
+    report: dict[str, Any] = json.loads(text)
+    report["models"] = [model_of(package) for _ in report["models"]]
+    return report
+
+
+def reports(package: Any) -> dict[str, dict[str, Any]]:
+    """Return a report of each kind, of the default model, as small as may be."""
+    head = {"model": model_of(package), "reading": "closer", "data": "toys", "split": "tune"}
+    head |= {"films": 7, "films_of_the_split": 9}
+    counted = {"boxes": 8, "groups": 5, "refused": {"blank": 1}, "interval": "95 %"}
+    one_set = {"name": "web_pool", "films": 7, "answered": 6, "refused": {"blank": 1}}
+    one_set |= {"p_fracture": {"q25": 0.1, "median": 0.2, "q75": 0.3}, "figures": [FIGURE]}
+    result = {"name": "toy closer", "model": model_of(package), "aucs": [FIGURE], "sets": [one_set]}
+    result |= {"has_map": True, "pointing": [FIGURE]}
+    described = {"name": "web_pool", "what": "films", "films": 7, "groups": 5, "boxes": 8}
+    row = {"disturbance": "none", "fractured": 3, "figures": [FIGURE]}
+    spread = {"p50": 1.5, "p95": 2.5, "p99": 3.5}
+    timed = {"model": "closer-int8", "threads": 1, "runtime": "r 1", "cold": {}}
+    timed |= {"warm": {"n": 7, "stages_ms": {"invoke": spread, "total": spread}}}
+    timed["cold"] = {"n": 2, "command_ms": spread}
+    return {
+        "accuracy": accuracy_report(package),
+        "elsewhere": {
+            "caveat": "beware",
+            "interval": "95 %",
+            "sets": [described],
+            "results": [result],
+        },
+        "pointing": head | counted | {"figures": [FIGURE]},
+        "robustness": head | {"refused_undisturbed": 1, "rows": [row]},
+        "gate": {"model": model_of(package), "rows": [{"set": "noise", "films": 7, "refused": 6}]},
+        "latency-small-board": {"circumstances": {"cores": 2}, "rows": [timed]},
+    }
+
+
+def write(folder: Path, found: dict[str, dict[str, Any]]) -> Path:
+    """Write the reports as reference files."""
+    folder.mkdir(exist_ok=True)
+    for name, report in found.items():
+        (folder / f"{name}.json").write_text(json.dumps(report))
+    return folder
+
+
+def test_the_committed_page_is_that_of_the_committed_references(model_card: ModuleType) -> None:
+    package = model_card.read_package(shipped_models(), default=DEFAULT_MODEL)
+    page = model_card.card(model_card.REFERENCES, package)
+    assert model_card.CARD.read_text() == page, "stale: run python benchmarks/model_card.py"
+
+
+def test_without_references_every_block_says_not_measured(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    page = model_card.card(tmp_path, package)
+    for heading, _, _ in model_card.MEASURED:
+        assert f"\n## {heading}\n\nNot measured.\n" in page
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "pointing", "robustness", "gate", "accuracy"])
+def test_one_reference_fills_one_block(
+    model_card: ModuleType, package: Any, tmp_path: Path, name: str
+) -> None:
+    page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
+    assert page.count("\nNot measured.\n") == len(model_card.MEASURED) - 1
+    assert f"From `benchmarks/reference/{name}.json`." in page
+
+
+def numbers(report: Any) -> list[tuple[list[Any], float]]:
+    """Return the way to every fraction of a report, and the fraction."""
+    if isinstance(report, float):
+        return [([], report)]
+    if not isinstance(report, dict | list):
+        return []
+    items = report.items() if isinstance(report, dict) else enumerate(report)
+    return [([key, *way], number) for key, each in items for way, number in numbers(each)]
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "pointing", "robustness", "latency-small-board"])
+def test_every_number_of_a_reference_is_on_the_page(
+    model_card: ModuleType, package: Any, tmp_path: Path, name: str
+) -> None:
+    original = reports(package)[name]
+    before = model_card.card(write(tmp_path, {name: original}), package)
+    assert numbers(original)
+    for way, number in numbers(original):
+        changed = copy.deepcopy(original)
+        at = changed
+        for key in way[:-1]:
+            at = at[key]
+        at[way[-1]] = number + 0.125
+        assert model_card.card(write(tmp_path, {name: changed}), package) != before, way
+
+
+def test_a_figure_stands_with_its_interval_and_n(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    page = model_card.card(write(tmp_path, reports(package)), package)
+    assert "| peak | 0.432 (0.300 to 0.500; n 7) | inside a box |" in page
+    assert "| noise | 7 | 6 |" in page
+
+
+def test_an_undefined_figure_is_said_to_be_undefined(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    report = reports(package)["pointing"]
+    report["figures"] = [FIGURE | {"value": None, "low": None, "high": None}]
+    page = model_card.card(write(tmp_path, {"pointing": report}), package)
+    assert "| peak | undefined | inside a box |" in page
+
+
+def test_figures_of_another_model_file_are_said_to_be_so(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    found = reports(package)
+    assert "Of other model files" not in model_card.card(write(tmp_path, found), package)
+    found["pointing"]["model"]["sha256"] = "ab" * 32
+    page = model_card.card(write(tmp_path, found), package)
+    assert "**Of other model files than those shipped now (toy 1.0.0 `abababababab`)" in page
+    assert "**The default model as shipped, `closer-int8`, is not among them.**" in page
+
+
+def test_models_that_were_not_timed_are_named(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    name = "latency-small-board"
+    page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
+    assert "Not timed: closer-float32." in page
+
+
+def test_the_words_hold_no_figures(model_card: ModuleType) -> None:
+    words = model_card.words
+    texts = [value for name, value in vars(words).items() if name.isupper()]
+    fractions = re.findall(r"(?<![\d./])0\.\d+|\d+(?:\.\d+)? ?%", str(texts))
+    assert fractions == []
+
+
+def test_the_page_names_no_path_of_a_machine(model_card: ModuleType, package: Any) -> None:
+    for default, paths in ((DEFAULT_MODEL, shipped_models()), ("closer-int8", TOYS)):
+        made = model_card.read_package(paths, default=default)
+        page = model_card.card(model_card.REFERENCES, made)
+        assert re.findall(r"(?:/home|/root|/tmp|/work|[A-Z]:\\)\S*", page) == []
+
+
+def test_weights_of_others_are_attributed_where_they_are_used(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    assert package.default.manifest.provenance.network == "toy"
+    assert "Apache-2.0" in model_card.card(tmp_path, package)
+    seeds = {"seed-int8": shipped_models()["seed-int8"]}
+    alone = model_card.read_package(seeds, default="seed-int8")
+    assert "ImageNet" not in model_card.card(tmp_path, alone)
+
+
+def test_a_file_in_the_folder_that_is_no_reference_changes_nothing(
+    model_card: ModuleType, package: Any, tmp_path: Path
+) -> None:
+    before = model_card.card(tmp_path, package)
+    shutil.copy(ROOT / "README.md", tmp_path / "accuracy.md")
+    assert model_card.card(tmp_path, package) == before
