@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bonefx_edge.finding import Finding
     from bonefx_edge.outputs import Csv, JsonLines, Table
 
-DEFAULT_MODEL: Final = "seed-int8"
+DEFAULT_MODEL: Final = "lite0-int8"
 PROGRESS_FROM_FILES: Final = 5
 """A bar for fewer files would be gone before it is read."""
 

@@ -95,10 +95,10 @@ def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_pa
     whole = start(data, tmp_path / "whole", epochs=4)
     keep, out = fit_module._keep, tmp_path / "killed"
 
-    def killed_in_epoch_3(keras_model, history, *, run_dir):
+    def killed_in_epoch_3(keras_model, history, recipe, *, run_dir):
         if len(history) == 3:
             raise KeyboardInterrupt
-        keep(keras_model, history, run_dir=run_dir)
+        keep(keras_model, history, recipe, run_dir=run_dir)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "_keep", killed_in_epoch_3)

@@ -102,8 +102,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a run's network; Markdown on standard output, JSON and figures in the run."""
+    from bonefx_train.evaluate_workflow import evaluate_run
     from bonefx_train.run import EVALUATION_FOLDER, Run
-    from bonefx_train.workflow import evaluate_run
 
     with _told_errors():
         evaluation = evaluate_run(

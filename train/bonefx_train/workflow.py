@@ -1,9 +1,8 @@
-"""The two commands as functions: a path in, a run folder full of files out."""
+"""The command `fit` as a function: a path in, a run folder full of files out."""
 
 import csv
 import dataclasses
 import hashlib
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import UsageError
 
 from bonefx_train import run as files
@@ -21,19 +19,12 @@ from bonefx_train.boxes import BOXES_NAME, read_boxes
 from bonefx_train.dataset import (
     MANIFEST_NAME,
     Dataset,
-    check_unchanged,
     load_dataset,
     split_csv,
 )
-from bonefx_train.evaluate import Evaluation, evaluate
-from bonefx_train.metrics import Floats
-from bonefx_train.operating_points import choose_operating_points
-from bonefx_train.pixels import Pixels, load_pixels
-from bonefx_train.plots import write_curves, write_reliability, write_roc
+from bonefx_train.pixels import load_pixels
+from bonefx_train.plots import write_curves
 from bonefx_train.run import FitSettings, Run
-from bonefx_train.sample import SPLITS
-from bonefx_train.scores import logits, p_fracture
-from bonefx_train.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from bonefx_train.recipes import Recipe
@@ -218,79 +209,3 @@ def _write_refused(path: Path, refused: Sequence[tuple[str, str]]) -> None:
         logger.warning("refused, not used: %s (%s)", key, reason)
     with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows([("key", "reason"), *refused])
-
-
-def evaluate_run(
-    run: Run, *, split: str, operating_point: str | None, baseline_auc: float | None
-) -> Evaluation:
-    """Return the evaluation of a run's network on one split and write it into the run.
-
-    Temperature and operating points are chosen on tune, here; the split is only measured.
-
-    Raises
-    ------
-    DataError, UsageError
-        For an unknown split or operating point, films that changed since the fit, or none.
-    """
-    if split not in SPLITS or not run.of(split):
-        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
-        raise UsageError(msg)
-    check_unchanged(run.of("tune") + run.of(split))
-    keras_model = run.keras_model()
-    tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
-    logit = logits(keras_model, tune.x)
-    temperature = fit_temperature(logit, tune.class_index)
-    points = choose_operating_points(
-        p_fracture(logit, temperature=temperature),
-        tune.fractured,
-        chosen_on=f"{run.settings.data_name} tune",
-    )
-    point = _point(points, operating_point)
-    measured = tune if split == "tune" else load_pixels(run.of(split), spec=run.settings.input_spec)
-    p = p_fracture(logits(keras_model, measured.x), temperature=temperature)
-    evaluation = evaluate(
-        p,
-        measured.samples,
-        operating_point=point,
-        split=f"{run.settings.data_name} {split}",
-        baseline_auc=baseline_auc,
-        refused=measured.refused,
-    )
-    evaluation = dataclasses.replace(evaluation, fitted_on=split == "train")
-    folder = run.dir / files.EVALUATION_FOLDER
-    _write_choices(folder, temperature=temperature, points=points)
-    _write_evaluation(folder / split, evaluation, p=p, measured=measured)
-    return evaluation
-
-
-def _point(points: tuple[OperatingPoint, ...], name: str | None) -> OperatingPoint:
-    """Return the operating point of that name, the default one for None."""
-    chosen = [point for point in points if name in (None, point.name)]
-    if not chosen:
-        known = ", ".join(point.name for point in points)
-        msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
-        raise UsageError(msg)
-    return chosen[0]
-
-
-def _write_choices(folder: Path, *, temperature: float, points: Sequence[OperatingPoint]) -> None:
-    """Write what was chosen on tune."""
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = {
-        "temperature": temperature,
-        "operating_points": [dataclasses.asdict(point) for point in points],
-    }
-    (folder / "chosen_on_tune.json").write_text(json.dumps(chosen, indent=1) + "\n", "utf-8")
-
-
-def _write_evaluation(stem: Path, evaluation: Evaluation, *, p: Floats, measured: Pixels) -> None:
-    """Write JSON, Markdown and, where both classes are there, the figures, beside `stem`."""
-    stem.with_name(f"{stem.name}.json").write_text(evaluation.to_json(), "utf-8")
-    stem.with_name(f"{stem.name}.md").write_text(evaluation.to_markdown(), "utf-8")
-    fractured = measured.fractured
-    if fractured.all() or not fractured.any():
-        return
-    title = evaluation.split
-    roc = stem.with_name(f"{stem.name}-roc.png")
-    write_roc(roc, p, fractured, point=evaluation.operating_point, title=title)
-    write_reliability(stem.with_name(f"{stem.name}-reliability.png"), p, fractured, title=title)
