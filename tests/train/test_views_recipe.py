@@ -6,9 +6,14 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
 import cv2  # noqa: E402 (Keras may be absent)
+from bonefx_edge.preprocess import SPECS  # noqa: E402
 from bonefx_train import fit as fit_module  # noqa: E402
 from bonefx_train import lite0, networks, views_recipe  # noqa: E402
+from bonefx_train.boxes import Box  # noqa: E402
 from bonefx_train.fit import read_history  # noqa: E402
+from bonefx_train.labels import Label  # noqa: E402
+from bonefx_train.run import Run  # noqa: E402
+from bonefx_train.views import Film, ViewSampler  # noqa: E402
 from bonefx_train.views_recipe import (  # noqa: E402
     FROZEN_UP_TO,
     LAST_RATE_SHARE,
@@ -64,7 +69,8 @@ def test_the_last_epoch_is_kept_and_boxes_beside_the_films_are_found(data, tmp_p
     monkeypatch.setattr(fit_module, "_score", lambda *_: (1.0, 0.5, next(aucs)))
     run = start(data, tmp_path / "run")
     log = (run.dir / "train.log").read_text("utf-8")
-    assert "boxes: 24 films have some" in log
+    in_train = len([sample for sample in run.of("train") if sample.label is Label.FRACTURED])
+    assert f"boxes: {in_train} of {len(run.of('train'))} train films have some" in log
     assert "kept epoch 2 of 2" in log
     assert len(run.settings.boxes_sha256) == 64
     assert run.settings.views_per_epoch == 64
@@ -125,6 +131,49 @@ def test_boxes_that_are_named_but_absent_are_an_error(data, tmp_path):
         start(data, tmp_path / "run", boxes=tmp_path / "none.csv")
 
 
+def test_boxes_of_films_that_are_not_there_are_an_error_not_whole_films(data, tmp_path):
+    """With other paths no box would be found, and the fit would quietly be another one."""
+    text = (data / "boxes.csv").read_text().replace("broken/", "films/broken/")
+    (data / "boxes.csv").write_text(text)
+    with pytest.raises(DataError, match=r"24 of other films, such as films/broken/0\.png"):
+        start(data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("option", ["boxes", "views_per_epoch"])
+def test_what_a_network_on_whole_films_does_not_read_is_refused(data, tmp_path, option):
+    given = {"boxes": data / "boxes.csv", "views_per_epoch": 64}[option]
+    changed = {"views_per_epoch": None, option: given}
+    with pytest.raises(UsageError, match="fitted on whole films"):
+        start(data, tmp_path / "run", network="seed", spec="seed", **changed)
+
+
+def test_an_interrupted_fit_is_not_taken_for_a_network_at_rest(data, tmp_path, monkeypatch):
+    keep = fit_module._keep
+
+    def killed_after_epoch_1(keras_model, history, recipe, *, run_dir):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+        keep(keras_model, history, recipe, run_dir=run_dir)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "_keep", killed_after_epoch_1)
+        with pytest.raises(KeyboardInterrupt):
+            start(data, tmp_path / "run")
+    with pytest.raises(DataError, match="expected 2 epochs, got an interrupted fit with 1"):
+        Run.open(tmp_path / "run").keras_model()
+    assert start(data, tmp_path / "run", resume=True).keras_model()
+
+
+def test_a_box_as_large_as_its_film_does_not_stop_the_fit():
+    pixels = np.full((160, 130), 60, np.uint8)
+    films = [
+        Film(pixels, (Box(0, 0, 1, 1),), fractured=True, body_part=""),
+        Film(pixels, (), fractured=False, body_part=""),
+    ]
+    sampler = ViewSampler(films, spec=SPECS["area-letterbox"])
+    assert sampler.draw(np.random.default_rng(0), n=64).class_index.mean() > 0.4
+
+
 def test_the_learning_rate_rises_falls_and_ends_at_a_hundredth():
     rates = [learning_rate(step, of=3000) for step in range(3000)]
     assert rates.index(max(rates)) in range(WARM_UP_STEPS - 1, WARM_UP_STEPS + 5)
@@ -159,8 +208,6 @@ def test_an_error_while_drawing_ahead_is_raised_not_swallowed():
 
 
 def test_lite0_gives_score_and_map_and_has_no_layer_that_int8_dislikes():
-    from bonefx_edge.preprocess import SPECS
-
     network = lite0.lite0(SPECS["area-letterbox"])
     assert network.output["score"].shape == (None, 1)
     assert network.output["map"].shape == (None, 5, 5, 1)

@@ -54,11 +54,12 @@ def fit(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Films per step.")] = 32,
     patience: Annotated[
-        int, typer.Option(min=1, help="Epochs without a better tune AUC before the fit ends.")
+        int, typer.Option(min=1, help="seed: epochs without a better tune AUC before the fit ends.")
     ] = 8,
     views: Annotated[
-        int, typer.Option(min=1, help="Views per epoch, for networks fitted on views (lite0).")
-    ] = 8000,
+        int | None,
+        typer.Option(min=1, help="Views per epoch, for networks fitted on views (lite0: 8000)."),
+    ] = None,
     boxes: Annotated[
         Path | None,
         typer.Option(help="CSV of fracture boxes; boxes.csv beside the films is found by itself."),
@@ -66,7 +67,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Splits, weights, dropout, order.")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
 ) -> None:
-    """Fit a network on train, keep the epoch with the best tune AUC; never read test."""
+    """Fit a network on train, never read test; keep the best epoch on tune (lite0: the last)."""
     from bonefx_train.workflow import fit_run
 
     with _told_errors():

@@ -143,7 +143,7 @@ def _of_tiles(
 def _highest(
     values: NDArray[np.floating[Any]], film: NDArray[np.intp], *, n: int
 ) -> NDArray[np.float64]:
-    """Return the highest value of each film, 0 where it has none."""
+    """Return the highest value of each film, 0 where it has none; NaN and inf stay."""
     highest = np.full(n, -np.inf)
     np.maximum.at(highest, film, values.astype(np.float64))
-    return np.where(np.isfinite(highest), highest, 0.0)
+    return np.where(np.isneginf(highest), 0.0, highest)

@@ -144,7 +144,8 @@ class Run:
         Raises
         ------
         DataError
-            If the fit has not finished an epoch, or the file is none of Keras.
+            If the fit has not finished an epoch, or the file is none of Keras; and if a fit on
+            views was interrupted: its network comes to rest with the last epoch only.
         """
         import keras
 
@@ -155,5 +156,12 @@ class Run:
         if not zipfile.is_zipfile(path):
             # Keras says "file not found" of it.
             msg = f"{path}: expected a network as Keras saves it, got a damaged file; fit again"
+            raise DataError(msg)
+        done = len(json.loads((self.dir / HISTORY_NAME).read_text("utf-8")))
+        if self.settings.views_per_epoch and done < self.settings.epochs:
+            msg = (
+                f"{self.dir}: expected {self.settings.epochs} epochs, got an interrupted fit with "
+                f"{done}; go on with bonefx-train fit --resume"
+            )
             raise DataError(msg)
         return keras.models.load_model(path, compile=False)

@@ -119,9 +119,10 @@ class ViewSampler:
 
     def _view(self, rng: np.random.Generator) -> _View:
         fractured = bool(rng.random() < FRACTURED_SHARE)
-        whole = bool(rng.random() < WHOLE_SHARE)
-        beside = bool(self._boxed) and not fractured and not whole and rng.random() < BESIDE_SHARE
-        while True:  # ends: whole views of films show their fractures, and others have none
+        while True:  # ends: whole views come up, which show a film's fractures or have none
+            whole = bool(rng.random() < WHOLE_SHARE)
+            piece = not fractured and not whole
+            beside = bool(self._boxed) and piece and rng.random() < BESIDE_SHARE
             index = self._film(rng, fractured=fractured, beside=beside)
             for _ in range(TRIES):
                 view = self._try(index, rng, fractured=fractured, whole=whole)

@@ -5,14 +5,14 @@ import dataclasses
 import hashlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import DataError, UsageError
 
 from bonefx_train import run as files
 from bonefx_train.boxes import BOXES_NAME, read_boxes
@@ -59,7 +59,7 @@ def fit_run(
     batch_size: int,
     patience: int,
     resume: bool,
-    views_per_epoch: int = DEFAULT_VIEWS,
+    views_per_epoch: int | None = None,
     boxes: Path | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
@@ -78,6 +78,9 @@ def fit_run(
     dataset = load_dataset(data, seed=seed)
     table = split_csv(dataset.samples)
     on_views = network in VIEW_NETWORKS
+    if not on_views and (boxes or views_per_epoch):
+        msg = f"network {network}: expected neither boxes nor views, it is fitted on whole films"
+        raise UsageError(msg)
     boxes = _find_boxes(boxes, dataset.root) if on_views else None
     settings = FitSettings(
         network=network,
@@ -90,7 +93,7 @@ def fit_run(
         data_name=dataset.root.name,
         data_sha256=hashlib.sha256(table.encode()).hexdigest(),
         software=_software(),
-        views_per_epoch=views_per_epoch if on_views else 0,
+        views_per_epoch=(views_per_epoch or DEFAULT_VIEWS) if on_views else 0,
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
     )
     if exists:
@@ -154,11 +157,25 @@ def _recipe(
 
     if settings.network in VIEW_NETWORKS:
         found = read_boxes(boxes) if boxes else {}
-        logger.info("boxes: %d films have some (%s)", len(found), boxes or "no file")
+        _check_boxes(found, dataset)
         films, refused = load_films(dataset.of("train"), boxes=found)
+        logger.info(
+            "boxes: %d of %d train films have some", sum(bool(f.boxes) for f in films), len(films)
+        )
         return ViewsRecipe(films, settings), refused
     train = load_pixels(dataset.of("train"), spec=settings.input_spec)
     return FilmsRecipe(train, settings), train.refused
+
+
+def _check_boxes(found: Mapping[str, object], dataset: Dataset) -> None:
+    """Return if every film that boxes name is in the data set, whatever its split."""
+    strangers = sorted(set(found) - {sample.key for sample in dataset.samples})
+    if strangers:
+        msg = (
+            f"boxes: expected paths as in the data set, such as {dataset.samples[0].key}, got "
+            f"{len(strangers)} of other films, such as {strangers[0]}; correct the path column"
+        )
+        raise DataError(msg)
 
 
 @contextmanager
