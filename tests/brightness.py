@@ -85,5 +85,6 @@ def make_run(
     )
     (folder / run.SETTINGS_NAME).write_text(settings.to_json())
     (folder / run.SPLIT_NAME).write_text(table)
+    (folder / run.HISTORY_NAME).write_text("[{}]\n")
     keras_model.save(folder / run.MODEL_NAME)
     return folder

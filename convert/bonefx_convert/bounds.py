@@ -13,7 +13,10 @@ OUTPUT_STEPS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Stated before anything is measured; outside of any of them no model file is written."""
+    """Outside of any of them no model file is written.
+
+    Stated before anything was measured, but for the float16 part of `view_max_steps`, see there.
+    """
 
     float32_logit: float = 1e-3
     """Largest |logit difference|: same numbers summed in another order; 180,000 float32 products
@@ -36,11 +39,13 @@ class Bounds:
     view_max_steps: float = 32.0
     """Largest such difference: an eighth of the range, on 100,000 and more numbers. It shows an
     output taken for another or a scale read wrongly, which miss by the whole range. For float16,
-    an eighth of both, as `float16_steps` says."""
+    an eighth of both `view_` bounds, as `float16_steps` says. That largest difference of 4 steps
+    was set after a measurement: it was 2, and an unfinished Lite0 had 3.95 (decision 0014)."""
     saturated: float = 0.05
     """Share of films on the two end steps of the output, where films are tied that the original
-    tells apart. The ends are the extremes of train: 2 / (films of train + 1) of other films lie
-    beyond by chance, 2 % for 100; one class clamped gives its whole share (pitfall 28)."""
+    tells apart; of each int8 output, the same share of its numbers over all views. The ends are
+    the extremes of train: 2 / (films of train + 1) of other films lie beyond by chance, 2 % for
+    100; one class clamped gives its whole share (pitfall 28)."""
     distinct_scores: int = 20
     """More different scores than this, or than half of the films where these are few: a wrong
     representative set leaves one to four (pitfall 29)."""

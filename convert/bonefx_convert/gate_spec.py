@@ -7,9 +7,19 @@ from typing import Final
 import numpy as np
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DataError, DecodeError
-from bonefx_edge.gate import GateSpec, Interval, Statistics, check, statistics
+from bonefx_edge.gate import (
+    GateSpec,
+    Interval,
+    Statistics,
+    check,
+    check_distance,
+    statistics,
+)
 from bonefx_train.progress import track
 from bonefx_train.sample import Sample
+from numpy.typing import NDArray
+
+from bonefx_convert.projection import LIMIT_REFUSALS
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +82,16 @@ def measure_gate(train: Sequence[Sample], *, margin: float = MARGIN) -> GateSpec
     )
 
 
-def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> None:
-    """Return if the gate lets films through that are like those it was measured on; log how many.
+def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
+    """Return which tune films, (n,), the gate refuses for their pixels; log how many.
 
     Raises
     ------
     DataError
         If it refuses more than a fifth of the tune films.
     """
-    refused = [why for sample in tune if (why := _refusal(sample, spec=spec)) is not None]
+    reasons = [_refusal(sample, spec=spec) for sample in tune]
+    refused = [why for why in reasons if why is not None]
     share = len(refused) / len(tune)
     level = logging.INFO if share <= FEW_REFUSALS else logging.WARNING
     logger.log(level, "the gate refuses %d of %d tune films", len(refused), len(tune))
@@ -90,6 +101,49 @@ def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> None:
             f"{len(refused)} of {len(tune)}, such as: {refused[0]}"
         )
         raise DataError(msg)
+    return np.array([why is not None for why in reasons])
+
+
+def log_refusals(
+    kind: str,
+    spec: GateSpec,
+    features: NDArray[np.float32] | None,
+    refused: NDArray[np.bool_],
+) -> None:
+    """Log how many tune films the whole gate of one kind refuses; a warning above 2 %.
+
+    The distance limit alone spends `LIMIT_REFUSALS`; what the pixels refuse comes on top.
+
+    Parameters
+    ----------
+    kind
+        Name of the kind.
+    spec
+        With the kind's own distance limit.
+    features
+        (v, k), v >= n, of the kind's views, whole films first; None for a network without.
+    refused
+        (n,), of the tune films, for their pixels: of `try_gate`.
+    """
+    far = np.zeros_like(refused)
+    if features is not None:
+        far = np.array([_is_far(one, spec=spec) for one in features[: len(refused), np.newaxis]])
+    n, both = len(refused), int((refused | far).sum())
+    level = logging.INFO if both <= LIMIT_REFUSALS * n else logging.WARNING
+    logger.log(
+        level,
+        "%s: the whole gate refuses %d of %d tune films (pixels %d, distance %d)",
+        *(kind, both, n, int(refused.sum()), int(far.sum())),
+    )
+
+
+def _is_far(features: NDArray[np.float32], *, spec: GateSpec) -> bool:
+    """Return whether the device would refuse a film for its features, (1, k)."""
+    try:
+        check_distance(features, spec=spec)
+    except DecodeError:
+        return True
+    return False
 
 
 def _refusal(sample: Sample, *, spec: GateSpec) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.decision import OperatingPoint, Proportion
+from bonefx_edge.interpreter import TensorInfo
 from bonefx_edge.reading import CLOSER, WHOLE, Answers, Reading, combine
 from bonefx_train.closer_look import (
     CLOSER_LOOK,
@@ -27,7 +28,9 @@ _NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN,
 
 
 def fit_readings(views: Views, answers: Answers) -> tuple[Reading, ...]:
-    """Return the readings that suit a network, the default one first, without operating points.
+    """Return the readings that suit a network, closer first, without operating points.
+
+    Which one is the default is settled by `candidates.order_readings`, on converted networks.
 
     A network without a map is read as the original was: the logit of the whole film, and a
     temperature. One with a map was fitted on views of which 40 % show a fracture: each of its
@@ -83,21 +86,23 @@ class Reach:
     step: float = 0.0
 
 
-def reach_of(tensor: Any) -> Reach:
-    """Return the reach of one output `TensorInfo`."""
+def reach_of(tensor: TensorInfo) -> Reach:
+    """Return the reach of one output; its ends are the very numbers that the tensor gives."""
     if tensor.scale == 0.0:
         return Reach()
     limits = np.iinfo(tensor.dtype)
-    low, high = (tensor.scale * (end - tensor.zero_point) for end in (limits.min, limits.max))
-    return Reach(float(low), float(high), float(tensor.scale))
+    # float32 as in the interpreter: ends in float64 would lie beside the steps, and none be on one.
+    low, high = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype)).tolist()
+    return Reach(low, high, tensor.scale)
 
 
-def clip(evidence: Evidence, *, logit: Reach, cell: Reach) -> Evidence:
-    """Return the evidence as outputs of such reach could at best hold it."""
-    return Evidence(
-        whole=np.clip(evidence.whole, logit.lowest, logit.highest),
-        tile=np.clip(evidence.tile, logit.lowest, logit.highest),
-        cell=np.clip(evidence.cell, cell.lowest, cell.highest),
+def held_by(answers: Answers, *, logit: Reach, cell: Reach) -> Answers:
+    """Return the answers, view by view, as outputs of such reach could at best hold them."""
+    maps = answers.maps
+    return dataclasses.replace(
+        answers,
+        logits=np.clip(answers.logits, logit.lowest, logit.highest),
+        maps=None if maps is None else np.clip(maps, cell.lowest, cell.highest),
     )
 
 

@@ -1,5 +1,6 @@
 """From a run to model files: the order of the steps."""
 
+import dataclasses
 import itertools
 import logging
 from collections.abc import Sequence
@@ -26,11 +27,12 @@ from bonefx_convert.candidates import (
     keras_network,
     make_report,
     measure,
+    order_readings,
     spread,
     with_points,
 )
 from bonefx_convert.converter import convert
-from bonefx_convert.gate_spec import COARSE_MARGIN, MARGIN, measure_gate, try_gate
+from bonefx_convert.gate_spec import COARSE_MARGIN, MARGIN, log_refusals, measure_gate, try_gate
 from bonefx_convert.pack import (
     REPORT_SUFFIXES,
     Facts,
@@ -101,7 +103,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     train = load_views(run.of("train"), spec=spec, tiles=tiles, per_film=1, seed=run.settings.seed)
     tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
     gate = measure_gate(train.films.samples, margin=COARSE_MARGIN if mapped else MARGIN)
-    try_gate(gate, tune.films.samples)
+    refused = try_gate(gate, tune.films.samples)
     representative, projection = _look_at_train(keras_model, train, seed=run.settings.seed)
     original = _ask_keras(keras_model, tune, projection=projection, run=run)
     flatbuffers = convert(
@@ -117,6 +119,10 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         )
         for kind, flatbuffer in flatbuffers.items()
     ]  # fmt: skip
+    for each in candidates:
+        own = dataclasses.replace(gate, distance_limit=each.distance_limit)
+        log_refusals(each.kind.value, own, each.network.answers.features, refused)
+    original, candidates = _put_default_first(original, candidates, tune)
     report = _pass_parity(original, candidates, tune, run=run, options=options)
     facts = Facts(
         settings=run.settings,
@@ -157,6 +163,17 @@ def _ask_keras(
         fit_readings(tune, found), tune, found, chosen_on=films_of(run, "tune"), spread=0.0
     )
     return keras_network(found, readings)
+
+
+def _put_default_first(
+    original: Network, candidates: Sequence[Candidate], tune: Views
+) -> tuple[Network, list[Candidate]]:
+    """Return all networks with their readings in the order that suits every candidate."""
+    names = order_readings([candidate.network for candidate in candidates], tune)
+    return original.ordered(names), [
+        dataclasses.replace(candidate, network=candidate.network.ordered(names))
+        for candidate in candidates
+    ]
 
 
 def _warn_of_chance(manifests: Sequence[Manifest]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError, UsageError
+from bonefx_edge.preprocess import Region
 
 LEGEND: Final = (
     "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
@@ -38,9 +39,6 @@ MARGIN_PX: Final = 4
 """Around the legend, and between its lines."""
 STRIP_GRAY: Final = 40
 INK_GRAY: Final = 235
-
-Square = tuple[float, float, float, float]
-"""(left, top, right, bottom) in pixels of the film; may reach outside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +76,8 @@ class HeatMap:
 
 def heat_map(
     shape: tuple[int, int],
-    squares: Sequence[Square],
+    regions: Sequence[Region],
     maps: Sequence[NDArray[np.float32]],
-    *,
-    cell_share: tuple[float, float] | None = None,
 ) -> HeatMap:
     """Return the mean over the views of sigmoid(logit), where they cover the film.
 
@@ -93,14 +89,11 @@ def heat_map(
     ----------
     shape
         (height, width) of the film, pixels.
-    squares
+    regions
         What the whole input of each view shows, margins of a letterbox included.
     maps
         (rows, columns) float32 of each view: logit of "the fracture is in this cell", finite.
-    cell_share
-        (height, width) of a cell as share of the input's. A network of stride 32 reads 150
-        pixels as 5 cells, the last of which sticks out: 32 / 150. None: the cells divide the
-        input evenly.
+        The cells divide the input evenly, as in fitting.
 
     Raises
     ------
@@ -109,20 +102,19 @@ def heat_map(
     """
     rows, columns = _grid(shape)
     total, covered = np.zeros((rows, columns)), np.zeros((rows, columns))
-    for (left, top, right, bottom), logits in zip(squares, maps, strict=True):
+    for (left, top, right, bottom), logits in zip(regions, maps, strict=True):
         if not np.isfinite(logits).all():
             msg = (
                 "map: expected finite logits, got others; "
                 "the model file or the interpreter is broken"
             )
             raise InterpreterError(msg)
-        share = cell_share or (1 / logits.shape[0], 1 / logits.shape[1])
         down = _Axis(shape[0], rows, top, bottom)
         across = _Axis(shape[1], columns, left, right)
         value = (
-            down.weights(logits.shape[0], share[0])
+            down.weights(logits.shape[0])
             @ (0.5 + 0.5 * np.tanh(logits.astype(np.float64) / 2))  # sigmoid without overflow
-            @ across.weights(logits.shape[1], share[1]).T
+            @ across.weights(logits.shape[1]).T
         )
         cover = np.outer(down.cover(), across.cover())
         total += cover * value
@@ -205,10 +197,10 @@ class _Axis:
         )
         return np.maximum(common, 0.0) * (self.cells / self.side)
 
-    def weights(self, n: int, share: float) -> NDArray[np.float64]:
+    def weights(self, n: int) -> NDArray[np.float64]:
         """Return how much of each of the view's `n` cells is in each of the grid, (cells, n)."""
         centers = (np.arange(self.cells) + 0.5) * self.side / self.cells
-        position = (centers - self.low) / (self.high - self.low) / share - 0.5
+        position = (centers - self.low) / (self.high - self.low) * n - 0.5
         position = np.clip(position, 0.0, n - 1.0)  # beyond the outermost centers it stays
         weights: NDArray[np.float64] = 1.0 - np.abs(position[:, None] - np.arange(n))
         return np.maximum(weights, 0.0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decision import BROKEN
-from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
 from bonefx_edge.gate import GateSpec
 from bonefx_edge.preprocess import InputSpec
 from bonefx_edge.reading import Answers, Reading
@@ -56,12 +56,33 @@ class OutputSpec:
         return tuple(p for p in (self.logit, self.map, self.features) if p is not None)
 
     def answers(self, outputs: tuple[NDArray[np.float32], ...]) -> Answers:
-        """Return what `Interpreter.run` gave for n views, by name."""
+        """Return what `Interpreter.run` gave for n views, by name.
+
+        Raises
+        ------
+        InterpreterError
+            If a number is not finite: of many views one such number could be outvoted, and a
+            broken number must never turn into an answer.
+        """
+        for name in ("logit", "map", "features"):
+            position: int | None = getattr(self, name)
+            if position is not None:
+                _check_finite(name, outputs[position])
         return Answers(
             logits=outputs[self.logit].reshape(-1),
             maps=None if self.map is None else outputs[self.map][..., 0],
             features=None if self.features is None else outputs[self.features],
         )
+
+
+def _check_finite(name: str, numbers: NDArray[np.float32]) -> None:
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        msg = (
+            f"{name}: expected finite numbers, got {numbers[~finite][0]}; "
+            "the model file or the interpreter is broken"
+        )
+        raise InterpreterError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +190,8 @@ class Manifest:
         Raises
         ------
         ModelFileError
-            For text that is not JSON, another format version, and absent, unknown or ill-typed
-            fields.
+            For text that is not JSON, another format version, and absent, unknown, ill-typed or
+            senseless fields.
         """
         try:
             raw = json.loads(text)
@@ -186,7 +207,8 @@ class Manifest:
             raise ModelFileError(msg)
         try:
             manifest: Manifest = _build(cls, raw, where="bonefx.json")
-        except (TypeError, ValueError) as err:
+        except (TypeError, ValueError, ArithmeticError) as err:
+            # ArithmeticError: a tile so small that their number overflows, a float of 400 digits.
             msg = f"bonefx.json: {err}; convert the model again"
             raise ModelFileError(msg) from err
         return manifest

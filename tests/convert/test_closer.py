@@ -1,21 +1,35 @@
 """A network with a map: three outputs, two readings, and the device says what the host measured."""
 
+import dataclasses
+import itertools
 import json
+import logging
 
+import cv2
 import numpy as np
 import pytest
 from bonefx_convert.bounds import Bounds
+from bonefx_convert.candidates import (
+    Network,
+    hold_against,
+    keras_network,
+    order_readings,
+    reaches_of,
+    with_points,
+)
 from bonefx_convert.following import compare_outputs
+from bonefx_convert.gate_spec import log_refusals, measure_gate, try_gate
 from bonefx_convert.projection import FEATURES, distance_limit, fit_projection
-from bonefx_convert.readings import Reach, fit_readings, reach_of_reading
+from bonefx_convert.readings import Reach, fit_readings, reach_of, reach_of_reading
 from bonefx_convert.tensors import Kind, find_outputs, read_network
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import DataError
-from bonefx_edge.interpreter import open_interpreter
+from bonefx_edge.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.reading import Answers
-from bonefx_train.closer_look import CLOSER_LOOK, load_views
+from bonefx_train.closer_look import CLOSER_LOOK, Look, Views, gather, load_views
 from bonefx_train.run import Run
+from toy import TOY_GATE, toy_closer, toy_whole
 
 pytestmark = pytest.mark.host
 KINDS = ("float16", "dynamic", "int8")
@@ -128,9 +142,14 @@ def test_kinds_can_be_chosen(spot_run, tmp_path) -> None:
     assert (wrong.exit_code, "got 'float64'" in wrong.stderr) == (2, True)
 
 
-def test_a_reading_whose_tiles_tell_nothing_is_left_out(spot_run, caplog) -> None:
+@pytest.fixture(name="views", scope="module")
+def _views(spot_run) -> Views:
+    """Return 20 films of tune, whole and in tiles."""
     run = Run.open(spot_run)
-    views = load_views(run.of("tune")[:20], spec=run.settings.input_spec, tiles=CLOSER_LOOK.tiles)
+    return load_views(run.of("tune")[:20], spec=run.settings.input_spec, tiles=CLOSER_LOOK.tiles)
+
+
+def test_a_reading_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
     n = len(views.films.x)
     logits = np.full(len(views.x), -9.0, np.float32)
     logits[:n] = np.where(views.films.fractured, -1, 1) * np.linspace(1, 2, n)
@@ -138,6 +157,49 @@ def test_a_reading_whose_tiles_tell_nothing_is_left_out(spot_run, caplog) -> Non
     (reading,) = fit_readings(views, answers)
     assert reading.name == "whole"
     assert "closer left out" in caplog.text
+
+
+# ---- which is the default ----
+
+
+def told_apart(views: Views, *, by_wholes: float, by_tiles: float, kind: str) -> Network:
+    """Return a network that tells fractures by whole films and tiles, as much as it is said."""
+    n = len(views.films.x)
+    strength = np.where(np.arange(len(views.x)) < n, by_wholes, by_tiles)
+    towards = np.where(views.films.fractured[views.film], -1.0, 1.0)
+    noise = np.random.default_rng(0).normal(size=len(views.x))
+    answers = Answers((strength * towards + noise).astype(np.float32), None, None)
+    readings = (toy_closer(whole_weight=0.0, map_weight=0.0), toy_whole())
+    return Network(kind, answers, readings, reaches_of(None, None))
+
+
+def test_closer_is_the_default_where_it_tells_more_in_every_kind(views, caplog) -> None:
+    networks = [
+        told_apart(views, by_wholes=0.5, by_tiles=5, kind=kind) for kind in ("float16", "int8")
+    ]
+    assert order_readings(networks, views) == ("closer", "whole")
+    assert caplog.text == ""
+
+
+def test_whole_is_the_default_where_int8_loses_what_closer_gains(views, caplog) -> None:
+    networks = [
+        told_apart(views, by_wholes=0.5, by_tiles=5, kind="float16"),
+        told_apart(views, by_wholes=5, by_tiles=0, kind="int8"),
+    ]
+    order = order_readings(networks, views)
+    assert order == ("whole", "closer")
+    assert [reading.name for reading in networks[0].ordered(order).readings] == ["whole", "closer"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "int8: tune AUC of closer 0." in record.getMessage()
+    assert "of whole 1.0000" in record.getMessage()
+
+
+def test_a_network_with_one_reading_has_no_order_to_settle(views) -> None:
+    whole = told_apart(views, by_wholes=1, by_tiles=1, kind="int8")
+    assert order_readings([dataclasses.replace(whole, readings=(toy_whole(),))], views) == (
+        "whole",
+    )
 
 
 # ---- features ----
@@ -171,6 +233,39 @@ def test_at_most_two_in_a_hundred_films_lie_beyond_the_limit(n) -> None:
     limit = distance_limit(features)
     assert (distances > limit).sum() == int(0.02 * n)
     assert np.abs(distances - limit).min() > 0
+
+
+def test_the_gate_says_which_films_the_pixels_refuse(spot_run, tmp_path) -> None:
+    samples = Run.open(spot_run).of("tune")[:10]
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    assert cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    odd = dataclasses.replace(samples[3], path=tmp_path / "noise.png")
+    gate = measure_gate(samples)
+    refused = try_gate(gate, [*samples[:3], odd, *samples[4:]])
+    assert np.flatnonzero(refused).tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("by_pixels", "by_distance", "level", "said"),
+    [
+        ([0], [1], "INFO", "2 of 100"),
+        ([0], [0, 1], "INFO", "2 of 100"),
+        ([0], [1, 2], "WARNING", "3 of 100"),
+        ([0, 1, 2], [], "WARNING", "3 of 100"),
+    ],
+)
+def test_refusals_of_pixels_and_distance_are_added_up(
+    caplog, by_pixels, by_distance, level, said
+) -> None:
+    features, refused = np.zeros((150, 4), np.float32), np.zeros(100, bool)
+    refused[by_pixels] = True
+    features[[*by_distance, *range(100, 150)]] = 3.0  # tiles too, which the gate does not look at
+    spec = dataclasses.replace(TOY_GATE, distance_limit=4.0)
+    with caplog.at_level(logging.INFO):
+        log_refusals("int8", spec, features, refused)
+    (record,) = caplog.records
+    assert record.levelname == level
+    assert f"int8: the whole gate refuses {said} tune films" in record.getMessage()
 
 
 # ---- what is off is said ----
@@ -217,3 +312,69 @@ def test_reach_of_a_reading_is_the_sum_of_its_outputs(spot_models) -> None:
     assert reach.highest == pytest.approx(closer.offset + 4 * both + 8 * closer.map_weight)
     assert reach.step == pytest.approx(0.5 * both + 0.25 * closer.map_weight)
     assert reach_of_reading(closer, logit=Reach(), cell=Reach()) == Reach()
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.0373, 0.0912345, 1 / 3, 0.2718281])
+@pytest.mark.parametrize("zero_point", [-128, -7, 0, 101])
+def test_the_end_steps_of_a_tensor_are_on_its_reach(scale: float, zero_point: int) -> None:
+    """The interpreter gives float32; ends in float64 lie beside it, and no film would be on one."""
+    tensor = TensorInfo(
+        shape=(1, 1), dtype="int8", scale=float(np.float32(scale)), zero_point=zero_point
+    )
+    limits = np.iinfo(np.int8)
+    low, high = tensor.dequantize(np.array([limits.min, limits.max], np.int8)).astype(float)
+    reach = reach_of(tensor)
+    assert (reach.lowest, reach.highest) == (low, high)
+    assert reach.step == tensor.scale
+
+
+@pytest.mark.parametrize("name", ["logits", "maps", "features"])
+def test_an_output_on_its_end_steps_is_out_of_bounds(name: str) -> None:
+    """A tenth beyond the ends of int8: what is off there, no difference shows."""
+    before = three()
+    numbers = getattr(before, name).copy()
+    numbers.reshape(-1)[::10] = 20.0
+    reports = compare_outputs(
+        dataclasses.replace(before, **{name: numbers}),
+        dataclasses.replace(before, **{name: np.minimum(numbers, np.float32(12.7))}),
+        kind=Kind.INT8,
+        reaches=dict.fromkeys(("logit", "map", "features"), Reach(-12.8, 12.7, 0.1)),
+        bounds=Bounds(),
+    )
+    (failure,) = itertools.chain.from_iterable(report.failures for report in reports)
+    assert "share of saturated numbers, at least: expected at most 0.05" in failure
+
+
+def test_what_int8_cannot_hold_of_a_tile_is_no_difference(views) -> None:
+    """Each tile's logit is cut off at the ends, not their mean odds: log(9) between the two."""
+    n = len(views.films.x)
+    logits = np.where(views.films.fractured[views.film], -1, 1) * np.linspace(1, 3, len(views.x))
+    logits[n::9] = -40.0  # nine tiles each
+    maps = np.zeros((len(views.x), 5, 5), np.float32)
+    maps[:, 2, 2] = np.linspace(-9, 9, len(views.x))
+    answers = Answers(logits.astype(np.float32), maps, None)
+    readings = with_points((toy_closer(),), views, answers, chosen_on="drawn tune", spread=0.0)
+    reach = Reach(-12.8, 12.7, 0.1)
+    held = Answers(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
+    (closer,), _ = hold_against(
+        keras_network(answers, readings),
+        Network(
+            "int8",
+            held,
+            readings,
+            {"logit": reach, "map": Reach(-8.0, 8.0, 0.1), "features": Reach()},
+        ),
+        views,
+        bounds=Bounds(),
+        runtime_spread=0.0,
+    )
+    assert closer.logit.max < 1e-5  # float32 below 16
+
+
+def test_evidence_that_is_no_number_stays_none(views) -> None:
+    """0 would be a cell like any other."""
+    maps = np.zeros((len(views.x), 5, 5), np.float32)
+    maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf
+    answers = Answers(np.zeros(len(views.x), np.float32), maps, None)
+    cell = gather(views, answers, Look(CLOSER_LOOK.tiles, ())).cell
+    assert (np.isnan(cell[0]), cell[1], cell[2]) == (True, np.inf, 0.0)

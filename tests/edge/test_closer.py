@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decision import State, sigmoid
-from bonefx_edge.errors import Reason, UsageError
+from bonefx_edge.errors import InterpreterError, Reason, UsageError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.preprocess import InputSpec, preprocess
@@ -171,6 +171,31 @@ def test_the_tiles_have_a_lap_of_their_own(path, kind: str) -> None:
 def test_a_reading_that_the_model_lacks_is_an_error_that_lists_those_it_has() -> None:
     with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'closer'"):
         Classifier.load(toy_path("int8"), views="closer")
+
+
+class Spoilt(Spy):
+    """An interpreter that gives one wrong number about the last view it is asked about."""
+
+    def __init__(self, kind: str, output: str, number: float, *, call: int) -> None:
+        super().__init__(kind)
+        self._place = getattr(self.model.manifest.output, output)
+        self._number, self._call = number, call
+
+    def run(self, x):
+        outputs = super().run(x)
+        if len(self.asked) == self._call:
+            outputs[self._place].reshape(-1)[-1] = self._number
+        return outputs
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("output", ["logit", "map", "features"])
+@pytest.mark.parametrize("call", [1, 2], ids=["whole", "tiles"])
+def test_a_number_of_any_view_that_is_not_finite_stops_the_work(path, output, number, call) -> None:
+    """A map of NaN is the highest cell of nothing, a logit of infinity a tile without fracture."""
+    spoilt = Spoilt("closer-float32", output, number, call=call)
+    with pytest.raises(InterpreterError, match=f"{output}: expected finite numbers, got {number}"):
+        spoilt.classifier().classify(path)
 
 
 # ---- explained ----

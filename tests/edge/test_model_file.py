@@ -238,6 +238,17 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("readings", 0, "tiles", 0, "share"), 1.1, "0 < share <= 1"),
         (("readings", 0, "tiles", 0, "share"), math.nan, "0 < share <= 1"),
         (("readings", 0, "tiles", 0, "share"), 0.01, "at most 64 tiles"),
+        (
+            ("readings", 0, "tiles", 0),
+            {"film_px": 512, "share": 1e-308, "overlap": 0.5},
+            r"infinity.*; convert the model again",
+        ),
+        (
+            ("readings", 0, "tiles", 0),
+            {"film_px": 512, "share": 5e-324, "overlap": 0.5},
+            r"division.*; convert the model again",
+        ),
+        (("readings", 0, "offset"), 10**400, r"too large.*; convert the model again"),
         (("readings", 0, "tiles", 0, "overlap"), 1, "0 <= overlap < 1"),
         (("readings", 0, "tiles", 0, "overlap"), -0.1, "0 <= overlap < 1"),
         (("readings", 0, "whole_weight"), -0.1, "finite weights >= 0"),

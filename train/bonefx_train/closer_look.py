@@ -26,9 +26,9 @@ class Look:
 
 
 CLOSER_LOOK: Final = Look(
-    tiles=(TileSpec(film_px=512, share=0.5, overlap=0.5),), terms=("whole", "tile", "cell")
+    tiles=(TileSpec(film_px=512, share=0.4, overlap=0.5),), terms=("whole", "tile")
 )
-"""Of networks with a map, their default reading."""
+"""Of networks with a map; why so: docs/decisions/0015-recipe.md."""
 WHOLE_LOOK: Final = Look(tiles=(), terms=("whole",))
 """One pass of the network."""
 
@@ -145,5 +145,6 @@ def _highest(
 ) -> NDArray[np.float64]:
     """Return the highest value of each film, 0 where it has none; NaN and inf stay."""
     highest = np.full(n, -np.inf)
-    np.maximum.at(highest, film, values.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # of NaN, which is to stay
+        np.maximum.at(highest, film, values.astype(np.float64))
     return np.where(np.isneginf(highest), 0.0, highest)

@@ -157,7 +157,8 @@ class Run:
             # Keras says "file not found" of it.
             msg = f"{path}: expected a network as Keras saves it, got a damaged file; fit again"
             raise DataError(msg)
-        done = len(json.loads((self.dir / HISTORY_NAME).read_text("utf-8")))
+        history = self.dir / HISTORY_NAME
+        done = len(json.loads(history.read_text("utf-8"))) if history.is_file() else 0
         if self.settings.views_per_epoch and done < self.settings.epochs:
             msg = (
                 f"{self.dir}: expected {self.settings.epochs} epochs, got an interrupted fit with "
