@@ -62,11 +62,9 @@ def model_ids(report: object) -> Iterator[dict[str, str]]:
 def accuracy(report: Any, package: Package) -> list[str]:
     evaluations = list(zip(report["models"], report["evaluations"], strict=True))
     first = evaluations[0][1]
-    rows = first["rows"]
     lines = [
-        f"FracAtlas {first['split']}: {rows[0]['n']} films, {rows[0]['fractured']} fractured,",
-        f"{rows[0]['groups']} groups; {len(first['refused'])} more refused by at least one model.",
-        f"{first['interval']}.",
+        f"FracAtlas {first['split']}: {first['rows'][0]['n'] + len(first['refused'])} films; each",
+        f"model is measured on those that it answered. {first['interval']}.",
         "",
     ]
     if first["baseline_auc"] is not None:
@@ -74,11 +72,13 @@ def accuracy(report: Any, package: Package) -> list[str]:
             f"**Features that look at no pixel reach an AUC of {first['baseline_auc']:.2f}.**"
         ]
         lines += [""]
-    lines += table_head("model", "operating point", *ACCURACY)
+    lines += table_head("model", "operating point", "films", "fractured", "refused", *ACCURACY)
     for model, evaluation in evaluations:
         named = {figure["name"]: figure for figure in evaluation["rows"][0]["figures"]}
-        point = evaluation["operating_point"]["name"]
-        lines.append(row(package.name(model), point, *(figure_cell(named[n]) for n in ACCURACY)))
+        point, of = evaluation["operating_point"]["name"], evaluation["rows"][0]
+        counts = (str(n) for n in (of["n"], of["fractured"], len(evaluation["refused"])))
+        figures = (figure_cell(named[name]) for name in ACCURACY)
+        lines.append(row(package.name(model), point, *counts, *figures))
     return lines + _of_default(evaluations, package) + _changes(report["comparisons"])
 
 
@@ -99,7 +99,7 @@ def _of_default(evaluations: Sequence[tuple[Any, Any]], package: Package) -> lis
 
 
 def _changes(comparisons: Sequence[Any]) -> list[str]:
-    lines = ["", "What the kinds change, on the same films:", ""]
+    lines = ["", "What the kinds change, on the films that both answered:", ""]
     lines += table_head("model", "against", "AUC change", "states changed", "films")
     for c in comparisons:
         low, high = c["auc_change_95"]

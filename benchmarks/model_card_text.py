@@ -70,6 +70,9 @@ LIMITS_OF_THE_DATA = """\
 - Most source films are small, so a fine fracture may not be in the pixels at all.
 - Age is not recorded: what holds for adults may not hold for children.
 - In the films of other hospitals the two classes come from different sources.
+- Those films fitted nothing, but two choices were made with their figures in sight: that the tiles
+  come to their mean odds and not to the lowest logit (the tune split could not tell the two apart),
+  and how wide the coarse part of the gate is. Figures on them flatter by that much.
 """
 
 KNOWN_FAILURES = """\

