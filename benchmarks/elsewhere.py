@@ -5,10 +5,9 @@
 
 DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; without
 --views, every reading that a model has. Each film goes through the device path, gate included, at
-the reading's default operating point, which was fixed before. Two choices were made with these
-films in sight, though: the rule that combines the tiles (docs/decisions/0012) and the margin of the
-gate's pixel intervals (0014). Writes elsewhere.json, elsewhere.md and elsewhere.png (scores, no
-film); prints the tables.
+the reading's default operating point, which was fixed before. One choice was made with these
+films in sight, though: how lite0's views are combined (docs/decisions/0015-recipe.md). Writes
+elsewhere.json, elsewhere.md and elsewhere.png (scores, no film); prints the tables.
 """
 
 import csv

@@ -28,9 +28,8 @@ CAVEAT = (
     "the other does. So an AUC here is a warning, not a result. Read it beside the histograms, the "
     "sensitivity and specificity at an operating point that was fixed on other films, and the box "
     "hits, which a source alone cannot give. No weight, threshold or temperature was fitted on "
-    "these films, but two choices were made with them in sight: how a film's tiles are combined "
-    "(mean odds instead of the lowest logit, by the AUC here) and how wide the gate's pixel "
-    "intervals are (by how many knees it refused). What these two move is not measured untouched."
+    "these films, but one choice was made with them in sight: how lite0's views are combined (the "
+    "tiles' mean odds, and no weight for the map, by the AUC here). That flatters these figures."
 )
 COLORS = {WEB: "#c8590a", BTXRD: "#1f5fa8", OAI: "#5c9a5c"}
 BINS = np.linspace(0, 1, 41)

@@ -62,7 +62,11 @@ def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str,
     return {
         "n": len(answered),
         "refused": len(records) - len(answered),
-        "stages_ms": {stage: spread([t[stage] for t in answered]) for stage in answered[0]},
+        "stages_ms": {
+            stage: spread([t[stage] for t in answered])
+            for stage, first in answered[0].items()
+            if first is not None  # no tiles in this reading
+        },
     }
 
 

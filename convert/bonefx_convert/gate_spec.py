@@ -32,14 +32,6 @@ Measured on FracAtlas: refuses 0 of 590 tune films, all noise, 19 of 27 gray pho
 of negatives (inverted films), but no chest film: that takes the DICOM body part. Films that look
 unlike all of train, such as tight crops of the knee, are refused too.
 """
-COARSE_MARGIN: Final = 2.0
-"""The same for networks whose features tell the gate what is unlike the training films.
-
-Chosen, not fitted: with 0.25, 584 of 600 limbs were refused that another study had cropped and
-equalized (`oai_knee`: roughness up to 0.34, training films to 0.15, noise about 1.1). 2.0 lets
-those pass, still stops noise and blank frames before the network is asked, and leaves the rest
-to the distance. `benchmarks/gate.py` says what both together refuse.
-"""
 FEW_REFUSALS: Final = 0.01
 """Share of tune films that the gate may refuse without a word."""
 MAX_REFUSALS: Final = 0.2
@@ -57,7 +49,7 @@ Defined terms of PS3.16 Annex L (CID 4031), and THORAX and MANDIBLE, which devic
 """
 
 
-def measure_gate(train: Sequence[Sample], *, margin: float = MARGIN) -> GateSpec:
+def measure_gate(train: Sequence[Sample]) -> GateSpec:
     """Return the intervals of the gate's statistics over the training films; no distance limit.
 
     Films that cannot be decoded are left out; at least one must be decodable.
@@ -68,7 +60,7 @@ def measure_gate(train: Sequence[Sample], *, margin: float = MARGIN) -> GateSpec
         if (found := _statistics(sample)) is not None
     ]
     low, high = np.percentile(np.array(rows), PERCENTILES, axis=0)  # (3,), (3,)
-    beyond = margin * (high - low)
+    beyond = MARGIN * (high - low)
     mean, std, roughness = (
         Interval(low=float(a), high=float(b))
         for a, b in zip(low - beyond, high + beyond, strict=True)

@@ -32,7 +32,7 @@ from bonefx_convert.candidates import (
     with_points,
 )
 from bonefx_convert.converter import convert
-from bonefx_convert.gate_spec import COARSE_MARGIN, MARGIN, log_refusals, measure_gate, try_gate
+from bonefx_convert.gate_spec import log_refusals, measure_gate, try_gate
 from bonefx_convert.pack import (
     REPORT_SUFFIXES,
     Facts,
@@ -102,7 +102,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     spec, tiles = run.settings.input_spec, tiles_of(mapped=mapped)
     train = load_views(run.of("train"), spec=spec, tiles=tiles, per_film=1, seed=run.settings.seed)
     tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
-    gate = measure_gate(train.films.samples, margin=COARSE_MARGIN if mapped else MARGIN)
+    gate = measure_gate(train.films.samples)
     refused = try_gate(gate, tune.films.samples)
     representative, projection = _look_at_train(keras_model, train, seed=run.settings.seed)
     original = _ask_keras(keras_model, tune, projection=projection, run=run)
