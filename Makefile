@@ -79,6 +79,7 @@ train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 # The test split is read by accuracy and pointing; nothing may be chosen by what they say.
 LITE0 = lite0-float16 lite0-dynamic lite0-int8
 SEED = seed-float32 seed-dynamic seed-int8
+INT8 = --model lite0-int8 --model seed-int8
 bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76
 	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76 \
@@ -89,9 +90,9 @@ bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/pointing.py --data $(DATA)/fracatlas --split test
 	.venv-dev/bin/python benchmarks/robustness.py $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
 	.venv-dev/bin/python benchmarks/gate.py $(DATA)
-	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg --threads 1 --threads 2 \
+	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
-	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*1.jpg --threads 1 --threads 2 --rounds 1 \
+	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-small-$(BOARD).json
 	.venv-dev/bin/python benchmarks/model_card.py
 

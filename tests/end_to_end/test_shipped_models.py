@@ -152,6 +152,7 @@ def keras_twin(flatbuffer: bytes):
     return network
 
 
+@pytest.mark.host
 def test_what_the_gate_stops_is_measured_by_one_command(tmp_path: Path) -> None:
     (tmp_path / "fracatlas").mkdir()
     cv2.imwrite(str(tmp_path / "fracatlas" / "film.png"), film(60))
