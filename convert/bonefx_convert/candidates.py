@@ -90,8 +90,9 @@ class Candidate:
 def order_readings(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
     """Return the names of the readings, the default first: one order for all kinds of a model.
 
-    The closer look costs ten passes instead of one. It is the default if on tune its AUC is at
-    least that of the whole film in every converted network, int8 included; Keras is not asked.
+    The closer look costs a pass for each tile beside the one. It is the default if on tune its AUC
+    is at least that of the whole film in every converted network, int8 included; Keras is not
+    asked.
     """
     order, behind = [reading.name for reading in converted[0].readings], []
     if set(order) != {CLOSER, WHOLE}:

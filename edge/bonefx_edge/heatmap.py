@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError, UsageError
-from bonefx_edge.preprocess import Region
+from bonefx_edge.preprocess import Region, shrink
 
 LEGEND: Final = (
     "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
@@ -139,7 +139,7 @@ def overlay(pixels: NDArray[np.uint8], heat: HeatMap) -> NDArray[np.uint8]:
     if pixels.shape != (heat.height, heat.width):
         msg = f"overlay: expected a film of {heat.height}x{heat.width}, got shape {pixels.shape}"
         raise ValueError(msg)
-    film = _shrink(pixels)
+    film = shrink(pixels, longest_px=PICTURE_PX)
     height, width = film.shape
     strip = _strip(max(width, NARROWEST_PX))
     picture = np.full((height + len(strip), strip.shape[1], 3), STRIP_GRAY, np.uint8)
@@ -210,13 +210,6 @@ def _grid(shape: tuple[int, int]) -> tuple[int, int]:
     """Return (rows, columns) of about square cells, at least one pixel of the film each."""
     scale = min(1.0, GRID_CELLS / max(shape))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
-
-
-def _shrink(pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    height, width = pixels.shape
-    scale = min(1.0, PICTURE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def _tint(film: NDArray[Any], values: NDArray[np.float32]) -> NDArray[Any]:

@@ -170,3 +170,14 @@ def stretch(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     span = max(high - low, LEAST_RANGE)
     levels = (np.clip(np.arange(256) - low, 0, span) * 255 + span // 2) // span
     return np.asarray(levels.astype(np.uint8)[gray])
+
+
+def shrink(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:
+    """Return (height, width) pixels at most `longest_px` long, antialiased; smaller ones as is."""
+    height, width = pixels.shape
+    factor = longest_px / max(height, width)
+    if factor >= 1.0:
+        return pixels
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

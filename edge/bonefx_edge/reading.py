@@ -5,14 +5,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import ModelFileError
 from bonefx_edge.places import Rectangle
-from bonefx_edge.preprocess import InputSpec, Region, covered, preprocess
+from bonefx_edge.preprocess import InputSpec, Region, covered, preprocess, shrink
 from bonefx_edge.radiograph import Radiograph
 
 CLOSER: Final = "closer"
@@ -241,7 +240,7 @@ def _cut(
     radiograph: Radiograph, tile_spec: TileSpec, *, spec: InputSpec
 ) -> list[tuple[NDArray[Any], Rectangle, Region]]:
     """Return input, rectangle and region of each tile of one grid."""
-    small = _shrink(radiograph.pixels, longest_px=tile_spec.film_px)
+    small = shrink(radiograph.pixels, longest_px=tile_spec.film_px)
     height, width = small.shape
     film_height, film_width = radiograph.pixels.shape
     parts = []
@@ -262,17 +261,6 @@ def _cut(
             )
             parts.append((x, rectangle, region))
     return parts
-
-
-def _shrink(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:
-    """Return the film at most `longest_px` long, antialiased; a smaller film as it is."""
-    height, width = pixels.shape
-    factor = longest_px / max(height, width)
-    if factor >= 1.0:
-        return pixels
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
 
 
 def _spans(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import cv2
-import numpy as np
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DataError, DecodeError
-from numpy.typing import NDArray
+from bonefx_edge.preprocess import shrink
 
 from bonefx_train.boxes import Box
 from bonefx_train.labels import Label
@@ -42,17 +40,10 @@ def load_films(
         except DecodeError as err:
             refused.append((sample.key, err.reason.value))
         else:
-            films.append(Film(_shrink(pixels), of_film, fractured, sample.body_part))
+            films.append(
+                Film(shrink(pixels, longest_px=LONGEST_PX), of_film, fractured, sample.body_part)
+            )
     if len({film.fractured for film in films}) != len(Label):
         msg = f"expected films of both classes, got {len(films)} readable of one or none"
         raise DataError(msg)
     return films, refused
-
-
-def _shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = pixels.shape
-    factor = LONGEST_PX / max(height, width)
-    if factor >= 1:
-        return pixels
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
