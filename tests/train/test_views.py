@@ -35,6 +35,13 @@ def intact(seed=0, body_part="hand"):
     return Film(speckled(seed), (), fractured=False, body_part=body_part)
 
 
+@pytest.fixture(autouse=True)
+def _real_fractures_only(monkeypatch):
+    """Synthetic ones are the matter of test_synthetic.py."""
+    monkeypatch.setattr("bonefx_train.views.SYNTHETIC_SHARE", 0.0)
+    monkeypatch.setattr("bonefx_train.views.BENT_SHARE", 0.0)
+
+
 @pytest.fixture(name="undisturbed")
 def _undisturbed(monkeypatch):
     monkeypatch.setattr("bonefx_train.views.disturb", lambda view, _: view)
@@ -158,3 +165,19 @@ def test_cells_are_shares_of_the_smaller_of_cell_and_box():
     np.testing.assert_allclose(
         cells_of([half_of_four], spec=SPEC), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 0]]
     )
+
+
+def test_views_for_the_gate_show_any_film_and_are_never_negatives(monkeypatch):
+    films = [film_with_white_fracture(), intact(1), intact(2)]
+    sampler = ViewSampler(films, spec=SPEC)
+    views, again = (sampler.draw_any(np.random.default_rng(0), n=40) for _ in range(2))
+    assert (views.shape, views.dtype) == ((40, 96, 96, 1), np.uint8)
+    np.testing.assert_array_equal(views, again)
+
+    def invert(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("bonefx_train.augment._invert", invert)
+    sampler.draw_any(np.random.default_rng(0), n=200)
+    with pytest.raises(AssertionError):  # the views that are fitted on are, now and then
+        sampler.draw(np.random.default_rng(0), n=200)

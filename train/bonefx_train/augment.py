@@ -14,14 +14,15 @@ BLACK_SHARE: Final = 0.7
 """Of the blank margins are black."""
 
 
-def disturb(view: Gray, rng: np.random.Generator) -> Gray:
+def disturb(view: Gray, rng: np.random.Generator, *, negatives: bool = True) -> Gray:
     """Return a view, uint8 (height, width), as another machine might have shown it.
 
-    Neither a fracture nor its absence is made or removed: each step keeps edges where they are.
+    Without `negatives`, never inverted. Neither a fracture nor its absence is made or removed:
+    each step keeps edges where they are.
     """
     for chance, step in (
-        (0.10, _equalize), (0.70, _tone), (0.05, _invert), (0.20, _mark), (0.15, _collimate),
-        (0.15, _blur), (0.30, _noise), (0.10, _jpeg),
+        (0.10, _equalize), (0.70, _tone), (0.05 * negatives, _invert), (0.20, _mark),
+        (0.15, _collimate), (0.15, _blur), (0.30, _noise), (0.10, _jpeg),
     ):  # fmt: skip
         if rng.random() < chance:
             view = step(view, rng)

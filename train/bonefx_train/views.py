@@ -8,6 +8,7 @@ a piece around the fracture the fracture itself is what sets the classes apart.
 import math
 from collections import Counter
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final, NamedTuple
 
 import cv2
@@ -17,12 +18,19 @@ from numpy.typing import NDArray
 
 from bonefx_train.augment import disturb
 from bonefx_train.boxes import Box
+from bonefx_train.synthetic import bend_bone, break_bone
 from bonefx_train.view_geometry import Matrix, cells_of, cut, draw_matrix, place
 
 LONGEST_PX: Final = 512
 """Films are kept at most this long: the resolution of the closer look."""
 FRACTURED_SHARE: Final = 0.4
 """Of the views; films are 17 % fractured, and a fracture is in few of their pieces."""
+SYNTHETIC_SHARE: Final = 0.3
+"""Of the views with a fracture show a synthetic one, in a film without."""
+BONELESS: Final = 10
+"""Films in which no bone was found to break, before a fracture that is there is shown instead."""
+BENT_SHARE: Final = 0.3
+"""Of the views without fracture have a bone bent as a synthetic fracture would move it."""
 WHOLE_SHARE: Final = 0.35
 """Of the views show the whole film, about."""
 BESIDE_SHARE: Final = 0.2
@@ -85,6 +93,15 @@ class _View(NamedTuple):
     cells_known: bool
 
 
+class _Shows(Enum):
+    """What a view is drawn for."""
+
+    FRACTURE = auto()
+    SYNTHETIC = auto()
+    """A fracture made here, in a film that has none."""
+    NOTHING = auto()
+
+
 class ViewSampler:
     """Draws views of films, classes and body parts balanced."""
 
@@ -109,6 +126,28 @@ class ViewSampler:
             cells_known=np.array([view.cells_known for view in views], np.float32),
         )
 
+    def draw_any(self, rng: np.random.Generator, *, n: int) -> NDArray[np.uint8]:
+        """Return n views, (n, height, width, 1), of films drawn alike, whatever they show.
+
+        Half are whole films; disturbed as other hospitals might, but no negatives: what a limb
+        looks like, for the gate.
+        """
+        views = [self._view_of_any(rng) for _ in range(n)]
+        return np.stack(views)[..., np.newaxis]
+
+    def _view_of_any(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        index = int(rng.integers(len(self._films)))
+        if rng.random() < 0.5:  # noqa: PLR2004 -- half
+            to_view = self._whole(self._films[index], rng)
+        else:
+            to_view = self._piece(index, rng, fractured=False)
+        pixels = cut(self._films[index].pixels, to_view, spec=self._spec)
+        return self._finish(disturb(pixels, rng, negatives=False))
+
+    def _finish(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the view as the device would give it to the network."""
+        return stretch(pixels) if self._spec.gray is Gray.STRETCH else pixels
+
     def _balance(self, of: list[int]) -> NDArray[np.float64]:
         fractured = Counter(film.body_part for film in self._films if film.fractured)
         parts = [self._films[i].body_part for i in of]
@@ -118,14 +157,18 @@ class ViewSampler:
         return np.asarray(weights / weights.sum(), np.float64)
 
     def _view(self, rng: np.random.Generator) -> _View:
-        fractured = bool(rng.random() < FRACTURED_SHARE)
+        shows = _draw_shows(rng)
+        films = 0
         while True:  # ends: whole views come up, which show a film's fractures or have none
+            films += 1
+            if films > BONELESS and shows is _Shows.SYNTHETIC:
+                shows = _Shows.FRACTURE
             whole = bool(rng.random() < WHOLE_SHARE)
-            piece = not fractured and not whole
-            beside = bool(self._boxed) and piece and rng.random() < BESIDE_SHARE
-            index = self._film(rng, fractured=fractured, beside=beside)
+            can_be_beside = bool(self._boxed) and shows is _Shows.NOTHING and not whole
+            beside = can_be_beside and rng.random() < BESIDE_SHARE
+            index = self._film(rng, fractured=shows is _Shows.FRACTURE, beside=beside)
             for _ in range(TRIES):
-                view = self._try(index, rng, fractured=fractured, whole=whole)
+                view = self._try(index, rng, shows=shows, whole=whole)
                 if view is not None:
                     return view
 
@@ -136,24 +179,33 @@ class ViewSampler:
         return int(rng.choice(self._by_label[fractured], p=self._chances[fractured]))
 
     def _try(
-        self, index: int, rng: np.random.Generator, *, fractured: bool, whole: bool
+        self, index: int, rng: np.random.Generator, *, shows: _Shows, whole: bool
     ) -> _View | None:
         """Return a view of a film, or None where it does not show what it should."""
         film, spec = self._films[index], self._spec
-        if whole or (fractured and not film.boxes):
+        if whole or (shows is _Shows.FRACTURE and not film.boxes):
             # Where nobody said where the fracture is, no piece can be labelled.
             to_view = self._whole(film, rng)
         else:
-            to_view = self._piece(index, rng, fractured=fractured)
+            to_view = self._piece(index, rng, fractured=shows is _Shows.FRACTURE)
         seen = [place(box, film.pixels.shape, to_view, spec=spec) for box in film.boxes]
         shown = max((share for share, _ in seen), default=float(film.fractured))
-        if (shown < SHOWN) if fractured else (shown > HIDDEN):
+        if (shown < SHOWN) if shows is _Shows.FRACTURE else (shown > HIDDEN):
             return None
-        pixels = disturb(cut(film.pixels, to_view, spec=spec), rng)
-        if spec.gray is Gray.STRETCH:
-            pixels = stretch(pixels)
-        cells = cells_of([rectangle for share, rectangle in seen if share > HIDDEN], spec=spec)
-        return _View(pixels, cells, fractured, bool(film.boxes) or not fractured)
+        pixels = cut(film.pixels, to_view, spec=spec)
+        rectangles = [rectangle for share, rectangle in seen if share > HIDDEN]
+        if shows is _Shows.SYNTHETIC:
+            broken = break_bone(pixels, rng)
+            if broken is None:
+                return None
+            pixels, rectangles = broken[0], [broken[1]]
+        elif shows is _Shows.NOTHING and rng.random() < BENT_SHARE:
+            pixels = bend_bone(pixels, rng)
+        pixels = self._finish(disturb(pixels, rng))
+        fractured = shows is not _Shows.NOTHING
+        return _View(
+            pixels, cells_of(rectangles, spec=spec), fractured, bool(rectangles) or not fractured
+        )
 
     def _whole(self, film: Film, rng: np.random.Generator) -> Matrix:
         height, width = film.pixels.shape
@@ -186,6 +238,12 @@ class ViewSampler:
             return rng.random(2)
         row, column = divmod(int(rng.choice(DETAIL_CELLS**2, p=self._detail[index])), DETAIL_CELLS)
         return (np.array([column, row]) + rng.random(2)) / DETAIL_CELLS
+
+
+def _draw_shows(rng: np.random.Generator) -> _Shows:
+    if rng.random() >= FRACTURED_SHARE:
+        return _Shows.NOTHING
+    return _Shows.SYNTHETIC if rng.random() < SYNTHETIC_SHARE else _Shows.FRACTURE
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
