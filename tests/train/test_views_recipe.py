@@ -30,7 +30,9 @@ def tiny(spec):
     """Two convolutions with the outputs and the names of Lite0: an epoch takes a second."""
     film = keras.Input((spec.height, spec.width, 1), name="film")
     x = keras.layers.Conv2D(8, 5, strides=4, padding="same", name=FROZEN_UP_TO)(film)
-    x = keras.layers.Conv2D(16, 8, strides=8, padding="same", activation="relu")(x)
+    x = keras.layers.Conv2D(
+        16, 8, strides=8, padding="same", activation="relu", name=lite0.GATE_LAYERS[-1]
+    )(x)
     where = keras.layers.Conv2D(1, 1, name="map")(x)
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)
     pooled = keras.layers.Dropout(0.2, name="dropout")(pooled)
@@ -143,7 +145,7 @@ def test_boxes_of_films_that_are_not_there_are_an_error_not_whole_films(data, tm
 def test_what_a_network_on_whole_films_does_not_read_is_refused(data, tmp_path, option):
     given = {"boxes": data / "boxes.csv", "views_per_epoch": 64}[option]
     changed = {"views_per_epoch": None, option: given}
-    with pytest.raises(UsageError, match="fitted on whole films"):
+    with pytest.raises(UsageError, match="fitted afresh on whole films"):
         start(data, tmp_path / "run", network="seed", spec="seed", **changed)
 
 

@@ -64,6 +64,10 @@ def fit(
         Path | None,
         typer.Option(help="CSV of fracture boxes; boxes.csv beside the films is found by itself."),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="float16 model file of lite0 to go on with; by itself ImageNet weights."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Splits, weights, dropout, order.")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
 ) -> None:
@@ -83,6 +87,7 @@ def fit(
             resume=resume,
             views_per_epoch=views,
             boxes=boxes,
+            start_from=start_from,
         )
 
 

@@ -55,6 +55,8 @@ class FitSettings:
     """Views per epoch where the network is fitted on views of films; 0 where on whole films."""
     boxes_sha256: str = ""
     """Of the file that says where the fractures are; "" where there is none."""
+    start_sha256: str = ""
+    """Of the model file with whose network the fit began; "" where it began afresh."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience) < 1:

@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import keras
@@ -16,9 +17,14 @@ from bonefx_train.progress import track
 from bonefx_train.recipes import seed_dropout
 from bonefx_train.run import FitSettings
 from bonefx_train.views import Batch, Film, ViewSampler
+from bonefx_train.warm_start import load_lite0
 
 PEAK_RATE: Final = 1e-3
 """Highest learning rate, after the warm-up."""
+RESTART_RATE: Final = 5e-4
+"""The same where the fit goes on with a fitted network."""
+START_VIEWS: Final = 1024
+"""On which the batch norms of a fitted network are measured before the fit goes on."""
 LAST_RATE_SHARE: Final = 0.01
 """Of the peak, at the last step: the network is at rest then, and the last epoch is the one."""
 WARM_UP_STEPS: Final = 300
@@ -39,22 +45,25 @@ class ViewsRecipe:
 
     keeps_last = True
 
-    def __init__(self, films: list[Film], settings: FitSettings) -> None:
+    def __init__(
+        self, films: list[Film], settings: FitSettings, *, start: Path | None = None
+    ) -> None:
+        """Take films and settings; `start` is the model file that the fit goes on with."""
         self._sampler = ViewSampler(films, spec=settings.input_spec)
         self._settings = settings
+        self._start = start
+        self._peak = PEAK_RATE if start is None else RESTART_RATE
         self._steps = math.ceil(settings.views_per_epoch / settings.batch_size)
 
     def build(self) -> keras.Model:
-        """Return a compiled network with ImageNet weights; the rest hangs on the seed."""
-        keras_model = networks.build(
-            self._settings.network, spec=self._settings.input_spec, seed=self._settings.seed
-        )
+        """Return a compiled network: ImageNet weights and random heads, or that of the start."""
+        keras_model = self._begin()
         for layer in keras_model.layers:
             layer.trainable = False
             if layer.name == FROZEN_UP_TO:
                 break
         keras_model.compile(
-            optimizer=keras.optimizers.AdamW(PEAK_RATE, weight_decay=WEIGHT_DECAY),
+            optimizer=keras.optimizers.AdamW(self._peak, weight_decay=WEIGHT_DECAY),
             loss={
                 SCORE_NAME: keras.losses.BinaryCrossentropy(label_smoothing=LABEL_SMOOTHING),
                 MAP_NAME: map_loss,
@@ -62,6 +71,14 @@ class ViewsRecipe:
             metrics={SCORE_NAME: ["accuracy"]},
         )
         return keras_model
+
+    def _begin(self) -> keras.Model:
+        settings = self._settings
+        if self._start is None:
+            return networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+        keras.utils.set_random_seed(settings.seed)
+        views = self._sampler.draw(np.random.default_rng([settings.seed, 0]), n=START_VIEWS)
+        return load_lite0(self._start, spec=settings.input_spec, views=views.x)
 
     def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
         """Return loss (score and map) and accuracy of the score over the views of the epoch."""
@@ -74,7 +91,7 @@ class ViewsRecipe:
             batch = next(batches)
             done = (number - 1) * self._steps + step
             keras_model.optimizer.learning_rate.assign(
-                learning_rate(done, of=settings.epochs * self._steps)
+                learning_rate(done, of=settings.epochs * self._steps, peak=self._peak)
             )
             y = batch.class_index[:, np.newaxis].astype(np.float32)
             logs = keras_model.train_on_batch(
@@ -92,11 +109,11 @@ class ViewsRecipe:
         return self._sampler.draw(rng, n=self._settings.batch_size)
 
 
-def learning_rate(step: int, *, of: int) -> float:
+def learning_rate(step: int, *, of: int, peak: float = PEAK_RATE) -> float:
     """Return the learning rate of a step: a linear rise, then half a cosine down to 1 %."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / of))
     rise = min(1.0, (step + 1) / WARM_UP_STEPS)
-    return PEAK_RATE * rise * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
+    return peak * rise * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
 
 
 @keras.saving.register_keras_serializable("bonefx")  # type: ignore[untyped-decorator]

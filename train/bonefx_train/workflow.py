@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from bonefx_edge import __version__
 from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.model_file import ModelFile
 
 from bonefx_train import run as files
 from bonefx_train.boxes import BOXES_NAME, read_boxes
@@ -61,6 +62,7 @@ def fit_run(
     resume: bool,
     views_per_epoch: int | None = None,
     boxes: Path | None = None,
+    start_from: Path | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
 
@@ -78,8 +80,11 @@ def fit_run(
     dataset = load_dataset(data, seed=seed)
     table = split_csv(dataset.samples)
     on_views = network in VIEW_NETWORKS
-    if not on_views and (boxes or views_per_epoch):
-        msg = f"network {network}: expected neither boxes nor views, it is fitted on whole films"
+    if not on_views and (boxes or views_per_epoch or start_from):
+        msg = (
+            f"network {network}: expected neither boxes, views nor a model to start from, it is "
+            "fitted afresh on whole films"
+        )
         raise UsageError(msg)
     boxes = _find_boxes(boxes, dataset.root) if on_views else None
     settings = FitSettings(
@@ -95,10 +100,11 @@ def fit_run(
         software=_software(),
         views_per_epoch=(views_per_epoch or DEFAULT_VIEWS) if on_views else 0,
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
+        start_sha256=ModelFile.read(start_from).sha256 if start_from else "",
     )
     if exists:
         _check_resumable(Run.open(out).settings, settings, out=out)
-    _fit(dataset, table=table, settings=settings, out=out, boxes=boxes)
+    _fit(dataset, table=table, settings=settings, out=out, boxes=boxes, start=start_from)
     return Run.open(out)
 
 
@@ -125,7 +131,13 @@ def _check_out(out: Path, *, data: Path) -> None:
 
 
 def _fit(
-    dataset: Dataset, *, table: str, settings: FitSettings, out: Path, boxes: Path | None
+    dataset: Dataset,
+    *,
+    table: str,
+    settings: FitSettings,
+    out: Path,
+    boxes: Path | None,
+    start: Path | None,
 ) -> None:
     """Write the whole run folder: settings and films first, then network, history and curves."""
     from bonefx_train import networks
@@ -140,7 +152,7 @@ def _fit(
         logger.info("settings %s", settings.to_json())
         write_text(out / files.SPLIT_NAME, table)
         write_text(out / files.SETTINGS_NAME, settings.to_json())
-        recipe, refused = _recipe(dataset, settings, boxes=boxes)
+        recipe, refused = _recipe(dataset, settings, boxes=boxes, start=start)
         tune = load_pixels(dataset.of("tune"), spec=settings.input_spec)
         _write_refused(out / files.REFUSED_NAME, (*refused, *tune.refused))
         history = fit(recipe=recipe, tune=tune, settings=settings, run_dir=out)
@@ -148,7 +160,7 @@ def _fit(
 
 
 def _recipe(
-    dataset: Dataset, settings: FitSettings, *, boxes: Path | None
+    dataset: Dataset, settings: FitSettings, *, boxes: Path | None, start: Path | None
 ) -> tuple["Recipe", Sequence[tuple[str, str]]]:
     """Return the recipe of the network with its train films, and the films that were refused."""
     from bonefx_train.films import load_films
@@ -162,7 +174,7 @@ def _recipe(
         logger.info(
             "boxes: %d of %d train films have some", sum(bool(f.boxes) for f in films), len(films)
         )
-        return ViewsRecipe(films, settings), refused
+        return ViewsRecipe(films, settings, start=start), refused
     train = load_pixels(dataset.of("train"), spec=settings.input_spec)
     return FilmsRecipe(train, settings), train.refused
 

@@ -1,0 +1,89 @@
+"""A fit can go on with the network of a model file; the shipped one is at hand."""
+
+import numpy as np
+import pytest
+from bonefx_edge.errors import DataError, ModelFileError, UsageError
+
+pytestmark = pytest.mark.host
+keras = pytest.importorskip("keras")
+
+import cv2  # noqa: E402 (Keras may be absent)
+from bonefx_edge.interpreter import open_interpreter  # noqa: E402
+from bonefx_edge.model_file import ModelFile  # noqa: E402
+from bonefx_edge.preprocess import SPECS  # noqa: E402
+from bonefx_edge.shipped import shipped_models  # noqa: E402
+from bonefx_train.scores import answers  # noqa: E402
+from bonefx_train.warm_start import load_lite0  # noqa: E402
+from bonefx_train.workflow import fit_run  # noqa: E402
+
+SPEC = SPECS["stretch-letterbox"]
+FLOAT16 = shipped_models()["lite0-float16"]
+
+
+@pytest.fixture(name="views", scope="module")
+def _views():
+    """Return views with soft bands, as bones are: (32, 150, 150, 1)."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(32, 150, 150))
+    soft = [cv2.GaussianBlur(each, (0, 0), 6) * 400 + 120 for each in noise]
+    return np.clip(soft, 0, 255).astype(np.uint8)[..., np.newaxis]
+
+
+@pytest.fixture(name="started", scope="module")
+def _started(views):
+    return load_lite0(FLOAT16, spec=SPEC, views=views)
+
+
+def test_the_network_answers_as_the_model_file_does(started, views):
+    """To float32's rounding: the file's weights, widened, are exactly those of the network."""
+    model = ModelFile.read(FLOAT16)
+    expected = model.manifest.output.answers(open_interpreter(model.flatbuffer).run(views))
+    found = answers(started, views)
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
+
+
+def test_its_batch_norms_do_the_same_while_fitting(started, views):
+    """With other statistics than those of its views the first step would tear the network down."""
+    x = views.astype(np.float32) / 255
+    while_fitting = np.asarray(started(x, training=True)["map"])  # no dropout on its way
+    np.testing.assert_allclose(while_fitting, started.predict_on_batch(x)["map"], atol=0.02)
+
+
+def test_rounded_weights_other_networks_and_other_pixels_are_refused(views):
+    models = shipped_models()
+    with pytest.raises(DataError, match="begin with the float16 file"):
+        load_lite0(models["lite0-int8"], spec=SPEC, views=views)
+    with pytest.raises(DataError, match="expected a model that reads films as the fit does"):
+        load_lite0(FLOAT16, spec=SPECS["area"], views=views)
+    with pytest.raises(DataError, match="expected the layers of lite0"):
+        load_lite0(models["seed-float32"], spec=SPECS["seed"], views=views)
+    with pytest.raises(ModelFileError):
+        load_lite0(FLOAT16.with_name("absent.tflite"), spec=SPEC, views=views)
+
+
+def fit_from(write_folders, tmp_path, **changed):
+    data = write_folders(tmp_path / "films", ["broken", "stable"], films=12)
+    settings = {
+        "network": "lite0", "spec": None, "seed": 1, "epochs": 1, "batch_size": 8, "patience": 1,
+        "resume": False, "views_per_epoch": 8, "start_from": FLOAT16,
+    }  # fmt: skip
+    return fit_run(data, out=tmp_path / "run", **{**settings, **changed})
+
+
+def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
+    run = fit_from(write_folders, tmp_path)
+    assert run.settings.start_sha256 == ModelFile.read(FLOAT16).sha256
+    fitted, shipped = run.keras_model(), load_lite0(
+        FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8)
+    )  # fmt: skip
+    kernels = [each.get_layer("block15_project").get_weights()[0] for each in (fitted, shipped)]
+    # One step of Adam at the first step of the warm-up: 2e-6 per weight.
+    np.testing.assert_allclose(*kernels, atol=1e-4)
+    with pytest.raises(UsageError, match="start_sha256"):
+        fit_from(write_folders, tmp_path, resume=True, start_from=None)
+
+
+def test_the_seed_network_is_always_fitted_afresh(write_folders, tmp_path):
+    with pytest.raises(UsageError, match="fitted afresh on whole films"):
+        fit_from(write_folders, tmp_path, network="seed", views_per_epoch=None)

@@ -1,0 +1,170 @@
+"""Begin a fit with the network of a model file, to go on with it or take it to other films."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import keras
+import numpy as np
+from bonefx_edge.errors import DataError
+from bonefx_edge.model_file import ModelFile
+from bonefx_edge.preprocess import InputSpec
+from numpy.typing import NDArray
+
+from bonefx_train.lite0 import BATCH_NORM_EPSILON, MAP_NAME, SCORE_NAME, lite0
+from bonefx_train.pixels import to_network_range
+
+BATCH_SIZE: Final = 32
+"""Views whose activations lie in memory at once: 1 GB."""
+LAYERS: Final = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+"""TFLite's operators with a kernel and a bias."""
+WEIGHT_TYPES: Final = {0: np.float32, 1: np.float16}
+"""By TFLite's TensorType. Rounded int8 weights are no place to go on from."""
+
+Floats = NDArray[np.float32]
+
+
+class _Weights(NamedTuple):
+    """Of one operator."""
+
+    kernel: Floats
+    """As Keras lays it out: (rows, columns, in, out), depthwise (rows, columns, in, 1), dense
+    (in, out)."""
+    bias: Floats
+    """(out,)."""
+
+
+def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> keras.Model:
+    """Return Lite0, not compiled, that answers as the model file does and can be fitted on.
+
+    The file holds each convolution with its batch norm folded in: y = w * x + b. The layers are
+    taken apart again so that nothing changes, neither in use nor in fitting: with mean m and
+    variance v of w * x over `views`, the norm gets mean m, variance v, scale sqrt(v + epsilon) and
+    offset b + m.
+
+    Parameters
+    ----------
+    path
+        Model file of Lite0, kind float16 or float32.
+    spec
+        Of the fit; must be that of the file.
+    views
+        uint8 (n, height, width, 1), as the fit will draw them; some hundreds.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no model file.
+    DataError
+        It holds another network, another kind, or reads films in another way.
+    """
+    model = ModelFile.read(path)
+    if model.manifest.input != spec:
+        msg = (
+            f"{path}: expected a model that reads films as the fit does, {spec}, got "
+            f"{model.manifest.input}; choose the --spec of the model"
+        )
+        raise DataError(msg)
+    keras_model = lite0(spec)
+    weights = _read_weights(model.flatbuffer, path=path)
+    heads = [keras_model.get_layer(name) for name in (MAP_NAME, SCORE_NAME)]
+    folded = [
+        layer
+        for layer in keras_model.layers
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        and layer not in heads
+    ]
+    found = _match([*folded, *heads], weights, path=path)
+    for layer, of_layer in zip(heads, found[len(folded) :], strict=True):
+        layer.set_weights([of_layer.kernel, of_layer.bias])
+    _unfold(keras_model, folded, found[: len(folded)], views)
+    return keras_model
+
+
+def _read_weights(flatbuffer: bytes, *, path: Path) -> list[_Weights]:
+    """Return the weights of each convolution and dense layer, in the order of the file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(flatbuffer, 0)
+    graph = model.Subgraphs(0)
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+    named = [
+        (names[model.OperatorCodes(each.OpcodeIndex()).BuiltinCode()], each) for each in operators
+    ]
+    # float16 weights reach their layer through an operator that widens them.
+    stored = {each.Outputs(0): each.Inputs(0) for name, each in named if name == "DEQUANTIZE"}
+
+    def numbers(index: int) -> Floats:
+        tensor = graph.Tensors(stored.get(index, index))
+        if tensor.Type() not in WEIGHT_TYPES:
+            msg = (
+                f"{path}: expected weights as float16 or float32, got rounded ones; begin with "
+                "the float16 file of the same model"
+            )
+            raise DataError(msg)
+        data = model.Buffers(tensor.Buffer()).DataAsNumpy().view(WEIGHT_TYPES[tensor.Type()])
+        return np.asarray(data.reshape(tensor.ShapeAsNumpy()), np.float32)
+
+    return [
+        # TFLite: (out, rows, columns, in), depthwise (1, rows, columns, out), dense (out, in).
+        _Weights(np.moveaxis(numbers(each.Inputs(1)), 0, -1), numbers(each.Inputs(2)))
+        for name, each in named
+        if name in LAYERS
+    ]
+
+
+def _match(
+    layers: list[keras.layers.Layer], weights: list[_Weights], *, path: Path
+) -> list[_Weights]:
+    """Return the weights of each layer; layers of like shape lie in the same order in the file."""
+    left = list(weights)
+    found = []
+    for layer in layers:
+        fits = [i for i, each in enumerate(left) if each.kernel.shape == layer.kernel.shape]
+        if not fits:
+            msg = (
+                f"{path}: expected the layers of lite0, got none left for {layer.name} "
+                f"{tuple(layer.kernel.shape)}; begin with a model of that network"
+            )
+            raise DataError(msg)
+        found.append(left.pop(fits[0]))
+    return found
+
+
+def _unfold(
+    keras_model: keras.Model,
+    layers: list[keras.layers.Layer],
+    weights: list[_Weights],
+    views: NDArray[np.uint8],
+) -> None:
+    """Set kernels and batch norms so that the network answers as the folded one."""
+    norms = [keras_model.get_layer(f"{layer.name}_norm") for layer in layers]
+    for layer, norm, of_layer in zip(layers, norms, weights, strict=True):
+        layer.set_weights([of_layer.kernel])
+        size = len(of_layer.bias)
+        _set_norm(norm, of_layer.bias, mean=np.zeros(size), variance=np.ones(size))
+    probe = keras.Model(keras_model.input, [layer.output for layer in layers])
+    sums = [np.zeros((2, len(of_layer.bias))) for of_layer in weights]
+    counts = np.zeros(len(layers))
+    for start in range(0, len(views), BATCH_SIZE):
+        outputs = probe.predict_on_batch(to_network_range(views[start : start + BATCH_SIZE]))
+        for i, output in enumerate(outputs):
+            flat = np.asarray(output, np.float64).reshape(-1, output.shape[-1])
+            sums[i] += [flat.sum(axis=0), np.square(flat).sum(axis=0)]
+            counts[i] += len(flat)
+    for norm, of_layer, (total, squares), n in zip(norms, weights, sums, counts, strict=True):
+        mean = total / n
+        variance = np.maximum(squares / n - mean**2, 0.0)
+        _set_norm(norm, of_layer.bias, mean=mean, variance=variance)
+
+
+def _set_norm(
+    norm: keras.layers.Layer,
+    bias: Floats,
+    *,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+) -> None:
+    """Make a batch norm that adds `bias`, for inputs of this mean and variance."""
+    scale = np.sqrt(variance + BATCH_NORM_EPSILON)
+    norm.set_weights([scale, bias + mean, mean, variance])
