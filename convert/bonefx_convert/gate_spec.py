@@ -26,12 +26,14 @@ logger = logging.getLogger(__name__)
 PERCENTILES: Final = (0.1, 99.9)
 """Of each statistic over the training films; the extremes themselves hang on single films."""
 MARGIN: Final = 0.25
-"""Of that range, added at both ends.
+"""Of that range, added at both ends, where nothing but the pixels can refuse a picture.
 
 Measured on FracAtlas: refuses 0 of 590 tune films, all noise, 19 of 27 gray photographs and 99.2 %
 of negatives (inverted films), but no chest film: that takes the DICOM body part. Films that look
 unlike all of train, such as tight crops of the knee, are refused too.
 """
+MARGIN_WITH_FEATURES: Final = 1.5
+"""The same where the network's features refuse what is no limb: tight crops of the knee pass."""
 FEW_REFUSALS: Final = 0.01
 """Share of tune films that the gate may refuse without a word."""
 MAX_REFUSALS: Final = 0.2
@@ -49,9 +51,10 @@ Defined terms of PS3.16 Annex L (CID 4031), and THORAX and MANDIBLE, which devic
 """
 
 
-def measure_gate(train: Sequence[Sample]) -> GateSpec:
+def measure_gate(train: Sequence[Sample], *, mapped: bool = False) -> GateSpec:
     """Return the intervals of the gate's statistics over the training films; no distance limit.
 
+    They are wide for a network with a map, whose features tell more.
     Films that cannot be decoded are left out; at least one must be decodable.
     """
     rows = [
@@ -60,7 +63,7 @@ def measure_gate(train: Sequence[Sample]) -> GateSpec:
         if (found := _statistics(sample)) is not None
     ]
     low, high = np.percentile(np.array(rows), PERCENTILES, axis=0)  # (3,), (3,)
-    beyond = MARGIN * (high - low)
+    beyond = (MARGIN_WITH_FEATURES if mapped else MARGIN) * (high - low)
     mean, std, roughness = (
         Interval(low=float(a), high=float(b))
         for a, b in zip(low - beyond, high + beyond, strict=True)

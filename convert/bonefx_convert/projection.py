@@ -1,5 +1,6 @@
 """The gate's features: the network's pooled ones, turned so that training films lie around 0."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,23 +10,25 @@ from numpy.typing import NDArray
 
 from bonefx_convert.bounds import OUTPUT_STEPS
 
-FEATURES: Final = 32
+FEATURES: Final = 64
 """Numbers at most that leave the network. Enough to tell pictures from limbs; a mean of so many
-squares varies by a quarter of itself from film to film, not more."""
-LEAST_STEPS: Final = 4.0
-"""Standard deviation of a direction at least, in 1/256 of the range of the pooled features: layer
-by layer int8 is off by about 2 such steps, and scaling a narrower direction up to 1 would show
+squares varies by a sixth of itself from film to film, not more."""
+MOST_NOISE: Final = 0.25
+"""Of a feature at most, where each pooled number is off by 1/256 of the range of its layer: layer
+by layer int8 is off by about 2 such steps, and a direction scaled up to 1 from less would show
 the gate little but that."""
+TINY: Final = 1e-9
+"""What counts as no variance."""
 LIMIT_REFUSALS: Final = 0.02
 """Share of the tune films that may lie beyond the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """features = pooled @ kernel + bias, a Dense layer."""
+    """features = pooled @ kernel + bias."""
 
     kernel: NDArray[np.float32]
-    """(channels, k)."""
+    """(channels, k), channels of all pooled layers, one layer after the other."""
     bias: NDArray[np.float32]
     """(k,)."""
 
@@ -34,30 +37,40 @@ class Projection:
         return (pooled.astype(np.float64) @ self.kernel + self.bias).astype(np.float32)
 
 
-def fit_projection(pooled: NDArray[np.float32]) -> Projection:
+def fit_projection(pooled: NDArray[np.float32], *, widths: Sequence[int]) -> Projection:
     """Return the projection on the widest directions, each scaled to variance 1.
+
+    Before directions are looked for, each layer is scaled to the same total variance: an early
+    layer has few channels and small numbers, and knows best what is no limb.
 
     Parameters
     ----------
     pooled
-        (n, channels), of train: as many tiles as whole films. The gate looks at the whole film,
-        but the tightly collimated film of another hospital looks like a tile.
+        (n, channels), of views of train as another hospital might have shown them
+        (`ViewSampler.draw_any`): what differs between hospitals is then wide, and scaled down.
+    widths
+        Channels of each layer; their sum is `channels`.
 
     Raises
     ------
     DataError
         If the features are (almost) the same for all views.
     """
+    layers = np.repeat(np.arange(len(widths)), widths)
     center = pooled.mean(axis=0, dtype=np.float64)
     centered = pooled.astype(np.float64) - center
-    variances, directions = np.linalg.eigh(centered.T @ centered / len(pooled))
+    spread = np.array([centered[:, layers == i].std() for i in range(len(widths))])
+    scale = 1 / np.maximum(spread * np.sqrt(widths), TINY)[layers]
+    variances, directions = np.linalg.eigh((centered * scale).T @ (centered * scale) / len(pooled))
     order = np.argsort(variances)[::-1][:FEATURES]
-    least = LEAST_STEPS * float(np.ptp(pooled)) / OUTPUT_STEPS
-    widest = order[variances[order] > least**2]
-    if not widest.size:
+    order = order[variances[order] > TINY]
+    kernel = scale[:, np.newaxis] * directions[:, order] / np.sqrt(variances[order])
+    steps = np.array([np.ptp(pooled[:, layers == i]) for i in range(len(widths))]) / OUTPUT_STEPS
+    noise = np.sqrt(np.square(kernel * steps[layers, np.newaxis]).sum(axis=0))
+    kernel = kernel[:, noise < MOST_NOISE]
+    if not kernel.size:
         msg = "features: expected some that differ between films, got none; fit the network again"
         raise DataError(msg)
-    kernel = directions[:, widest] / np.sqrt(variances[widest])
     return Projection(kernel=kernel.astype(np.float32), bias=(-center @ kernel).astype(np.float32))
 
 

@@ -14,9 +14,11 @@ from bonefx_edge.manifest import Manifest
 from bonefx_edge.reading import Answers
 from bonefx_train.closer_look import Views, load_views
 from bonefx_train.dataset import check_unchanged
-from bonefx_train.networks import has_map
+from bonefx_train.films import load_films
+from bonefx_train.networks import has_map, pooled_widths
 from bonefx_train.run import Run
 from bonefx_train.scores import answers
+from bonefx_train.views import ViewSampler
 
 from bonefx_convert.bounds import Bounds
 from bonefx_convert.candidates import (
@@ -44,7 +46,7 @@ from bonefx_convert.projection import Projection, fit_projection
 from bonefx_convert.prove import choose_films
 from bonefx_convert.readings import fit_readings, tiles_of
 from bonefx_convert.report import ParityReport
-from bonefx_convert.representative import RepresentativeSet, draw_representative
+from bonefx_convert.representative import draw_representative
 from bonefx_convert.tensors import Kind
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ KINDS: Final = (Kind.FLOAT32, Kind.DYNAMIC, Kind.INT8)
 """Of a network of the whole film only."""
 KINDS_WITH_MAP: Final = (Kind.FLOAT16, Kind.DYNAMIC, Kind.INT8)
 """Of a network with a map: as float32 Lite0 is 13 MB, and the three would be over 20 MB."""
+VIEWS_PER_FILM: Final = 2
+"""By which the gate's features are measured: FracAtlas gives 5,462, for 488 channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,13 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     spec, tiles = run.settings.input_spec, tiles_of(mapped=mapped)
     train = load_views(run.of("train"), spec=spec, tiles=tiles, per_film=1, seed=run.settings.seed)
     tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
-    gate = measure_gate(train.films.samples)
+    gate = measure_gate(train.films.samples, mapped=mapped)
     refused = try_gate(gate, tune.films.samples)
-    representative, projection = _look_at_train(keras_model, train, seed=run.settings.seed)
+    found = answers(keras_model, train.x, label="asking keras, train", progress=True)
+    representative = draw_representative(
+        train, logit=found.logits.astype(np.float64), seed=run.settings.seed
+    )
+    projection = _project(keras_model, run) if mapped else None
     original = _ask_keras(keras_model, tune, projection=projection, run=run)
     flatbuffers = convert(
         keras_model,
@@ -140,14 +148,17 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     return report
 
 
-def _look_at_train(
-    keras_model: "keras.Model", train: Views, *, seed: int
-) -> tuple[RepresentativeSet, Projection | None]:
-    """Return what is taken from train: the representative set, and where features are, theirs."""
-    found = answers(keras_model, train.x, label="asking keras, train", progress=True)
-    representative = draw_representative(train, logit=found.logits.astype(np.float64), seed=seed)
-    projection = None if found.features is None else fit_projection(found.features)
-    return representative, projection
+def _project(keras_model: "keras.Model", run: Run) -> Projection:
+    """Return the gate's features, measured on views of train as other hospitals might show them."""
+    films, _ = load_films(run.of("train"), boxes={})
+    sampler = ViewSampler(films, spec=run.settings.input_spec)
+    rng = np.random.default_rng(run.settings.seed)
+    views = sampler.draw_any(rng, n=VIEWS_PER_FILM * len(films))
+    found = answers(keras_model, views, label="asking keras, views", progress=True)
+    if found.features is None:
+        msg = "features: expected a network with a map, got one without; this is a bug, report it"
+        raise UsageError(msg)
+    return fit_projection(found.features, widths=pooled_widths(keras_model))
 
 
 def _ask_keras(

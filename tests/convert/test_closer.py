@@ -207,8 +207,8 @@ def test_a_network_with_one_reading_has_no_order_to_settle(views) -> None:
 
 def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on() -> None:
     rng = np.random.default_rng(1)
-    pooled = (rng.normal(size=(500, 50)) @ rng.normal(size=(50, 50)) + 3).astype(np.float32)
-    features = fit_projection(pooled).apply(pooled)
+    pooled = (rng.normal(size=(500, 100)) @ rng.normal(size=(100, 100)) + 3).astype(np.float32)
+    features = fit_projection(pooled, widths=(30, 70)).apply(pooled)
     assert features.shape == (500, FEATURES)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(features.var(axis=0), 1, atol=1e-3)
@@ -218,12 +218,24 @@ def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on(
 def test_directions_without_variance_are_not_blown_up() -> None:
     pooled = np.zeros((100, 8), np.float32)
     pooled[:, 0] = np.linspace(0, 1, 100)
-    assert fit_projection(pooled).apply(pooled).shape == (100, 1)
+    assert fit_projection(pooled, widths=(8,)).apply(pooled).shape == (100, 1)
 
 
 def test_features_that_are_the_same_for_all_films_are_refused() -> None:
     with pytest.raises(DataError, match="expected some that differ"):
-        fit_projection(np.ones((20, 8), np.float32))
+        fit_projection(np.ones((20, 8), np.float32), widths=(8,))
+
+
+def test_a_layer_of_small_numbers_counts_as_much_as_one_of_large_ones() -> None:
+    """And one off by as much as int8 rounds is left out, whichever layer it is in."""
+    rng = np.random.default_rng(2)
+    pooled = rng.normal(size=(2000, 8)).astype(np.float32)
+    small = pooled * np.repeat(np.float32([1, 1e-3]), 4)
+    features = fit_projection(small, widths=(4, 4)).apply(small)
+    assert features.shape == (2000, 8)
+    aside = small.copy()
+    aside[0, 0] += 1e3  # the range of the first layer: its step is now larger than its spread
+    assert fit_projection(aside, widths=(4, 4)).apply(aside).shape == (2000, 5)
 
 
 @pytest.mark.parametrize("n", [10, 49, 50, 590])

@@ -8,10 +8,12 @@ from bonefx_edge.errors import DataError, UsageError
 from bonefx_edge.preprocess import InputSpec
 
 from bonefx_train.imagenet import load_imagenet, weights_path
-from bonefx_train.lite0 import FEATURES_NAME, MAP_NAME, SCORE_NAME, lite0
+from bonefx_train.lite0 import GATE_LAYERS, MAP_NAME, SCORE_NAME, lite0
 
 LOGIT_NAME: Final = "logit"
 """Of the output that `logits_model` gives in place of the score."""
+POOLED_PREFIX: Final = "pooled_"
+"""Of its outputs for the gate, before the name of the layer."""
 SEED_FILTERS: Final = 32
 SEED_DROPOUT: Final = 0.2
 """Share of the pooled features set to 0 while fitting."""
@@ -75,14 +77,15 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     """Return the network without its last sigmoid, outputs by name.
 
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
-    as it is, and `features`, (n, channels): what its score is made of. The layers before the last
-    are shared, the last one's weights are copied. Nothing is lost to a saturated sigmoid, in
-    float or in int8 (pitfall 30).
+    as it is, and for each of `lite0.GATE_LAYERS` that it has `pooled_` and the layer's name,
+    (n, channels): the mean over the view. The layers before the last are shared, the last one's
+    weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8 (pitfall 30).
 
     Raises
     ------
     DataError
-        If the score does not come from a Dense layer of one unit with a sigmoid.
+        If the score does not come from a Dense layer of one unit with a sigmoid, or a network with
+        a map has none of the gate's layers.
     """
     mapped = has_map(keras_model)
     last = keras_model.get_layer(SCORE_NAME) if mapped else keras_model.layers[-1]
@@ -97,7 +100,27 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     outputs = {LOGIT_NAME: head(last.input)}
     if mapped:
         outputs[MAP_NAME] = keras_model.output[MAP_NAME]
-        outputs[FEATURES_NAME] = last.input  # dropout lets them through as they are
+        outputs |= _pooled(keras_model)
     without_sigmoid = keras.Model(keras_model.inputs, outputs, name=keras_model.name)
     head.set_weights(last.get_weights())
     return without_sigmoid
+
+
+def pooled_widths(keras_model: keras.Model) -> tuple[int, ...]:
+    """Return the channels of each of the gate's layers that the network has, in its order."""
+    return tuple(int(pooled.shape[-1]) for pooled in _pooled(keras_model).values())
+
+
+def _pooled(keras_model: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Return the mean over the view of each of the gate's layers, by name of the output."""
+    present = [layer for layer in keras_model.layers if layer.name in GATE_LAYERS]
+    if not present:
+        msg = (
+            f"gate: expected a network with some of the layers {', '.join(GATE_LAYERS)}, got none "
+            f"in {keras_model.name!r}; name its layers so"
+        )
+        raise DataError(msg)
+    return {
+        f"{POOLED_PREFIX}{layer.name}": keras.layers.GlobalAveragePooling2D()(layer.output)
+        for layer in present
+    }
