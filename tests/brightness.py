@@ -45,9 +45,9 @@ def spot_network():
     rng = np.random.default_rng(0)
     film = keras.Input((150, 150, 1), name="film")
     x = keras.layers.AveragePooling2D(6)(film)  # (25, 25)
-    x = keras.layers.Conv2D(
-        channels, 5, strides=5, padding="same", activation="relu", name=GATE_LAYERS[-1]
-    )(x)
+    x = keras.layers.Conv2D(channels, 5, strides=5, padding="same", name="head")(x)
+    for name in GATE_LAYERS:  # four times the same: the second changes nothing
+        x = keras.layers.ReLU(name=name)(x)
     where = keras.layers.Conv2D(1, 1, name="map")(x)
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)
     dropped = keras.layers.Dropout(0.2, name="dropout")(pooled)
@@ -55,7 +55,7 @@ def spot_network():
     keras_model = keras.Model(film, {"score": score, "map": where}, name="lite0")
     kernel = rng.normal(1 / 25, 0.01, (5, 5, 1, channels)).astype(np.float32)
     levels = np.linspace(-0.6, 0.0, channels)
-    keras_model.get_layer(GATE_LAYERS[-1]).set_weights([kernel, levels])
+    keras_model.get_layer("head").set_weights([kernel, levels])
     where = [np.full((1, 1, channels, 1), 32 / channels), np.array([-6.0])]
     keras_model.get_layer("map").set_weights(where)
     score = [np.full((channels, 1), -40 / channels), np.array([4.0])]

@@ -64,27 +64,10 @@ def _one_film(keras_model: "keras.Model", projection: Projection | None = None) 
     outputs = {name: value for name, value in given.items() if not name.startswith(POOLED_PREFIX)}
     if projection is not None:
         pooled = [value for name, value in given.items() if name.startswith(POOLED_PREFIX)]
-        outputs[FEATURES_NAME] = _project(pooled, projection)
+        whiten = keras.layers.Dense(len(projection.bias), name="whitened")
+        outputs[FEATURES_NAME] = whiten(keras.layers.Concatenate()(pooled))
+        whiten.set_weights([projection.kernel, projection.bias])
     return keras.Model(film, outputs)
-
-
-def _project(pooled: Sequence["keras.KerasTensor"], projection: Projection) -> "keras.KerasTensor":
-    """Return the features, as a sum of one Dense layer for each pooled layer.
-
-    Not one Dense on all of them side by side: joined, they would share one int8 scale, and the
-    layers with small numbers would be rounded away.
-    """
-    import keras
-
-    ends = np.cumsum([layer.shape[-1] for layer in pooled])
-    parts = []
-    for i, (layer, rows) in enumerate(
-        zip(pooled, np.split(projection.kernel, ends[:-1]), strict=True)
-    ):
-        dense = keras.layers.Dense(len(projection.bias), name=f"whitened_{i}")
-        parts.append(dense(layer))
-        dense.set_weights([rows, projection.bias if i == 0 else np.zeros_like(projection.bias)])
-    return keras.layers.Add()(parts) if len(parts) > 1 else parts[0]
 
 
 def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.float32]) -> bytes:

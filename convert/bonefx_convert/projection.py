@@ -14,11 +14,11 @@ FEATURES: Final = 64
 """Numbers at most that leave the network. Enough to tell pictures from limbs; a mean of so many
 squares varies by a sixth of itself from film to film, not more."""
 MOST_NOISE: Final = 0.25
-"""Of a feature at most, where each pooled number is off by 1/256 of the range of its layer: layer
-by layer int8 is off by about 2 such steps, and a direction scaled up to 1 from less would show
-the gate little but that."""
-TINY: Final = 1e-9
-"""What counts as no variance."""
+"""Of a feature at most, where each pooled number is off by one step, 1/256 of the range of its
+layer: a direction scaled up to 1 from less would show the gate little but int8's rounding. Of
+Lite0's 64 directions none is left out."""
+FLAT: Final = 1e-9
+"""Standard deviation of a layer, and share of the variance of all, below which there is none."""
 LIMIT_REFUSALS: Final = 0.02
 """Share of the tune films that may lie beyond the limit."""
 
@@ -40,8 +40,8 @@ class Projection:
 def fit_projection(pooled: NDArray[np.float32], *, widths: Sequence[int]) -> Projection:
     """Return the projection on the widest directions, each scaled to variance 1.
 
-    Before directions are looked for, each layer is scaled to the same total variance: an early
-    layer has few channels and small numbers, and knows best what is no limb.
+    Before directions are looked for, each layer is scaled to the same total variance: else that
+    of the most channels would give most of the directions.
 
     Parameters
     ----------
@@ -60,13 +60,15 @@ def fit_projection(pooled: NDArray[np.float32], *, widths: Sequence[int]) -> Pro
     center = pooled.mean(axis=0, dtype=np.float64)
     centered = pooled.astype(np.float64) - center
     spread = np.array([centered[:, layers == i].std() for i in range(len(widths))])
-    scale = 1 / np.maximum(spread * np.sqrt(widths), TINY)[layers]
+    scale = 1 / np.maximum(spread * np.sqrt(widths), FLAT)[layers]
     variances, directions = np.linalg.eigh((centered * scale).T @ (centered * scale) / len(pooled))
     order = np.argsort(variances)[::-1][:FEATURES]
-    order = order[variances[order] > TINY]
+    order = order[variances[order] > FLAT * variances.sum()]
     kernel = scale[:, np.newaxis] * directions[:, order] / np.sqrt(variances[order])
     steps = np.array([np.ptp(pooled[:, layers == i]) for i in range(len(widths))]) / OUTPUT_STEPS
-    noise = np.sqrt(np.square(kernel * steps[layers, np.newaxis]).sum(axis=0))
+    of_number = np.square(kernel * steps[layers, np.newaxis])
+    # Roundings of one layer are as good as independent; those of different layers need not be.
+    noise = sum(np.sqrt(of_number[layers == i].sum(axis=0)) for i in range(len(widths)))
     kernel = kernel[:, noise < MOST_NOISE]
     if not kernel.size:
         msg = "features: expected some that differ between films, got none; fit the network again"

@@ -150,15 +150,14 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
 
 def _project(keras_model: "keras.Model", run: Run) -> Projection:
     """Return the gate's features, measured on views of train as other hospitals might show them."""
-    films, _ = load_films(run.of("train"), boxes={})
+    films, refused = load_films(run.of("train"), boxes={})
+    logger.info("features: views of %d train films, %d are unreadable", len(films), len(refused))
     sampler = ViewSampler(films, spec=run.settings.input_spec)
     rng = np.random.default_rng(run.settings.seed)
     views = sampler.draw_any(rng, n=VIEWS_PER_FILM * len(films))
-    found = answers(keras_model, views, label="asking keras, views", progress=True)
-    if found.features is None:
-        msg = "features: expected a network with a map, got one without; this is a bug, report it"
-        raise UsageError(msg)
-    return fit_projection(found.features, widths=pooled_widths(keras_model))
+    pooled = answers(keras_model, views, label="asking keras, views", progress=True).features
+    assert pooled is not None  # noqa: S101 -- for mypy: a network with a map has features
+    return fit_projection(pooled, widths=pooled_widths(keras_model))
 
 
 def _ask_keras(

@@ -46,8 +46,8 @@ class GateSpec:
     excluded_body_parts: tuple[str, ...]
     """DICOM Body Part Examined values (PS3.16 CID 4031 defined terms) that are out of scope."""
     distance_limit: float | None
-    """Largest mean of squares of the network's features of the whole film (about 1 for a training
-    film) that is answered; > 0, None for a network without features."""
+    """Largest mean of squares of the network's features of the whole film (about 1 for views of
+    training films) that is answered; > 0, None for a network without features."""
 
     def __post_init__(self) -> None:
         limit = self.distance_limit
@@ -129,7 +129,8 @@ def check_distance(features: NDArray[np.float32] | None, *, spec: GateSpec) -> N
     Parameters
     ----------
     features
-        (1, k), mean 0 and variance 1 over the training films; None for a network without them.
+        (1, k), mean 0 and variance 1 over disturbed views of the training films; None for a network
+        without them.
 
     Raises
     ------

@@ -247,6 +247,17 @@ def test_at_most_two_in_a_hundred_films_lie_beyond_the_limit(n) -> None:
     assert np.abs(distances - limit).min() > 0
 
 
+def test_intervals_of_the_pixels_are_wide_where_features_tell_more(spot_run) -> None:
+    samples = Run.open(spot_run).of("train")[:20]
+    alone, beside = measure_gate(samples), measure_gate(samples, mapped=True)
+    for name in ("mean", "std", "roughness"):
+        narrow, wide = getattr(alone, name), getattr(beside, name)
+        # A quarter of the range on both sides of it, and one and a half.
+        across = (narrow.high - narrow.low) / 1.5
+        assert wide.high - narrow.high == pytest.approx(1.25 * across)
+        assert narrow.low - wide.low == pytest.approx(1.25 * across)
+
+
 def test_the_gate_says_which_films_the_pixels_refuse(spot_run, tmp_path) -> None:
     samples = Run.open(spot_run).of("tune")[:10]
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)

@@ -1,5 +1,7 @@
 """A fit can go on with the network of a model file; the shipped one is at hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from bonefx_edge.errors import DataError, ModelFileError, UsageError
@@ -8,12 +10,16 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
 import cv2  # noqa: E402 (Keras may be absent)
+from bonefx_convert.converter import convert  # noqa: E402
+from bonefx_convert.projection import Projection  # noqa: E402
+from bonefx_convert.tensors import Kind  # noqa: E402
 from bonefx_edge.interpreter import open_interpreter  # noqa: E402
-from bonefx_edge.model_file import ModelFile  # noqa: E402
-from bonefx_edge.preprocess import SPECS  # noqa: E402
+from bonefx_edge.model_file import ModelFile, write_model_file  # noqa: E402
+from bonefx_edge.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.shipped import shipped_models  # noqa: E402
+from bonefx_train.lite0 import lite0  # noqa: E402
 from bonefx_train.scores import answers  # noqa: E402
-from bonefx_train.warm_start import load_lite0  # noqa: E402
+from bonefx_train.warm_start import _read_weights, load_lite0  # noqa: E402
 from bonefx_train.workflow import fit_run  # noqa: E402
 
 SPEC = SPECS["stretch-letterbox"]
@@ -52,11 +58,11 @@ def test_its_batch_norms_do_the_same_while_fitting(started, views):
 
 def test_rounded_weights_other_networks_and_other_pixels_are_refused(views):
     models = shipped_models()
-    with pytest.raises(DataError, match="begin with the float16 file"):
+    with pytest.raises(DataError, match="of kind int8; begin with the float16 file"):
         load_lite0(models["lite0-int8"], spec=SPEC, views=views)
     with pytest.raises(DataError, match="expected a model that reads films as the fit does"):
         load_lite0(FLOAT16, spec=SPECS["area"], views=views)
-    with pytest.raises(DataError, match="expected the layers of lite0"):
+    with pytest.raises(DataError, match="got seed of kind float32"):
         load_lite0(models["seed-float32"], spec=SPECS["seed"], views=views)
     with pytest.raises(ModelFileError):
         load_lite0(FLOAT16.with_name("absent.tflite"), spec=SPEC, views=views)
@@ -73,7 +79,8 @@ def fit_from(write_folders, tmp_path, **changed):
 
 def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
     run = fit_from(write_folders, tmp_path)
-    assert run.settings.start_sha256 == ModelFile.read(FLOAT16).sha256
+    assert run.settings.start_sha256 == ModelFile.read(FLOAT16).manifest.flatbuffer_sha256
+    assert "was fitted on other films" in (run.dir / "train.log").read_text("utf-8")
     fitted, shipped = run.keras_model(), load_lite0(
         FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8)
     )  # fmt: skip
@@ -84,6 +91,52 @@ def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
         fit_from(write_folders, tmp_path, resume=True, start_from=None)
 
 
+def test_a_start_that_does_not_fit_leaves_no_run_behind(write_folders, tmp_path):
+    with pytest.raises(DataError, match="choose the --spec of the model"):
+        fit_from(write_folders, tmp_path, spec="area")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_same_network_converted_at_another_time_may_be_named_on_resume(
+    write_folders, tmp_path, monkeypatch
+):
+    """`make train` converts its first fit again after an interruption."""
+    run = fit_from(write_folders, tmp_path)
+    model = ModelFile.read(FLOAT16)
+    later = dataclasses.replace(model.manifest.provenance, created="2030-01-01T00:00:00+00:00")
+    again = tmp_path / "again.tflite"
+    write_model_file(
+        again,
+        flatbuffer=model.flatbuffer,
+        manifest=dataclasses.replace(model.manifest, provenance=later),
+    )
+    resumed = fit_from(write_folders, tmp_path, resume=True, start_from=again)
+    assert resumed.settings == run.settings
+
+
 def test_the_seed_network_is_always_fitted_afresh(write_folders, tmp_path):
     with pytest.raises(UsageError, match="fitted afresh on whole films"):
         fit_from(write_folders, tmp_path, network="seed", views_per_epoch=None)
+
+
+def test_a_converted_network_comes_back_as_it_went():
+    """Through the whole of today's converter, whose file has the gate's features beside."""
+    spec = InputSpec(height=64, width=64)
+    keras.utils.set_random_seed(4)
+    network = lite0(spec)
+    rng = np.random.default_rng(1)
+    views = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
+    projection = Projection(np.ones((488, 4), np.float32), np.zeros(4, np.float32))
+    kinds = (Kind.FLOAT16,)
+    flatbuffer = convert(network, representative=views, kinds=kinds, projection=projection)
+    weights = _read_weights(flatbuffer[Kind.FLOAT16])
+    kernels = [
+        layer.get_weights()[0]
+        for layer in network.layers
+        if isinstance(
+            layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense
+        )
+    ]
+    shapes = sorted(each.kernel.shape for each in weights)
+    assert shapes == sorted([*(kernel.shape for kernel in kernels), (488, 4)])
+    assert all(len(each.bias) in each.kernel.shape[-2:] for each in weights)

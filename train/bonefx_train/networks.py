@@ -77,15 +77,15 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     """Return the network without its last sigmoid, outputs by name.
 
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
-    as it is, and for each of `lite0.GATE_LAYERS` that it has `pooled_` and the layer's name,
-    (n, channels): the mean over the view. The layers before the last are shared, the last one's
+    as it is, and for each of `lite0.GATE_LAYERS` `pooled_` and the layer's name, (n, channels):
+    the mean over the view. The layers before the last are shared, the last one's
     weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8 (pitfall 30).
 
     Raises
     ------
     DataError
         If the score does not come from a Dense layer of one unit with a sigmoid, or a network with
-        a map has none of the gate's layers.
+        a map lacks one of the gate's layers.
     """
     mapped = has_map(keras_model)
     last = keras_model.get_layer(SCORE_NAME) if mapped else keras_model.layers[-1]
@@ -107,20 +107,20 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
 
 
 def pooled_widths(keras_model: keras.Model) -> tuple[int, ...]:
-    """Return the channels of each of the gate's layers that the network has, in its order."""
+    """Return the channels of each of the gate's layers, in the order of `answers`' features."""
     return tuple(int(pooled.shape[-1]) for pooled in _pooled(keras_model).values())
 
 
 def _pooled(keras_model: keras.Model) -> dict[str, keras.KerasTensor]:
     """Return the mean over the view of each of the gate's layers, by name of the output."""
-    present = [layer for layer in keras_model.layers if layer.name in GATE_LAYERS]
-    if not present:
+    found = {layer.name: layer for layer in keras_model.layers if layer.name in GATE_LAYERS}
+    if len(found) != len(GATE_LAYERS):
         msg = (
-            f"gate: expected a network with some of the layers {', '.join(GATE_LAYERS)}, got none "
-            f"in {keras_model.name!r}; name its layers so"
+            f"gate: expected a network with the layers {', '.join(GATE_LAYERS)}, got "
+            f"{', '.join(found) or 'none'} in {keras_model.name!r}; name its layers so"
         )
         raise DataError(msg)
     return {
-        f"{POOLED_PREFIX}{layer.name}": keras.layers.GlobalAveragePooling2D()(layer.output)
-        for layer in present
+        f"{POOLED_PREFIX}{name}": keras.layers.GlobalAveragePooling2D()(found[name].output)
+        for name in GATE_LAYERS
     }

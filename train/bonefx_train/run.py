@@ -56,7 +56,7 @@ class FitSettings:
     boxes_sha256: str = ""
     """Of the file that says where the fractures are; "" where there is none."""
     start_sha256: str = ""
-    """Of the model file with whose network the fit began; "" where it began afresh."""
+    """Of the network (its flatbuffer) that the fit began with; "" where it began afresh."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience) < 1:

@@ -26,7 +26,7 @@ def answers(
 ) -> Answers:
     """Return logit, map and pooled features of each view; the last two where there is a map.
 
-    The features are those of all the gate's layers, side by side, in the order of the network.
+    The features are those of all the gate's layers, side by side, as `lite0.GATE_LAYERS` has them.
 
     Parameters
     ----------

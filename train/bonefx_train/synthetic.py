@@ -15,7 +15,7 @@ WIDTHS_PX: Final = (7, 38)
 """Of bones that are cut, in pixels of the view: narrower ones show no ends, wider ones are limbs
 or trunks."""
 EDGE_PX: Final = 22
-"""No cut nearer to the edge of the view."""
+"""No place is drawn nearer to the edge of the view; the middle of the bone there may be."""
 REACH_PX: Final = 34
 """From the middle of a bone, how far its edges are looked for."""
 LEAST_SLOPE: Final = 1.0
@@ -127,7 +127,7 @@ def break_bone(view: Gray, rng: np.random.Generator) -> tuple[Gray, NDArray[np.f
 
 
 def bend_bone(view: Gray, rng: np.random.Generator) -> Gray:
-    """Return the view with a bone displaced as by `break_bone`, but bent instead of cut.
+    """Return the view with a bone displaced much as by `break_bone`, but bent instead of cut.
 
     Some views without fracture are shown so: else a network could learn the traces of warping
     instead of the cut. The view as it is where no bone is found.
@@ -228,7 +228,7 @@ def _cut(
     phases = rng.uniform(0, 2 * math.pi, 3)
 
     def beyond(u: Field, t: Field) -> Field:
-        """Return how far beyond the cut, pixels, as a share of a pixel's own part: [0, 1]."""
+        """Return the share of each pixel that lies beyond the cut, [0, 1]."""
         ripple = sum(h * np.sin(r * t + p) for h, r, p in zip(heights, rates, phases, strict=True))
         return np.asarray(np.clip(0.5 + u - slant * t - ripple, 0, 1), np.float32)
 

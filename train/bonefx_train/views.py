@@ -30,9 +30,12 @@ SYNTHETIC_SHARE: Final = 0.3
 BONELESS: Final = 10
 """Films in which no bone was found to break, before a fracture that is there is shown instead."""
 BENT_SHARE: Final = 0.3
-"""Of the views without fracture have a bone bent as a synthetic fracture would move it."""
+"""Of the views without fracture are to have a bone bent; in about half of them one is found."""
 WHOLE_SHARE: Final = 0.35
 """Of the views show the whole film, about."""
+WHOLE_SHARE_OF_ANY: Final = 0.5
+"""The same of the views for the gate: it looks at whole films, but the tightly collimated film of
+another hospital looks like a piece."""
 BESIDE_SHARE: Final = 0.2
 """Of the pieces without fracture come from fractured films, beside the boxes."""
 SMALLEST_PX: Final = 90.0
@@ -129,15 +132,15 @@ class ViewSampler:
     def draw_any(self, rng: np.random.Generator, *, n: int) -> NDArray[np.uint8]:
         """Return n views, (n, height, width, 1), of films drawn alike, whatever they show.
 
-        Half are whole films; disturbed as other hospitals might, but no negatives: what a limb
-        looks like, for the gate.
+        Some are whole films. Disturbed as other hospitals might, but no negatives, nothing broken
+        or bent: what a limb looks like, for the gate.
         """
         views = [self._view_of_any(rng) for _ in range(n)]
         return np.stack(views)[..., np.newaxis]
 
     def _view_of_any(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         index = int(rng.integers(len(self._films)))
-        if rng.random() < 0.5:  # noqa: PLR2004 -- half
+        if rng.random() < WHOLE_SHARE_OF_ANY:
             to_view = self._whole(self._films[index], rng)
         else:
             to_view = self._piece(index, rng, fractured=False)

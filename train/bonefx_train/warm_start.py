@@ -18,7 +18,12 @@ BATCH_SIZE: Final = 32
 LAYERS: Final = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 """TFLite's operators with a kernel and a bias."""
 WEIGHT_TYPES: Final = {0: np.float32, 1: np.float16}
-"""By TFLite's TensorType. Rounded int8 weights are no place to go on from."""
+"""By TFLite's TensorType."""
+NETWORK: Final = "lite0"
+KINDS: Final = ("float16", "float32")
+"""Rounded int8 weights are no place to go on from."""
+NONE: Final = -1
+"""In place of the index of a tensor that an operator goes without."""
 
 Floats = NDArray[np.float32]
 
@@ -55,17 +60,11 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
     ModelFileError
         The file is no model file.
     DataError
-        It holds another network, another kind, or reads films in another way.
+        As `read_start`.
     """
-    model = ModelFile.read(path)
-    if model.manifest.input != spec:
-        msg = (
-            f"{path}: expected a model that reads films as the fit does, {spec}, got "
-            f"{model.manifest.input}; choose the --spec of the model"
-        )
-        raise DataError(msg)
+    model = read_start(path, spec=spec)
     keras_model = lite0(spec)
-    weights = _read_weights(model.flatbuffer, path=path)
+    weights = _read_weights(model.flatbuffer)
     heads = [keras_model.get_layer(name) for name in (MAP_NAME, SCORE_NAME)]
     folded = [
         layer
@@ -80,7 +79,34 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
     return keras_model
 
 
-def _read_weights(flatbuffer: bytes, *, path: Path) -> list[_Weights]:
+def read_start(path: Path, *, spec: InputSpec) -> ModelFile:
+    """Return the model file that a fit with this spec can go on with.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no model file.
+    DataError
+        It holds another network, another kind, or reads films in another way.
+    """
+    model = ModelFile.read(path)
+    network, kind = model.manifest.provenance.network, model.manifest.kind
+    if network != NETWORK or kind not in KINDS:
+        msg = (
+            f"{path}: expected a model of {NETWORK} of kind {' or '.join(KINDS)}, got {network} "
+            f"of kind {kind}; begin with the float16 file of {NETWORK}"
+        )
+        raise DataError(msg)
+    if model.manifest.input != spec:
+        msg = (
+            f"{path}: expected a model that reads films as the fit does, {spec}, got "
+            f"{model.manifest.input}; choose the --spec of the model"
+        )
+        raise DataError(msg)
+    return model
+
+
+def _read_weights(flatbuffer: bytes) -> list[_Weights]:
     """Return the weights of each convolution and dense layer, in the order of the file."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -96,21 +122,21 @@ def _read_weights(flatbuffer: bytes, *, path: Path) -> list[_Weights]:
 
     def numbers(index: int) -> Floats:
         tensor = graph.Tensors(stored.get(index, index))
-        if tensor.Type() not in WEIGHT_TYPES:
-            msg = (
-                f"{path}: expected weights as float16 or float32, got rounded ones; begin with "
-                "the float16 file of the same model"
-            )
-            raise DataError(msg)
         data = model.Buffers(tensor.Buffer()).DataAsNumpy().view(WEIGHT_TYPES[tensor.Type()])
         return np.asarray(data.reshape(tensor.ShapeAsNumpy()), np.float32)
 
-    return [
+    found = []
+    for name, each in named:
+        if name not in LAYERS:
+            continue
         # TFLite: (out, rows, columns, in), depthwise (1, rows, columns, out), dense (out, in).
-        _Weights(np.moveaxis(numbers(each.Inputs(1)), 0, -1), numbers(each.Inputs(2)))
-        for name, each in named
-        if name in LAYERS
-    ]
+        kernel = np.moveaxis(numbers(each.Inputs(1)), 0, -1)
+        # The converter drops a bias that is 0 all over.
+        index = each.Inputs(2) if each.InputsLength() > 2 else NONE  # noqa: PLR2004 -- the third
+        outputs = kernel.shape[2 if name == "DEPTHWISE_CONV_2D" else -1]
+        bias = np.zeros(outputs, np.float32) if index == NONE else numbers(index)
+        found.append(_Weights(kernel, bias))
+    return found
 
 
 def _match(

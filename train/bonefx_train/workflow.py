@@ -70,7 +70,10 @@ def fit_run(
     ------
     DataError, UsageError
         For unfit data, unknown names, an existing run without `resume`, a resume with other
-        settings or other films, and an `out` that cannot be the folder of a run.
+        settings or other films, an `out` that cannot be the folder of a run, and a `start_from`
+        that holds another network, another kind or another spec.
+    ModelFileError
+        If `start_from` is no model file.
     """
     _check_out(out, data=data)
     exists = (out / files.SETTINGS_NAME).exists()
@@ -100,12 +103,33 @@ def fit_run(
         software=_software(),
         views_per_epoch=(views_per_epoch or DEFAULT_VIEWS) if on_views else 0,
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
-        start_sha256=ModelFile.read(start_from).sha256 if start_from else "",
     )
+    if start_from:
+        settings = _with_start(settings, start_from)
     if exists:
         _check_resumable(Run.open(out).settings, settings, out=out)
     _fit(dataset, table=table, settings=settings, out=out, boxes=boxes, start=start_from)
     return Run.open(out)
+
+
+def _with_start(settings: FitSettings, start: Path) -> FitSettings:
+    """Return the settings of a fit that begins with the network in a model file."""
+    from bonefx_train.warm_start import read_start
+
+    # Of the network alone: its manifest says when it was converted, the network does not.
+    sha256 = read_start(start, spec=settings.input_spec).manifest.flatbuffer_sha256
+    return dataclasses.replace(settings, start_sha256=sha256)
+
+
+def _warn_of_other_films(start: Path, settings: FitSettings) -> None:
+    """Log if the network to go on with may have been fitted on films that are tune or test here."""
+    before = ModelFile.read(start).manifest.provenance.settings.get("data_sha256")
+    if before != settings.data_sha256:
+        logger.warning(
+            "WARNING: %s was fitted on other films, or on these split otherwise: if some of its "
+            "train films are in tune or test here, every figure and threshold flatters",
+            start,
+        )
 
 
 def _find_boxes(given: Path | None, root: Path) -> Path | None:
@@ -143,12 +167,19 @@ def _fit(
     from bonefx_train import networks
     from bonefx_train.fit import fit, kept_epoch, write_text
 
-    fresh = networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+    fresh = (
+        None
+        if start
+        else networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+    )
     out.mkdir(parents=True, exist_ok=True)
     with _logged_to(out / files.LOG_NAME):
         for note in dataset.notes:
             logger.info("%s", note)
-        fresh.summary(print_fn=logger.info)
+        if fresh:
+            fresh.summary(print_fn=logger.info)
+        if start:
+            _warn_of_other_films(start, settings)
         logger.info("settings %s", settings.to_json())
         write_text(out / files.SPLIT_NAME, table)
         write_text(out / files.SETTINGS_NAME, settings.to_json())
