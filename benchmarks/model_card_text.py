@@ -26,8 +26,8 @@ NOT_FOR = """\
 
 FITTED_ON = """\
 Fitted on the train split; temperature, combination of the views and operating points chosen on the
-tune split; test figures from the test split, which chose nothing. No group is in two splits. `lite0`
-was fitted twice, the second time from the first.
+tune split; test figures from the test split, which chose nothing. No group is in two splits.
+`lite0` was fitted twice, the second time from the first.
 """
 
 ATTRIBUTION = """\
