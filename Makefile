@@ -69,9 +69,9 @@ DEEP_BOUNDS = --bound int8_steps=64 --bound dynamic_steps=64 --bound view_median
 # two cores. --resume: an interrupted fit goes on.
 train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --out runs/lite0-first --resume
-	.venv-dev/bin/bonefx-convert runs/lite0-first --out models/first --kinds float16 $(DEEP_BOUNDS) \
-		--training-data "$(FRACATLAS); $(IMAGENET)"
-	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --out runs/lite0 \
+	test -f models/first/lite0-float16.tflite || .venv-dev/bin/bonefx-convert runs/lite0-first \
+		--out models/first --kinds float16 $(DEEP_BOUNDS) --training-data "$(FRACATLAS); $(IMAGENET)"
+	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --seed 2 --out runs/lite0 \
 		--start-from models/first/lite0-float16.tflite --resume
 	.venv-dev/bin/bonefx-convert runs/lite0 --out models --version 0.3.0 $(DEEP_BOUNDS) \
 		--training-data "$(FRACATLAS); $(IMAGENET)" $(if $(HAS_311),--prove-with .venv-tflite/bin/python)

@@ -5,9 +5,9 @@
 
 DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; without
 --views, every reading that a model has. Each film goes through the device path, gate included, at
-the reading's default operating point, which was fixed before. Choices were made with these
-films in sight, though: how lite0's views are combined (docs/decisions/0015-recipe.md), and which
-layers its gate reads (0017-gate-on-four-layers.md). Writes elsewhere.json, elsewhere.md and
+the reading's default operating point, which was fixed before. Choices were made with these films
+in sight, though: how lite0's views are combined, which of its two fits ships, and which layers its
+gate reads (docs/decisions/0015, 0016 and 0017). Writes elsewhere.json, elsewhere.md and
 elsewhere.png (scores, no film); prints the tables.
 """
 

@@ -12,15 +12,15 @@ keras = pytest.importorskip("keras")
 import cv2  # noqa: E402 (Keras may be absent)
 from bonefx_convert.converter import convert  # noqa: E402
 from bonefx_convert.projection import Projection  # noqa: E402
-from bonefx_convert.tensors import Kind  # noqa: E402
+from bonefx_convert.tensors import Kind, find_outputs, read_network  # noqa: E402
 from bonefx_edge.interpreter import open_interpreter  # noqa: E402
 from bonefx_edge.model_file import ModelFile, write_model_file  # noqa: E402
 from bonefx_edge.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.shipped import shipped_models  # noqa: E402
 from bonefx_train.lite0 import lite0  # noqa: E402
 from bonefx_train.scores import answers  # noqa: E402
-from bonefx_train.warm_start import _read_weights, load_lite0  # noqa: E402
-from bonefx_train.workflow import fit_run  # noqa: E402
+from bonefx_train.warm_start import _match, _read_weights, load_lite0  # noqa: E402
+from bonefx_train.workflow import _may_have_seen, fit_run  # noqa: E402
 
 SPEC = SPECS["stretch-letterbox"]
 FLOAT16 = shipped_models()["lite0-float16"]
@@ -77,10 +77,28 @@ def fit_from(write_folders, tmp_path, **changed):
     return fit_run(data, out=tmp_path / "run", **{**settings, **changed})
 
 
+def afresh(folder):
+    """Return the shipped model as if it had been fitted from ImageNet weights on FracAtlas."""
+    model = ModelFile.read(FLOAT16)
+    settings = {**model.manifest.provenance.settings, "start_sha256": ""}
+    made = dataclasses.replace(model.manifest.provenance, settings=settings)
+    path = folder / "afresh.tflite"
+    manifest = dataclasses.replace(model.manifest, provenance=made)
+    write_model_file(path, flatbuffer=model.flatbuffer, manifest=manifest)
+    return path
+
+
 def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
     run = fit_from(write_folders, tmp_path)
     assert run.settings.start_sha256 == ModelFile.read(FLOAT16).manifest.flatbuffer_sha256
     assert "was fitted on other films" in (run.dir / "train.log").read_text("utf-8")
+    # Its own settings say that the shipped network began with another: whose films, it cannot say.
+    same = dataclasses.replace(
+        run.settings,
+        data_sha256=ModelFile.read(FLOAT16).manifest.provenance.settings["data_sha256"],
+    )
+    assert _may_have_seen(FLOAT16, same)
+    assert not _may_have_seen(afresh(tmp_path), same)
     fitted, shipped = run.keras_model(), load_lite0(
         FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8)
     )  # fmt: skip
@@ -97,10 +115,7 @@ def test_a_start_that_does_not_fit_leaves_no_run_behind(write_folders, tmp_path)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_same_network_converted_at_another_time_may_be_named_on_resume(
-    write_folders, tmp_path, monkeypatch
-):
-    """`make train` converts its first fit again after an interruption."""
+def test_the_same_network_with_another_manifest_may_be_named_on_resume(write_folders, tmp_path):
     run = fit_from(write_folders, tmp_path)
     model = ModelFile.read(FLOAT16)
     later = dataclasses.replace(model.manifest.provenance, created="2030-01-01T00:00:00+00:00")
@@ -126,17 +141,28 @@ def test_a_converted_network_comes_back_as_it_went():
     network = lite0(spec)
     rng = np.random.default_rng(1)
     views = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
-    projection = Projection(np.ones((488, 4), np.float32), np.zeros(4, np.float32))
+    projection = Projection(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
     kinds = (Kind.FLOAT16,)
     flatbuffer = convert(network, representative=views, kinds=kinds, projection=projection)
     weights = _read_weights(flatbuffer[Kind.FLOAT16])
-    kernels = [
-        layer.get_weights()[0]
+    layers = [
+        layer
         for layer in network.layers
-        if isinstance(
-            layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense
-        )
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        and layer.name != "map"
     ]
-    shapes = sorted(each.kernel.shape for each in weights)
-    assert shapes == sorted([*(kernel.shape for kernel in kernels), (488, 4)])
-    assert all(len(each.bias) in each.kernel.shape[-2:] for each in weights)
+    found = _match([*layers, network.get_layer("map")], weights, path=FLOAT16)
+    for layer, of_layer in zip(layers, found, strict=False):
+        kernel = layer.get_weights()[0]
+        # A fresh batch norm divides by sqrt(1 + epsilon); float16 has 11 bits.
+        np.testing.assert_allclose(
+            of_layer.kernel * np.sqrt(1 + 1e-3), kernel, rtol=2**-10, atol=1e-6
+        )
+        size = kernel.shape[2 if isinstance(layer, keras.layers.DepthwiseConv2D) else -1]
+        np.testing.assert_array_equal(of_layer.bias, np.zeros(size))
+    with pytest.raises(DataError, match="got none left for map"):
+        _match([network.get_layer("map")] * 2, weights, path=FLOAT16)
+    pooled = answers(network, views).features
+    output = find_outputs(read_network(flatbuffer[Kind.FLOAT16]))
+    told = output.answers(open_interpreter(flatbuffer[Kind.FLOAT16]).run(views))
+    np.testing.assert_allclose(told.features, projection.apply(pooled), rtol=0.01, atol=0.01)

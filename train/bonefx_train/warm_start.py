@@ -60,7 +60,7 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
     ModelFileError
         The file is no model file.
     DataError
-        As `read_start`.
+        As `read_start`, and where its layers are not those of Lite0.
     """
     model = read_start(path, spec=spec)
     keras_model = lite0(spec)

@@ -45,6 +45,10 @@ VIEW_NETWORKS: Final = frozenset({"lite0"})
 """Networks that are fitted on views of films; the others on whole films."""
 DEFAULT_VIEWS: Final = 8000
 """Views per epoch: three minutes on two cores."""
+START_WARNING: Final = (
+    "WARNING: %s, or what it began with, was fitted on other films, or on these split otherwise, "
+    "as far as it says: if some of its train films are in tune or test here, every figure flatters"
+)
 MAY_CHANGE_ON_RESUME: Final = frozenset({"patience", "data_root", "data_name", "software"})
 """Settings that do not decide what the epochs behind us did, beside `epochs` of films recipes."""
 
@@ -121,15 +125,13 @@ def _with_start(settings: FitSettings, start: Path) -> FitSettings:
     return dataclasses.replace(settings, start_sha256=sha256)
 
 
-def _warn_of_other_films(start: Path, settings: FitSettings) -> None:
-    """Log if the network to go on with may have been fitted on films that are tune or test here."""
-    before = ModelFile.read(start).manifest.provenance.settings.get("data_sha256")
-    if before != settings.data_sha256:
-        logger.warning(
-            "WARNING: %s was fitted on other films, or on these split otherwise: if some of its "
-            "train films are in tune or test here, every figure and threshold flatters",
-            start,
-        )
+def _may_have_seen(start: Path, settings: FitSettings) -> bool:
+    """Return whether a network to go on with may have been fitted on films of tune or test here.
+
+    It cannot have been if it was fitted afresh on the same films, split alike.
+    """
+    before = ModelFile.read(start).manifest.provenance.settings
+    return before.get("data_sha256") != settings.data_sha256 or bool(before.get("start_sha256"))
 
 
 def _find_boxes(given: Path | None, root: Path) -> Path | None:
@@ -178,8 +180,8 @@ def _fit(
             logger.info("%s", note)
         if fresh:
             fresh.summary(print_fn=logger.info)
-        if start:
-            _warn_of_other_films(start, settings)
+        if start and _may_have_seen(start, settings):
+            logger.warning(START_WARNING, start)
         logger.info("settings %s", settings.to_json())
         write_text(out / files.SPLIT_NAME, table)
         write_text(out / files.SETTINGS_NAME, settings.to_json())
