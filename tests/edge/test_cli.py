@@ -185,9 +185,11 @@ def test_a_name_that_the_terminal_cannot_show_is_escaped_not_a_crash(tmp_path) -
 
 def test_an_interruption_exits_130_with_whole_lines_only(films) -> None:
     command = [str(SCRIPT), *[str(films / "dark.png")] * 3000, "--json", TOY]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    # Where the tests run as a shell's background job, SIGINT is ignored, and a child inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with running:
         assert running.stdout is not None
         assert running.stderr is not None
         first = running.stdout.readline()
