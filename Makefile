@@ -95,6 +95,7 @@ bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/pointing.py --data $(DATA)/fracatlas --split test
 	.venv-dev/bin/python benchmarks/robustness.py $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
 	.venv-dev/bin/python benchmarks/gate.py $(DATA)
+	.venv-dev/bin/python benchmarks/synthetic.py $(DEFAULT_MODEL) --data $(DATA)/fracatlas
 	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
 	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \

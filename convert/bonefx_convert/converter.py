@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bonefx_train.lite0 import FEATURES_NAME
-from bonefx_train.networks import POOLED_PREFIX, logits_model
+from bonefx_train.networks import logits_model
 from numpy.typing import NDArray
 
 from bonefx_convert.projection import Projection
@@ -60,12 +60,12 @@ def _one_film(keras_model: "keras.Model", projection: Projection | None = None) 
     bare = logits_model(keras_model)
     # An open batch size leaves SHAPE, STRIDED_SLICE and PACK operators in the .tflite.
     film = keras.Input(batch_shape=(1, *keras_model.input_shape[1:]), name="film")
-    given = dict(bare(film))
-    outputs = {name: value for name, value in given.items() if not name.startswith(POOLED_PREFIX)}
-    if projection is not None:
-        pooled = [value for name, value in given.items() if name.startswith(POOLED_PREFIX)]
+    outputs = dict(bare(film))
+    if projection is None:
+        outputs.pop(FEATURES_NAME, None)
+    else:
         whiten = keras.layers.Dense(len(projection.bias), name="whitened")
-        outputs[FEATURES_NAME] = whiten(keras.layers.Concatenate()(pooled))
+        outputs[FEATURES_NAME] = whiten(outputs[FEATURES_NAME])
         whiten.set_weights([projection.kernel, projection.bias])
     return keras.Model(film, outputs)
 

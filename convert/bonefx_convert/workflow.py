@@ -15,7 +15,7 @@ from bonefx_edge.reading import Answers
 from bonefx_train.closer_look import Views, load_views
 from bonefx_train.dataset import check_unchanged
 from bonefx_train.films import load_films
-from bonefx_train.networks import has_map, pooled_widths
+from bonefx_train.networks import feature_widths, has_map
 from bonefx_train.run import Run
 from bonefx_train.scores import answers
 from bonefx_train.views import ViewSampler
@@ -157,7 +157,7 @@ def _project(keras_model: "keras.Model", run: Run) -> Projection:
     views = sampler.draw_any(rng, n=VIEWS_PER_FILM * len(films))
     pooled = answers(keras_model, views, label="asking keras, views", progress=True).features
     assert pooled is not None  # noqa: S101 -- for mypy: a network with a map has features
-    return fit_projection(pooled, widths=pooled_widths(keras_model))
+    return fit_projection(pooled, widths=feature_widths(keras_model))
 
 
 def _ask_keras(

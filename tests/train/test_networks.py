@@ -7,7 +7,7 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
 from bonefx_train.lite0 import GATE_LAYERS, lite0  # noqa: E402
-from bonefx_train.networks import build, has_map, logits_model, pooled_widths  # noqa: E402
+from bonefx_train.networks import build, feature_widths, has_map, logits_model  # noqa: E402
 from bonefx_train.scores import answers, logits, p_fracture  # noqa: E402
 
 
@@ -83,7 +83,7 @@ def test_a_network_with_a_map_gives_logit_map_and_the_means_of_the_gates_layers(
     layers = keras.Model(mapped.input, [mapped.get_layer(name).output for name in GATE_LAYERS])
     means = [np.asarray(out).mean(axis=(1, 2)) for out in layers.predict_on_batch(x)]
     np.testing.assert_allclose(found.features, np.concatenate(means, axis=1), atol=1e-4)
-    assert pooled_widths(mapped) == (16, 40, 112, 320)
+    assert feature_widths(mapped) == (16, 40, 112, 320)
 
 
 def test_a_network_with_a_map_but_none_of_the_gates_layers_is_refused(mapped):

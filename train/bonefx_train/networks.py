@@ -8,12 +8,10 @@ from bonefx_edge.errors import DataError, UsageError
 from bonefx_edge.preprocess import InputSpec
 
 from bonefx_train.imagenet import load_imagenet, weights_path
-from bonefx_train.lite0 import GATE_LAYERS, MAP_NAME, SCORE_NAME, lite0
+from bonefx_train.lite0 import FEATURES_NAME, GATE_LAYERS, MAP_NAME, SCORE_NAME, lite0
 
 LOGIT_NAME: Final = "logit"
 """Of the output that `logits_model` gives in place of the score."""
-POOLED_PREFIX: Final = "pooled_"
-"""Of its outputs for the gate, before the name of the layer."""
 SEED_FILTERS: Final = 32
 SEED_DROPOUT: Final = 0.2
 """Share of the pooled features set to 0 while fitting."""
@@ -77,8 +75,8 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     """Return the network without its last sigmoid, outputs by name.
 
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
-    as it is, and for each of `lite0.GATE_LAYERS` `pooled_` and the layer's name, (n, channels):
-    the mean over the view. The layers before the last are shared, the last one's
+    as it is, and `features`, (n, channels): the means over the view of `lite0.GATE_LAYERS`, side by
+    side. The layers before the last are shared, the last one's
     weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8 (pitfall 30).
 
     Raises
@@ -100,19 +98,22 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     outputs = {LOGIT_NAME: head(last.input)}
     if mapped:
         outputs[MAP_NAME] = keras_model.output[MAP_NAME]
-        outputs |= _pooled(keras_model)
+        pooled = [
+            keras.layers.GlobalAveragePooling2D()(layer.output)
+            for layer in _gate_layers(keras_model)
+        ]
+        outputs[FEATURES_NAME] = keras.layers.Concatenate()(pooled)
     without_sigmoid = keras.Model(keras_model.inputs, outputs, name=keras_model.name)
     head.set_weights(last.get_weights())
     return without_sigmoid
 
 
-def pooled_widths(keras_model: keras.Model) -> tuple[int, ...]:
-    """Return the channels of each of the gate's layers, in the order of `answers`' features."""
-    return tuple(int(pooled.shape[-1]) for pooled in _pooled(keras_model).values())
+def feature_widths(keras_model: keras.Model) -> tuple[int, ...]:
+    """Return how many of the features of `logits_model` each of the gate's layers gives."""
+    return tuple(int(layer.output.shape[-1]) for layer in _gate_layers(keras_model))
 
 
-def _pooled(keras_model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Return the mean over the view of each of the gate's layers, by name of the output."""
+def _gate_layers(keras_model: keras.Model) -> list[keras.layers.Layer]:
     found = {layer.name: layer for layer in keras_model.layers if layer.name in GATE_LAYERS}
     if len(found) != len(GATE_LAYERS):
         msg = (
@@ -120,7 +121,4 @@ def _pooled(keras_model: keras.Model) -> dict[str, keras.KerasTensor]:
             f"{', '.join(found) or 'none'} in {keras_model.name!r}; name its layers so"
         )
         raise DataError(msg)
-    return {
-        f"{POOLED_PREFIX}{name}": keras.layers.GlobalAveragePooling2D()(found[name].output)
-        for name in GATE_LAYERS
-    }
+    return [found[name] for name in GATE_LAYERS]

@@ -8,8 +8,8 @@ from bonefx_edge.decision import sigmoid
 from bonefx_edge.reading import Answers
 from numpy.typing import NDArray
 
-from bonefx_train.lite0 import MAP_NAME
-from bonefx_train.networks import LOGIT_NAME, POOLED_PREFIX, logits_model
+from bonefx_train.lite0 import FEATURES_NAME, MAP_NAME
+from bonefx_train.networks import LOGIT_NAME, logits_model
 from bonefx_train.pixels import to_network_range
 from bonefx_train.progress import track
 
@@ -25,8 +25,6 @@ def answers(
     progress: bool = False,
 ) -> Answers:
     """Return logit, map and pooled features of each view; the last two where there is a map.
-
-    The features are those of all the gate's layers, side by side, as `lite0.GATE_LAYERS` has them.
 
     Parameters
     ----------
@@ -47,11 +45,10 @@ def answers(
         name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
     }
     maps = joined.get(MAP_NAME)
-    pooled = [joined[name] for name in joined if name.startswith(POOLED_PREFIX)]
     return Answers(
         logits=joined[LOGIT_NAME].ravel(),
         maps=None if maps is None else maps[..., 0],
-        features=np.concatenate(pooled, axis=1) if pooled else None,
+        features=joined.get(FEATURES_NAME),
     )
 
 
