@@ -95,7 +95,7 @@ To be expected, not measured:
 
 - **Fine and bent fractures**: the network reads 150x150 pixels of each view. A hairline, a buckle
   fracture or an avulsion that is lost at that size is lost to it. By a trial, synthetic displaced
-  fractures in its last fit cost it some fine ones of other hospitals
+  fractures in its second fit cost it some fine ones of other hospitals
   (docs/decisions/0016-synthetic-fractures.md).
 - **Growth plates, casts, metal, overlapping bones** can pass for a fracture. Metal goes along with
   the label in the films that it was fitted on.

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from bonefx_convert.bounds import OUTPUT_STEPS
 
-FEATURES: Final = 64
+FEATURES: Final = 96
 """Numbers at most that leave the network. Enough to tell pictures from limbs; a mean of so many
-squares varies by a sixth of itself from film to film, not more."""
+squares varies by a seventh of itself from film to film, not more."""
 MOST_NOISE: Final = 0.25
 """Of a feature at most, where each pooled number is off by 1/256 of the range of its layer: a
 direction scaled up to 1 from less shows the gate nothing but rounding. It is for networks with few
-features. Of Lite0's 64 directions none is left out; int8, off by more than the one step of its
+features. Of Lite0's directions none is left out; int8, off by more than the one step of its
 pooled numbers, leaves them off by 0.26 in the median."""
 FLAT: Final = 1e-9
 """Standard deviation of a layer, and share of the variance of all, below which there is none."""

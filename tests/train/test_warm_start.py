@@ -19,7 +19,7 @@ from bonefx_edge.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.shipped import shipped_models  # noqa: E402
 from bonefx_train.lite0 import lite0  # noqa: E402
 from bonefx_train.scores import answers  # noqa: E402
-from bonefx_train.warm_start import _match, _read_weights, load_lite0  # noqa: E402
+from bonefx_train.warm_start import _match, _read_weights, load_lite0, mix_in  # noqa: E402
 from bonefx_train.workflow import _may_have_seen, fit_run  # noqa: E402
 
 SPEC = SPECS["stretch-letterbox"]
@@ -54,6 +54,39 @@ def test_its_batch_norms_do_the_same_while_fitting(started, views):
     x = views.astype(np.float32) / 255
     while_fitting = np.asarray(started(x, training=True)["map"])  # no dropout on its way
     np.testing.assert_allclose(while_fitting, started.predict_on_batch(x)["map"], atol=0.02)
+
+
+def test_the_mean_of_two_networks_has_the_mean_weights_and_its_own_statistics(views):
+    """With the mean of their statistics the mean of two networks would answer nonsense."""
+    fitted, start = (load_lite0(FLOAT16, spec=SPEC, views=views) for _ in range(2))
+    rng = np.random.default_rng(3)
+    layer = fitted.get_layer("block4_project")
+    began = layer.get_weights()[0]
+    moved = began + rng.normal(0, 2 * began.std(), began.shape).astype(np.float32)
+    layer.set_weights([moved])
+    mix_in(fitted, start, share=0.25, views=views)
+    np.testing.assert_allclose(layer.get_weights()[0], 0.75 * moved + 0.25 * began, atol=1e-6)
+    x = views.astype(np.float32) / 255
+    measured = fitted.predict_on_batch(x)["map"]
+    # One batch: what its norms do while fitting, but for epsilon, is what they do in use.
+    np.testing.assert_allclose(np.asarray(fitted(x, training=True)["map"]), measured, atol=0.02)
+    norm = fitted.get_layer("block4_project_norm")
+    assert norm.momentum == start.get_layer("block4_project_norm").momentum
+    ratio = (
+        np.asarray(norm.moving_variance) / start.get_layer("block4_project_norm").moving_variance
+    )
+    assert np.median(ratio) > 2, "the moved layer spreads its outputs further"
+
+
+def test_frozen_layers_keep_their_statistics_in_the_mean(views):
+    fitted, start = (load_lite0(FLOAT16, spec=SPEC, views=views) for _ in range(2))
+    fitted.get_layer("stem_norm").trainable = False
+    mix_in(fitted, start, share=0.5, views=views // 2)
+    for name, same in (("stem_norm", True), ("block4_project_norm", False)):
+        pairs = zip(
+            fitted.get_layer(name).get_weights(), start.get_layer(name).get_weights(), strict=True
+        )
+        assert all(np.array_equal(a, b) for a, b in pairs) is same, name
 
 
 def test_rounded_weights_other_networks_and_other_pixels_are_refused(views):
@@ -107,6 +140,27 @@ def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
     np.testing.assert_allclose(*kernels, atol=1e-4)
     with pytest.raises(UsageError, match="start_sha256"):
         fit_from(write_folders, tmp_path, resume=True, start_from=None)
+
+
+def test_by_itself_half_of_the_start_stays_in_what_a_fit_from_it_keeps(write_folders, tmp_path):
+    (tmp_path / "alone").mkdir()
+    alone = fit_from(write_folders, tmp_path / "alone", start_share=0.0)
+    mean = fit_from(write_folders, tmp_path)
+    assert (alone.settings.start_share, mean.settings.start_share) == (0.0, 0.5)
+    start = load_lite0(FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8))
+    fitted, mixed, began = (
+        each.get_layer("score").get_weights()[0]
+        for each in (alone.keras_model(), mean.keras_model(), start)
+    )
+    assert np.abs(fitted - began).max() > 1e-6
+    np.testing.assert_allclose(mixed, (fitted + began) / 2, atol=1e-7)
+    with pytest.raises(UsageError, match=r"start_share 0\.5 \(now 0\.0\)"):
+        fit_from(write_folders, tmp_path, resume=True, start_share=0.0)
+
+
+def test_a_share_needs_a_start(write_folders, tmp_path):
+    with pytest.raises(UsageError, match="add --start-from"):
+        fit_from(write_folders, tmp_path, start_from=None, start_share=0.5)
 
 
 def test_a_start_that_does_not_fit_leaves_no_run_behind(write_folders, tmp_path):

@@ -68,6 +68,14 @@ def fit(
         Path | None,
         typer.Option(help="float16 model file of lite0 to go on with; by itself ImageNet weights."),
     ] = None,
+    start_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.99,
+            help="Of that model's weights in the mean that is kept (0.5); 0 keeps the fit alone.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Splits, weights, dropout, order.")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
 ) -> None:
@@ -88,6 +96,7 @@ def fit(
             views_per_epoch=views,
             boxes=boxes,
             start_from=start_from,
+            start_share=start_share,
         )
 
 

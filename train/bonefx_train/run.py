@@ -57,8 +57,13 @@ class FitSettings:
     """Of the file that says where the fractures are; "" where there is none."""
     start_sha256: str = ""
     """Of the network (its flatbuffer) that the fit began with; "" where it began afresh."""
+    start_share: float = 0.0
+    """Of the start's weights in the kept network, [0, 1); 0 where the fit began afresh."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.start_share < 1:
+            msg = f"fit settings: expected a share of the start in [0, 1), got {self.start_share}"
+            raise UsageError(msg)
         if min(self.epochs, self.batch_size, self.patience) < 1:
             msg = (
                 "fit settings: expected epochs, batch size and patience >= 1, got "

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from bonefx_train import networks
 from bonefx_train.lite0 import MAP_NAME, SCORE_NAME
@@ -17,14 +18,14 @@ from bonefx_train.progress import track
 from bonefx_train.recipes import seed_dropout
 from bonefx_train.run import FitSettings
 from bonefx_train.views import Batch, Film, ViewSampler
-from bonefx_train.warm_start import load_lite0
+from bonefx_train.warm_start import load_lite0, mix_in
 
 PEAK_RATE: Final = 1e-3
 """Highest learning rate, after the warm-up."""
 RESTART_RATE: Final = 5e-4
 """The same where the fit goes on with a fitted network."""
 START_VIEWS: Final = 1024
-"""On which the batch norms of a fitted network are measured before the fit goes on."""
+"""On which the batch norms of a fitted network are measured, before the fit and after a mix."""
 LAST_RATE_SHARE: Final = 0.01
 """Of the peak, at the last step: the network is at rest then, and the last epoch is the one."""
 WARM_UP_STEPS: Final = 300
@@ -77,11 +78,22 @@ class ViewsRecipe:
         if self._start is None:
             return networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
         keras.utils.set_random_seed(settings.seed)
-        views = self._sampler.draw(np.random.default_rng([settings.seed, 0]), n=START_VIEWS)
-        return load_lite0(self._start, spec=settings.input_spec, views=views.x)
+        return load_lite0(self._start, spec=settings.input_spec, views=self._views_to_measure())
+
+    def _mix_with_start(self, keras_model: keras.Model) -> None:
+        """Move the network back towards the one that the fit began with, by its share."""
+        views = self._views_to_measure()
+        mix_in(keras_model, self._begin(), share=self._settings.start_share, views=views)
+
+    def _views_to_measure(self) -> NDArray[np.uint8]:
+        """Return the views on which batch norms are measured, (START_VIEWS, height, width, 1)."""
+        return self._sampler.draw(np.random.default_rng([self._settings.seed, 0]), n=START_VIEWS).x
 
     def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
-        """Return loss (score and map) and accuracy of the score over the views of the epoch."""
+        """Return loss (score and map) and accuracy of the score over the views of the epoch.
+
+        After the last epoch the network is mixed with the start's, where the settings say so.
+        """
         settings = self._settings
         seed_dropout(keras_model, np.random.default_rng([settings.seed, number]))
         totals = np.zeros(2)  # loss, accuracy
@@ -101,6 +113,8 @@ class ViewsRecipe:
                 return_dict=True,
             )
             totals += [float(logs["loss"]), float(logs[f"{SCORE_NAME}_accuracy"])]
+        if number == settings.epochs and settings.start_share:
+            self._mix_with_start(keras_model)
         loss, accuracy = totals / self._steps
         return float(loss), float(accuracy)
 

@@ -1,4 +1,4 @@
-"""Begin a fit with the network of a model file, to go on with it or take it to other films."""
+"""Begin a fit with the network of a model file, and end it between that network and the new one."""
 
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -77,6 +77,50 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
         layer.set_weights([of_layer.kernel, of_layer.bias])
     _unfold(keras_model, folded, found[: len(folded)], views)
     return keras_model
+
+
+def mix_in(
+    keras_model: keras.Model, start: keras.Model, *, share: float, views: NDArray[np.uint8]
+) -> None:
+    """Set each weight to the mean of both networks', and measure the batch norms on the views.
+
+    The mean of a network and the one that it was fitted from keeps what both know, at the price of
+    one (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). Its activations
+    have other means and variances than either's: with the mean of theirs it would be a bad one
+    (Izmailov et al., "Averaging weights leads to wider optima", UAI 2018, section 3.4).
+
+    Parameters
+    ----------
+    keras_model
+        As fitted; changed in place.
+    start
+        As the fit began; the same layers.
+    share
+        Of the start, in [0, 1).
+    views
+        uint8 (n, height, width, 1), as the fit draws them, n a multiple of `BATCH_SIZE`.
+    """
+    pairs = zip(keras_model.get_weights(), start.get_weights(), strict=True)
+    keras_model.set_weights([(1 - share) * fitted + share * began for fitted, began in pairs])
+    # A frozen norm keeps its statistics in training mode too, and is the start's own.
+    norms = [
+        layer
+        for layer in keras_model.layers
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    sums = [np.zeros((2, norm.moving_mean.shape[0])) for norm in norms]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # what is kept is then the batch's own
+    starts = range(0, len(views), BATCH_SIZE)
+    for first in starts:
+        keras_model(to_network_range(views[first : first + BATCH_SIZE]), training=True)
+        for total, norm in zip(sums, norms, strict=True):
+            total += [np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)]
+    for norm, momentum, total in zip(norms, momenta, sums, strict=True):
+        norm.momentum = momentum
+        norm.moving_mean.assign(total[0] / len(starts))
+        norm.moving_variance.assign(total[1] / len(starts))
 
 
 def read_start(path: Path, *, spec: InputSpec) -> ModelFile:

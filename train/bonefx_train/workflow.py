@@ -45,6 +45,8 @@ VIEW_NETWORKS: Final = frozenset({"lite0"})
 """Networks that are fitted on views of films; the others on whole films."""
 DEFAULT_VIEWS: Final = 8000
 """Views per epoch: three minutes on two cores."""
+DEFAULT_START_SHARE: Final = 0.5
+"""The middle, as its authors recommend where nothing is known (Wortsman et al., CVPR 2022)."""
 START_WARNING: Final = (
     "WARNING: %s, or what it began with, was fitted on other films, or on these split otherwise, "
     "as far as it says: if some of its train films are in tune or test here, every figure flatters"
@@ -67,6 +69,7 @@ def fit_run(
     views_per_epoch: int | None = None,
     boxes: Path | None = None,
     start_from: Path | None = None,
+    start_share: float | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
 
@@ -74,8 +77,8 @@ def fit_run(
     ------
     DataError, UsageError
         For unfit data, unknown names, an existing run without `resume`, a resume with other
-        settings or other films, an `out` that cannot be the folder of a run, and a `start_from`
-        that holds another network, another kind or another spec.
+        settings or other films, an `out` that cannot be the folder of a run, a `start_from`
+        that holds another network, another kind or another spec, and a `start_share` without one.
     ModelFileError
         If `start_from` is no model file.
     """
@@ -87,6 +90,9 @@ def fit_run(
     dataset = load_dataset(data, seed=seed)
     table = split_csv(dataset.samples)
     on_views = network in VIEW_NETWORKS
+    if start_share is not None and not start_from:
+        msg = "start share: expected a model to start from beside it, got none; add --start-from"
+        raise UsageError(msg)
     if not on_views and (boxes or views_per_epoch or start_from):
         msg = (
             f"network {network}: expected neither boxes, views nor a model to start from, it is "
@@ -109,20 +115,21 @@ def fit_run(
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
     )
     if start_from:
-        settings = _with_start(settings, start_from)
+        settings = _with_start(settings, start_from, share=start_share)
     if exists:
         _check_resumable(Run.open(out).settings, settings, out=out)
     _fit(dataset, table=table, settings=settings, out=out, boxes=boxes, start=start_from)
     return Run.open(out)
 
 
-def _with_start(settings: FitSettings, start: Path) -> FitSettings:
+def _with_start(settings: FitSettings, start: Path, *, share: float | None) -> FitSettings:
     """Return the settings of a fit that begins with the network in a model file."""
     from bonefx_train.warm_start import read_start
 
     # Of the network alone: its manifest says when it was converted, the network does not.
     sha256 = read_start(start, spec=settings.input_spec).manifest.flatbuffer_sha256
-    return dataclasses.replace(settings, start_sha256=sha256)
+    share = DEFAULT_START_SHARE if share is None else share
+    return dataclasses.replace(settings, start_sha256=sha256, start_share=share)
 
 
 def _may_have_seen(start: Path, settings: FitSettings) -> bool:
