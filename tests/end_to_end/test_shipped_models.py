@@ -73,7 +73,9 @@ def test_spread_between_runtimes_lies_inside_the_uncertain_band(name: str) -> No
                 -np.log(1 / p - 1) * reading.temperature
                 for p in (point.no_fracture_below, point.fracture_from)
             )
-            assert high - low > 2 * spread
+            # A film turns from one answer into the other only by crossing the whole band: half as
+            # far again as any of the 200 films of the proof moved.
+            assert high - low > 1.5 * spread
 
 
 def test_real_truncated_films_are_refused_as_such(data_root: Path) -> None:
