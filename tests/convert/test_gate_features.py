@@ -17,9 +17,9 @@ pytestmark = pytest.mark.host
 
 def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on() -> None:
     rng = np.random.default_rng(1)
-    pooled = (rng.normal(size=(500, 100)) @ rng.normal(size=(100, 100)) + 3).astype(np.float32)
-    features = fit_projection(pooled, widths=(30, 70)).apply(pooled)
-    assert features.shape == (500, FEATURES)
+    pooled = (rng.normal(size=(1000, 300)) @ rng.normal(size=(300, 300)) + 3).astype(np.float32)
+    features = fit_projection(pooled, widths=(100, 200)).apply(pooled)
+    assert features.shape == (1000, FEATURES)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(features.var(axis=0), 1, atol=1e-3)
     assert np.mean(np.square(features)) == pytest.approx(1, abs=1e-3)

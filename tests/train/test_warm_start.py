@@ -17,6 +17,7 @@ from bonefx_edge.interpreter import open_interpreter  # noqa: E402
 from bonefx_edge.model_file import ModelFile, write_model_file  # noqa: E402
 from bonefx_edge.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.shipped import shipped_models  # noqa: E402
+from bonefx_train import views_recipe  # noqa: E402
 from bonefx_train.lite0 import lite0  # noqa: E402
 from bonefx_train.scores import answers  # noqa: E402
 from bonefx_train.warm_start import _match, _read_weights, load_lite0, mix_in  # noqa: E402
@@ -33,6 +34,12 @@ def _views():
     noise = rng.normal(size=(32, 150, 150))
     soft = [cv2.GaussianBlur(each, (0, 0), 6) * 400 + 120 for each in noise]
     return np.clip(soft, 0, 255).astype(np.uint8)[..., np.newaxis]
+
+
+@pytest.fixture(autouse=True)
+def _few_views(monkeypatch):
+    """Batch norms measured on 32 views: what is tested here does not hang on how well."""
+    monkeypatch.setattr(views_recipe, "START_VIEWS", 32)
 
 
 @pytest.fixture(name="started", scope="module")
@@ -79,6 +86,7 @@ def test_the_mean_of_two_networks_has_the_mean_weights_and_its_own_statistics(vi
 
 
 def test_frozen_layers_keep_their_statistics_in_the_mean(views):
+    """In training mode too: so Keras' frozen batch norms work, and the first layers rely on it."""
     fitted, start = (load_lite0(FLOAT16, spec=SPEC, views=views) for _ in range(2))
     fitted.get_layer("stem_norm").trainable = False
     mix_in(fitted, start, share=0.5, views=views // 2)
@@ -156,6 +164,25 @@ def test_by_itself_half_of_the_start_stays_in_what_a_fit_from_it_keeps(write_fol
     np.testing.assert_allclose(mixed, (fitted + began) / 2, atol=1e-7)
     with pytest.raises(UsageError, match=r"start_share 0\.5 \(now 0\.0\)"):
         fit_from(write_folders, tmp_path, resume=True, start_share=0.0)
+
+
+def test_the_mean_is_taken_once_after_the_last_epoch(write_folders, tmp_path, monkeypatch):
+    shares = []
+    mix = views_recipe.mix_in
+
+    def spy(keras_model, start, *, share, views):
+        done = len(list((tmp_path / "run/checkpoint").glob("*.keras")))
+        shares.append((done, share))
+        mix(keras_model, start, share=share, views=views)
+
+    monkeypatch.setattr(views_recipe, "mix_in", spy)
+    run = fit_from(write_folders, tmp_path, epochs=2, start_share=0.25)
+    kept = run.keras_model().get_weights()
+    assert shares == [(1, 0.25)]
+    resumed = fit_from(write_folders, tmp_path, epochs=2, start_share=0.25, resume=True)
+    assert shares == [(1, 0.25)]
+    for a, b in zip(kept, resumed.keras_model().get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_share_needs_a_start(write_folders, tmp_path):

@@ -31,7 +31,8 @@ class Epoch:
     """One row of history.json."""
 
     train_loss: float
-    """Mean of what the recipe minimizes while fitting, dropout on, nats."""
+    """Mean of what the recipe minimizes while fitting, dropout on, nats; before a mix with
+    the start, which the figures of tune come after."""
     train_accuracy: float
     """At score 0.5, dropout on, [0, 1]."""
     tune_loss: float

@@ -1,5 +1,6 @@
 """Fit Lite0 on views of films: ImageNet weights, AdamW, one cosine, a map beside the score."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from bonefx_train.recipes import seed_dropout
 from bonefx_train.run import FitSettings
 from bonefx_train.views import Batch, Film, ViewSampler
 from bonefx_train.warm_start import load_lite0, mix_in
+
+logger = logging.getLogger(__name__)
 
 PEAK_RATE: Final = 1e-3
 """Highest learning rate, after the warm-up."""
@@ -83,6 +86,7 @@ class ViewsRecipe:
     def _mix_with_start(self, keras_model: keras.Model) -> None:
         """Move the network back towards the one that the fit began with, by its share."""
         views = self._views_to_measure()
+        logger.info("the network is mixed with the start, share %g", self._settings.start_share)
         mix_in(keras_model, self._begin(), share=self._settings.start_share, views=views)
 
     def _views_to_measure(self) -> NDArray[np.uint8]:

@@ -84,10 +84,10 @@ def mix_in(
 ) -> None:
     """Set each weight to the mean of both networks', and measure the batch norms on the views.
 
-    The mean of a network and the one that it was fitted from keeps what both know, at the price of
-    one (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). Its activations
+    The mean of a network and the one that it was fitted from can keep much of what both
+    know (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). Its activations
     have other means and variances than either's: with the mean of theirs it would be a bad one
-    (Izmailov et al., "Averaging weights leads to wider optima", UAI 2018, section 3.4).
+    (Izmailov et al., "Averaging weights leads to wider optima", UAI 2018).
 
     Parameters
     ----------
@@ -102,11 +102,8 @@ def mix_in(
     """
     pairs = zip(keras_model.get_weights(), start.get_weights(), strict=True)
     keras_model.set_weights([(1 - share) * fitted + share * began for fitted, began in pairs])
-    # A frozen norm keeps its statistics in training mode too, and is the start's own.
     norms = [
-        layer
-        for layer in keras_model.layers
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        layer for layer in keras_model.layers if isinstance(layer, keras.layers.BatchNormalization)
     ]
     sums = [np.zeros((2, norm.moving_mean.shape[0])) for norm in norms]
     momenta = [norm.momentum for norm in norms]
