@@ -6,7 +6,7 @@ BOARD ?= $(shell uname -m)
 DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.cli import DEFAULT_MODEL; print(DEFAULT_MODEL)')
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test lint test-tflite train train-seed bench clean
+.PHONY: help demo test lint test-tflite train train-seed bench chaos clean
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
+	@echo "make chaos        1,000 films, 100 kills of the watching service: five minutes"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 
 # ---- environments: the stamp is newer than what it was made from ----
@@ -100,7 +101,11 @@ bench: .venv-dev/stamp
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
 	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-small-$(BOARD).json
+	.venv-dev/bin/python benchmarks/watching.py $(DATA) --out benchmarks/reference/watching-$(BOARD).json
 	.venv-dev/bin/python benchmarks/model_card.py
+
+chaos: .venv-dev/stamp
+	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
 
 clean:
 	rm -rf .venv .venv-dev .venv-tflite demo-out build dist

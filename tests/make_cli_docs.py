@@ -13,7 +13,12 @@ from typer.testing import CliRunner
 PATH = Path(__file__).parent.parent / "docs" / "cli.md"
 COMMANDS = {
     "edge-classify": ("bonefx_edge.cli", [[]]),
-    "edge-admin": ("bonefx_edge.admin", [[], ["doctor"], ["verify"]]),
+    "edge-admin": (
+        "bonefx_edge.admin",
+        [
+            *([], ["doctor"], ["verify"], ["status"], ["requeue"], ["export"], ["rebuild"]),
+        ],
+    ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["from-run"], ["parity"]]),
 }

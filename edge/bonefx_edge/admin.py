@@ -1,8 +1,13 @@
-"""The command edge-admin: look after a device. Exit codes: 0, 1 (doctor found a fault), 2, 4."""
+"""The command edge-admin: look after a device. Exit codes: 0, 1 (doctor found a fault), 2, 4, 5."""
 
 import dataclasses
 import json
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -10,11 +15,14 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.cli import DEFAULT_MODEL, ExitCode, fail, find_model
 from bonefx_edge.decision import OperatingPoint
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import BonefxError, JournalError, UsageError
+from bonefx_edge.text import printable
+from bonefx_edge.watch.journal import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
     from bonefx_edge.manifest import Manifest, OutputSpec
     from bonefx_edge.reading import Reading
+    from bonefx_edge.watch.desk import Desk, Status
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -67,6 +75,155 @@ def verify(
     sys.stdout.write(f"ok: sha256 {classifier.model.sha256}\n")
     info = classifier.runtime
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
+
+
+OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The service's --out.")]
+JournalOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The service's --journal, if it has one.")
+]
+
+
+@app.command()
+def status(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say how a watched folder stands: what waits, what was refused, when the last result came."""
+    with _desk(out, journal) as desk:
+        found = desk.status(now=time.time())
+    if as_json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(found)) + "\n")
+    else:
+        sys.stdout.write("\n".join(_status_lines(found)) + "\n")
+
+
+@app.command()
+def requeue(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    model_changed: Annotated[
+        bool, typer.Option("--model-changed", help="Films that another model answered.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="With --model-changed: the model now.")] = (
+        DEFAULT_MODEL
+    ),
+    operating_point: Annotated[str | None, typer.Option(help="The same.")] = None,
+    views: Annotated[str | None, typer.Option(help="The same.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Films refused for this reason.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Films that wait for another try: now.")
+    ] = False,
+    sha256: Annotated[
+        str | None, typer.Option(help="One film, by the first digits of its sha256.")
+    ] = None,
+) -> None:
+    """Have films classified again; their results stay until the new ones are there."""
+    from bonefx_edge.watch.desk import Requeue
+
+    asked: list[tuple[Requeue, str]] = [(Requeue.FAILED, "")] if failed else []
+    asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
+    asked += [(Requeue.SHA256, sha256)] if sha256 else []
+    if model_changed:
+        now = _answering(model, operating_point=operating_point, views=views)
+        asked.append((Requeue.NOT_ANSWERED_BY, now))
+    if not asked:
+        msg = "expected to be told which films: --model-changed, --reason, --failed or --sha256"
+        fail(msg, code=ExitCode.USAGE)
+    with _desk(out, journal) as desk:
+        n = sum(desk.requeue(which, value) for which, value in asked)
+    sys.stdout.write(f"{n} films will be classified again\n")
+
+
+def _answering(model: str, *, operating_point: str | None, views: str | None) -> str:
+    """Return what a service with this model and these options would say it answers by."""
+    from bonefx_edge.classifier import Classifier
+    from bonefx_edge.watch.worker import describe as describe_answering
+
+    try:
+        found = Classifier.load(find_model(model), operating_point=operating_point, views=views)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    return describe_answering(found)
+
+
+@app.command()
+def export(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+) -> None:
+    """Write all current results, oldest first, with the names of their files: JSON lines."""
+    from bonefx_edge.outputs import record_csv, record_csv_header
+
+    with _desk(out, journal) as desk:
+        if as_csv:
+            sys.stdout.write(record_csv_header(("files",)))
+        for record, names in desk.export():
+            if as_csv:
+                sys.stdout.write(record_csv(record["finding"] | {"files": names}, ("files",)))
+            else:
+                sys.stdout.write(json.dumps(record | {"files": names}) + "\n")
+
+
+@app.command()
+def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Make a lost journal anew from the result files."""
+    from bonefx_edge.watch.desk import rebuild as rebuild_journal
+
+    with _told():
+        n = rebuild_journal(out, journal or out / JOURNAL_FOLDER)
+    sys.stdout.write(
+        f"journal with {n} current results; files are read once when the service runs\n"
+    )
+
+
+@contextmanager
+def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
+    """Yield the desk of a watched folder; turn our errors into words and an exit code."""
+    from bonefx_edge.watch.desk import Desk
+
+    with _told():
+        desk = Desk.open(journal or out / JOURNAL_FOLDER)
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except JournalError as err:
+        fail(str(err), code=ExitCode.JOURNAL)
+
+
+def _status_lines(found: "Status") -> list[str]:
+    def counts(numbers: dict[str, int]) -> str:
+        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
+
+    oldest, last = found.oldest_waiting_s, found.last_result
+    return [
+        f"service      {'running' if found.is_running else 'not running'}",
+        f"folder       {printable(found.folder or '-')}",
+        f"films        {counts(found.states)}",
+        f"refused for  {counts(found.refusals)}",
+        f"waiting for  {counts(found.failures)}",
+        f"oldest wait  {'-' if oldest is None else f'{oldest:.0f} s'}",
+        f"last result  {'-' if last is None else datetime.fromtimestamp(last, UTC).isoformat()}",
+        f"last hour    {found.per_hour} results",
+        f"unreadable   {counts(found.unreadable)}",
+        f"absent       {found.absent}",
+        f"duplicates   {found.duplicates}",
+        f"answered by  {counts(found.models)}",
+        NOTICE,
+    ]
 
 
 def describe(manifest: "Manifest") -> str:

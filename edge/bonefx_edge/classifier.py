@@ -107,6 +107,20 @@ class Classifier:
         """
         return self._look(path).finding
 
+    def classify_content(self, data: bytes, *, path: Path) -> Finding:
+        """Return the finding for the content of a file that was read already; `path` names it.
+
+        Raises
+        ------
+        InterpreterError
+            As `classify`.
+        """
+        return self._look_at(data, path=path, clock=_Stopwatch()).finding
+
+    def refuse(self, path: Path, error: DecodeError) -> Finding:
+        """Return the finding for a file that could not be read."""
+        return self._finding(path, None, _Stopwatch(), error=error)
+
     def explain(self, path: Path) -> Explained:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
 
@@ -140,13 +154,20 @@ class Classifier:
             raise UsageError(msg)
 
     def _look(self, path: Path) -> "_Look":
-        """Return all that is found out about one file: the data path, in order."""
-        clock, sha256 = _Stopwatch(), None
+        """Return all that is found out about one file."""
+        clock = _Stopwatch()
         try:
             data = read_file(path)
-            clock.lap("read_ms")
-            sha256 = hashlib.sha256(data).hexdigest()
-            clock.lap("hash_ms")
+        except DecodeError as err:
+            return _Look(self._finding(path, None, clock, error=err))
+        clock.lap("read_ms")
+        return self._look_at(data, path=path, clock=clock)
+
+    def _look_at(self, data: bytes, *, path: Path, clock: "_Stopwatch") -> "_Look":
+        """Return all that is found out about a content: the data path, in order."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        clock.lap("hash_ms")
+        try:
             radiograph = decode(data)
             clock.lap("decode_ms")
             check(radiograph, spec=self.manifest.gate)

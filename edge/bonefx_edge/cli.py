@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from bonefx_edge import NOTICE, __version__
-from bonefx_edge.errors import BonefxError, UsageError
+from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
 from bonefx_edge.text import printable
@@ -39,6 +39,8 @@ class ExitCode(IntEnum):
     """At least one file was refused; the others were answered."""
     MODEL = 4
     """The model file or the interpreter cannot be used; no answer after this one is to be had."""
+    JOURNAL = 5
+    """Watching: the journal is in use by another service, damaged, or of a newer bonefx."""
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -72,32 +74,115 @@ def classify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Classify what arrives in a folder, until stopped."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Watching: folder of results. Default: DIR-results."),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Watching: folder of the journal. Default: in --out."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Watching: end when all that is there is dealt with.")
+    ] = False,
+    settle: Annotated[
+        float, typer.Option(min=0.1, help="Watching: seconds a file must be unchanged.")
+    ] = 2.0,
+    poll: Annotated[
+        str,
+        typer.Option(metavar="auto|always|never", help="Watching: walk the folder every second."),
+    ] = "auto",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Watching: processes that decode and classify.")
+    ] = 1,
+    min_free: Annotated[
+        int, typer.Option(min=0, help="Watching: MiB free, below which nothing is taken.")
+    ] = 200,
 ) -> None:
     """Parse, load, classify, print."""
     if version:
         sys.stdout.write(f"bonefx {__version__}\n")
         return
+    if watch is not None:
+        if paths or heatmap or as_json or as_csv:
+            msg = "expected --watch without files, --heatmap, --json or --csv; see --out"
+            fail(msg, code=ExitCode.USAGE)
+        folders = {"folder": watch, "out": out, "journal": journal}
+        pace = {"once": once, "settle_s": settle, "workers": workers, "min_free_mib": min_free}
+        reading: dict[str, Any] = {
+            "operating_point": operating_point,
+            "runtime": runtime,
+            "views": views,
+        }
+        reading |= {"model": str(find_model(model).absolute()), "threads": threads}
+        raise typer.Exit(_watch(folders | pace, poll=poll, reading=reading))
     if as_json and as_csv:
         fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
-    files = _find_files(paths or [])
+    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
+    _classify(
+        paths or [],
+        find_model(model),
+        heatmap,
+        threads=threads,
+        options=options,
+        kind=("json" if as_json else "csv" if as_csv else "table"),
+    )
+
+
+def _classify(
+    names: list[str],
+    model: Path,
+    heatmap: str | None,
+    *,
+    threads: int,
+    options: dict[str, str | None],
+    kind: str,
+) -> NoReturn:
+    """Classify files and folders, print, and leave."""
+    files = _find_files(names)
     if sys.stdout is None:
         msg = "expected to write the results to standard output, it is closed; open it"
         fail(msg, code=ExitCode.OUTPUT)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.outputs import Csv, JsonLines, Table
 
-    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
-    read = _open_model(find_model(model), heatmap, threads=threads, **options)
-    output = JsonLines() if as_json else Csv() if as_csv else Table()
+    read = _open_model(model, heatmap, threads=threads, **options)
+    output = JsonLines() if kind == "json" else Csv() if kind == "csv" else Table()
     try:
         refused = _write_findings(files, read=read, output=output)
     except UsageError as err:  # a picture could not be written
         fail(str(err), code=ExitCode.OUTPUT)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
+    except MemoryError:
+        fail("expected memory for a film, there is none left; close programs", code=ExitCode.MODEL)
     except OSError as err:
         _drop_output(err)
     raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
+
+
+def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> ExitCode:
+    """Watch a folder; return what the shell is told."""
+    from bonefx_edge.watch.jobs import Options
+    from bonefx_edge.watch.start import Poll, WatchOptions, configure_logging, watch
+
+    if poll not in list(Poll):
+        fail(f"--poll: expected auto, always or never, got {poll!r}", code=ExitCode.USAGE)
+    options = WatchOptions(**words, poll=Poll(poll))
+    configure_logging()
+    try:
+        unanswered = watch(options, Options(root=str(options.folder.absolute()), **reading))
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except JournalError as err:
+        fail(str(err), code=ExitCode.JOURNAL)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
 
 
 def _find_files(names: list[str]) -> list[Path]:

@@ -32,6 +32,10 @@ class Reason(StrEnum):
     """DICOM Body Part Examined (0018,0015) names a part that the model was not made for."""
     BLANK = "blank"
     """(Almost) one gray value everywhere."""
+    DECODER_CRASHED = "decoder_crashed"
+    """Watching only: the process that decoded the file died of it."""
+    DECODER_HUNG = "decoder_hung"
+    """Watching only: decoding did not end within the time limit."""
     NOT_A_RADIOGRAPH = "not_a_radiograph"
     """Color picture, or statistics or network features far from those of the training films."""
 
@@ -62,6 +66,12 @@ class InterpreterError(BonefxError):
     """No interpreter is installed, or the installed one cannot run this model."""
 
     code = "interpreter"
+
+
+class JournalError(BonefxError):
+    """The journal of a watched folder is damaged, in use, from the future, or cannot be kept."""
+
+    code = "journal"
 
 
 class UsageError(BonefxError):

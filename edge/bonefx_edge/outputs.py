@@ -57,12 +57,22 @@ class Csv:
 
     def header(self) -> str:
         """Return the line of column names."""
-        return _csv_line(_CSV_COLUMNS)
+        return record_csv_header(())
 
     def row(self, finding: Finding) -> str:
         """Return one line with its line end; empty cells stand for null."""
-        flat = _flatten(to_record(finding))
-        return _csv_line([printable(_cell(flat[name])) for name in _CSV_COLUMNS])
+        return record_csv(to_record(finding), ())
+
+
+def record_csv_header(extra: tuple[str, ...]) -> str:
+    """Return the line of column names for `record_csv`."""
+    return _csv_line((*_CSV_COLUMNS, *extra))
+
+
+def record_csv(record: dict[str, Any], extra: tuple[str, ...]) -> str:
+    """Return a record of `to_record` as `Csv` writes it, with `extra` keys of it behind."""
+    flat = _flatten(record)
+    return _csv_line([printable(_cell(flat[name])) for name in (*_CSV_COLUMNS, *extra)])
 
 
 class Table:

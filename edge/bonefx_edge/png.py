@@ -83,6 +83,9 @@ def _decode(data: bytes) -> NDArray[Any]:
             np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
         )
     except cv2.error as err:
+        if err.code == cv2.Error.StsNoMem:  # the machine's trouble, not the file's
+            msg = "expected memory for a PNG, there is none left; close other programs"
+            raise MemoryError(msg) from err
         msg = "expected a readable PNG, OpenCV refuses it; copy or export the file again"
         raise DecodeError(Reason.CORRUPT, msg) from err
     if pixels is None:

@@ -1,0 +1,233 @@
+"""What a person asks of a journal, whether the service runs or not."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Self
+
+from bonefx_edge.errors import JournalError, UsageError
+from bonefx_edge.watch.journal import (
+    ABSENT,
+    BUSY_TIMEOUT_S,
+    JOURNAL_NAME,
+    LOCK_NAME,
+    FilmState,
+    Journal,
+    is_locked,
+)
+from bonefx_edge.watch.results import ResultFolder
+
+RATE_WINDOW_S: Final = 3600.0
+"""For the rate of results: an hour."""
+UNKNOWN: Final = "unknown"
+"""What superseded a film, after a rebuild: its result file does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a watched folder stands; superseded films are in no number."""
+
+    is_running: bool
+    """Whether a service holds the journal."""
+    folder: str | None
+    """That it was begun for."""
+    states: dict[str, int]
+    """Films by `FilmState`; `failed` without those that are absent."""
+    refusals: dict[str, int]
+    """Refused films by reason."""
+    failures: dict[str, int]
+    """Films that wait for another try, by what stood in the way."""
+    absent: int
+    """Films whose files went before they had a result; taken up if they come back."""
+    unreadable: dict[str, int]
+    """Files that are there and cannot be read, by the system's name of the error."""
+    duplicates: int
+    """Files that hold what another one holds too."""
+    oldest_waiting_s: float | None
+    """Age of the oldest film without a result, seconds; None where none waits."""
+    last_result: float | None
+    """Seconds since 1970."""
+    per_hour: int
+    """Results of the last hour."""
+    models: dict[str, int]
+    """Results by what answered: model, reading, operating point."""
+
+
+class Requeue(StrEnum):
+    """Which films are to be classified again, and what the value beside it means."""
+
+    NOT_ANSWERED_BY = "not_answered_by"
+    """Whose result is not by this model, reading and operating point."""
+    REFUSED_FOR = "refused_for"
+    """Refused for this reason."""
+    FAILED = "failed"
+    """Waiting for another try: now. No value."""
+    SHA256 = "sha256"
+    """The first digits, or all, of the content's sha256."""
+
+
+_AGAIN: Final = (
+    "UPDATE film SET state = 'received', attempts = 0, retry_at = NULL, failure = NULL"
+    " WHERE superseded_by IS NULL AND state IN ('done', 'refused', 'failed')"
+    " AND failure IS NOT 'absent' AND "
+)
+_REQUEUE: Final = {
+    Requeue.NOT_ANSWERED_BY: _AGAIN + "answered_by <> :value",
+    Requeue.REFUSED_FOR: _AGAIN + "state = 'refused' AND reason = :value",
+    Requeue.FAILED: _AGAIN + "state = 'failed'",
+    Requeue.SHA256: _AGAIN + "substr(sha256, 1, length(:value)) = :value AND :value <> ''",
+}
+
+
+class Desk:
+    """A journal, opened to look at or to requeue in; it must be there."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Return the desk of the journal in a folder.
+
+        Raises
+        ------
+        UsageError
+            If there is no journal.
+        JournalError
+            If it cannot be read.
+        """
+        path = folder / JOURNAL_NAME
+        if not path.is_file():
+            msg = f"{folder}: expected the journal of a watched folder, got none; name its --out"
+            raise UsageError(msg)
+        Journal.open(folder, owner=False).close()  # proves its version
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        connection.row_factory = sqlite3.Row
+        return cls(connection, folder)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+    def status(self, *, now: float) -> Status:
+        """Return how it stands; `now` in seconds since 1970."""
+        one, counts = self._one, self._counts
+        states = counts("SELECT stands, count(*) FROM standing GROUP BY 1")
+        oldest = one(
+            "SELECT min(received) FROM standing WHERE stands IN ('received', 'claimed', 'failed')"
+        )
+        return Status(
+            is_running=is_locked(self._folder / LOCK_NAME),
+            folder=one("SELECT value FROM fact WHERE name = 'folder'"),
+            states={state.value: states.get(state, 0) for state in FilmState},
+            refusals=counts(
+                "SELECT reason, count(*) FROM standing WHERE stands = 'refused'"
+                " GROUP BY 1 ORDER BY 2 DESC"
+            ),
+            failures=counts(
+                "SELECT failure, count(*) FROM standing WHERE stands = 'failed'"
+                " GROUP BY 1 ORDER BY 2 DESC"
+            ),
+            absent=states.get(ABSENT, 0),
+            unreadable=counts(
+                "SELECT failure, count(*) FROM file WHERE present AND failure IS NOT NULL"
+                " GROUP BY 1"
+            ),
+            duplicates=one("SELECT count(sha256) - count(DISTINCT sha256) FROM file WHERE present"),
+            oldest_waiting_s=None if oldest is None else max(0.0, now - oldest),
+            last_result=one("SELECT max(decided) FROM film"),
+            per_hour=one(
+                "SELECT count(*) FROM film WHERE decided > ? AND decided <= ?",
+                *(now - RATE_WINDOW_S, now),
+            ),
+            models=counts(
+                "SELECT answered_by, count(*) FROM standing WHERE record IS NOT NULL"
+                " GROUP BY 1 ORDER BY 2 DESC"
+            ),
+        )
+
+    def requeue(self, which: Requeue, value: str = "") -> int:
+        """Have films classified again; return how many. Their results stay until the new ones.
+
+        Parameters
+        ----------
+        which, value
+            See `Requeue`.
+        """
+        return self._connection.execute(_REQUEUE[which], {"value": value}).rowcount
+
+    def export(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Yield each current result with the names that its content has or had, oldest first."""
+        rows = self._connection.execute(
+            "SELECT sha256, record FROM film WHERE superseded_by IS NULL AND record IS NOT NULL"
+            " ORDER BY number"
+        )
+        for row in rows:
+            names = self._connection.execute(
+                "SELECT path FROM file WHERE sha256 = ? ORDER BY path", (row["sha256"],)
+            )
+            yield json.loads(row["record"]), [os.fsdecode(name["path"]) for name in names]
+
+    def _one(self, sql: str, *values: float) -> Any:
+        row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else row[0]
+
+    def _counts(self, sql: str) -> dict[str, int]:
+        return {str(name): int(n) for name, n in self._connection.execute(sql)}
+
+
+def rebuild(out: Path, journal: Path) -> int:
+    """Make a new journal from the result files; return how many results it holds.
+
+    Names are not in it: the service reads every file once, and knows its content again.
+
+    Raises
+    ------
+    UsageError
+        If there is a journal already: it is to be moved away by hand, never overwritten.
+    JournalError
+        For a result file that is none.
+    """
+    if (journal / JOURNAL_NAME).exists():
+        msg = f"{journal}: expected no journal, got one; stop the service and move it away first"
+        raise UsageError(msg)
+    results = ResultFolder(out)
+    Journal.open(journal, owner=False).close()
+    connection = sqlite3.connect(journal / JOURNAL_NAME, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        n = sum(_insert(connection, r, superseded=False) for r in results.read_all())
+        for record in results.read_all(superseded=True):
+            _insert(connection, record, superseded=True)
+        connection.execute("COMMIT")
+    except (ValueError, KeyError) as err:
+        msg = f"rebuild: expected result files, got: {err}; no journal was made"
+        raise JournalError(msg) from err
+    finally:
+        connection.close()
+    return n
+
+
+def _insert(connection: sqlite3.Connection, record: dict[str, Any], *, superseded: bool) -> int:
+    """Insert a film with its result; a superseded one that is current too stays current."""
+    reason = record["finding"]["reason"]
+    return connection.execute(
+        "INSERT OR IGNORE INTO film (sha256, state, received, decided, answered_by, reason, record,"
+        " superseded_by, filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record["sha256"],
+            FilmState.REFUSED if reason else FilmState.DONE,
+            datetime.fromisoformat(record["received"]).timestamp(),
+            datetime.fromisoformat(record["decided"]).timestamp(),
+            record["answered_by"],
+            reason,
+            json.dumps(record),
+            UNKNOWN if superseded else None,
+            not superseded,
+        ),
+    ).rowcount

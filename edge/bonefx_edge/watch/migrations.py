@@ -1,0 +1,69 @@
+"""The journal's tables, as numbered steps: a journal of any age is brought to the newest form."""
+
+import sqlite3
+from typing import Final
+
+from bonefx_edge.errors import JournalError
+
+_V1: Final = """
+CREATE TABLE film (              -- one row for each content that ever arrived
+  number INTEGER PRIMARY KEY,    -- order of arrival
+  sha256 TEXT NOT NULL UNIQUE,   -- of the content: its identity
+  state TEXT NOT NULL
+    CHECK (state IN ('received', 'claimed', 'done', 'refused', 'failed')),
+  received REAL NOT NULL,        -- seconds since 1970, as are all times here
+  attempts INTEGER NOT NULL DEFAULT 0,   -- how often it was claimed since it was last decided
+  retry_at REAL,                 -- failed: not before
+  failure TEXT,                  -- failed: code of what stood in the way
+  decided REAL,                  -- of the newest record
+  answered_by TEXT,              -- of the newest record: model, reading, operating point
+  reason TEXT,                   -- of the newest record, if it is a refusal
+  record TEXT,                   -- JSON, as in the result file
+  superseded_by TEXT,            -- sha256 of what the file was rewritten to
+  filed INTEGER NOT NULL DEFAULT 0       -- whether a result file of it is among the current ones
+) STRICT;
+CREATE INDEX film_waiting ON film (state, number)
+  WHERE state IN ('received', 'claimed', 'failed');
+CREATE INDEX film_superseded ON film (superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE TABLE file (              -- one row for each name that was ever seen
+  path BLOB PRIMARY KEY,         -- below the watched folder, bytes as the system has them
+  sha256 TEXT,                   -- of its newest content; NULL where it could never be read
+  size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,  -- its signature when that was read
+  present INTEGER NOT NULL,      -- whether it was there when last looked for
+  seen REAL NOT NULL,            -- when this content was first seen under this name
+  failure TEXT                   -- code of why it cannot be read
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_content ON file (sha256, present);
+CREATE VIEW standing AS        -- films that count, each with how it stands for a person
+  SELECT *, CASE WHEN state = 'failed' AND failure = 'absent' THEN 'absent' ELSE state END AS stands
+  FROM film WHERE superseded_by IS NULL;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: Final = (_V1,)
+"""Step n takes a journal of version n to version n + 1; never edited once released."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return how many steps a journal has behind it; read-only."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Take the journal to the newest version, each step and its number in one transaction.
+
+    Raises
+    ------
+    JournalError
+        If the journal was written by a newer bonefx.
+    """
+    version = version_of(connection)
+    if version > len(STEPS):
+        msg = (
+            f"journal: expected version {len(STEPS)} or older, got {version}; "
+            "install the bonefx that wrote it, or a newer one"
+        )
+        raise JournalError(msg)
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        # executescript commits what is open before it begins, hence BEGIN inside of the script.
+        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,82 @@
+"""On which file system a folder lies, and whether the kernel tells of all changes in it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+MOUNT_TABLE: Final = Path("/proc/self/mountinfo")
+"""proc_pid_mountinfo(5)."""
+_SILENT: Final = frozenset((
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs",
+    "autofs", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "davfs", "coda", "ocfs2", "gfs2", "beegfs",
+))  # fmt: skip
+"""Shared with other machines, whose writes this kernel never hears of (inotify(7), Limitations)."""
+
+
+class Mount(NamedTuple):
+    """What is mounted where."""
+
+    point: bytes
+    """Absolute."""
+    kind: str
+    """Of the file system, such as ext4 or fuse.sshfs."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether files may change without an event: another machine, or a program, may do it."""
+        return self.kind in _SILENT or self.kind == "fuse" or self.kind.startswith("fuse.")
+
+    def holds(self, folder: bytes) -> bool:
+        """Return whether a folder lies at or below the mount point."""
+        return self.point == b"/" or (folder + b"/").startswith(self.point + b"/")
+
+
+class _Line(NamedTuple):
+    id: bytes
+    parent: bytes
+    """`id` of the mount that this one is mounted on; its own for the first."""
+    mount: Mount
+
+
+def mount_of(folder: bytes, *, table: Path = MOUNT_TABLE) -> Mount | None:
+    """Return the mount that an absolute path, links resolved, lies on; None if none is listed.
+
+    Mounts may hide others, also such as are deeper: the way down from the first mount is followed,
+    by the ids of parents.
+    """
+    lines = [line for line in _lines(table.read_bytes()) if line.mount.holds(folder)]
+    others = {line.id for line in lines if line.id != line.parent}
+    found = next((line for line in lines if line.parent not in others), None)
+    while found is not None:
+        on_it = [line for line in lines if line.parent == found.id and line.id != found.id]
+        if not on_it:
+            return found.mount
+        found = min(on_it, key=lambda line: len(line.mount.point))
+    return None
+
+
+def is_silent(folder: Path) -> bool:
+    """Return whether changes in a folder must be looked for; it need not be there yet."""
+    mount = mount_of(os.fsencode(os.path.realpath(folder)))
+    return mount is not None and mount.is_silent
+
+
+def _lines(text: bytes) -> list[_Line]:
+    found = []
+    for line in text.split(b"\n"):  # not splitlines: a name may hold a carriage return
+        before, _, after = line.partition(b" - ")
+        fields = before.split(b" ")
+        if len(fields) > 4 and after:  # noqa: PLR2004 -- the fifth is the mount point
+            kind = os.fsdecode(after.split(b" ")[0])
+            found.append(_Line(fields[0], fields[1], Mount(_unescape(fields[4]), kind)))
+    return found
+
+
+def _unescape(name: bytes) -> bytes:
+    r"""Return a name as it is: the table writes space, tab, line end and backslash in octal.
+
+    >>> _unescape(rb"/mnt/a\040b")
+    b'/mnt/a b'
+    """
+    return re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), name)

@@ -1,0 +1,42 @@
+"""Which names in the watched folder are never films: leftovers of systems and unfinished copies."""
+
+from typing import Final
+
+_ENDINGS: Final = (
+    b".part", b".partial", b".tmp", b".temp", b".crdownload", b".download", b".filepart",
+    b".opdownload", b".swp", b".lock", b".lnk", b"~",
+)  # fmt: skip
+"""Of copies under way: each program renames its own when it is done."""
+_NAMES: Final = frozenset(
+    (b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"autorun.inf", b"dicomdir")
+)
+"""Written by systems beside pictures; DICOMDIR (PS3.10 section 8.6) is the index of a medium."""
+_STARTS: Final = (b".", b"~$")
+"""Hidden files: `.DS_Store`, `._*` of a Mac, `.nfs*`, rsync's `.name.XXXXXX`."""
+_FOLDERS: Final = frozenset(
+    (
+        b"@eadir",
+        b"#recycle",
+        b"@recycle",
+        b"#snapshot",
+        b"$recycle.bin",
+        b"system volume information",
+    )
+)
+"""Of network stores and Windows; what lies inside is no film of a person."""
+
+
+def is_film_name(name: bytes) -> bool:
+    """Return whether a file of this name, without folder, may be a film; content decides later.
+
+    >>> is_film_name(b"IMG0001"), is_film_name(b"film.png.part"), is_film_name(b"._film.png")
+    (True, False, False)
+    """
+    low = name.lower()
+    return not (low.startswith(_STARTS) or low.endswith(_ENDINGS) or low in _NAMES)
+
+
+def is_film_folder(name: bytes) -> bool:
+    """Return whether a folder of this name is entered."""
+    low = name.lower()
+    return not low.startswith(_STARTS) and low not in _FOLDERS

@@ -1,0 +1,283 @@
+"""The watching service: intake, workers and results around one journal, in one thread.
+
+    intake -> journal -> worker -> result file -> journal
+
+The order of the last two is the promise: what the journal calls done has its result on disk. A kill
+in between repeats the film under the same name. `turn` does what is due, `serve` waits in between.
+"""
+
+import errno
+import logging
+import select
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from bonefx_edge.errors import Reason
+from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.intake import Intake
+from bonefx_edge.watch.jobs import Answer, Done, Job
+from bonefx_edge.watch.journal import Claim, FilmState, Journal
+from bonefx_edge.watch.results import ResultFolder, result_record
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT_S: Final = 1.0
+"""Between two turns: edge-admin's requeue, the disk and the stop are looked for so often."""
+DISK_CHECK_S: Final = 1.0
+LEAST_ROOM_BYTES: Final = 1 << 20
+"""To go on after a full disk, whatever the watermark: room for a few hundred films."""
+UNFINISHED_GRACE_S: Final = 30.0
+"""For a file that is empty or ends early to be completed before it is refused for that."""
+_UNFINISHED: Final = frozenset((Reason.TRUNCATED, Reason.EMPTY))
+_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Pause(StrEnum):
+    """Why nothing is taken just now."""
+
+    NONE = ""
+    DISK_LOW = "disk_low"
+    """Less free than the watermark, or a write found no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service behaves, apart from how a film is read."""
+
+    out: Path
+    """Folder of results and journal."""
+    min_free_bytes: int
+    """Free on the disk of `out`, below which nothing is taken."""
+    once: bool
+    """End when everything that is there has been dealt with, unfinished files included."""
+
+
+class Service:
+    """Everything that `--watch` does, one turn at a time."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        journal: Journal,
+        intake: Intake,
+        results: ResultFolder,
+        hire: Callable[[], Worker],
+        workers: int,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        """Take the parts; `hire` starts a worker, `clock` is monotonic, `wall` seconds since 1970.
+
+        What a kill left is put right here: partial results, and superseded ones among the current.
+        """
+        self._settings, self._journal, self._intake = settings, journal, intake
+        self._results, self._hire, self._clock, self._wall = results, hire, clock, wall
+        self._workers = [hire() for _ in range(workers)]
+        self._next_disk_check = clock()
+        self._next_claim: float | None = clock()
+        self._seen_changes, self._seen_taken = -1, 0
+        self._condemned: list[Job] = []
+        self._takes = True
+        self.pause = Pause.NONE
+        self.refused = self.failed = 0
+        """Refusals, and attempts that came to nothing, since the beginning."""
+        results.sweep()
+        self._unfile(journal.to_unfile())
+
+    # ---- the loop ----
+
+    def serve(self, stop: Callable[[], bool], *, pulse: Callable[[], None]) -> None:
+        """Work until `stop()`, or with `--once` until nothing is left; `pulse()` at every turn.
+
+        Raises
+        ------
+        InterpreterError
+            The model cannot be used.
+        """
+        while not stop():
+            self.turn()
+            pulse()
+            if self._settings.once and self.is_done():
+                break
+            self.wait()
+
+    def close(self, *, patience_s: float) -> None:
+        """Take no more, wait for what is in hand, hand back what does not end in time."""
+        self._takes = False
+        end = self._clock() + patience_s
+        while any(not worker.is_idle for worker in self._workers) and self._clock() < end:
+            self.turn()
+            self.wait()
+        left = [claim for worker in self._workers for claim in worker.stop()]
+        for claim in [*left, *(job.claim for job in self._condemned)]:
+            self._journal.hand_back(claim.sha256)
+        self._intake.close()
+
+    def is_ready(self) -> bool:
+        """Return whether films are taken and classified: folder there, worker up, disk not low."""
+        up = any(worker.answered_by for worker in self._workers)
+        return up and self._intake.folder_is_there and self.pause is Pause.NONE
+
+    def is_done(self) -> bool:
+        """Return whether all that is there has a result or can have none for now."""
+        idle = all(worker.is_idle for worker in self._workers) and not self._condemned
+        return idle and self._intake.is_at_rest and self._next_claim is None
+
+    def wait(self) -> None:
+        """Return when there is something to do, or after `LONGEST_WAIT_S`."""
+        now = self._clock()
+        times, sources = [now + LONGEST_WAIT_S], list[Any](self._workers)
+        if self._takes and self.pause is Pause.NONE:
+            times.append(self._intake.next_due())
+            if self._may_claim() and self._next_claim is not None:
+                times.append(self._next_claim)
+            if self._intake.fileno() is not None:
+                sources.append(self._intake)
+        select.select(sources, [], [], max(0.0, min(times) - now))
+
+    def turn(self) -> None:
+        """Do what is due: a little intake, all answers, new claims."""
+        try:
+            self._check_disk()
+            if self.pause is Pause.NONE:
+                if self._takes:
+                    self._intake.turn()
+                self._collect()
+                self._claim()
+        except (OSError, sqlite3.OperationalError) as err:
+            if not _is_disk_full(err):
+                raise
+            self._stall()
+
+    # ---- the disk ----
+
+    def _check_disk(self) -> None:
+        """Stop taking while the disk is low; go on by itself, from what the journal holds."""
+        now = self._clock()
+        if now < self._next_disk_check:
+            return
+        self._next_disk_check = now + DISK_CHECK_S
+        free = shutil.disk_usage(self._settings.out).free
+        if self.pause is Pause.NONE and free < self._settings.min_free_bytes:
+            logger.error("%d MiB free: nothing is taken until there is more", free >> 20)
+            self.pause = Pause.DISK_LOW
+        elif self.pause is Pause.DISK_LOW and free >= max(
+            self._settings.min_free_bytes, LEAST_ROOM_BYTES
+        ):
+            self._journal.hand_back_all()
+            self._results.sweep()
+            self._unfile(self._journal.to_unfile())
+            logger.warning("disk has room again: going on")
+            self.pause, self._next_claim = Pause.NONE, now
+
+    def _stall(self) -> None:
+        """Give up what is in hand: it stands in the journal, and is done when there is room."""
+        logger.error("the disk is full: nothing is taken until there is room")
+        self.pause = Pause.DISK_LOW
+        for worker in self._workers:
+            worker.stop()
+        self._workers = [self._hire() for _ in self._workers]
+        self._condemned.clear()
+
+    # ---- claims and answers ----
+
+    def _may_claim(self) -> bool:
+        return self._takes and any(worker.has_room for worker in self._workers)
+
+    def _claim(self) -> None:
+        """Give the workers what they have room for: condemned films first, then the next due."""
+        changes, taken = self._journal.changes(), self._intake.taken
+        if (changes, taken) != (self._seen_changes, self._seen_taken):
+            self._seen_changes, self._seen_taken = changes, taken
+            self._next_claim = self._clock()
+        while self._may_claim():
+            job = self._condemned.pop() if self._condemned else self._next_job()
+            if job is None:
+                return
+            # The emptiest hand first: two workers each with one film before one with two.
+            free = [worker for worker in self._workers if worker.has_room]
+            min(free, key=lambda worker: not worker.is_idle).give(job)
+
+    def _next_job(self) -> Job | None:
+        if self._next_claim is None or self._clock() < self._next_claim:
+            return None
+        claim = self._journal.claim(now=self._wall())
+        if claim:
+            return Job(claim)
+        retry = self._journal.next_retry(now=self._wall())
+        waits = retry is not None and not self._settings.once
+        self._next_claim = (
+            self._clock() + max(0.0, retry - self._wall()) if retry and waits else None
+        )
+        return None
+
+    def _collect(self) -> None:
+        ready, _, _ = select.select(self._workers, [], [], 0)
+        for worker in ready:
+            for done in worker.answers():
+                self._file(done, worker)
+        now = self._clock()
+        for index, worker in enumerate(self._workers):
+            deadline = worker.deadline()
+            if worker.is_gone:
+                self._workers[index] = self._hire()
+            elif deadline is not None and now > deadline:
+                worker.kill()
+
+    def _file(self, done: Done, worker: Worker) -> None:
+        """Bring what became of a film to disk: the result first, then the journal."""
+        claim, now, finding = done.claim, self._wall(), done.finding
+        if done.answer is Answer.UNTOUCHED:
+            self._journal.hand_back(claim.sha256)
+        elif done.answer is Answer.CRASHED:
+            self._condemned.append(Job(claim, done.reason))
+        elif finding is None:
+            self._retry(claim, done.code or done.answer.value)
+        elif self._is_unfinished(claim, finding, now=now):
+            self._retry(claim, finding["reason"])
+        else:
+            self._publish(claim, finding, answered_by=worker.answered_by, now=now)
+
+    def _retry(self, claim: Claim, code: str) -> None:
+        retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
+        self.failed += 1
+        pause_s = retry_at - self._wall()
+        logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, pause_s)
+        self._next_claim = self._clock()
+
+    def _is_unfinished(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
+        """Return whether a file may still be on its way: it ends early, and came just now."""
+        early = 0 <= now - claim.received < UNFINISHED_GRACE_S
+        return finding["reason"] in _UNFINISHED and early and not self._settings.once
+
+    def _publish(
+        self, claim: Claim, finding: dict[str, Any], *, answered_by: str, now: float
+    ) -> None:
+        record = result_record(
+            finding, received=claim.received, decided=now, answered_by=answered_by
+        )
+        if not self._journal.is_superseded(claim.sha256):
+            self._results.publish(claim.sha256, record)
+        stale = self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now)
+        self._unfile(stale)
+        state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
+        self.refused += state is FilmState.REFUSED
+        logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
+        self._next_claim = self._clock() if self._next_claim is None else self._next_claim
+
+    def _unfile(self, stale: Any) -> None:
+        for sha256 in stale:
+            self._results.unfile(sha256)
+            self._journal.note_unfiled(sha256)
+
+
+def _is_disk_full(err: OSError | sqlite3.OperationalError) -> bool:
+    if isinstance(err, OSError):
+        return err.errno in _DISK_FULL
+    return err.sqlite_errorcode == sqlite3.SQLITE_FULL

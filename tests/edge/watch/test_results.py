@@ -1,0 +1,220 @@
+"""Result files: whole or not there at all."""
+
+import errno
+import json
+import math
+import os
+import resource
+
+import pytest
+from bonefx_edge.watch.results import SCHEMA, SUPERSEDED_FOLDER, ResultFolder, result_record
+from inotify_simple import INotify, flags
+
+SHA, OTHER = "a" * 64, "b" * 64
+
+
+def record(sha256: str = SHA, **more) -> dict:
+    finding = {"sha256": sha256, "answer": "no fracture", **more}
+    return result_record(finding, received=1714557600.0, decided=1714557601.25, answered_by="m1")
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path):
+    return tmp_path / "results"
+
+
+@pytest.fixture(name="results")
+def _results(folder) -> ResultFolder:
+    return ResultFolder(folder)
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk():
+    """Let no file grow above a page: the kernel refuses the rest, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def names(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_result_says_what_was_found_when_and_by_what() -> None:
+    assert record() == {
+        "schema": "bonefx.result/1",
+        "sha256": SHA,
+        "received": "2024-05-01T10:00:00.000+00:00",
+        "decided": "2024-05-01T10:00:01.250+00:00",
+        "answered_by": "m1",
+        "finding": {"sha256": SHA, "answer": "no fracture"},
+    }
+
+
+def test_a_result_is_published_under_the_hash_of_its_film_and_nothing_else_is_left(
+    folder, results
+) -> None:
+    results.publish(SHA, record())
+    assert names(folder) == [f"{SHA}.json"]
+    text = (folder / f"{SHA}.json").read_text("ascii")
+    assert json.loads(text) == record()
+    assert text.endswith("}\n")
+
+
+def test_the_folders_are_made_and_what_is_in_them_is_kept(tmp_path) -> None:
+    folder = tmp_path / "not" / "yet"
+    ResultFolder(folder).publish(SHA, record())
+    results = ResultFolder(folder)
+    assert (folder / SUPERSEDED_FOLDER).is_dir()
+    assert list(results.read_all()) == [record()]
+
+
+def test_the_name_of_a_result_comes_at_once_and_is_never_written_to(folder, results) -> None:
+    with INotify(nonblocking=True) as kernel:
+        kernel.add_watch(bytes(folder), flags.CREATE | flags.MODIFY | flags.MOVED_TO | flags.DELETE)
+        results.publish(SHA, record())
+        results.publish(SHA, record(answer="fracture"))
+        told = [event.mask for event in kernel.read(timeout=0) if event.name == f"{SHA}.json"]
+    assert told == [flags.MOVED_TO, flags.MOVED_TO]
+
+
+def test_a_new_result_replaces_the_old_one_and_who_reads_the_old_one_reads_it_whole(
+    folder, results
+) -> None:
+    results.publish(SHA, record(note="old" * 10_000))
+    results.publish(OTHER, record(OTHER))
+    with (folder / f"{SHA}.json").open(encoding="ascii") as reader:
+        begun = reader.read(10)
+        results.publish(SHA, record(answer="fracture"))
+        assert json.loads(begun + reader.read()) == record(note="old" * 10_000)
+    assert json.loads((folder / f"{SHA}.json").read_text("ascii")) == record(answer="fracture")
+    assert names(folder) == [f"{SHA}.json", f"{OTHER}.json"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_result_is_for_its_owner_only_whatever_the_umask(folder, results, umask) -> None:
+    before = os.umask(umask)
+    try:
+        results.publish(SHA, record())
+        results.publish(SHA, record(answer="fracture"))
+    finally:
+        os.umask(before)
+    assert (folder / f"{SHA}.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_any_text_in_a_result_comes_back_as_it_was(results) -> None:
+    text = "Röntgen \N{BONE} \n \x00 \udcff"  # the last: a byte of a name that is not UTF-8
+    results.publish(SHA, record(note=text))
+    assert next(results.read_all())["finding"]["note"] == text
+
+
+def test_a_disk_that_fills_up_leaves_the_old_result_and_the_sweep_clears_up(
+    folder, results, small_disk
+) -> None:
+    results.publish(SHA, record())
+    with pytest.raises(OSError, match="too large") as caught:
+        results.publish(SHA, record(note="x" * 10_000))
+    assert caught.value.errno == errno.EFBIG
+    assert list(results.read_all()) == [record()]
+    assert len(names(folder)) == 2
+    results.sweep()
+    assert names(folder) == [f"{SHA}.json"]
+
+
+def test_a_number_that_is_none_in_json_is_refused_and_nothing_is_touched(folder, results) -> None:
+    results.publish(SHA, record())
+    for number in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            results.publish(SHA, record(number=number))
+    assert names(folder) == [f"{SHA}.json"]
+    assert list(results.read_all()) == [record()]
+
+
+def test_what_a_kill_left_is_written_over_by_the_next_try(folder, results) -> None:
+    results.publish(SHA, record())
+    (left,) = folder.glob("*.json")
+    partial = folder / f".partial-{SHA}"
+    left.rename(partial)
+    with partial.open("ab") as stream:
+        stream.write(b"x" * 10_000)
+    results.publish(SHA, record())
+    assert names(folder) == [f"{SHA}.json"]
+    assert list(results.read_all()) == [record()]
+
+
+def test_the_sweep_removes_partial_results_and_nothing_else(folder, results) -> None:
+    results.publish(SHA, record())
+    results.publish(OTHER, record(OTHER))
+    results.unfile(OTHER)
+    for name in (f".partial-{SHA}", f".partial-{OTHER}", "partial-x.txt", "notes.txt"):
+        (folder / name).write_bytes(b"{")
+    results.sweep()
+    results.sweep()
+    assert names(folder) == sorted(
+        [f"{SHA}.json", "notes.txt", "partial-x.txt", f"superseded/{OTHER}.json"]
+    )
+
+
+def test_a_superseded_result_is_moved_away_and_doing_it_again_does_no_harm(folder, results) -> None:
+    results.publish(SHA, record())
+    results.publish(OTHER, record(OTHER))
+    for _ in range(2):
+        results.unfile(SHA)
+        assert names(folder) == [f"{OTHER}.json", f"superseded/{SHA}.json"]
+    assert list(results.read_all()) == [record(OTHER)]
+    assert list(results.read_all(superseded=True)) == [record()]
+
+
+def test_a_result_that_never_was_may_be_taken_away(folder, results) -> None:
+    results.unfile(SHA)
+    assert names(folder) == []
+
+
+def test_a_content_that_comes_back_and_goes_again_leaves_its_last_result(folder, results) -> None:
+    for answer in ("fracture", "uncertain"):
+        results.publish(SHA, record(answer=answer))
+        results.unfile(SHA)
+    assert names(folder) == [f"superseded/{SHA}.json"]
+    assert list(results.read_all(superseded=True)) == [record(answer="uncertain")]
+
+
+def test_all_results_are_read_and_nothing_else(folder, results) -> None:
+    assert list(results.read_all()) == list(results.read_all(superseded=True)) == []
+    for sha256 in (SHA, OTHER):
+        results.publish(sha256, record(sha256))
+    (folder / f".partial-{SHA}").write_bytes(b"{")
+    (folder / "notes.txt").write_bytes(b"no result")
+    assert sorted(found["sha256"] for found in results.read_all()) == [SHA, OTHER]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        "null",
+        '"x"',
+        '{"schema": "bonefx.result/2"}',
+        '{"schema": null}',
+        f'["{SCHEMA}"]',
+    ],
+)
+def test_a_foreign_json_among_the_results_is_refused_by_name(folder, results, text) -> None:
+    (folder / "foreign.json").write_text(text, "ascii")
+    with pytest.raises(ValueError, match=r"foreign\.json: expected a result of schema bonefx"):
+        list(results.read_all())
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": ', b"\x89PNG", b'{"schema": "\xff"}'])
+def test_a_damaged_file_among_the_results_is_refused(folder, results, content) -> None:
+    results.publish(SHA, record())
+    (folder / f"{SHA}.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        list(results.read_all())
+
+
+def test_a_result_that_cannot_be_read_is_an_error(folder, results) -> None:
+    (folder / "folder.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        list(results.read_all())

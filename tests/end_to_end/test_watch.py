@@ -1,0 +1,401 @@
+"""What the service promises of single films, folders, disks and signals; real processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bonefx_edge.watch.jobs import Options
+from toy import toy_path
+from watching import (
+    Watcher,
+    check_exactly_one,
+    children_of,
+    command,
+    current,
+    film_bytes,
+    films,
+    run_once,
+    sha256,
+    wait_until,
+)
+
+MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path):
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(name="out")
+def _out(tmp_path):
+    return tmp_path / "results"
+
+
+def decided(out: Path) -> set[str]:
+    return set(current(out))
+
+
+def slow_film() -> bytes:
+    """Return a PNG of 81 megapixel in 100 kB: decoding it takes the better part of a second."""
+    pixels = np.tile(np.arange(256, dtype=np.uint8), (9000, 36))
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def run_with(folder: Path, out: Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run `--once` with limits of the worker that the command line does not offer."""
+    program = (
+        "import json, sys; from pathlib import Path;"
+        "from bonefx_edge.watch.jobs import Options;"
+        "from bonefx_edge.watch.start import *;"
+        "configure_logging();"
+        "watch(WatchOptions(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), journal=None,"
+        " once=True, settle_s=0.1, poll=Poll.AUTO, workers=1, min_free_mib=1),"
+        " Options(**json.loads(sys.argv[3])))"
+    )
+    words = asdict(Options(str(folder), str(toy_path("int8")), **options))
+    return subprocess.run(
+        [sys.executable, "-c", program, str(folder), str(out), json.dumps(words)],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+# ---- single films ----
+
+
+def test_a_truncated_upload_that_is_completed_later_ends_with_one_result_for_the_whole_film(
+    folder, out
+):
+    data = film_bytes(1)
+    path = folder / "film.png"
+    path.write_bytes(data[: len(data) // 2])
+    assert run_once(folder, out).returncode == 3
+    (half,) = current(out).values()
+    assert half["finding"]["reason"] == "truncated"
+    path.write_bytes(data)
+    assert run_once(folder, out).returncode == 0
+    check_exactly_one(out, {path: data})
+    assert [p.stem for p in (out / "superseded").iterdir()] == [half["sha256"]]
+
+
+def test_a_half_film_is_not_refused_while_it_may_still_be_completed(folder, out):
+    data = film_bytes(1)
+    path = folder / "film.png"
+    with Watcher(folder, out) as watcher:
+        path.write_bytes(data[: len(data) // 2])
+        journal = out / "journal/journal.sqlite"
+        wait_until(
+            lambda: journal.exists() and any(r["failure"] for r in films(out).values()),
+            what="half a film noticed",
+        )
+        assert current(out) == {}
+        path.write_bytes(data)
+        wait_until(lambda: decided(out) == {sha256(data)}, what="whole film decided")
+        assert watcher.stop() == 0
+    check_exactly_one(out, {path: data})
+
+
+def test_the_same_film_under_other_names_has_one_result_and_the_names_are_known(folder, out):
+    for name in ("a.png", "b.png", "sub/c.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(film_bytes(1))
+    run_once(folder, out)
+    assert decided(out) == {sha256(film_bytes(1))}
+    (row,) = exported(out)
+    assert row["files"] == ["a.png", "b.png", "sub/c.png"]
+
+
+def exported(out: Path) -> list[dict]:
+    done = admin("export", str(out))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def admin(*words: str) -> subprocess.CompletedProcess[str]:
+    program = "from bonefx_edge.admin import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_film_under_an_old_name_after_the_first_was_taken_away_is_another_film(folder, out):
+    path = folder / "IMG0001.png"
+    with Watcher(folder, out) as watcher:
+        path.write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="first film decided")
+        path.unlink()
+        path.write_bytes(film_bytes(2))
+        wait_until(lambda: len(decided(out)) == 2, what="second film decided")
+        assert watcher.stop() == 0
+    assert not list((out / "superseded").iterdir())
+
+
+def test_names_of_any_bytes_work_and_are_told_from_one_another(folder, out):
+    names = [b"new\nline.png", b"caf\xe9.png", "café.png".encode(), b"tab\t.png", b" .png"]
+    for number, name in enumerate(names):
+        (folder / os.fsdecode(name)).write_bytes(film_bytes(number))
+    done = run_once(folder, out)
+    assert done.returncode == 0, done.stderr
+    found = {os.fsencode(row["files"][0]): row["sha256"] for row in exported(out)}
+    assert found == {name: sha256(film_bytes(n)) for n, name in enumerate(names)}
+
+
+def test_what_is_no_film_is_passed_over_and_nothing_waits_for_a_pipe(folder, out, tmp_path):
+    (folder / "film.png").write_bytes(film_bytes(1))
+    (tmp_path / "elsewhere.png").write_bytes(film_bytes(2))
+    (folder / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    for name in ("Thumbs.db", ".DS_Store", "._film.png", "film2.png.part", "film3.tmp"):
+        (folder / name).write_bytes(film_bytes(3))
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir/film.png").write_bytes(film_bytes(4))
+    assert run_once(folder, out).returncode == 0
+    assert decided(out) == {sha256(film_bytes(1))}
+
+
+def test_no_name_and_no_path_of_a_film_is_in_the_log_or_in_a_name_of_a_result(folder, out):
+    (folder / "Doe^Jane").mkdir()
+    for name, data in (("Doe.png", film_bytes(1)), ("Doe2.png", b"no picture"), ("Doe3", b"")):
+        (folder / "Doe^Jane" / name).write_bytes(data)
+    done = run_once(folder, out)
+    assert done.returncode == 3
+    assert "Doe" not in done.stderr + done.stdout
+    assert not [path for path in out.rglob("*") if "Doe" in path.name]
+
+
+# ---- files that are poison ----
+
+
+def test_a_film_that_takes_too_long_is_refused_and_the_others_are_not(folder, out):
+    (folder / "slow.png").write_bytes(slow_film())
+    for number in range(5):
+        (folder / f"{number}.png").write_bytes(film_bytes(number))
+    run_with(folder, out, time_limit_s=0.1)
+    reasons = {result["finding"]["reason"] for result in current(out).values()}
+    slow = current(out)[sha256(slow_film())]
+    assert slow["finding"]["reason"] == "decoder_hung"
+    assert reasons == {None, "decoder_hung"}
+    assert len(current(out)) == 6
+
+
+def test_a_film_that_ends_the_decoder_is_refused_and_the_others_are_not(folder, out):
+    (folder / "poison.png").write_bytes(slow_film())
+    with Watcher(folder, out) as watcher:
+        journal = out / "journal/journal.sqlite"
+        wait_until(
+            lambda: journal.exists() and any(r["state"] == "claimed" for r in films(out).values()),
+            what="poison claimed",
+        )
+        for number in range(5):
+            (folder / f"{number}.png").write_bytes(film_bytes(number))
+        (worker,) = children_of(watcher.process.pid)
+        os.kill(worker, signal.SIGSEGV)
+        wait_until(lambda: len(decided(out)) == 6, what="all decided")
+        assert watcher.stop() == 0
+    assert current(out)[sha256(slow_film())]["finding"]["reason"] == "decoder_crashed"
+
+
+def test_want_of_memory_is_not_held_against_a_film(folder, out):
+    (folder / "large.png").write_bytes(slow_film())
+    (folder / "small.png").write_bytes(film_bytes(1))
+    free = Path("/proc/self/statm")
+    assert free.exists()
+    run_with(folder, out, memory_limit_bytes=600 << 20)
+    assert decided(out) == {sha256(film_bytes(1))}
+    assert films(out)[sha256(slow_film())]["failure"] == "ENOMEM"
+    run_once(folder, out)
+    wait = admin("requeue", str(out), "--failed").stdout
+    assert "1 films" in wait
+    run_once(folder, out)
+    assert sha256(slow_film()) in decided(out)
+
+
+# ---- two services, signals, models ----
+
+
+def test_a_second_service_on_one_journal_is_refused_in_words(folder, out):
+    with Watcher(folder, out) as watcher:
+        wait_until(lambda: (out / "journal/journal.sqlite").exists(), what="first service")
+        second = run_once(folder, out)
+        assert second.returncode == 5
+        assert "in use by another edge-classify --watch" in second.stderr
+        assert watcher.stop() == 0
+
+
+def test_at_sigterm_the_film_in_hand_is_finished_or_handed_back(folder, out):
+    for number in range(200):
+        (folder / f"{number}.png").write_bytes(film_bytes(number))
+    with Watcher(folder, out) as watcher:
+        wait_until(lambda: len(decided(out)) > 10, what="some decided")
+        (worker,) = children_of(watcher.process.pid)
+        assert watcher.stop() == 0
+    assert not [row for row in films(out).values() if row["state"] == "claimed"]
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), what="worker gone")
+    run_once(folder, out)
+    check_exactly_one(out, {folder / f"{n}.png": film_bytes(n) for n in range(200)})
+
+
+def test_a_model_that_cannot_be_used_ends_the_service_in_words(folder, out):
+    words = command(folder, out, "--once")
+    words[words.index("--model") + 1] = __file__
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 4
+    assert "error: " in done.stderr
+
+
+def test_films_of_another_model_are_classified_again_and_keep_their_results_until_then(folder, out):
+    (folder / "film.png").write_bytes(film_bytes(1))
+    run_once(folder, out)
+    before = current(out)
+    changed = ("--model-changed", "--model", str(toy_path("float32")))
+    assert "1 films" in admin("requeue", str(out), *changed).stdout
+    assert current(out) == before
+    words = command(folder, out, "--once")
+    words[words.index("--model") + 1] = str(toy_path("float32"))
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    (after,) = current(out).values()
+    assert after["answered_by"] != next(iter(before.values()))["answered_by"]
+    assert "0 films" in admin("requeue", str(out), *changed).stdout
+
+
+def test_a_lost_journal_is_rebuilt_from_the_results_and_nothing_is_classified_again(folder, out):
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(film_bytes(number))
+    run_once(folder, out)
+    (folder / "0.png").write_bytes(film_bytes(9))
+    run_once(folder, out)
+    before = current(out)
+    shutil.rmtree(out / "journal")
+    assert "3 current results" in admin("rebuild", str(out)).stdout
+    run_once(folder, out)
+    assert current(out) == before
+    check_exactly_one(
+        out, {folder / f"{n}.png": film_bytes(c) for n, c in ((0, 9), (1, 1), (2, 2))}
+    )
+
+
+def test_a_damaged_journal_is_not_used_and_the_way_out_is_said(folder, out):
+    run_once(folder, out)
+    journal = out / "journal/journal.sqlite"
+    journal.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    done = run_once(folder, out)
+    assert done.returncode == 5
+    assert "edge-admin rebuild" in done.stderr
+
+
+# ---- folders and disks ----
+
+
+def test_a_folder_that_vanishes_and_comes_back_is_watched_again(folder, out):
+    with Watcher(folder, out) as watcher:
+        (folder / "1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="first decided")
+        folder.rename(folder.with_name("away"))
+        time.sleep(2.5)  # a look at the folder falls in between
+        folder.with_name("away").rename(folder)
+        (folder / "2.png").write_bytes(film_bytes(2))
+        wait_until(lambda: len(decided(out)) == 2, what="second decided")
+        assert watcher.stop() == 0
+
+
+def test_without_events_the_folder_is_walked(folder, out):
+    with Watcher(folder, out, "--poll", "always") as watcher:
+        wait_until(lambda: (out / "journal/journal.sqlite").exists(), what="begun")
+        (folder / "sub").mkdir()
+        (folder / "sub/1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path):
+    """A disk of 4 MiB, mounted for the test: needs the right to mount, as `.ci/run` has."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run([UMOUNT, "--lazy", place], check=True)
+
+
+def fill(ballast: Path) -> None:
+    """Write until the disk is full: the service must be the next to notice."""
+    with ballast.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
+    assert shutil.disk_usage(ballast).free == 0
+
+
+def test_a_full_disk_stops_the_service_and_it_goes_on_by_itself(folder, small_disk):
+    out = small_disk / "results"
+    originals = {folder / f"{n}.png": film_bytes(n) for n in range(60)}
+    for path, data in originals.items():
+        path.write_bytes(data)
+    with Watcher(folder, out, "--min-free", "0") as watcher:
+        wait_until(lambda: out.exists() and len(decided(out)) > 5, what="some decided")
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        late = {folder / f"late {n}.png": film_bytes(100 + n) for n in range(20)}
+        for path, data in late.items():
+            path.write_bytes(data)
+        full = watcher.log if watcher.log.exists() else None
+        wait_until(lambda: full and b"disk is full" in full.read_bytes(), what="disk said full")
+        assert watcher.process.poll() is None
+        ballast.unlink()
+        everything = originals | late
+        wait_until(lambda: len(decided(out)) == len(everything), what="all decided")
+        assert watcher.stop() == 0
+    check_exactly_one(out, everything)
+
+
+def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_disk):
+    out = small_disk / "results"
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(3 << 20))
+    (folder / "1.png").write_bytes(film_bytes(1))
+    with Watcher(folder, out, "--min-free", "2") as watcher:
+        wait_until(
+            lambda: watcher.log.exists() and b"nothing is taken" in watcher.log.read_bytes(),
+            what="watermark said",
+        )
+        assert current(out) == {}
+        ballast.unlink()
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+def test_a_share_that_is_unmounted_and_mounted_again_loses_nothing(tmp_path, out, small_disk):
+    """A bind mount stands for the share; what is written while it is away is found afterwards."""
+    share, folder = small_disk / "share", tmp_path / "mounted"
+    share.mkdir()
+    folder.mkdir()
+    mount = [MOUNT, "--bind", str(share), str(folder)]
+    subprocess.run(mount, check=True)
+    contents = {f"{n}.png": film_bytes(n) for n in range(40)}
+    for name, data in list(contents.items())[:20]:
+        (share / name).write_bytes(data)
+    with Watcher(folder, out) as watcher:
+        try:
+            wait_until(lambda: len(decided(out)) > 3, what="some decided")
+            subprocess.run([UMOUNT, "--lazy", str(folder)], check=True)
+            for name, data in list(contents.items())[20:]:
+                (share / name).write_bytes(data)
+            time.sleep(2.5)  # a look at the folder falls in between
+            subprocess.run(mount, check=True)
+            wait_until(lambda: len(decided(out)) == 40, what="all decided")
+            assert watcher.stop() == 0
+            check_exactly_one(out, {folder / name: data for name, data in contents.items()})
+        finally:
+            subprocess.run([UMOUNT, "--lazy", str(folder)], check=True)

@@ -1,0 +1,123 @@
+"""A watching service as a process, films for it, and the one check that matters at the end."""
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from toy import toy_path
+
+PATIENCE_S = 120.0
+
+
+def film_bytes(number: int, *, side: int = 96) -> bytes:
+    """Return a PNG that the toy answers; no two numbers give the same bytes."""
+    rng = np.random.default_rng(number)
+    pixels = cv2.GaussianBlur(rng.integers(40, 220, (side, side)).astype(np.uint8), (0, 0), 3)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def command(folder: Path, out: Path, *options: str) -> list[str]:
+    """Return the command of a service with the toy model; it settles fast."""
+    program = [sys.executable, "-c", "from bonefx_edge.cli import main; main()"]
+    own = ["--watch", str(folder), "--out", str(out), "--model", str(toy_path("int8"))]
+    return [*program, *own, "--settle", "0.3", "--min-free", "1", *options]
+
+
+class Watcher:
+    """`edge-classify --watch` in a process of its own."""
+
+    def __init__(self, folder: Path, out: Path, *options: str) -> None:
+        self.log = out.with_suffix(".log")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command(folder, out, *options), stderr=log)
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is said to it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """As the system does; return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=PATIENCE_S)
+
+
+def run_once(folder: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let a service deal with what is there."""
+    return subprocess.run(
+        command(folder, out, "--once", *options),
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+
+
+def wait_until(condition, *, what: str, patience_s: float = PATIENCE_S) -> None:
+    """Return when `condition()` is true; the test fails with `what` if it never is."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {patience_s} s in vain: {what}"
+        time.sleep(0.02)
+
+
+def current(out: Path) -> dict[str, dict]:
+    """Return the current results by the name of their file; each must be whole."""
+    return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
+
+
+def films(out: Path) -> dict[str, sqlite3.Row]:
+    """Return the journal's rows by sha256."""
+    connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    try:
+        return {row["sha256"]: row for row in connection.execute("SELECT * FROM film")}
+    finally:
+        connection.close()
+
+
+def check_exactly_one(out: Path, originals: dict[Path, bytes]) -> None:
+    """Every film has exactly one current result; none is lost or doubled, no original changed."""
+    for path, data in originals.items():
+        assert path.read_bytes() == data, f"{path} was altered"
+    results = current(out)
+    assert set(results) == {sha256(data) for data in originals.values()}
+    for name, result in results.items():
+        assert result["sha256"] == result["finding"]["sha256"] == name
+    rows = films(out)
+    decided = {name for name, row in rows.items() if row["superseded_by"] is None}
+    assert decided == set(results)
+    for name in decided:
+        assert rows[name]["state"] in ("done", "refused")
+        assert json.loads(rows[name]["record"]) == results[name]
+    assert not list(out.glob(".partial-*"))
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in listed.split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
