@@ -40,12 +40,20 @@ app = typer.Typer(
 def doctor(
     *,
     model: Annotated[str, typer.Option(help="Model to check.")] = DEFAULT_MODEL,
+    watch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A watched folder: file system, events, clock too."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
 ) -> None:
     """Say what is wrong with this device and which command mends it."""
     from bonefx_edge.doctor import Health, examine
 
     checks = examine(model=find_model(model))
+    if watch:
+        from bonefx_edge.watch.selftest import examine_folder
+
+        checks += examine_folder(watch, year=datetime.now(UTC).year)
     for check in checks:
         if as_json:
             sys.stdout.write(json.dumps(dataclasses.asdict(check)) + "\n")

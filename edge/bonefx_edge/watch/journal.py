@@ -226,13 +226,7 @@ class Journal:
         """
         with self._transaction() as run:
             while True:
-                row = run(
-                    "SELECT number, sha256, received FROM film WHERE superseded_by IS NULL AND"
-                    " (state = 'received' OR (state = 'failed' AND failure <> ?"
-                    " AND (retry_at <= ? OR retry_at > ?)))"
-                    " ORDER BY attempts >= ?, number LIMIT 1",
-                    (ABSENT, now, now + LONGEST_RETRY_S, SUSPECT_ATTEMPTS),
-                ).fetchone()
+                row = _next_film(run, now=now)
                 if row is None:
                     return None
                 path = _path_of(run, row["sha256"])
@@ -325,7 +319,7 @@ class Journal:
         """Return the films whose result files are no longer current: superseded by decided ones."""
         rows = self._connection.execute(
             "SELECT old.sha256 FROM film AS old JOIN film AS new ON new.sha256 = old.superseded_by"
-            " WHERE old.filed AND new.decided IS NOT NULL"
+            " WHERE old.superseded_by IS NOT NULL AND old.filed AND new.decided IS NOT NULL"
         )
         return [row["sha256"] for row in rows]
 
@@ -368,6 +362,27 @@ class Journal:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+
+def _next_film(run: Any, *, now: float) -> sqlite3.Row | None:
+    """Return the film to claim next. Each query walks an index in order of arrival and stops."""
+    for attempts in ("attempts < ?", "attempts >= ?"):  # suspects after all others
+        received = run(
+            f"SELECT number, sha256, received FROM film WHERE state = 'received' AND {attempts}"  # noqa: S608
+            " AND superseded_by IS NULL ORDER BY number LIMIT 1",
+            (SUSPECT_ATTEMPTS,),
+        ).fetchone()
+        failed = run(
+            f"SELECT number, sha256, received FROM film WHERE state = 'failed' AND {attempts}"  # noqa: S608
+            " AND superseded_by IS NULL AND failure <> ? AND (retry_at <= ? OR retry_at > ?)"
+            " ORDER BY number LIMIT 1",
+            (SUSPECT_ATTEMPTS, ABSENT, now, now + LONGEST_RETRY_S),
+        ).fetchone()
+        found = [row for row in (received, failed) if row is not None]
+        if found:
+            first: sqlite3.Row = min(found, key=lambda row: int(row["number"]))
+            return first
+    return None
 
 
 def _receive_content(run: Any, sha256: str, *, now: float) -> Receipt:

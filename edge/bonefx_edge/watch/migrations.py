@@ -22,8 +22,7 @@ CREATE TABLE film (              -- one row for each content that ever arrived
   superseded_by TEXT,            -- sha256 of what the file was rewritten to
   filed INTEGER NOT NULL DEFAULT 0       -- whether a result file of it is among the current ones
 ) STRICT;
-CREATE INDEX film_waiting ON film (state, number)
-  WHERE state IN ('received', 'claimed', 'failed');
+CREATE INDEX film_state ON film (state, number);
 CREATE INDEX film_superseded ON film (superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE TABLE file (              -- one row for each name that was ever seen
   path BLOB PRIMARY KEY,         -- below the watched folder, bytes as the system has them
