@@ -83,10 +83,12 @@ def current(out: Path) -> dict[str, dict]:
 
 
 def films(out: Path) -> dict[str, sqlite3.Row]:
-    """Return the journal's rows by sha256."""
+    """Return the journal's rows by sha256; none while the service is still making its tables."""
     connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            return {}
         return {row["sha256"]: row for row in connection.execute("SELECT * FROM film")}
     finally:
         connection.close()

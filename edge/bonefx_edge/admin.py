@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -210,6 +212,12 @@ def _told() -> Iterator[None]:
         fail(str(err), code=ExitCode.USAGE)
     except JournalError as err:
         fail(str(err), code=ExitCode.JOURNAL)
+    except BrokenPipeError:  # `| head` has read enough, which is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.OUTPUT) from None
+    except (OSError, sqlite3.Error) as err:
+        msg = f"expected to read and write the journal, got: {err}; run as the service's user"
+        fail(msg, code=ExitCode.JOURNAL)
 
 
 def _status_lines(found: "Status") -> list[str]:

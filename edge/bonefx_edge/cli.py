@@ -182,6 +182,8 @@ def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> Exit
         fail(str(err), code=ExitCode.JOURNAL)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
+    except PermissionError as err:
+        fail(f"expected to write the journal, got: {err}; check rights", code=ExitCode.JOURNAL)
     return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
 
 

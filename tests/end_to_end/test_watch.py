@@ -211,8 +211,6 @@ def test_a_film_that_ends_the_decoder_is_refused_and_the_others_are_not(folder, 
 def test_want_of_memory_is_not_held_against_a_film(folder, out):
     (folder / "large.png").write_bytes(slow_film())
     (folder / "small.png").write_bytes(film_bytes(1))
-    free = Path("/proc/self/statm")
-    assert free.exists()
     run_with(folder, out, memory_limit_bytes=600 << 20)
     assert decided(out) == {sha256(film_bytes(1))}
     assert films(out)[sha256(slow_film())]["failure"] == "ENOMEM"
@@ -299,6 +297,54 @@ def test_a_damaged_journal_is_not_used_and_the_way_out_is_said(folder, out):
 # ---- folders and disks ----
 
 
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rests(watcher: Watcher) -> bool:
+    """Return whether the service uses less than a tenth of a core, over two seconds."""
+    before = cpu_s(watcher.process.pid)
+    time.sleep(2.0)
+    return cpu_s(watcher.process.pid) - before < 0.2
+
+
+def test_a_service_whose_folder_is_not_there_yet_rests_and_takes_it_up_when_it_comes(folder, out):
+    folder.rmdir()
+    with Watcher(folder, out) as watcher:
+        wait_until(lambda: b"worker is ready" in watcher.log.read_bytes(), what="worker")
+        assert rests(watcher)
+        folder.mkdir()
+        (folder / "1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+def test_a_folder_that_is_not_there_is_no_work_for_once(tmp_path, out):
+    done = run_once(tmp_path / "absent", out)
+    assert done.returncode == 2
+    assert "expected a folder to deal with once" in done.stderr
+
+
+def test_two_copies_that_are_both_rewritten_to_a_known_film_leave_one_result(folder, out):
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(film_bytes(1))
+    run_once(folder, out)
+    (folder / "a.png").write_bytes(film_bytes(2))
+    run_once(folder, out)
+    assert len(decided(out)) == 2
+    (folder / "b.png").write_bytes(film_bytes(2))
+    run_once(folder, out)
+    check_exactly_one(out, {folder / name: film_bytes(2) for name in ("a.png", "b.png")})
+
+
+def test_the_journal_can_be_read_by_its_owner_only(folder, out):
+    run_once(folder, out)
+    for path in (out / "journal").iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path.name
+
+
 def test_a_folder_that_vanishes_and_comes_back_is_watched_again(folder, out):
     with Watcher(folder, out) as watcher:
         (folder / "1.png").write_bytes(film_bytes(1))
@@ -351,7 +397,7 @@ def test_a_full_disk_stops_the_service_and_it_goes_on_by_itself(folder, small_di
         for path, data in late.items():
             path.write_bytes(data)
         full = watcher.log if watcher.log.exists() else None
-        wait_until(lambda: full and b"disk is full" in full.read_bytes(), what="disk said full")
+        wait_until(lambda: full and b"cannot be kept" in full.read_bytes(), what="disk said full")
         assert watcher.process.poll() is None
         ballast.unlink()
         everything = originals | late
@@ -371,6 +417,7 @@ def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_
             what="watermark said",
         )
         assert current(out) == {}
+        assert rests(watcher)
         ballast.unlink()
         wait_until(lambda: len(decided(out)) == 1, what="decided")
         assert watcher.stop() == 0

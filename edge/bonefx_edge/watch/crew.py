@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 IN_HAND: Final = 2
 """Films a worker has at a time: while the service files one result, it works on the next."""
-GRACE_S: Final = 10.0
-"""Beyond the worker's own time limit, for reading and starting; then it is killed from outside."""
+GRACE_S: Final = 90.0
+"""Beyond the worker's own time limit, for reading: a file at the cap over a link of 3 MB/s. A share
+that hangs holds a worker for so long; then it is killed, and the film tried again later."""
 START_S: Final = 60.0
 """For a worker to load its model; a Raspberry Pi under load takes seconds."""
 _READ_BYTES: Final = 1 << 16
@@ -124,13 +125,13 @@ class Worker:
         """Yield the fate of each film in hand: the first one may be why it died, never the others.
 
         SIGALRM is the worker's own time limit. SIGKILL that is not ours is the kernel's, out of
-        memory: the machine's trouble, not the film's.
+        memory, SIGTERM that of programs that forestall it: the machine's trouble, not the film's.
         """
         code = self._process.wait()
         self._close()
         self.is_gone = True
         logger.warning("a worker ended (%s) with %d films in hand", _how(code), len(self._jobs))
-        if not self.answered_by and not self._killed:
+        if not self.answered_by and not self._killed and code >= 0:
             how = f"it ended ({_how(code)}); run edge-admin doctor"
             msg = f"expected a worker to load the model, {how}"
             raise InterpreterError(msg)
@@ -139,7 +140,7 @@ class Worker:
                 yield Done(claim, Answer.UNTOUCHED)
             elif code == -signal.SIGALRM:
                 yield Done(claim, Answer.CRASHED, reason=Reason.DECODER_HUNG)
-            elif code == -signal.SIGKILL:
+            elif code in (-signal.SIGKILL, -signal.SIGTERM):
                 cause = "timeout" if self._killed else "out_of_memory"
                 yield Done(claim, Answer.UNAVAILABLE, code=cause)
             else:

@@ -72,7 +72,7 @@ class Requeue(StrEnum):
 
 
 _AGAIN: Final = (
-    "UPDATE film SET state = 'received', attempts = 0, retry_at = NULL, failure = NULL"
+    "UPDATE film SET state = 'received', attempts = 0, deaths = 0, retry_at = NULL, failure = NULL"
     " WHERE superseded_by IS NULL AND state IN ('done', 'refused', 'failed')"
     " AND failure IS NOT 'absent' AND "
 )
@@ -165,7 +165,7 @@ class Desk:
         """Yield each current result with the names that its content has or had, oldest first."""
         rows = self._connection.execute(
             "SELECT sha256, record FROM film WHERE superseded_by IS NULL AND record IS NOT NULL"
-            " ORDER BY number"
+            " ORDER BY received, number"
         )
         for row in rows:
             names = self._connection.execute(
@@ -205,7 +205,8 @@ def rebuild(out: Path, journal: Path) -> int:
         for record in results.read_all(superseded=True):
             _insert(connection, record, superseded=True)
         connection.execute("COMMIT")
-    except (ValueError, KeyError) as err:
+    except (ValueError, KeyError, TypeError) as err:
+        (journal / JOURNAL_NAME).unlink()
         msg = f"rebuild: expected result files, got: {err}; no journal was made"
         raise JournalError(msg) from err
     finally:

@@ -12,6 +12,7 @@ _MASK: Final = (
 )  # fmt: skip
 """No MODIFY: a file in slow pieces would send one for each, and is looked at again anyhow."""
 _FOLDER_COMES: Final = flags.CREATE | flags.MOVED_TO
+_GOES: Final = flags.DELETE | flags.MOVED_FROM
 
 
 class Hints(NamedTuple):
@@ -23,6 +24,8 @@ class Hints(NamedTuple):
     """That came: what lies in them was not listened to until now."""
     lost: bool
     """The kernel's queue was full: anything may have happened."""
+    removed: frozenset[bytes] = frozenset()
+    """Those of `files` that went, even if another one has come under the name since."""
 
 
 class Events:
@@ -60,7 +63,7 @@ class Events:
 
     def read(self) -> Hints:
         """Return what happened since the last call, at once."""
-        files, folders, lost = set(), set(), False
+        named, lost = [], False
         for event in self._inotify.read(timeout=0):
             if event.mask & flags.Q_OVERFLOW:
                 lost = True
@@ -68,10 +71,14 @@ class Events:
                 self._folders.pop(event.wd, None)
             elif event.name and event.wd in self._folders:
                 path = os.path.join(self._folders[event.wd], os.fsencode(event.name))
-                if not event.mask & flags.ISDIR:
-                    files.add(path)
-                elif event.mask & _FOLDER_COMES:
-                    folders.add(path)
-                elif event.mask & flags.MOVED_FROM:
-                    lost = True  # every file below it went, without an event of its own
-        return Hints(frozenset(files), frozenset(folders), lost)
+                named.append((path, event.mask))
+        files = [(path, mask) for path, mask in named if not mask & flags.ISDIR]
+        folders = [(path, mask) for path, mask in named if mask & flags.ISDIR]
+        # Of a folder that moved every file went, without an event of its own.
+        lost = lost or any(mask & flags.MOVED_FROM for _, mask in folders)
+        return Hints(
+            files=frozenset(path for path, _ in files),
+            folders=frozenset(path for path, mask in folders if mask & _FOLDER_COMES),
+            lost=lost,
+            removed=frozenset(path for path, mask in files if mask & _GOES),
+        )

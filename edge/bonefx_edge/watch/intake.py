@@ -34,6 +34,7 @@ RESCAN_EVENTS_S: Final = 60.0
 """Between two walks where the kernel tells of changes: what it forgets waits so long at most."""
 RESCAN_POLLING_S: Final = 1.0
 """The same where it does not."""
+LONGEST_RESCAN_S: Final = 300.0
 RESCAN_SHARE: Final = 0.004
 """Of the time at most that walking takes: a large folder on a small device is walked less often."""
 _NO_ROOM: Final = (errno.ENOSPC, errno.ENOMEM, errno.EMFILE)
@@ -86,7 +87,7 @@ class Intake:
         self._events: Events | None = None
         self._identity: tuple[int, int] | None = None
         self._walk: Iterator[Entry] | None = None
-        self._walk_began, self._is_whole = 0.0, True
+        self._walked_s, self._is_whole = 0.0, True
         self._sweep: Iterator[None] | None = None
         self._new_folders: set[bytes] = set()
         self._reading: _Reading | None = None
@@ -102,11 +103,6 @@ class Intake:
         return self._identity is not None
 
     @property
-    def is_listening(self) -> bool:
-        """Whether the kernel tells of changes."""
-        return self._events is not None
-
-    @property
     def is_at_rest(self) -> bool:
         """Whether all that was seen is in the journal: nothing settles, is read or walked."""
         busy = self._walk or self._sweep or self._reading or self._new_folders
@@ -118,6 +114,8 @@ class Intake:
 
     def next_due(self) -> float:
         """Return the monotonic second at which there is something to do; it may be past."""
+        if self._identity is None:
+            return self._next_root_check
         if self._reading or self._sweep or self._can_walk():
             return self._clock()
         times = [self._next_root_check, self._settling.next_due()]
@@ -134,7 +132,9 @@ class Intake:
         if self._identity is None:
             return
         self._take_hints()
+        began = self._clock()
         self._walk_a_little()
+        self._walked_s += self._clock() - began
         self._read_a_little()
 
     def close(self) -> None:
@@ -165,9 +165,20 @@ class Intake:
             self._lose_root()
             self._identity = identity
             self._next_walk = self._clock()
-            if not self._is_silent():
-                self._events = Events(self._root)
+            self._events = None if self._is_silent() else self._open_events()
             logger.info("watching by %s", "events" if self._events else "polling")
+
+    def _open_events(self) -> Events | None:
+        """Return a line to the kernel; None, and a word, where it has none left."""
+        try:
+            return Events(self._root)
+        except OSError as err:
+            logger.warning("no events (%s): raise fs.inotify.max_user_instances", error_name(err))
+            return None
+
+    def walk_soon(self) -> None:
+        """Walk all of the folder: what was heard may have been lost on the way to the journal."""
+        self._next_walk = self._clock()
 
     def _lose_root(self) -> None:
         self._identity = self._walk = self._sweep = self._reading = None
@@ -185,9 +196,15 @@ class Intake:
             logger.warning("events were lost, or a folder moved: walking all of the folder")
             self._next_walk = self._clock()
         self._new_folders |= {path for path in hints.folders if self._may_enter(path)}
-        for path in hints.files:
-            if is_film_name(os.path.basename(path)):
-                self._look(path)
+        removed = [path for path in hints.removed if self._is_film(path)]
+        if removed:
+            # Before the look: what is there by now is another film under the old name.
+            self._journal.note_gone(removed)  # at once: each by itself would wait for the disk
+        for path in filter(self._is_film, hints.files):
+            self._look(path)
+
+    def _is_film(self, path: bytes) -> bool:
+        return is_film_name(os.path.basename(path))
 
     def _may_enter(self, folder: bytes) -> bool:
         return is_film_folder(os.path.basename(folder)) and folder not in self._skip
@@ -217,7 +234,6 @@ class Intake:
 
     def _begin_walk(self) -> Iterator[Entry]:
         """Return the next walk: of a folder that came, else of all of it."""
-        self._walk_began = self._clock()
         self._is_whole = not self._new_folders
         start = self._new_folders.pop() if self._new_folders else b""
         return walk(self._root, start, enter=self._listen, skip=self._skip)
@@ -236,8 +252,10 @@ class Intake:
             return
         self.walks += 1
         now = self._clock()
-        took_s = now - self._walk_began
-        self._next_walk = now + max(self._rescan_s, took_s / RESCAN_SHARE)
+        # Of the time spent walking alone: a walk stands still while a backlog settles.
+        pause_s = min(self._walked_s / RESCAN_SHARE, LONGEST_RESCAN_S)
+        self._next_walk = now + max(self._rescan_s, pause_s)
+        self._walked_s = 0.0
         self._sweep = self._sweep_gone()
 
     def _sweep_gone(self) -> Iterator[None]:
@@ -282,7 +300,6 @@ class Intake:
             return
         if signature is None:
             self._settling.forget(path)
-            self._journal.note_gone([path])
         else:
             self._see(path, signature)
 

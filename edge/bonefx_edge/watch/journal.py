@@ -27,10 +27,12 @@ LOCK_NAME: Final = "journal.lock"
 WAL_PAGES: Final = 100
 """Of 4 KiB, before the log goes into the journal: ten films' worth. SQLite's own 1000 would fill a
 small disk, and a full disk could then never be emptied."""
+_NOT_WHOLE: Final = "its pages do not fit together"
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 BUSY_TIMEOUT_S: Final = 10.0
 """edge-admin writes while the service runs: each waits for the other's transaction."""
-SUSPECT_ATTEMPTS: Final = 3
-"""Claimed so often without an answer: it comes last, should it be what stops the service."""
+SUSPECT_DEATHS: Final = 3
+"""In hand so often when the service was killed: it comes last, should it be the cause."""
 FIRST_RETRY_S: Final = 2.0
 LONGEST_RETRY_S: Final = 300.0
 """Five minutes after the disk or the share is back, everything that waited for it moves again."""
@@ -107,22 +109,21 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _lock(folder / LOCK_NAME) if owner else None
         path = folder / JOURNAL_NAME
+        # Made here, for its rights: names of files are in it. SQLite's other files take them over.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         connection.row_factory = sqlite3.Row
+        journal = cls(connection, lock)
         try:
             _prepare(connection, check=owner)
-        except (sqlite3.DatabaseError, JournalError) as err:
-            cls(connection, lock).close()
-            if isinstance(err, JournalError):
-                raise
-            msg = (
-                f"{path}: expected a whole journal, got: {err}; stop the service, move the file "
-                "away and run edge-admin rebuild: the result files hold what is needed"
-            )
-            raise JournalError(msg) from err
-        journal = cls(connection, lock)
-        if owner:
-            journal.hand_back_all()
+            if owner:
+                journal.hand_back_all()
+        except JournalError:
+            journal.close()
+            raise
+        except sqlite3.DatabaseError as err:
+            journal.close()
+            raise JournalError(_words(path, err)) from err
         return journal
 
     def close(self) -> None:
@@ -151,9 +152,10 @@ class Journal:
         A file that was gone is noted as back: a share that is mounted again is not read anew.
         """
         row = self._connection.execute(
-            "SELECT sha256, size, mtime_ns, ctime_ns, present FROM file WHERE path = ?", (path,)
+            "SELECT sha256, size, mtime_ns, ctime_ns, present, failure FROM file WHERE path = ?",
+            (path,),
         ).fetchone()
-        if row is None or row["sha256"] is None:
+        if row is None or row["sha256"] is None or row["failure"]:
             return Known.NO
         if (row["size"], row["mtime_ns"], row["ctime_ns"]) != signature:
             return Known.NO
@@ -225,17 +227,15 @@ class Journal:
         wrong, and count as due.
         """
         with self._transaction() as run:
-            while True:
+            row = _next_film(run, now=now)
+            if row is not None and _path_of(run, row["sha256"]) is None:
+                # All of them at once: an archive may be moved away while it waits.
+                run(_MARK_ABSENT, (ABSENT,))
                 row = _next_film(run, now=now)
-                if row is None:
-                    return None
-                path = _path_of(run, row["sha256"])
-                if path is not None:
-                    break
-                run(
-                    "UPDATE film SET state = 'failed', failure = ? WHERE number = ?",
-                    (ABSENT, row["number"]),
-                )
+            if row is None:
+                return None
+            path = _path_of(run, row["sha256"])
+            assert path is not None  # noqa: S101 -- those without one have just been marked
             run(
                 "UPDATE film SET state = 'claimed', attempts = attempts + 1 WHERE number = ?",
                 (row["number"],),
@@ -260,27 +260,18 @@ class Journal:
         row = self._film(sha256)
         return bool(row and row["superseded_by"])
 
-    def finish(
-        self, sha256: str, record: dict[str, Any], *, answered_by: str, now: float
-    ) -> Sequence[str]:
-        """Note the result of a claimed film, whose file is on disk already.
-
-        Returns
-        -------
-        The sha256 of films whose result files are now to be taken from the current ones: those
-        that this one supersedes.
-        """
+    def finish(self, sha256: str, record: dict[str, Any], *, answered_by: str, now: float) -> None:
+        """Note the result of a claimed film, whose file is on disk already."""
         reason = record["finding"]["reason"]
         state = FilmState.REFUSED if reason else FilmState.DONE
         with self._transaction() as run:
             run(
                 "UPDATE film SET state = ?, decided = ?, answered_by = ?, reason = ?, record = ?,"
-                " attempts = 0, retry_at = NULL, failure = NULL,"
+                " attempts = 0, deaths = 0, retry_at = NULL, failure = NULL,"
                 " filed = max(filed, superseded_by IS NULL)"
                 " WHERE sha256 = ?",
                 (state, now, answered_by, reason, json.dumps(record), sha256),
             )
-        return self.to_unfile()
 
     def fail(self, sha256: str, code: str, *, now: float) -> float:
         """Note that a claimed film could not be tried; return when it will be, seconds since 1970.
@@ -292,7 +283,8 @@ class Journal:
         pause_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempts - 1, 20))
         with self._transaction() as run:
             run(
-                "UPDATE film SET state = 'failed', failure = ?, retry_at = ? WHERE sha256 = ?",
+                "UPDATE film SET state = 'failed', failure = ?, retry_at = ?"
+                " WHERE sha256 = ? AND state = 'claimed'",
                 (code, now + pause_s, sha256),
             )
         return now + pause_s
@@ -309,17 +301,19 @@ class Journal:
     def hand_back_all(self) -> int:
         """Put back what a service that was killed had in its hands; return how many.
 
-        Their attempts stay counted: one of them may be what killed it.
+        Its death is counted against them: one of them may be what killed it.
         """
         with self._transaction() as run:
-            found = run("UPDATE film SET state = 'received' WHERE state = 'claimed'")
+            found = run(
+                "UPDATE film SET state = 'received', deaths = deaths + 1 WHERE state = 'claimed'"
+            )
             return int(found.rowcount)
 
     def to_unfile(self) -> Sequence[str]:
         """Return the films whose result files are no longer current: superseded by decided ones."""
         rows = self._connection.execute(
             "SELECT old.sha256 FROM film AS old JOIN film AS new ON new.sha256 = old.superseded_by"
-            " WHERE old.superseded_by IS NOT NULL AND old.filed AND new.decided IS NOT NULL"
+            " WHERE old.superseded_by IS NOT NULL AND old.filed AND new.filed"
         )
         return [row["sha256"] for row in rows]
 
@@ -364,19 +358,25 @@ class Journal:
             raise
 
 
+_MARK_ABSENT: Final = (
+    "UPDATE film SET state = 'failed', failure = ? WHERE state IN ('received', 'failed')"
+    " AND NOT EXISTS (SELECT 1 FROM file WHERE file.sha256 = film.sha256 AND present)"
+)
+
+
 def _next_film(run: Any, *, now: float) -> sqlite3.Row | None:
     """Return the film to claim next. Each query walks an index in order of arrival and stops."""
-    for attempts in ("attempts < ?", "attempts >= ?"):  # suspects after all others
+    for deaths in ("deaths < ?", "deaths >= ?"):  # suspects after all others
         received = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'received' AND {attempts}"  # noqa: S608
+            f"SELECT number, sha256, received FROM film WHERE state = 'received' AND {deaths}"  # noqa: S608
             " AND superseded_by IS NULL ORDER BY number LIMIT 1",
-            (SUSPECT_ATTEMPTS,),
+            (SUSPECT_DEATHS,),
         ).fetchone()
         failed = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'failed' AND {attempts}"  # noqa: S608
+            f"SELECT number, sha256, received FROM film WHERE state = 'failed' AND {deaths}"  # noqa: S608
             " AND superseded_by IS NULL AND failure <> ? AND (retry_at <= ? OR retry_at > ?)"
             " ORDER BY number LIMIT 1",
-            (SUSPECT_ATTEMPTS, ABSENT, now, now + LONGEST_RETRY_S),
+            (SUSPECT_DEATHS, ABSENT, now, now + LONGEST_RETRY_S),
         ).fetchone()
         found = [row for row in (received, failed) if row is not None]
         if found:
@@ -453,6 +453,16 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def _words(path: Path, err: sqlite3.DatabaseError) -> str:
+    """Return what to do about a journal that cannot be opened; few errors mean that it is lost."""
+    if err.args[0] == _NOT_WHOLE or getattr(err, "sqlite_errorcode", 0) in _DAMAGE:
+        return (
+            f"{path}: expected a whole journal, got: {err}; stop the service, move the file "
+            "away and run edge-admin rebuild: the result files hold what is needed"
+        )
+    return f"{path}: expected to open the journal, got: {err}; check disk space, rights and disk"
+
+
 def _prepare(connection: sqlite3.Connection, *, check: bool) -> None:
     """Set durability, prove the journal whole, and bring it to the newest version."""
     connection.execute("PRAGMA journal_mode = WAL")
@@ -462,5 +472,5 @@ def _prepare(connection: sqlite3.Connection, *, check: bool) -> None:
     if check:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise sqlite3.DatabaseError(found)
+            raise sqlite3.DatabaseError(_NOT_WHOLE)
     migrate(connection)

@@ -13,6 +13,7 @@ CREATE TABLE film (              -- one row for each content that ever arrived
     CHECK (state IN ('received', 'claimed', 'done', 'refused', 'failed')),
   received REAL NOT NULL,        -- seconds since 1970, as are all times here
   attempts INTEGER NOT NULL DEFAULT 0,   -- how often it was claimed since it was last decided
+  deaths INTEGER NOT NULL DEFAULT 0,     -- of the service with it in hand, since then
   retry_at REAL,                 -- failed: not before
   failure TEXT,                  -- failed: code of what stood in the way
   decided REAL,                  -- of the newest record

@@ -26,7 +26,7 @@ def result_record(
     received, decided
         Seconds since 1970, by the clock of the device.
     answered_by
-        Model, reading and operating point, see `worker.Ready`.
+        Model, reading and operating point, see `worker.describe`.
     """
     return {
         "schema": SCHEMA,

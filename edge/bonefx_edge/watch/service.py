@@ -6,7 +6,6 @@ The order of the last two is the promise: what the journal calls done has its re
 in between repeats the film under the same name. `turn` does what is due, `serve` waits in between.
 """
 
-import errno
 import logging
 import select
 import shutil
@@ -23,18 +22,20 @@ from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Answer, Done, Job
 from bonefx_edge.watch.journal import Claim, FilmState, Journal
 from bonefx_edge.watch.results import ResultFolder, result_record
+from bonefx_edge.watch.walk import error_name
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_S: Final = 1.0
 """Between two turns: edge-admin's requeue, the disk and the stop are looked for so often."""
 DISK_CHECK_S: Final = 1.0
+TROUBLE_PAUSE_S: Final = 5.0
+"""Before the disk of the results is tried again after it failed us."""
 LEAST_ROOM_BYTES: Final = 1 << 20
 """To go on after a full disk, whatever the watermark: room for a few hundred films."""
 UNFINISHED_GRACE_S: Final = 30.0
 """For a file that is empty or ends early to be completed before it is refused for that."""
 _UNFINISHED: Final = frozenset((Reason.TRUNCATED, Reason.EMPTY))
-_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Pause(StrEnum):
@@ -42,7 +43,9 @@ class Pause(StrEnum):
 
     NONE = ""
     DISK_LOW = "disk_low"
-    """Less free than the watermark, or a write found no room."""
+    """Less free than the watermark."""
+    TROUBLE = "trouble"
+    """Results or journal could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +123,23 @@ class Service:
         self._intake.close()
 
     def is_ready(self) -> bool:
-        """Return whether films are taken and classified: folder there, worker up, disk not low."""
-        up = any(worker.answered_by for worker in self._workers)
-        return up and self._intake.folder_is_there and self.pause is Pause.NONE
+        """Return whether a worker is up; a folder or disk that is not there yet is waited for."""
+        return any(worker.answered_by for worker in self._workers)
 
     def is_done(self) -> bool:
         """Return whether all that is there has a result or can have none for now."""
         idle = all(worker.is_idle for worker in self._workers) and not self._condemned
+        if not self._intake.folder_is_there:
+            return idle
         return idle and self._intake.is_at_rest and self._next_claim is None
 
     def wait(self) -> None:
         """Return when there is something to do, or after `LONGEST_WAIT_S`."""
         now = self._clock()
-        times, sources = [now + LONGEST_WAIT_S], list[Any](self._workers)
+        times, sources = [now + LONGEST_WAIT_S], list[Any]()
+        if self.pause is Pause.NONE:
+            # While we pause nothing is collected: what waits there would wake us for ever.
+            sources += [worker for worker in self._workers if not worker.is_gone]
         if self._takes and self.pause is Pause.NONE:
             times.append(self._intake.next_due())
             if self._may_claim() and self._next_claim is not None:
@@ -149,11 +156,10 @@ class Service:
                 if self._takes:
                     self._intake.turn()
                 self._collect()
+                self._unfile(self._journal.to_unfile())
                 self._claim()
         except (OSError, sqlite3.OperationalError) as err:
-            if not _is_disk_full(err):
-                raise
-            self._stall()
+            self._stall(err)
 
     # ---- the disk ----
 
@@ -167,19 +173,25 @@ class Service:
         if self.pause is Pause.NONE and free < self._settings.min_free_bytes:
             logger.error("%d MiB free: nothing is taken until there is more", free >> 20)
             self.pause = Pause.DISK_LOW
-        elif self.pause is Pause.DISK_LOW and free >= max(
+        elif self.pause is not Pause.NONE and free >= max(
             self._settings.min_free_bytes, LEAST_ROOM_BYTES
         ):
-            self._journal.hand_back_all()
-            self._results.sweep()
-            self._unfile(self._journal.to_unfile())
-            logger.warning("disk has room again: going on")
+            if self.pause is Pause.TROUBLE:  # what was in hand was dropped
+                self._journal.hand_back_all()
+                self._results.sweep()
+                self._intake.walk_soon()
+            logger.warning("going on")
             self.pause, self._next_claim = Pause.NONE, now
 
-    def _stall(self) -> None:
-        """Give up what is in hand: it stands in the journal, and is done when there is room."""
-        logger.error("the disk is full: nothing is taken until there is room")
-        self.pause = Pause.DISK_LOW
+    def _stall(self, err: OSError | sqlite3.OperationalError) -> None:
+        """Give up what is in hand: it stands in the journal, and is done when the trouble is over.
+
+        The disk of results and journal is full, gone or read-only: no film can be dealt with.
+        """
+        cause = error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
+        logger.error("results cannot be kept (%s): nothing is taken until they can", cause)
+        self.pause = Pause.TROUBLE
+        self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
         for worker in self._workers:
             worker.stop()
         self._workers = [self._hire() for _ in self._workers]
@@ -218,7 +230,7 @@ class Service:
         return None
 
     def _collect(self) -> None:
-        ready, _, _ = select.select(self._workers, [], [], 0)
+        ready, _, _ = select.select([w for w in self._workers if not w.is_gone], [], [], 0)
         for worker in ready:
             for done in worker.answers():
                 self._file(done, worker)
@@ -264,8 +276,7 @@ class Service:
         )
         if not self._journal.is_superseded(claim.sha256):
             self._results.publish(claim.sha256, record)
-        stale = self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now)
-        self._unfile(stale)
+        self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now)
         state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
         self.refused += state is FilmState.REFUSED
         logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
@@ -275,9 +286,3 @@ class Service:
         for sha256 in stale:
             self._results.unfile(sha256)
             self._journal.note_unfiled(sha256)
-
-
-def _is_disk_full(err: OSError | sqlite3.OperationalError) -> bool:
-    if isinstance(err, OSError):
-        return err.errno in _DISK_FULL
-    return err.sqlite_errorcode == sqlite3.SQLITE_FULL

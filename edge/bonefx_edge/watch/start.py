@@ -12,6 +12,7 @@ from typing import Final
 
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
+from bonefx_edge.text import printable, tell_error
 from bonefx_edge.watch.crew import Worker
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
@@ -78,6 +79,7 @@ def watch(options: WatchOptions, reading: Options) -> int:
         The model cannot be used.
     """
     root, out, journal_folder = _folders(options)
+    sys.excepthook = tell_error
     stopped = _stop_on_signals()
     with Journal.open(journal_folder, owner=True) as journal:
         _keep_to_one_folder(journal, root)
@@ -157,6 +159,9 @@ def _folders(options: WatchOptions) -> tuple[Path, Path, Path]:
     if options.folder.exists() and not options.folder.is_dir():
         msg = f"{options.folder}: expected a folder to watch, got a file; name a folder"
         raise UsageError(msg)
+    if options.once and not root.is_dir():
+        msg = f"{options.folder}: expected a folder to deal with once, got none; mount or name it"
+        raise UsageError(msg)
     out = (options.out or root.with_name(f"{root.name}-results")).absolute()
     journal = (options.journal or out / JOURNAL_FOLDER).absolute()
     if out.resolve() == root.resolve():
@@ -187,12 +192,11 @@ def _inside(root: Path, *folders: Path) -> frozenset[bytes]:
 
 def _keep_to_one_folder(journal: Journal, root: Path) -> None:
     """Refuse a journal that was begun for another folder: its names would mean other films."""
-    known = journal.fact("folder")
+    known, now = journal.fact("folder"), printable(str(root))  # SQLite takes UTF-8 only
     if known is None:
-        journal.remember("folder", os.fsdecode(bytes(root)))
-    elif known != os.fsdecode(bytes(root)):
+        journal.remember("folder", now)
+    elif known != now:
         msg = (
-            f"journal: expected the folder it was begun for, {known}, got {root}; give this folder "
-            "another --out"
+            f"journal: expected the folder it was begun for, {known}, got {now}; give another --out"
         )
         raise UsageError(msg)

@@ -22,8 +22,10 @@ from bonefx_edge.decode import read_file
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
 from bonefx_edge.finding import Finding
 from bonefx_edge.outputs import to_record
+from bonefx_edge.text import tell_error
 from bonefx_edge.watch.identity import identify
 from bonefx_edge.watch.jobs import Answer, Options
+from bonefx_edge.watch.walk import error_name
 
 _WORDS: Final = {
     Reason.DECODER_CRASHED: "expected a file that can be decoded, it ended the process that tried; "
@@ -35,6 +37,7 @@ _WORDS: Final = {
 
 def main() -> None:
     """Load, say what was loaded or why not, then work until standard input ends."""
+    sys.excepthook = tell_error
     options = Options(**json.loads(sys.argv[1]))
     # What a library prints on standard output must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
@@ -86,6 +89,8 @@ def _work(job: dict[str, Any], classifier: Classifier, options: Options) -> dict
         if isinstance(err, cv2.error) and err.code != cv2.Error.StsNoMem:
             raise
         return {"answer": Answer.UNAVAILABLE, "code": "ENOMEM"}
+    except OSError as err:
+        return {"answer": Answer.UNAVAILABLE, "code": error_name(err)}
     except BonefxError as err:
         return {"answer": Answer.BROKEN, "message": str(err)}
     if finding is None:

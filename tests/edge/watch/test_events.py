@@ -3,6 +3,7 @@
 import os
 import select
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ def _events(tmp_path):
     events.close()
 
 
-def files(*names: bytes) -> Hints:
-    return Hints(frozenset(names), frozenset(), lost=False)
+def files(*names: bytes, removed: Sequence[bytes] = ()) -> Hints:
+    return Hints(frozenset(names), frozenset(), lost=False, removed=frozenset(removed))
 
 
 def folders(*names: bytes) -> Hints:
@@ -63,26 +64,26 @@ def test_a_file_is_told_of_when_it_is_created_and_when_its_writer_closes_it(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "told", "removed"),
     [
-        (lambda root: (root / "old").rename(root / "new"), [b"old", b"new"]),
-        (lambda root: (root.parent / "outside").rename(root / "new"), [b"new"]),
-        (lambda root: (root / "old").rename(root.parent / "away"), [b"old"]),
-        (lambda root: (root.parent / "outside").replace(root / "old"), [b"old"]),
-        (lambda root: (root / "old").unlink(), [b"old"]),
-        (lambda root: (root / "new").hardlink_to(root.parent / "outside"), [b"new"]),
-        (lambda root: (root / "new").symlink_to("old"), [b"new"]),
-        (lambda root: (root / "old").chmod(0o600), [b"old"]),
-        (lambda root: os.utime(root / "old", (1, 1)), [b"old"]),
-        (lambda root: os.mkfifo(root / "new"), [b"new"]),
-        (lambda root: (root / "old").open("ab").close(), [b"old"]),  # the signature says: same
-        (lambda root: (root / "old").read_bytes(), []),
-        (lambda root: os.listdir(root), []),  # noqa: PTH208
-        (lambda root: root.chmod(0o700), []),
+        (lambda root: (root / "old").rename(root / "new"), [b"old", b"new"], [b"old"]),
+        (lambda root: (root.parent / "outside").rename(root / "new"), [b"new"], []),
+        (lambda root: (root / "old").rename(root.parent / "away"), [b"old"], [b"old"]),
+        (lambda root: (root.parent / "outside").replace(root / "old"), [b"old"], []),
+        (lambda root: (root / "old").unlink(), [b"old"], [b"old"]),
+        (lambda root: (root / "new").hardlink_to(root.parent / "outside"), [b"new"], []),
+        (lambda root: (root / "new").symlink_to("old"), [b"new"], []),
+        (lambda root: (root / "old").chmod(0o600), [b"old"], []),
+        (lambda root: os.utime(root / "old", (1, 1)), [b"old"], []),
+        (lambda root: os.mkfifo(root / "new"), [b"new"], []),
+        (lambda root: (root / "old").open("ab").close(), [b"old"], []),  # the signature says: same
+        (lambda root: (root / "old").read_bytes(), [], []),
+        (lambda root: os.listdir(root), [], []),  # noqa: PTH208
+        (lambda root: root.chmod(0o700), [], []),
     ],
 )
 def test_each_change_is_told_by_the_name_of_the_file_and_reading_is_none(
-    tmp_path, change, told
+    tmp_path, change, told, removed
 ) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -91,7 +92,7 @@ def test_each_change_is_told_by_the_name_of_the_file_and_reading_is_none(
     events = Events(bytes(root))
     events.listen(b"")
     change(root)
-    assert events.read() == files(*told)
+    assert events.read() == files(*told, removed=removed)
     events.close()
 
 
@@ -164,7 +165,7 @@ def test_a_folder_removed_tells_of_its_files_and_is_not_watched_any_more(tmp_pat
     events.read()
     assert watches(events) == 2
     shutil.rmtree(tmp_path / "x")
-    assert events.read() == files(b"x/a.png")
+    assert events.read() == files(b"x/a.png", removed=[b"x/a.png"])
     assert watches(events) == 1
 
 
@@ -179,7 +180,7 @@ def test_a_folder_removed_and_made_again_is_heard_even_if_both_are_told_at_once(
     events.listen(b"x")
     assert events.read() == folders(b"x")
     (tmp_path / "x" / "a.png").write_bytes(b"film")
-    assert events.read() == files(b"x/a.png")
+    assert events.read() == files(b"x/a.png", removed=[b"x/a.png"])
 
 
 def test_the_watched_folder_itself_removed_is_no_error(tmp_path) -> None:
@@ -237,7 +238,8 @@ def test_a_full_queue_is_told_of_once_and_listening_goes_on(tmp_path, events) ->
         path.write_bytes(b"")  # created, closed
         path.unlink()  # removed
     (tmp_path / "not-heard.png").write_bytes(b"film")
-    assert events.read() == Hints(frozenset((b"a", b"b")), frozenset(), lost=True)
+    both = frozenset((b"a", b"b"))
+    assert events.read() == Hints(both, frozenset(), lost=True, removed=both)
     assert events.read() == NOTHING
     (tmp_path / "film.png").write_bytes(b"film")
     assert events.read() == files(b"film.png")

@@ -4,7 +4,7 @@ import pytest
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.journal import (
     LONGEST_RETRY_S,
-    SUSPECT_ATTEMPTS,
+    SUSPECT_DEATHS,
     Journal,
     Known,
     Receipt,
@@ -28,7 +28,8 @@ def receive(journal, name, content, *, signature=BEFORE):
 
 def finish(journal, content, reason=None):
     record = {"sha256": content, "finding": {"reason": reason}}
-    return list(journal.finish(content, record, answered_by="model", now=NOW))
+    journal.finish(content, record, answered_by="model", now=NOW)
+    return list(journal.to_unfile())
 
 
 def claim_all(journal, *, now=NOW):
@@ -65,7 +66,7 @@ def test_a_retry_that_a_wrong_clock_put_far_ahead_is_due_now(journal):
 
 
 def test_a_film_that_was_in_hand_at_three_deaths_of_the_service_comes_last(tmp_path):
-    for death in range(SUSPECT_ATTEMPTS):
+    for death in range(SUSPECT_DEATHS):
         with Journal.open(tmp_path, owner=True) as journal:
             receive(journal, b"poison", "poison")
             receive(journal, b"good", "good")
@@ -84,6 +85,7 @@ def test_a_film_rewritten_and_rewritten_back_is_current_again(journal):
     journal.note_unfiled("first")
     assert receive(journal, b"x", "first") is Receipt.AGAIN
     assert claim_all(journal) == ["first"]
+    assert journal.to_unfile() == [], "the second stays current until the first is there again"
     assert finish(journal, "first") == ["second"]
 
 
