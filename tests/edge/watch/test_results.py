@@ -5,6 +5,7 @@ import json
 import math
 import os
 import resource
+from contextlib import contextmanager
 
 import pytest
 from bonefx_edge.watch.results import SCHEMA, SUPERSEDED_FOLDER, ResultFolder, result_record
@@ -28,13 +29,15 @@ def _results(folder) -> ResultFolder:
     return ResultFolder(folder)
 
 
-@pytest.fixture(name="small_disk")
-def _small_disk():
-    """Let no file grow above a page: the kernel refuses the rest, as on a full disk."""
+@contextmanager
+def small_disk():
+    """No file grows beyond 4 KiB; for as short as can be: pytest's own log is a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(folder) -> list[str]:
@@ -110,10 +113,10 @@ def test_any_text_in_a_result_comes_back_as_it_was(results) -> None:
 
 
 def test_a_disk_that_fills_up_leaves_the_old_result_and_the_sweep_clears_up(
-    folder, results, small_disk
+    folder, results
 ) -> None:
     results.publish(SHA, record())
-    with pytest.raises(OSError, match="too large") as caught:
+    with pytest.raises(OSError, match="too large") as caught, small_disk():
         results.publish(SHA, record(note="x" * 10_000))
     assert caught.value.errno == errno.EFBIG
     assert list(results.read_all()) == [record()]
