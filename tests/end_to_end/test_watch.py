@@ -208,10 +208,23 @@ def test_a_film_that_ends_the_decoder_is_refused_and_the_others_are_not(folder, 
     assert current(out)[sha256(slow_film())]["finding"]["reason"] == "decoder_crashed"
 
 
+def loaded_bytes() -> int:
+    """Return the addresses that a worker takes before its first film; the slow one is 81 MB."""
+    program = (
+        "import sys; from pathlib import Path; import bonefx_edge.watch.worker;"
+        "from bonefx_edge.classifier import Classifier;"
+        "Classifier.load(Path(sys.argv[1]));"
+        "print(Path('/proc/self/statm').read_text().split()[0])"
+    )
+    words = [sys.executable, "-c", program, str(toy_path("int8"))]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout) * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_want_of_memory_is_not_held_against_a_film(folder, out):
     (folder / "large.png").write_bytes(slow_film())
     (folder / "small.png").write_bytes(film_bytes(1))
-    run_with(folder, out, memory_limit_bytes=600 << 20)
+    run_with(folder, out, memory_limit_bytes=loaded_bytes() + (60 << 20))
     assert decided(out) == {sha256(film_bytes(1))}
     assert films(out)[sha256(slow_film())]["failure"] == "ENOMEM"
     run_once(folder, out)
