@@ -39,7 +39,7 @@ class Watcher:
     """`edge-classify --watch` in a process of its own."""
 
     def __init__(self, folder: Path, out: Path, *options: str) -> None:
-        self.log = out.with_suffix(".log")
+        self.log = folder.with_suffix(".log")  # not beside `out`: that disk may be full
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command(folder, out, *options), stderr=log)
 
