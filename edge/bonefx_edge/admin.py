@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -18,13 +17,12 @@ from bonefx_edge import NOTICE
 from bonefx_edge.cli import DEFAULT_MODEL, ExitCode, fail, find_model
 from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
-from bonefx_edge.text import printable
-from bonefx_edge.watch.journal import JOURNAL_FOLDER
+from bonefx_edge.watch.films import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
     from bonefx_edge.manifest import Manifest, OutputSpec
     from bonefx_edge.reading import Reading
-    from bonefx_edge.watch.desk import Desk, Status
+    from bonefx_edge.watch.desk import Desk
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -101,12 +99,14 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say how a watched folder stands: what waits, what was refused, when the last result came."""
+    from bonefx_edge.watch.desk import status_lines
+
     with _desk(out, journal) as desk:
         found = desk.status(now=time.time())
     if as_json:
         sys.stdout.write(json.dumps(dataclasses.asdict(found)) + "\n")
     else:
-        sys.stdout.write("\n".join(_status_lines(found)) + "\n")
+        sys.stdout.write("\n".join(status_lines(found)) + "\n")
 
 
 @app.command()
@@ -206,6 +206,8 @@ def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
 
 @contextmanager
 def _told() -> Iterator[None]:
+    import sqlite3  # here: most commands have no journal
+
     try:
         yield
     except UsageError as err:
@@ -218,28 +220,6 @@ def _told() -> Iterator[None]:
     except (OSError, sqlite3.Error) as err:
         msg = f"expected to read and write the journal, got: {err}; run as the service's user"
         fail(msg, code=ExitCode.JOURNAL)
-
-
-def _status_lines(found: "Status") -> list[str]:
-    def counts(numbers: dict[str, int]) -> str:
-        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
-
-    oldest, last = found.oldest_waiting_s, found.last_result
-    return [
-        f"service      {'running' if found.is_running else 'not running'}",
-        f"folder       {printable(found.folder or '-')}",
-        f"films        {counts(found.states)}",
-        f"refused for  {counts(found.refusals)}",
-        f"waiting for  {counts(found.failures)}",
-        f"oldest wait  {'-' if oldest is None else f'{oldest:.0f} s'}",
-        f"last result  {'-' if last is None else datetime.fromtimestamp(last, UTC).isoformat()}",
-        f"last hour    {found.per_hour} results",
-        f"unreadable   {counts(found.unreadable)}",
-        f"absent       {found.absent}",
-        f"duplicates   {found.duplicates}",
-        f"answered by  {counts(found.models)}",
-        NOTICE,
-    ]
 
 
 def describe(manifest: "Manifest") -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch import journal, results
+from bonefx_edge.watch import database, results
 from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.start import Poll, WatchOptions, watch
 from toy import toy_path
@@ -53,7 +53,7 @@ def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
         doom = Doom(die_at)
         _Connection.doom = doom
         real = sqlite3.connect
-        journal.sqlite3.connect = lambda *a, **k: real(*a, factory=_Connection, **k)
+        database.sqlite3.connect = lambda *a, **k: real(*a, factory=_Connection, **k)
         for name in ("fsync", "replace"):
             setattr(results.os, name, doom.around(getattr(os, name)))
         options = WatchOptions(

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from typing import Final
 
 from bonefx_edge.errors import InterpreterError, Reason
+from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.jobs import Answer, Done, Job, Options
-from bonefx_edge.watch.journal import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ GRACE_S: Final = 90.0
 """Beyond the worker's own time limit, for reading: a file at the cap over a link of 3 MB/s. A share
 that hangs holds a worker for so long; then it is killed, and the film tried again later."""
 START_S: Final = 60.0
-"""For a worker to load its model; a Raspberry Pi under load takes seconds."""
+"""For a worker to load its model; half a second on x86-64, more from a slow card."""
 _READ_BYTES: Final = 1 << 16
 
 

@@ -5,21 +5,16 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
+from bonefx_edge import NOTICE
 from bonefx_edge.errors import JournalError, UsageError
-from bonefx_edge.watch.journal import (
-    ABSENT,
-    BUSY_TIMEOUT_S,
-    JOURNAL_NAME,
-    LOCK_NAME,
-    FilmState,
-    Journal,
-    is_locked,
-)
+from bonefx_edge.text import printable
+from bonefx_edge.watch.database import JOURNAL_NAME, LOCK_NAME, connect, is_locked
+from bonefx_edge.watch.films import ABSENT, FilmState
 from bonefx_edge.watch.results import ResultFolder
 
 RATE_WINDOW_S: Final = 3600.0
@@ -101,14 +96,10 @@ class Desk:
         JournalError
             If it cannot be read.
         """
-        path = folder / JOURNAL_NAME
-        if not path.is_file():
+        if not (folder / JOURNAL_NAME).is_file():
             msg = f"{folder}: expected the journal of a watched folder, got none; name its --out"
             raise UsageError(msg)
-        Journal.open(folder, owner=False).close()  # proves its version
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        connection.row_factory = sqlite3.Row
-        return cls(connection, folder)
+        return cls(connect(folder, check=False), folder)
 
     def close(self) -> None:
         """Close it."""
@@ -181,6 +172,30 @@ class Desk:
         return {str(name): int(n) for name, n in self._connection.execute(sql)}
 
 
+def status_lines(found: Status) -> list[str]:
+    """Return the status in lines for people."""
+
+    def counts(numbers: dict[str, int]) -> str:
+        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
+
+    oldest, last = found.oldest_waiting_s, found.last_result
+    return [
+        f"service      {'running' if found.is_running else 'not running'}",
+        f"folder       {printable(found.folder or '-')}",
+        f"films        {counts(found.states)}",
+        f"refused for  {counts(found.refusals)}",
+        f"waiting for  {counts(found.failures)}",
+        f"oldest wait  {'-' if oldest is None else f'{oldest:.0f} s'}",
+        f"last result  {'-' if last is None else datetime.fromtimestamp(last, UTC).isoformat()}",
+        f"last hour    {found.per_hour} results",
+        f"unreadable   {counts(found.unreadable)}",
+        f"absent       {found.absent}",
+        f"duplicates   {found.duplicates}",
+        f"answered by  {counts(found.models)}",
+        NOTICE,
+    ]
+
+
 def rebuild(out: Path, journal: Path) -> int:
     """Make a new journal from the result files; return how many results it holds.
 
@@ -197,8 +212,7 @@ def rebuild(out: Path, journal: Path) -> int:
         msg = f"{journal}: expected no journal, got one; stop the service and move it away first"
         raise UsageError(msg)
     results = ResultFolder(out)
-    Journal.open(journal, owner=False).close()
-    connection = sqlite3.connect(journal / JOURNAL_NAME, isolation_level=None)
+    connection = connect(journal, check=False)
     try:
         connection.execute("BEGIN IMMEDIATE")
         n = sum(_insert(connection, r, superseded=False) for r in results.read_all())
@@ -206,6 +220,7 @@ def rebuild(out: Path, journal: Path) -> int:
             _insert(connection, record, superseded=True)
         connection.execute("COMMIT")
     except (ValueError, KeyError, TypeError) as err:
+        connection.close()
         (journal / JOURNAL_NAME).unlink()
         msg = f"rebuild: expected result files, got: {err}; no journal was made"
         raise JournalError(msg) from err

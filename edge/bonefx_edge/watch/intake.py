@@ -13,8 +13,9 @@ from collections.abc import Callable, Generator, Iterator, Set
 from typing import Final, NamedTuple
 
 from bonefx_edge.watch.events import Events
+from bonefx_edge.watch.films import Known, Receipt
 from bonefx_edge.watch.identity import hash_pieces
-from bonefx_edge.watch.journal import Journal, Known, Receipt
+from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.names import is_film_folder, is_film_name
 from bonefx_edge.watch.settling import Settling
 from bonefx_edge.watch.signature import Signature, look_at
@@ -316,7 +317,7 @@ class Intake:
     def _note_unreadable(self, path: bytes, code: str) -> None:
         """Make a file visible that cannot be read; the next walk tries it again."""
         self._settling.forget(path)
-        if self._journal.note_unreadable(path, code, now=self._wall()):
+        if self._journal.note_unreadable(path, code):
             logger.warning("a file cannot be read: %s; tried again with every walk", code)
 
     # ---- what it is ----

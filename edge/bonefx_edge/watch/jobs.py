@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from bonefx_edge.errors import Reason
-from bonefx_edge.watch.journal import Claim
+from bonefx_edge.watch.films import Claim
 
 TIME_LIMIT_S: Final = 30.0
-"""For one file, once it is read. A film of 100 megapixel takes two seconds on two x86 cores."""
+"""For one file, once it is read. One of 100 megapixel is decoded in a second on x86-64."""
 MEMORY_LIMIT_BYTES: Final = 3 << 30
 """Of addresses, libraries included. A film at the caps takes 0.9 GB under the seed's reading."""
 

@@ -5,79 +5,25 @@ A film is a content, known by its sha256; a file is a name that has, or had, a c
     received -> claimed -> done | refused | failed (claimed again after a while)
 """
 
-import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.migrations import migrate
+from bonefx_edge.watch.database import JOURNAL_NAME, LOCK_NAME, connect, in_words, lock
+from bonefx_edge.watch.films import ABSENT, Claim, FilmState, Known, Receipt
 from bonefx_edge.watch.signature import Signature
 
-JOURNAL_FOLDER: Final = "journal"
-"""In the folder of results, unless another is named."""
-JOURNAL_NAME: Final = "journal.sqlite"
-LOCK_NAME: Final = "journal.lock"
-WAL_PAGES: Final = 100
-"""Of 4 KiB, before the log goes into the journal: ten films' worth. SQLite's own 1000 would fill a
-small disk, and a full disk could then never be emptied."""
-_NOT_WHOLE: Final = "its pages do not fit together"
-_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-BUSY_TIMEOUT_S: Final = 10.0
-"""edge-admin writes while the service runs: each waits for the other's transaction."""
 SUSPECT_DEATHS: Final = 3
 """In hand so often when the service was killed: it comes last, should it be the cause."""
 FIRST_RETRY_S: Final = 2.0
 LONGEST_RETRY_S: Final = 300.0
 """Five minutes after the disk or the share is back, everything that waited for it moves again."""
-ABSENT: Final = "absent"
-"""Failure of a film that no file holds any more; tried again when one does, not before."""
-
-
-class FilmState(StrEnum):
-    """Where a film is in its life; `failed` is tried again for ever."""
-
-    RECEIVED = "received"
-    CLAIMED = "claimed"
-    DONE = "done"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
-class Receipt(StrEnum):
-    """What a file turned out to be."""
-
-    NEW = "new"
-    """A content that was never seen: a film to classify."""
-    DUPLICATE = "duplicate"
-    """A content that has a result, or will have one."""
-    AGAIN = "again"
-    """A content that was superseded or had vanished, and is back: to classify."""
-
-
-class Known(StrEnum):
-    """Whether a file needs to be read."""
-
-    NO = "no"
-    YES = "yes"
-    BACK = "back"
-    """It was gone, and is as it was before."""
-
-
-class Claim(NamedTuple):
-    """A film in hand."""
-
-    sha256: str
-    path: bytes
-    """Of a file that holds it, below the watched folder."""
-    received: float
-    """When it first came, seconds since 1970."""
 
 
 class Journal:
@@ -89,41 +35,34 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, *, owner: bool) -> Self:
-        """Return the journal in a folder, made there if there is none.
+        """Return the journal in a folder, made there if there is none; see `database.connect`.
 
         Parameters
         ----------
-        folder
-            On a disk of this machine: SQLite's locks do not hold on network file systems
-            (sqlite.org/howtocorrupt.html, section 2.1).
         owner
             The service: alone; what an earlier one held in its hands is handed back.
 
         Raises
         ------
         JournalError
-            It is in use by another service, damaged, or of a newer bonefx.
+            It is in use by another service, or as `database.connect`.
         OSError
             The folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _lock(folder / LOCK_NAME) if owner else None
-        path = folder / JOURNAL_NAME
-        # Made here, for its rights: names of files are in it. SQLite's other files take them over.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        connection.row_factory = sqlite3.Row
-        journal = cls(connection, lock)
+        held = lock(folder / LOCK_NAME) if owner else None
         try:
-            _prepare(connection, check=owner)
+            journal = cls(connect(folder, check=owner), held)
+        except BaseException:
+            if held is not None:
+                os.close(held)
+            raise
+        try:
             if owner:
                 journal.hand_back_all()
-        except JournalError:
-            journal.close()
-            raise
         except sqlite3.DatabaseError as err:
             journal.close()
-            raise JournalError(_words(path, err)) from err
+            raise JournalError(in_words(folder / JOURNAL_NAME, err)) from err
         return journal
 
     def close(self) -> None:
@@ -175,12 +114,11 @@ class Journal:
         with self._transaction() as run:
             before = run("SELECT sha256 FROM file WHERE path = ? AND present", (path,)).fetchone()
             run(
-                "INSERT INTO file (path, sha256, size, mtime_ns, ctime_ns, present, seen)"
-                " VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (path) DO UPDATE SET"
-                " seen = CASE WHEN sha256 IS excluded.sha256 THEN seen ELSE excluded.seen END,"
+                "INSERT INTO file (path, sha256, size, mtime_ns, ctime_ns, present)"
+                " VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (path) DO UPDATE SET"
                 " sha256 = excluded.sha256, size = excluded.size, mtime_ns = excluded.mtime_ns,"
                 " ctime_ns = excluded.ctime_ns, present = 1, failure = NULL",
-                (path, sha256, *signature, now),
+                (path, sha256, *signature),
             )
             receipt = _receive_content(run, sha256, now=now)
             if before and before["sha256"] not in (None, sha256):
@@ -196,7 +134,7 @@ class Journal:
                     (path,),
                 )
 
-    def note_unreadable(self, path: bytes, code: str, *, now: float) -> bool:
+    def note_unreadable(self, path: bytes, code: str) -> bool:
         """Note that a file is there and cannot be read; return whether that is news."""
         row = self._connection.execute(
             "SELECT failure, present FROM file WHERE path = ?", (path,)
@@ -205,9 +143,9 @@ class Journal:
             return False
         with self._transaction() as run:
             run(
-                "INSERT INTO file (path, present, seen, failure) VALUES (?, 1, ?, ?)"
+                "INSERT INTO file (path, present, failure) VALUES (?, 1, ?)"
                 " ON CONFLICT (path) DO UPDATE SET present = 1, failure = excluded.failure",
-                (path, now, code),
+                (path, code),
             )
         return True
 
@@ -298,16 +236,13 @@ class Journal:
                 (sha256,),
             )
 
-    def hand_back_all(self) -> int:
-        """Put back what a service that was killed had in its hands; return how many.
+    def hand_back_all(self) -> None:
+        """Put back what a service that was killed had in its hands.
 
         Its death is counted against them: one of them may be what killed it.
         """
         with self._transaction() as run:
-            found = run(
-                "UPDATE film SET state = 'received', deaths = deaths + 1 WHERE state = 'claimed'"
-            )
-            return int(found.rowcount)
+            run("UPDATE film SET state = 'received', deaths = deaths + 1 WHERE state = 'claimed'")
 
     def to_unfile(self) -> Sequence[str]:
         """Return the films whose result files are no longer current: superseded by decided ones."""
@@ -421,56 +356,3 @@ def _path_of(run: Any, sha256: str) -> bytes | None:
     """Return a file that holds a content, None where none is there."""
     row = run("SELECT path FROM file WHERE sha256 = ? AND present LIMIT 1", (sha256,)).fetchone()
     return None if row is None else bytes(row["path"])
-
-
-def _lock(path: Path) -> int:
-    """Return a descriptor that holds the lock of the one service; the kernel frees it at death."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as err:
-        os.close(descriptor)
-        msg = (
-            f"{path.parent}: expected a journal of our own, it is in use by another edge-classify "
-            "--watch; stop that one, or give this one another --out"
-        )
-        raise JournalError(msg) from err
-    return descriptor
-
-
-def is_locked(path: Path) -> bool:
-    """Return whether a service holds this lock."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _words(path: Path, err: sqlite3.DatabaseError) -> str:
-    """Return what to do about a journal that cannot be opened; few errors mean that it is lost."""
-    if err.args[0] == _NOT_WHOLE or getattr(err, "sqlite_errorcode", 0) in _DAMAGE:
-        return (
-            f"{path}: expected a whole journal, got: {err}; stop the service, move the file "
-            "away and run edge-admin rebuild: the result files hold what is needed"
-        )
-    return f"{path}: expected to open the journal, got: {err}; check disk space, rights and disk"
-
-
-def _prepare(connection: sqlite3.Connection, *, check: bool) -> None:
-    """Set durability, prove the journal whole, and bring it to the newest version."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    # FULL: a commit is on disk when it returns. NORMAL may lose the last ones at a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-    if check:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(_NOT_WHOLE)
-    migrate(connection)

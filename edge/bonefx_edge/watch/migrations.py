@@ -30,7 +30,6 @@ CREATE TABLE file (              -- one row for each name that was ever seen
   sha256 TEXT,                   -- of its newest content; NULL where it could never be read
   size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,  -- its signature when that was read
   present INTEGER NOT NULL,      -- whether it was there when last looked for
-  seen REAL NOT NULL,            -- when this content was first seen under this name
   failure TEXT                   -- code of why it cannot be read
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_content ON file (sha256, present);

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from bonefx_edge.errors import Reason
 from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.films import Claim, FilmState
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Answer, Done, Job
-from bonefx_edge.watch.journal import Claim, FilmState, Journal
+from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.walk import error_name
 
@@ -247,6 +248,7 @@ class Service:
         claim, now, finding = done.claim, self._wall(), done.finding
         if done.answer is Answer.UNTOUCHED:
             self._journal.hand_back(claim.sha256)
+            self._next_claim = self._clock()
         elif done.answer is Answer.CRASHED:
             self._condemned.append(Job(claim, done.reason))
         elif finding is None:
@@ -280,7 +282,6 @@ class Service:
         state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
         self.refused += state is FilmState.REFUSED
         logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
-        self._next_claim = self._clock() if self._next_claim is None else self._next_claim
 
     def _unfile(self, stale: Any) -> None:
         for sha256 in stale:

@@ -14,9 +14,10 @@ from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
 from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.films import JOURNAL_FOLDER
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
-from bonefx_edge.watch.journal import JOURNAL_FOLDER, Journal
+from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.mounts import is_silent
 from bonefx_edge.watch.notify import Notifier
 from bonefx_edge.watch.results import ResultFolder

@@ -6,8 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from bonefx_edge.watch.films import Receipt
 from bonefx_edge.watch.intake import RESCAN_EVENTS_S, Intake
-from bonefx_edge.watch.journal import Journal, Receipt
+from bonefx_edge.watch.journal import Journal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule

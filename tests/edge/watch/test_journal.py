@@ -2,13 +2,8 @@
 
 import pytest
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.journal import (
-    LONGEST_RETRY_S,
-    SUSPECT_DEATHS,
-    Journal,
-    Known,
-    Receipt,
-)
+from bonefx_edge.watch.films import Known, Receipt
+from bonefx_edge.watch.journal import LONGEST_RETRY_S, SUSPECT_DEATHS, Journal
 from bonefx_edge.watch.migrations import STEPS
 from bonefx_edge.watch.signature import Signature
 
@@ -130,9 +125,9 @@ def test_a_film_whose_file_went_waits_for_it_and_is_not_tried_in_vain(journal):
 
 
 def test_what_an_unreadable_file_is_is_news_once(journal):
-    assert journal.note_unreadable(b"x", "EACCES", now=NOW)
-    assert not journal.note_unreadable(b"x", "EACCES", now=NOW)
-    assert journal.note_unreadable(b"x", "EIO", now=NOW)
+    assert journal.note_unreadable(b"x", "EACCES")
+    assert not journal.note_unreadable(b"x", "EACCES")
+    assert journal.note_unreadable(b"x", "EIO")
     assert journal.recognize(b"x", BEFORE) is Known.NO
 
 
@@ -147,7 +142,7 @@ def test_work_with_a_film_does_not_grow_with_the_number_of_films(journal):
                     (f"{thousand}-{n}", "done" if n % 2 else "received"),
                 )
                 run(
-                    "INSERT INTO file (path, sha256, present, seen) VALUES (?, ?, 1, 0)",
+                    "INSERT INTO file (path, sha256, present) VALUES (?, ?, 1)",
                     (f"{thousand}-{n}".encode(), f"{thousand}-{n}"),
                 )
         steps = [0]
