@@ -82,6 +82,11 @@ def current(out: Path) -> dict[str, dict]:
     return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
 
 
+def decided(out: Path) -> set[str]:
+    """Return the sha256 of every film that has a current result."""
+    return set(current(out))
+
+
 def films(out: Path) -> dict[str, sqlite3.Row]:
     """Return the journal's rows by sha256; none while the service is still making its tables."""
     connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)

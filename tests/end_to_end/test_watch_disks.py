@@ -1,0 +1,161 @@
+"""What the service promises of folders that come and go and of disks that are full."""
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from watching import (
+    Watcher,
+    check_exactly_one,
+    current,
+    decided,
+    film_bytes,
+    run_once,
+    wait_until,
+)
+
+MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rests(watcher: Watcher) -> bool:
+    """Return whether the service uses less than a tenth of a core, over two seconds."""
+    before = cpu_s(watcher.process.pid)
+    time.sleep(2.0)
+    return cpu_s(watcher.process.pid) - before < 0.2
+
+
+def test_a_service_whose_folder_is_not_there_yet_rests_and_takes_it_up_when_it_comes(folder, out):
+    folder.rmdir()
+    with Watcher(folder, out) as watcher:
+        wait_until(lambda: b"worker is ready" in watcher.log.read_bytes(), what="worker")
+        assert rests(watcher)
+        folder.mkdir()
+        (folder / "1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+def test_a_folder_that_is_not_there_is_no_work_for_once(tmp_path, out):
+    done = run_once(tmp_path / "absent", out)
+    assert done.returncode == 2
+    assert "expected a folder to deal with once" in done.stderr
+
+
+def test_two_copies_that_are_both_rewritten_to_a_known_film_leave_one_result(folder, out):
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(film_bytes(1))
+    run_once(folder, out)
+    (folder / "a.png").write_bytes(film_bytes(2))
+    run_once(folder, out)
+    assert len(decided(out)) == 2
+    (folder / "b.png").write_bytes(film_bytes(2))
+    run_once(folder, out)
+    check_exactly_one(out, {folder / name: film_bytes(2) for name in ("a.png", "b.png")})
+
+
+def test_the_journal_can_be_read_by_its_owner_only(folder, out):
+    run_once(folder, out)
+    for path in (out / "journal").iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+def test_a_folder_that_vanishes_and_comes_back_is_watched_again(folder, out):
+    with Watcher(folder, out) as watcher:
+        (folder / "1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="first decided")
+        folder.rename(folder.with_name("away"))
+        time.sleep(2.5)  # a look at the folder falls in between
+        folder.with_name("away").rename(folder)
+        (folder / "2.png").write_bytes(film_bytes(2))
+        wait_until(lambda: len(decided(out)) == 2, what="second decided")
+        assert watcher.stop() == 0
+
+
+def test_without_events_the_folder_is_walked(folder, out):
+    with Watcher(folder, out, "--poll", "always") as watcher:
+        wait_until(lambda: (out / "journal/journal.sqlite").exists(), what="begun")
+        (folder / "sub").mkdir()
+        (folder / "sub/1.png").write_bytes(film_bytes(1))
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+def fill(ballast: Path) -> None:
+    """Write until the disk is full: the service must be the next to notice."""
+    with ballast.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
+    assert shutil.disk_usage(ballast).free == 0
+
+
+def test_a_full_disk_stops_the_service_and_it_goes_on_by_itself(folder, small_disk):
+    out = small_disk / "results"
+    originals = {folder / f"{n}.png": film_bytes(n) for n in range(60)}
+    for path, data in originals.items():
+        path.write_bytes(data)
+    with Watcher(folder, out, "--min-free", "0") as watcher:
+        wait_until(lambda: out.exists() and len(decided(out)) > 5, what="some decided")
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        late = {folder / f"late {n}.png": film_bytes(100 + n) for n in range(20)}
+        for path, data in late.items():
+            path.write_bytes(data)
+        full = watcher.log if watcher.log.exists() else None
+        wait_until(lambda: full and b"cannot be kept" in full.read_bytes(), what="disk said full")
+        assert watcher.process.poll() is None
+        ballast.unlink()
+        everything = originals | late
+        wait_until(lambda: len(decided(out)) == len(everything), what="all decided")
+        assert watcher.stop() == 0
+    check_exactly_one(out, everything)
+
+
+def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_disk):
+    out = small_disk / "results"
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(3 << 20))
+    (folder / "1.png").write_bytes(film_bytes(1))
+    with Watcher(folder, out, "--min-free", "2") as watcher:
+        wait_until(
+            lambda: watcher.log.exists() and b"nothing is taken" in watcher.log.read_bytes(),
+            what="watermark said",
+        )
+        assert current(out) == {}
+        assert rests(watcher)
+        ballast.unlink()
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+
+
+def test_a_share_that_is_unmounted_and_mounted_again_loses_nothing(tmp_path, out, small_disk):
+    """A bind mount stands for the share; what is written while it is away is found afterwards."""
+    share, folder = small_disk / "share", tmp_path / "mounted"
+    share.mkdir()
+    folder.mkdir()
+    mount = [MOUNT, "--bind", str(share), str(folder)]
+    subprocess.run(mount, check=True)
+    contents = {f"{n}.png": film_bytes(n) for n in range(40)}
+    for name, data in list(contents.items())[:20]:
+        (share / name).write_bytes(data)
+    with Watcher(folder, out) as watcher:
+        try:
+            wait_until(lambda: len(decided(out)) > 3, what="some decided")
+            subprocess.run([UMOUNT, "--lazy", str(folder)], check=True)
+            for name, data in list(contents.items())[20:]:
+                (share / name).write_bytes(data)
+            time.sleep(2.5)  # a look at the folder falls in between
+            subprocess.run(mount, check=True)
+            wait_until(lambda: len(decided(out)) == 40, what="all decided")
+            assert watcher.stop() == 0
+            check_exactly_one(out, {folder / name: data for name, data in contents.items()})
+        finally:
+            subprocess.run([UMOUNT, "--lazy", str(folder)], check=True)
