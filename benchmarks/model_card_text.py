@@ -73,8 +73,8 @@ LIMITS_OF_THE_DATA = """\
 - In the films of other hospitals the two classes come from different sources.
 - Those films fitted nothing, but three choices were made with their figures in sight: how the views
   of a film are combined (the tiles' mean odds, and no weight for the map), which of two fits ships
-  (the mean of both), and which layers the gate reads; the last also in sight of the knees, the chest films and the
-  photographs. Figures on all of these flatter by that much.
+  (the mean of both), and which layers the gate reads; the last also in sight of the knees, the
+  chest films and the photographs. Figures on all of these flatter by that much.
 - Some of the fractures that it was fitted on are made: a bone in a film without fracture is cut and
   moved.
 """
