@@ -102,6 +102,12 @@ def classify(
     min_free: Annotated[
         int, typer.Option(min=0, help="Watching: MiB free, below which nothing is taken.")
     ] = 200,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Watching: /livez, /readyz, /metrics on 127.0.0.1; 0: any port."
+        ),
+    ] = None,
 ) -> None:
     """Parse, load, classify, print."""
     if version:
@@ -111,15 +117,16 @@ def classify(
         if paths or heatmap or as_json or as_csv:
             msg = "expected --watch without files, --heatmap, --json or --csv; see --out"
             fail(msg, code=ExitCode.USAGE)
-        folders = {"folder": watch, "out": out, "journal": journal}
-        pace = {"once": once, "settle_s": settle, "workers": workers, "min_free_mib": min_free}
+        words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
+        words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
+        words |= {"health_port": health_port}
         reading: dict[str, Any] = {
             "operating_point": operating_point,
             "runtime": runtime,
             "views": views,
         }
         reading |= {"model": str(find_model(model).absolute()), "threads": threads}
-        raise typer.Exit(_watch(folders | pace, poll=poll, reading=reading))
+        raise typer.Exit(_watch(words, poll=poll, reading=reading))
     if as_json and as_csv:
         fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
     options = {"operating_point": operating_point, "runtime": runtime, "views": views}

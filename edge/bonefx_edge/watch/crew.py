@@ -34,7 +34,10 @@ class Worker:
         self._options, self._clock = options, clock
         self.answered_by = ""
         """Model, reading and operating point; "" until it is ready."""
-        self.runtime = ""
+        self.made_of = ""
+        """Versions of what computes the answer; "" until it is ready."""
+        self.canary_due = clock()
+        """Monotonic second from which it is to be asked about the canary film."""
         self._jobs: deque[Job] = deque()
         self.is_gone = False
         """Whether it ended by itself; its films have come out of `answers`."""
@@ -97,8 +100,8 @@ class Worker:
             if message.get("answer") == Answer.BROKEN:
                 raise InterpreterError(message["message"])
             if "ready" in message:
-                self.answered_by, self.runtime = message["ready"], message["runtime"]
-                logger.info("a worker is ready: %s, %s", self.answered_by, self.runtime)
+                self.answered_by, self.made_of = message["ready"], message["made_of"]
+                logger.info("a worker is ready: %s; %s", self.answered_by, self.made_of)
                 continue
             yield Done(
                 self._jobs.popleft().claim,

@@ -12,18 +12,22 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bonefx_edge.errors import Reason
+from bonefx_edge.errors import InterpreterError, Reason
+from bonefx_edge.watch.canary import AGAIN_S, CANARY, EVERY_S, Canary
 from bonefx_edge.watch.crew import Worker
 from bonefx_edge.watch.films import Claim, FilmState
+from bonefx_edge.watch.health import Pause, Vitals
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Answer, Done, Job
 from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.walk import error_name
+
+if TYPE_CHECKING:  # it takes 14 MiB, and is there only if a health port was asked for
+    from bonefx_edge.watch.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +41,6 @@ LEAST_ROOM_BYTES: Final = 1 << 20
 UNFINISHED_GRACE_S: Final = 30.0
 """For a file that is empty or ends early to be completed before it is refused for that."""
 _UNFINISHED: Final = frozenset((Reason.TRUNCATED, Reason.EMPTY))
-
-
-class Pause(StrEnum):
-    """Why nothing is taken just now."""
-
-    NONE = ""
-    DISK_LOW = "disk_low"
-    """Less free than the watermark."""
-    TROUBLE = "trouble"
-    """Results or journal could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +69,7 @@ class Service:
         workers: int,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        tally: "Metrics | None" = None,
     ) -> None:
         """Take the parts; `hire` starts a worker, `clock` is monotonic, `wall` seconds since 1970.
 
@@ -82,15 +77,17 @@ class Service:
         """
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._hire, self._clock, self._wall = results, hire, clock, wall
+        self._tally = tally
         self._workers = [hire() for _ in range(workers)]
+        self._canary = Canary(journal, clock=clock)
         self._next_disk_check = clock()
         self._next_claim: float | None = clock()
         self._seen_changes, self._seen_taken = -1, 0
         self._condemned: list[Job] = []
         self._takes = True
         self.pause = Pause.NONE
-        self.refused = self.failed = 0
-        """Refusals, and attempts that came to nothing, since the beginning."""
+        self.decided = self.refused = self.failed = 0
+        """Results, refusals among them, and attempts that came to nothing, since the beginning."""
         results.sweep()
         self._unfile(journal.to_unfile())
 
@@ -102,14 +99,25 @@ class Service:
         Raises
         ------
         InterpreterError
-            The model cannot be used.
+            The model cannot be used; with `--once`, the canary film is answered wrongly.
         """
         while not stop():
             self.turn()
             pulse()
-            if self._settings.once and self.is_done():
-                break
+            if self._settings.once:
+                self._check_canary_for_once()
+                if self.is_done():
+                    break
             self.wait()
+
+    def _check_canary_for_once(self) -> None:
+        """Raise if there is nobody to wait for who would mend what answers wrongly."""
+        if not self._canary.is_sound:
+            msg = (
+                "expected the canary film answered as before, see the log; check the device's "
+                "memory, install bonefx and the model anew"
+            )
+            raise InterpreterError(msg)
 
     def close(self, *, patience_s: float) -> None:
         """Take no more, wait for what is in hand, hand back what does not end in time."""
@@ -126,6 +134,19 @@ class Service:
     def is_ready(self) -> bool:
         """Return whether a worker is up; a folder or disk that is not there yet is waited for."""
         return any(worker.answered_by for worker in self._workers)
+
+    def vitals(self) -> Vitals:
+        """Return how it stands, for other threads: a value that nobody changes."""
+        return Vitals(
+            turned=self._clock(),
+            folder_is_there=self._intake.folder_is_there,
+            workers_ready=sum(bool(worker.answered_by) for worker in self._workers),
+            pause=self.pause,
+            canary_is_sound=self._canary.is_sound,
+            canary_answered=self._canary.answered,
+            decided=self.decided,
+            refused=self.refused,
+        )
 
     def is_done(self) -> bool:
         """Return whether all that is there has a result or can have none for now."""
@@ -158,6 +179,7 @@ class Service:
                     self._intake.turn()
                 self._collect()
                 self._unfile(self._journal.to_unfile())
+                self._ask_canary()
                 self._claim()
         except (OSError, sqlite3.OperationalError) as err:
             self._stall(err)
@@ -201,7 +223,8 @@ class Service:
     # ---- claims and answers ----
 
     def _may_claim(self) -> bool:
-        return self._takes and any(worker.has_room for worker in self._workers)
+        has_room = any(worker.has_room for worker in self._workers)
+        return self._takes and self._canary.is_sound and has_room
 
     def _claim(self) -> None:
         """Give the workers what they have room for: condemned films first, then the next due."""
@@ -234,19 +257,39 @@ class Service:
         ready, _, _ = select.select([w for w in self._workers if not w.is_gone], [], [], 0)
         for worker in ready:
             for done in worker.answers():
-                self._file(done, worker)
+                if done.claim == CANARY:
+                    self._judge(done, worker)
+                else:
+                    self._file(done, worker)
         now = self._clock()
         for index, worker in enumerate(self._workers):
             deadline = worker.deadline()
             if worker.is_gone:
                 self._workers[index] = self._hire()
+                self._workers[index].canary_due += 0.0 if self._canary.is_sound else AGAIN_S
             elif deadline is not None and now > deadline:
                 worker.kill()
+
+    def _ask_canary(self) -> None:
+        """Ask each worker before its first film, and now and then; answers come in order."""
+        now = self._clock()
+        for worker in self._workers:
+            if worker.answered_by and worker.canary_due <= now:
+                worker.give(Job(CANARY))
+                worker.canary_due = now + EVERY_S
+
+    def _judge(self, done: Done, worker: Worker) -> None:
+        """Go on if the canary film is answered as ever; else have another worker try, later."""
+        if done.answer in (Answer.UNTOUCHED, Answer.UNAVAILABLE):
+            return  # no memory, or no time: it says nothing of the answer
+        self._canary.judge(done.finding, answered_by=worker.answered_by, made_of=worker.made_of)
+        if not self._canary.is_sound and not worker.is_gone:
+            worker.kill()
 
     def _file(self, done: Done, worker: Worker) -> None:
         """Bring what became of a film to disk: the result first, then the journal."""
         claim, now, finding = done.claim, self._wall(), done.finding
-        if done.answer is Answer.UNTOUCHED:
+        if done.answer is Answer.UNTOUCHED or not self._canary.is_sound:
             self._journal.hand_back(claim.sha256)
             self._next_claim = self._clock()
         elif done.answer is Answer.CRASHED:
@@ -261,6 +304,8 @@ class Service:
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
         self.failed += 1
+        if self._tally:
+            self._tally.failed(code)
         pause_s = retry_at - self._wall()
         logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, pause_s)
         self._next_claim = self._clock()
@@ -280,6 +325,9 @@ class Service:
             self._results.publish(claim.sha256, record)
         self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now)
         state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
+        if self._tally:
+            self._tally.decided(finding, lag_s=self._wall() - claim.received)
+        self.decided += 1
         self.refused += state is FilmState.REFUSED
         logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
 

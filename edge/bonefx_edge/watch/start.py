@@ -5,16 +5,19 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
 from bonefx_edge.watch.crew import Worker
 from bonefx_edge.watch.films import JOURNAL_FOLDER
+from bonefx_edge.watch.health import status_line
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.journal import Journal
@@ -23,8 +26,13 @@ from bonefx_edge.watch.notify import Notifier
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
 
+if TYPE_CHECKING:
+    from bonefx_edge.watch.metrics import Metrics
+
 logger = logging.getLogger(__name__)
 
+STATUS_EVERY_S: Final = 10.0
+"""Between two lines for the service manager: nobody reads faster."""
 STOP_PATIENCE_S: Final = 20.0
 """For the films in hand at SIGTERM; what is not done by then is handed back."""
 _PRIORITIES: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
@@ -61,6 +69,8 @@ class WatchOptions:
     """Processes that classify, >= 1."""
     min_free_mib: int
     """Of the disk of `out`, MiB, below which nothing is taken."""
+    health_port: int | None = None
+    """On 127.0.0.1, 0 for any free one; None: no port."""
 
 
 def watch(options: WatchOptions, reading: Options) -> int:
@@ -93,6 +103,7 @@ def watch(options: WatchOptions, reading: Options) -> int:
             is_silent=lambda: options.poll.polls(root),
             skip=_inside(root, out, journal_folder),
         )
+        tally = _tally() if options.health_port is not None else None
         service = Service(
             settings=Settings(out, options.min_free_mib << 20, options.once),
             journal=journal,
@@ -102,12 +113,14 @@ def watch(options: WatchOptions, reading: Options) -> int:
             workers=options.workers,
             clock=time.monotonic,
             wall=time.time,
+            tally=tally,
         )
         logger.info("bonefx %s, results in %s", __version__, out)
         notifier = Notifier.from_environment(os.environ)
-        pulse = _Pulse(service, notifier)
+        pulse = _Pulse(service, notifier, clock=time.monotonic)
         try:
-            service.serve(lambda: bool(stopped), pulse=pulse)
+            with _health_port(options.health_port, pulse, journal_folder, out, tally):
+                service.serve(lambda: bool(stopped), pulse=pulse)
         finally:
             notifier.stopping()
             service.close(patience_s=STOP_PATIENCE_S)
@@ -134,16 +147,50 @@ class _Lines(logging.Formatter):
 
 
 class _Pulse:
-    """Tells the service manager once that films are taken, and at every turn that we live."""
+    """Tells the service manager that films are taken, that we live, and how we stand."""
 
-    def __init__(self, service: Service, notifier: Notifier) -> None:
-        self._service, self._notifier, self._was_ready = service, notifier, False
+    def __init__(self, service: Service, notifier: Notifier, *, clock: Callable[[], float]) -> None:
+        self._service, self._notifier, self._clock = service, notifier, clock
+        self._was_ready, self._said, self._next_status = False, "", clock()
+        self.vitals = service.vitals()
+        """Of the last turn, for the thread of the health port."""
 
     def __call__(self) -> None:
+        self.vitals = self._service.vitals()
         if not self._was_ready and self._service.is_ready():
             self._was_ready = True
             self._notifier.ready("watching")
         self._notifier.watchdog()
+        status = status_line(self.vitals)
+        if status != self._said and self._clock() >= self._next_status:
+            self._notifier.status(status)
+            self._said, self._next_status = status, self._clock() + STATUS_EVERY_S
+
+
+@contextmanager
+def _health_port(
+    port: int | None, pulse: _Pulse, journal: Path, out: Path, tally: "Metrics | None"
+) -> Iterator[None]:
+    """Have the health port answer meanwhile, if one is asked for."""
+    if port is None or tally is None:
+        yield
+        return
+    from bonefx_edge.watch.health_port import HealthPort
+
+    answering = HealthPort(
+        port, vitals=lambda: pulse.vitals, journal=journal, out=out, metrics=tally
+    )
+    try:
+        yield
+    finally:
+        answering.close()
+
+
+def _tally() -> "Metrics":
+    """Return what counts for the health port. Late: 14 MiB that nobody else needs."""
+    from bonefx_edge.watch.metrics import Metrics
+
+    return Metrics()
 
 
 def _stop_on_signals() -> list[int]:

@@ -9,6 +9,7 @@ input. It writes nothing else and no file: a worker that is killed leaves nothin
 import dataclasses
 import json
 import os
+import platform
 import resource
 import signal
 import sys
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import cv2
+import numpy as np
 
+from bonefx_edge import __version__
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import read_file
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
@@ -55,8 +58,7 @@ def main() -> None:
     except BonefxError as err:
         _say(answers, {"answer": Answer.BROKEN, "message": str(err)})
         return
-    runtime = f"{classifier.runtime.name} {classifier.runtime.version}"
-    _say(answers, {"ready": describe(classifier), "runtime": runtime})
+    _say(answers, {"ready": describe(classifier), "made_of": _made_of(classifier)})
     for line in sys.stdin:
         _say(answers, _work(json.loads(line), classifier, options))
 
@@ -67,6 +69,15 @@ def describe(classifier: Classifier) -> str:
     return (
         f"{model.name} {model.version} {model.sha256} "
         f"{classifier.reading.name} {classifier.operating_point.name}"
+    )
+
+
+def _made_of(classifier: Classifier) -> str:
+    """Return what computes the answer, each with its version: others may round otherwise."""
+    runtime = classifier.runtime
+    return (
+        f"bonefx {__version__}, {runtime.name} {runtime.version}, OpenCV {cv2.__version__}, "
+        f"NumPy {np.__version__}, {platform.machine()}"
     )
 
 

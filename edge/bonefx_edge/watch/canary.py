@@ -1,0 +1,99 @@
+"""A drawn radiograph that is asked about again and again, and must be answered as before.
+
+Damaged memory, a damaged installation or a library that rounds otherwise change no file's hash and
+raise no error; they change this answer. Drawn and shipped by tests/make_canary.py.
+"""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bonefx_edge.watch.films import Claim
+from bonefx_edge.watch.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+CANARY_PATH: Final = Path(__file__).with_name("canary.jpg")
+SHIPPED_PATH: Final = Path(__file__).with_name("canary.json")
+"""p_fracture of the models that come with the package, by sha256 of the file and reading."""
+CANARY: Final = Claim(
+    sha256="76c37aff2c14e7de409514be25442d463d34859b876981fe7e63ed6de6a4c381",
+    path=os.fsencode(CANARY_PATH),
+    received=0.0,
+)
+"""As a worker is given it: an absolute path stays what it is below any folder."""
+EVERY_S: Final = 600.0
+"""Between two times that a worker is asked; 40 ms each on x86-64."""
+AGAIN_S: Final = 60.0
+"""Before the next worker is asked, after one differed: results wait meanwhile."""
+SAME_P: Final = 1e-4
+"""Difference in p_fracture that one machine may show between two answers with the same libraries.
+The arithmetic is the same, so 0 is expected; the number of threads may change float sums."""
+SAME_LOGIT: Final = 1.0
+"""Difference in the logit from the shipped answer, on any machine: interpreters were up to 0.76
+apart on one int8 file (decision 0016); a wrong picture, gray mapping or model is further off."""
+
+
+class Canary:
+    """What was answered first, by each combination of model and libraries, and since."""
+
+    def __init__(self, journal: Journal, *, clock: Callable[[], float]) -> None:
+        self._journal, self._clock = journal, clock
+        self._shipped: dict[str, float] = json.loads(SHIPPED_PATH.read_text("ascii"))
+        self.is_sound = True
+        """Whether the last answer was the right one; before the first, nothing speaks against."""
+        self.answered: float | None = None
+        """Monotonic second of the last right answer."""
+
+    def judge(self, finding: dict[str, Any] | None, *, answered_by: str, made_of: str) -> None:
+        """Take an answer: the record of `outputs.to_record`, or None where there was none.
+
+        The first of a combination is compared with what was shipped, if the model was, and kept;
+        the others are compared with the first.
+        """
+        name = f"canary {answered_by}; {made_of}"
+        answer = None if finding is None else _answer(finding)
+        kept = self._journal.fact(name)
+        first = None if kept is None else json.loads(kept)
+        if finding is None or answer is None:
+            wrong = "no answer"
+        elif first is None:
+            wrong = self._far_from_shipped(finding)
+        else:
+            wrong = "" if _agree(answer, first) else f"{answer}, first it was {first}"
+        self.is_sound = not wrong
+        if wrong:
+            logger.error("the canary film is answered wrongly (%s): no film is classified", wrong)
+            return
+        self.answered = self._clock()
+        if first is None:
+            self._journal.remember(name, json.dumps(answer))
+
+    def _far_from_shipped(self, finding: dict[str, Any]) -> str:
+        p, key = finding["p_fracture"], f"{finding['model']['sha256']} {finding['reading']}"
+        expected = self._shipped.get(key)
+        if expected is None:
+            return ""
+        if p is not None and abs(_logit(p) - _logit(expected)) <= SAME_LOGIT:
+            return ""
+        return f"p_fracture {p}, shipped with {expected}"
+
+
+def _answer(finding: dict[str, Any]) -> list[Any]:
+    return [finding["state"], finding["reason"], finding["p_fracture"]]
+
+
+def _agree(answer: list[Any], first: list[Any]) -> bool:
+    p, first_p = answer[2], first[2]
+    if answer[:2] != first[:2] or p is None or first_p is None:
+        return answer == first
+    return bool(abs(p - first_p) <= SAME_P)
+
+
+def _logit(p: float) -> float:
+    p = min(max(p, 1e-9), 1.0 - 1e-9)
+    return math.log(p / (1.0 - p))
