@@ -108,6 +108,26 @@ def classify(
             min=0, max=65535, help="Watching: /livez, /readyz, /metrics on 127.0.0.1; 0: any port."
         ),
     ] = None,
+    on_result: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Watching: run for each result, told as JSON."),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Watching: post each result there, instead of a command."),
+    ] = None,
+    move_done: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Watching: move classified originals there."),
+    ] = None,
+    move_refused: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Watching: move refused originals there."),
+    ] = None,
+    duplicates: Annotated[
+        str,
+        typer.Option(metavar="known|again", help="Watching: classify a content that comes again?"),
+    ] = "known",
 ) -> None:
     """Parse, load, classify, print."""
     if version:
@@ -119,7 +139,12 @@ def classify(
             fail(msg, code=ExitCode.USAGE)
         words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
         words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
-        words |= {"health_port": health_port}
+        words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
+        words |= {"move_done": move_done, "move_refused": move_refused}
+        if duplicates not in {"known", "again"}:
+            msg = f"--duplicates: expected known or again, got {duplicates!r}"
+            fail(msg, code=ExitCode.USAGE)
+        words |= {"repeats": duplicates == "again"}
         reading: dict[str, Any] = {
             "operating_point": operating_point,
             "runtime": runtime,
@@ -175,7 +200,8 @@ def _classify(
 def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> ExitCode:
     """Watch a folder; return what the shell is told."""
     from bonefx_edge.watch.jobs import Options
-    from bonefx_edge.watch.start import Poll, WatchOptions, configure_logging, watch
+    from bonefx_edge.watch.options import Poll, WatchOptions
+    from bonefx_edge.watch.start import configure_logging, watch
 
     if poll not in list(Poll):
         fail(f"--poll: expected auto, always or never, got {poll!r}", code=ExitCode.USAGE)

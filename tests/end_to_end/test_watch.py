@@ -39,7 +39,7 @@ def run_with(folder: Path, out: Path, **options) -> subprocess.CompletedProcess[
     program = (
         "import json, sys; from pathlib import Path;"
         "from bonefx_edge.watch.jobs import Options;"
-        "from bonefx_edge.watch.start import *;"
+        "from bonefx_edge.watch.options import *;from bonefx_edge.watch.start import *;"
         "configure_logging();"
         "watch(WatchOptions(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), journal=None,"
         " once=True, settle_s=0.1, poll=Poll.AUTO, workers=1, min_free_mib=1),"

@@ -49,6 +49,10 @@ class Status:
     """Seconds since 1970."""
     per_hour: int
     """Results of the last hour."""
+    untold: int
+    """Messages in the outbox."""
+    oldest_untold_s: float | None
+    """Age of the oldest of them, seconds; None where there is none."""
     models: dict[str, int]
     """Results by what answered: model, reading, operating point."""
 
@@ -112,6 +116,7 @@ class Desk:
         oldest = one(
             "SELECT min(received) FROM standing WHERE stands IN ('received', 'claimed', 'failed')"
         )
+        untold = one("SELECT min(written) FROM outbox")
         return Status(
             is_running=is_locked(self._folder / LOCK_NAME),
             folder=one("SELECT value FROM fact WHERE name = 'folder'"),
@@ -136,6 +141,8 @@ class Desk:
                 "SELECT count(*) FROM film WHERE decided > ? AND decided <= ?",
                 *(now - RATE_WINDOW_S, now),
             ),
+            untold=one("SELECT count(*) FROM outbox"),
+            oldest_untold_s=None if untold is None else max(0.0, now - untold),
             models=counts(
                 "SELECT answered_by, count(*) FROM standing WHERE record IS NOT NULL"
                 " GROUP BY 1 ORDER BY 2 DESC"
@@ -191,6 +198,7 @@ def status_lines(found: Status) -> list[str]:
         f"unreadable   {counts(found.unreadable)}",
         f"absent       {found.absent}",
         f"duplicates   {found.duplicates}",
+        f"messages     {found.untold} not taken yet",
         f"answered by  {counts(found.models)}",
         NOTICE,
     ]

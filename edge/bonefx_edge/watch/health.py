@@ -124,7 +124,8 @@ def _journal(journal: Status | str, *, wall: float) -> list[Check]:
     if isinstance(journal, str):
         remedy = "see the log; docs/operating.md says how to rebuild it"
         return [Check("journal", Health.FAIL, f"cannot be read: {journal}", remedy)]
-    return [Check("journal", Health.OK, "can be read"), _queue(journal, wall=wall)]
+    readable = Check("journal", Health.OK, "can be read")
+    return [readable, _queue(journal, wall=wall), _messages(journal)]
 
 
 def _queue(status: Status, *, wall: float) -> Check:
@@ -137,3 +138,14 @@ def _queue(status: Status, *, wall: float) -> Check:
         remedy = "run edge-admin status: it says what films wait for"
         return Check("queue", Health.FAIL, f"{found}, no result meanwhile", remedy)
     return Check("queue", Health.OK, found)
+
+
+def _messages(status: Status) -> Check:
+    if status.oldest_untold_s is None:
+        return Check("messages", Health.OK, "all taken")
+    found = f"{status.untold} not taken, the oldest for {status.oldest_untold_s:.0f} s"
+    if status.oldest_untold_s > WAIT_LIMIT_S:
+        return Check(
+            "messages", Health.FAIL, found, "see who should take them: --on-result, --webhook"
+        )
+    return Check("messages", Health.OK, found)

@@ -66,6 +66,7 @@ class Intake:
         wall: Callable[[], float],
         is_silent: Callable[[], bool],
         skip: Set[bytes] = frozenset(),
+        repeats: bool = False,
     ) -> None:
         """Begin; nothing is looked at before the first turn.
 
@@ -80,10 +81,12 @@ class Intake:
             walked every `RESCAN_POLLING_S`.
         skip
             Folders below the root that hold no films.
+        repeats
+            Whether a content that comes again is classified again.
         """
         self._root, self._journal, self._settle_s = root, journal, settle_s
         self._clock, self._wall = clock, wall
-        self._is_silent, self._skip = is_silent, skip
+        self._is_silent, self._skip, self._repeats = is_silent, skip, repeats
         self._settling = Settling(settle_s)
         self._events: Events | None = None
         self._identity: tuple[int, int] | None = None
@@ -357,7 +360,9 @@ class Intake:
         if sha256 is None:
             self._look(reading.path)
             return
-        receipt = self._journal.receive(reading.path, reading.signature, sha256, now=self._wall())
+        receipt = self._journal.receive(
+            *(reading.path, reading.signature, sha256), now=self._wall(), repeats=self._repeats
+        )
         self._settling.forget(reading.path)  # after: a full disk must not lose it
         self.taken += receipt is not Receipt.DUPLICATE
         logger.info("%s: %s", sha256[:12], receipt.value)

@@ -12,18 +12,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.database import JOURNAL_NAME, LOCK_NAME, connect, in_words, lock
 from bonefx_edge.watch.films import ABSENT, Claim, FilmState, Known, Receipt
 from bonefx_edge.watch.signature import Signature
-
-SUSPECT_DEATHS: Final = 3
-"""In hand so often when the service was killed: it comes last, should it be the cause."""
-FIRST_RETRY_S: Final = 2.0
-LONGEST_RETRY_S: Final = 300.0
-"""Five minutes after the disk or the share is back, everything that waited for it moves again."""
+from bonefx_edge.watch.steps import (
+    LONGEST_RETRY_S,
+    MARK_ABSENT,
+    next_film,
+    path_of,
+    pause_before_retry,
+    receive_content,
+    repeat,
+    supersede,
+)
 
 
 class Journal:
@@ -102,14 +106,23 @@ class Journal:
             return Known.YES
         with self._transaction() as run:
             run("UPDATE file SET present = 1 WHERE path = ?", (path,))
-            _receive_content(run, row["sha256"], now=0.0)
+            receive_content(run, row["sha256"], now=0.0)
         return Known.BACK
 
-    def receive(self, path: bytes, signature: Signature, sha256: str, *, now: float) -> Receipt:
+    def receive(
+        self,
+        path: bytes,
+        signature: Signature,
+        sha256: str,
+        *,
+        now: float,
+        repeats: bool = False,
+    ) -> Receipt:
         """Note that a file at rest holds this content; one transaction.
 
         What the same file held before is superseded, unless another file holds it too. A file that
-        was gone in between is another film under an old name: nothing is superseded.
+        was gone in between is another film under an old name: nothing is superseded. With `repeats`
+        a content that has its result already is classified once more.
         """
         with self._transaction() as run:
             before = run("SELECT sha256 FROM file WHERE path = ? AND present", (path,)).fetchone()
@@ -120,9 +133,11 @@ class Journal:
                 " ctime_ns = excluded.ctime_ns, present = 1, failure = NULL",
                 (path, sha256, *signature),
             )
-            receipt = _receive_content(run, sha256, now=now)
+            receipt = receive_content(run, sha256, now=now)
+            if receipt is Receipt.DUPLICATE and repeats:
+                receipt = repeat(run, sha256)
             if before and before["sha256"] not in (None, sha256):
-                _supersede(run, before["sha256"], by=sha256)
+                supersede(run, before["sha256"], by=sha256)
         return receipt
 
     def note_gone(self, paths: Iterable[bytes]) -> None:
@@ -165,14 +180,14 @@ class Journal:
         wrong, and count as due.
         """
         with self._transaction() as run:
-            row = _next_film(run, now=now)
-            if row is not None and _path_of(run, row["sha256"]) is None:
+            row = next_film(run, now=now)
+            if row is not None and path_of(run, row["sha256"]) is None:
                 # All of them at once: an archive may be moved away while it waits.
-                run(_MARK_ABSENT, (ABSENT,))
-                row = _next_film(run, now=now)
+                run(MARK_ABSENT, (ABSENT,))
+                row = next_film(run, now=now)
             if row is None:
                 return None
-            path = _path_of(run, row["sha256"])
+            path = path_of(run, row["sha256"])
             assert path is not None  # noqa: S101 -- those without one have just been marked
             run(
                 "UPDATE film SET state = 'claimed', attempts = attempts + 1 WHERE number = ?",
@@ -198,8 +213,26 @@ class Journal:
         row = self._film(sha256)
         return bool(row and row["superseded_by"])
 
-    def finish(self, sha256: str, record: dict[str, Any], *, answered_by: str, now: float) -> None:
-        """Note the result of a claimed film, whose file is on disk already."""
+    def superseded_by(self, sha256: str) -> Sequence[str]:
+        """Return the contents that a file held before it held this one; read-only."""
+        rows = self._connection.execute(
+            "SELECT sha256 FROM film WHERE superseded_by = ? ORDER BY number", (sha256,)
+        )
+        return [row["sha256"] for row in rows]
+
+    def finish(
+        self,
+        sha256: str,
+        record: dict[str, Any],
+        *,
+        answered_by: str,
+        now: float,
+        message: str | None = None,
+    ) -> None:
+        """Note the result of a claimed film, whose file is on disk; put a message into the outbox.
+
+        Both or neither: a result that is noted is told of, and told of once for each decision.
+        """
         reason = record["finding"]["reason"]
         state = FilmState.REFUSED if reason else FilmState.DONE
         with self._transaction() as run:
@@ -210,15 +243,16 @@ class Journal:
                 " WHERE sha256 = ?",
                 (state, now, answered_by, reason, json.dumps(record), sha256),
             )
+            if message is not None:
+                run("INSERT INTO outbox (body, written) VALUES (?, ?)", (message, now))
 
     def fail(self, sha256: str, code: str, *, now: float) -> float:
         """Note that a claimed film could not be tried; return when it will be, seconds since 1970.
 
-        The pause doubles from `FIRST_RETRY_S` to `LONGEST_RETRY_S`.
+        See `pause_before_retry`.
         """
         row = self._film(sha256)
-        attempts = max(1, row["attempts"] if row else 1)
-        pause_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempts - 1, 20))
+        pause_s = pause_before_retry(attempts=row["attempts"] if row else 1)
         with self._transaction() as run:
             run(
                 "UPDATE film SET state = 'failed', failure = ?, retry_at = ?"
@@ -291,68 +325,3 @@ class Journal:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-
-
-_MARK_ABSENT: Final = (
-    "UPDATE film SET state = 'failed', failure = ? WHERE state IN ('received', 'failed')"
-    " AND NOT EXISTS (SELECT 1 FROM file WHERE file.sha256 = film.sha256 AND present)"
-)
-
-
-def _next_film(run: Any, *, now: float) -> sqlite3.Row | None:
-    """Return the film to claim next. Each query walks an index in order of arrival and stops."""
-    for deaths in ("deaths < ?", "deaths >= ?"):  # suspects after all others
-        received = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'received' AND {deaths}"  # noqa: S608
-            " AND superseded_by IS NULL ORDER BY number LIMIT 1",
-            (SUSPECT_DEATHS,),
-        ).fetchone()
-        failed = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'failed' AND {deaths}"  # noqa: S608
-            " AND superseded_by IS NULL AND failure <> ? AND (retry_at <= ? OR retry_at > ?)"
-            " ORDER BY number LIMIT 1",
-            (SUSPECT_DEATHS, ABSENT, now, now + LONGEST_RETRY_S),
-        ).fetchone()
-        found = [row for row in (received, failed) if row is not None]
-        if found:
-            first: sqlite3.Row = min(found, key=lambda row: int(row["number"]))
-            return first
-    return None
-
-
-def _receive_content(run: Any, sha256: str, *, now: float) -> Receipt:
-    film = run(
-        "SELECT state, failure, superseded_by FROM film WHERE sha256 = ?", (sha256,)
-    ).fetchone()
-    if film is None:
-        run(
-            "INSERT INTO film (sha256, state, received) VALUES (?, 'received', ?)",
-            (sha256, now),
-        )
-        return Receipt.NEW
-    absent = film["state"] == FilmState.FAILED and film["failure"] == ABSENT
-    if film["superseded_by"] is None and not absent:
-        return Receipt.DUPLICATE
-    # Its result, if it had one, is made anew where its file is no longer among the current ones.
-    run(
-        "UPDATE film SET superseded_by = NULL, attempts = 0, failure = NULL, retry_at = NULL,"
-        " state = CASE WHEN state = 'claimed' OR (filed AND state IN ('done', 'refused'))"
-        " THEN state ELSE 'received' END WHERE sha256 = ?",
-        (sha256,),
-    )
-    return Receipt.AGAIN
-
-
-def _supersede(run: Any, old: str, *, by: str) -> None:
-    """Note that a file was rewritten, unless another file still holds the old content."""
-    if _path_of(run, old) is None:
-        run(
-            "UPDATE film SET superseded_by = ? WHERE sha256 = ? OR superseded_by = ?",
-            (by, old, old),
-        )
-
-
-def _path_of(run: Any, sha256: str) -> bytes | None:
-    """Return a file that holds a content, None where none is there."""
-    row = run("SELECT path FROM file WHERE sha256 = ? AND present LIMIT 1", (sha256,)).fetchone()
-    return None if row is None else bytes(row["path"])

@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -23,6 +29,7 @@ class Metrics:
     """Counts what is decided; its methods are called in the loop, `text` anywhere."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each, that nobody asked for
         self._registry = CollectorRegistry()
 
         def counter(name: str, about: str, label: str) -> Counter:
@@ -91,6 +98,7 @@ def _of_journal(status: Status) -> Iterable[Metric]:
     yield _labelled("unreadable", "Files that cannot be read", "code", status.unreadable)
     yield _plain("absent", "Films whose file went before they had a result", status.absent)
     yield _plain("duplicates", "Files that hold what another one holds", status.duplicates)
+    yield _plain("outbox_messages", "Messages about results not taken yet", status.untold)
     oldest = status.oldest_waiting_s or 0.0
     yield _plain("oldest_waiting_seconds", "Age of the oldest film without a result", oldest)
     if status.last_result is not None:

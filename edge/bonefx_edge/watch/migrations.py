@@ -39,7 +39,18 @@ CREATE VIEW standing AS        -- films that count, each with how it stands for 
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-STEPS: Final = (_V1,)
+_V2: Final = """
+CREATE TABLE outbox (            -- messages about results that nobody has taken yet
+  number INTEGER PRIMARY KEY,    -- in the order in which they are to be told
+  body TEXT NOT NULL,            -- JSON
+  written REAL NOT NULL,         -- seconds since 1970
+  attempts INTEGER NOT NULL DEFAULT 0,   -- that failed
+  retry_at REAL NOT NULL DEFAULT 0       -- seconds since 1970: not before
+) STRICT;
+CREATE INDEX file_present ON file (path) WHERE present;
+"""
+
+STEPS: Final = (_V1, _V2)
 """Step n takes a journal of version n to version n + 1; never edited once released."""
 
 

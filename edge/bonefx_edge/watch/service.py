@@ -23,6 +23,7 @@ from bonefx_edge.watch.health import Pause, Vitals
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Answer, Done, Job
 from bonefx_edge.watch.journal import Journal
+from bonefx_edge.watch.outbox import message
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.walk import error_name
 
@@ -53,6 +54,8 @@ class Settings:
     """Free on the disk of `out`, below which nothing is taken."""
     once: bool
     """End when everything that is there has been dealt with, unfinished files included."""
+    tells: bool = False
+    """Whether a message about each result goes into the outbox."""
 
 
 class Service:
@@ -321,9 +324,12 @@ class Service:
         record = result_record(
             finding, received=claim.received, decided=now, answered_by=answered_by
         )
+        told = None
         if not self._journal.is_superseded(claim.sha256):
             self._results.publish(claim.sha256, record)
-        self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now)
+            if self._settings.tells:
+                told = message(record, supersedes=self._journal.superseded_by(claim.sha256))
+        self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now, message=told)
         state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
         if self._tally:
             self._tally.decided(finding, lag_s=self._wall() - claim.received)

@@ -4,11 +4,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +15,14 @@ from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
 from bonefx_edge.watch.crew import Worker
-from bonefx_edge.watch.films import JOURNAL_FOLDER
+from bonefx_edge.watch.errands import Errand, Errands, run_out
 from bonefx_edge.watch.health import status_line
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.journal import Journal
-from bonefx_edge.watch.mounts import is_silent
+from bonefx_edge.watch.mover import Mover
 from bonefx_edge.watch.notify import Notifier
+from bonefx_edge.watch.options import Folders, WatchOptions, find_folders
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
 
@@ -37,40 +37,6 @@ STOP_PATIENCE_S: Final = 20.0
 """For the films in hand at SIGTERM; what is not done by then is handed back."""
 _PRIORITIES: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """Of syslog, sd-daemon(3)."""
-
-
-class Poll(StrEnum):
-    """Whether to walk the folder every second instead of listening to the kernel."""
-
-    AUTO = "auto"
-    """Where the folder lies on a file system that other machines write to."""
-    ALWAYS = "always"
-    NEVER = "never"
-
-    def polls(self, folder: Path) -> bool:
-        """Return whether a folder, as it is now, is to be walked every second."""
-        return self is Poll.ALWAYS or (self is Poll.AUTO and is_silent(folder))
-
-
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
-    """What `edge-classify --watch` was asked for."""
-
-    folder: Path
-    out: Path | None
-    """None: beside the folder, NAME-results."""
-    journal: Path | None
-    """Folder of the journal; None: in `out`."""
-    once: bool
-    settle_s: float
-    """Seconds, > 0."""
-    poll: Poll
-    workers: int
-    """Processes that classify, >= 1."""
-    min_free_mib: int
-    """Of the disk of `out`, MiB, below which nothing is taken."""
-    health_port: int | None = None
-    """On 127.0.0.1, 0 for any free one; None: no port."""
 
 
 def watch(options: WatchOptions, reading: Options) -> int:
@@ -89,37 +55,46 @@ def watch(options: WatchOptions, reading: Options) -> int:
     InterpreterError
         The model cannot be used.
     """
-    root, out, journal_folder = _folders(options)
+    folders = find_folders(options)
+    courier = _courier(options)
     sys.excepthook = tell_error
+    threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
-    with Journal.open(journal_folder, owner=True) as journal:
-        _keep_to_one_folder(journal, root)
+    with Journal.open(folders.journal, owner=True) as journal:
+        _keep_to_one_folder(journal, folders.root)
         intake = Intake(
-            os.fsencode(root),
+            os.fsencode(folders.root),
             journal,
             settle_s=options.settle_s,
             clock=time.monotonic,
             wall=time.time,
-            is_silent=lambda: options.poll.polls(root),
-            skip=_inside(root, out, journal_folder),
+            is_silent=lambda: options.poll.polls(folders.root),
+            skip=folders.inside(),
+            repeats=options.repeats,
         )
         tally = _tally() if options.health_port is not None else None
         service = Service(
-            settings=Settings(out, options.min_free_mib << 20, options.once),
+            settings=Settings(
+                folders.out, options.min_free_mib << 20, options.once, tells=courier is not None
+            ),
             journal=journal,
             intake=intake,
-            results=ResultFolder(out),
+            results=ResultFolder(folders.out),
             hire=lambda: Worker(reading, clock=time.monotonic),
             workers=options.workers,
             clock=time.monotonic,
             wall=time.time,
             tally=tally,
         )
-        logger.info("bonefx %s, results in %s", __version__, out)
+        errands = [errand for errand in (courier, _mover(folders)) if errand]
+        logger.info("bonefx %s, results in %s", __version__, folders.out)
         notifier = Notifier.from_environment(os.environ)
         pulse = _Pulse(service, notifier, clock=time.monotonic)
         try:
-            with _health_port(options.health_port, pulse, journal_folder, out, tally):
+            with (
+                _health_port(options.health_port, pulse, folders, tally),
+                _beside(errands, folders.journal, once=options.once),
+            ):
                 service.serve(lambda: bool(stopped), pulse=pulse)
         finally:
             notifier.stopping()
@@ -169,7 +144,7 @@ class _Pulse:
 
 @contextmanager
 def _health_port(
-    port: int | None, pulse: _Pulse, journal: Path, out: Path, tally: "Metrics | None"
+    port: int | None, pulse: _Pulse, folders: Folders, tally: "Metrics | None"
 ) -> Iterator[None]:
     """Have the health port answer meanwhile, if one is asked for."""
     if port is None or tally is None:
@@ -178,7 +153,11 @@ def _health_port(
     from bonefx_edge.watch.health_port import HealthPort
 
     answering = HealthPort(
-        port, vitals=lambda: pulse.vitals, journal=journal, out=out, metrics=tally
+        port,
+        vitals=lambda: pulse.vitals,
+        journal=folders.journal,
+        out=folders.out,
+        metrics=tally,
     )
     try:
         yield
@@ -193,6 +172,15 @@ def _tally() -> "Metrics":
     return Metrics()
 
 
+def _end_with_thread(found: threading.ExceptHookArgs) -> None:
+    """End at once, as at a kill, which does no harm: without the thread we would be half a service.
+
+    The service manager starts us again.
+    """
+    tell_error(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
+    os._exit(1)
+
+
 def _stop_on_signals() -> list[int]:
     """Return a list that is empty until SIGTERM or SIGINT comes."""
     came: list[int] = []
@@ -201,41 +189,39 @@ def _stop_on_signals() -> list[int]:
     return came
 
 
-def _folders(options: WatchOptions) -> tuple[Path, Path, Path]:
-    """Return watched folder, folder of results and folder of the journal, absolute."""
-    root = options.folder.absolute()
-    if options.folder.exists() and not options.folder.is_dir():
-        msg = f"{options.folder}: expected a folder to watch, got a file; name a folder"
-        raise UsageError(msg)
-    if options.once and not root.is_dir():
-        msg = f"{options.folder}: expected a folder to deal with once, got none; mount or name it"
-        raise UsageError(msg)
-    out = (options.out or root.with_name(f"{root.name}-results")).absolute()
-    journal = (options.journal or out / JOURNAL_FOLDER).absolute()
-    if out.resolve() == root.resolve():
-        msg = (
-            f"{out}: expected a folder of results beside the films, got theirs; give another --out"
-        )
-        raise UsageError(msg)
-    if is_silent(journal):
-        msg = (
-            f"{journal}: expected a disk of this machine for the journal, got a network file "
-            "system, where SQLite's locks do not hold; give --journal a local folder"
-        )
-        raise UsageError(msg)
+@contextmanager
+def _beside(errands: list[Errand], journal: Path, *, once: bool) -> Iterator[None]:
+    """Have errands done meanwhile, with `once` at the end."""
+    threads = Errands([] if once else errands, journal=journal)
     try:
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as err:
-        msg = f"{out}: expected a folder for the results, got: {err.strerror}; give another --out"
-        raise UsageError(msg) from err
-    return root, out, journal
+        yield
+    finally:
+        threads.close()
+    if once:
+        run_out(errands, journal=journal)
 
 
-def _inside(root: Path, *folders: Path) -> frozenset[bytes]:
-    """Return those of our own folders that lie in the watched one, below it."""
-    return frozenset(
-        os.fsencode(folder.relative_to(root)) for folder in folders if folder.is_relative_to(root)
-    )
+def _courier(options: WatchOptions) -> Errand | None:
+    """Return who tells of results, None if nobody is to be told."""
+    if options.on_result is not None and options.webhook is not None:
+        msg = "expected --on-result or --webhook, got both; choose one"
+        raise UsageError(msg)
+    if options.on_result is None and options.webhook is None:
+        return None
+    # Late: urllib takes 10 MiB that nobody else needs.
+    from bonefx_edge.watch.courier import Courier, by_command, by_webhook
+
+    if options.webhook is not None:
+        return Courier(by_webhook(options.webhook), wall=time.time)
+    return Courier(by_command(options.on_result or ""), wall=time.time)
+
+
+def _mover(folders: Folders) -> Errand | None:
+    """Return who moves originals, None if they stay."""
+    if not folders.targets:
+        return None
+    targets = {state: os.fsencode(folder) for state, folder in folders.targets.items()}
+    return Mover(os.fsencode(folders.root), targets, clock=time.monotonic, wall=time.time)
 
 
 def _keep_to_one_folder(journal: Journal, root: Path) -> None:
