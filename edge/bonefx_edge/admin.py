@@ -47,7 +47,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
 ) -> None:
     """Say what is wrong with this device and which command mends it."""
-    from bonefx_edge.doctor import Health, examine
+    from bonefx_edge.check import Health
+    from bonefx_edge.doctor import examine
 
     checks = examine(model=find_model(model))
     if watch:

@@ -8,14 +8,15 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from bonefx_edge import __version__
+from bonefx_edge.check import Check, Health
 from bonefx_edge.errors import BonefxError
+from bonefx_edge.power import ask_firmware, examine_power
 from bonefx_edge.runtimes import RUNTIMES, installed_runtimes
+from bonefx_edge.thermal import examine_temperature
 
 MIN_FREE_DISK_MIB: Final = 200
 """Under this a burst of films and their results may fill the disk."""
@@ -28,29 +29,9 @@ PARTS: Final = {
 }
 """Import name -> distribution of what the device cannot do without."""
 CODECS: Final = ("pylibjpeg-openjpeg", "pyjpegls")
+SYSFS: Final = Path("/sys")
 _BITS_64: Final = 64
 _MIB: Final = 1024 * 1024
-
-
-class Health(StrEnum):
-    """How one check went."""
-
-    OK = "ok"
-    WARN = "warn"
-    """Works, with less than there could be."""
-    FAIL = "fail"
-    """Classification does not work, or cannot be trusted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    health: Health
-    found: str
-    remedy: str = ""
-    """The command or act that mends it; empty where nothing is to mend."""
 
 
 def examine(*, model: Path) -> list[Check]:
@@ -64,8 +45,10 @@ def examine(*, model: Path) -> list[Check]:
         _codecs,
         lambda: _model(model),
         _disk,
+        lambda: examine_temperature(SYSFS),
     )
-    return [look() for look in looks]
+    checks = [look() for look in looks]
+    return checks + examine_power(SYSFS, firmware_said=ask_firmware())
 
 
 def board() -> str:

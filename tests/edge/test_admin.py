@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from boards import write_alarm, write_zones
 from bonefx_edge import doctor
-from bonefx_edge.doctor import Health, examine
+from bonefx_edge.check import Health
+from bonefx_edge.doctor import examine
 from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
 from toy import toy_path
 
@@ -31,7 +33,7 @@ def test_doctor_names_runtime_versions_abi_processor_model_and_disk() -> None:
     assert done.returncode == 0
     assert set(checks) == {
         *("board", "python", "packages", "interpreter", "numpy ABI", "DICOM codecs", "model"),
-        "disk",
+        *("disk", "temperature", "power", "throttling"),
     }
     assert installed_runtimes()[0].version in checks["interpreter"]["found"]
     assert "toy 1.0.0" in checks["model"]["found"]
@@ -69,6 +71,22 @@ def test_doctor_fails_when_the_disk_is_almost_full(monkeypatch) -> None:
     usage = doctor.shutil.disk_usage("/")._replace(free=10 * 1024 * 1024)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
     assert health("disk")[:2] == (Health.FAIL, "10 MiB free here")
+
+
+def test_doctor_reads_the_heat_and_the_alarm_of_the_board(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "SYSFS", tmp_path)
+    monkeypatch.setattr(doctor, "ask_firmware", lambda: None)
+    write_zones(tmp_path, ("cpu-thermal", "86000"))
+    write_alarm(tmp_path, "1")
+    assert health("temperature")[0] is Health.WARN
+    assert health("power")[0] is Health.WARN
+    assert health("throttling")[:2] == (Health.OK, "not known: no vcgencmd")
+
+
+def test_doctor_asks_the_firmware_of_a_raspberry_pi(monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "ask_firmware", lambda: "throttled=0x50000")
+    assert health("power")[1] == "undervoltage since the start (0x50000)"
+    assert health("throttling")[1] == "throttled since the start (0x50000)"
 
 
 def test_doctor_warns_of_a_model_that_was_not_proved_on_this_interpreter() -> None:

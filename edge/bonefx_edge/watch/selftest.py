@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.doctor import Check, Health
+from bonefx_edge.check import Check, Health
 from bonefx_edge.watch.events import Events
 from bonefx_edge.watch.mounts import mount_of
 from bonefx_edge.watch.walk import error_name

@@ -1,6 +1,6 @@
 """The doctor of a watched folder."""
 
-from bonefx_edge.doctor import Health
+from bonefx_edge.check import Health
 from bonefx_edge.watch import selftest
 from bonefx_edge.watch.selftest import examine_folder
 
