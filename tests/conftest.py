@@ -1,11 +1,14 @@
 """What every test may ask for."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
+MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
 
 
 @pytest.fixture(name="data_root", scope="session")
@@ -16,3 +19,13 @@ def _data_root() -> Path:
     if not (root / "fracatlas" / "manifest.csv").is_file():
         pytest.skip(f"needs real radiographs: no fracatlas/manifest.csv in {root} (BONEFX_DATA)")
     return root
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path):
+    """A disk of 4 MiB, mounted for the test: needs the right to mount, as `.ci/run` has."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run([UMOUNT, "--lazy", place], check=True)

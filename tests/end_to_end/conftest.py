@@ -1,11 +1,6 @@
-"""A folder to watch, a place for results, a small disk."""
-
-import shutil
-import subprocess
+"""A folder to watch, a place for results."""
 
 import pytest
-
-MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
 
 
 @pytest.fixture(name="folder")
@@ -18,13 +13,3 @@ def _folder(tmp_path):
 @pytest.fixture(name="out")
 def _out(tmp_path):
     return tmp_path / "results"
-
-
-@pytest.fixture(name="small_disk")
-def _small_disk(tmp_path):
-    """A disk of 4 MiB, mounted for the test: needs the right to mount, as `.ci/run` has."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
-    yield place
-    subprocess.run([UMOUNT, "--lazy", place], check=True)

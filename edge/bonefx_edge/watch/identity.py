@@ -44,6 +44,25 @@ def hash_pieces(
         os.close(descriptor)
 
 
+def hash_at_once(
+    path: bytes, expected: Signature, *, max_bytes: int = DEFAULT_LIMITS.max_bytes
+) -> str | None:
+    """Return what `hash_pieces` returns, without a look at anything else in between.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    pieces = hash_pieces(path, expected, max_bytes=max_bytes)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            found: str | None = end.value
+            return found
+
+
 def identify(path: bytes) -> str | None:
     """Return the identity of a file at once; None if it changed meanwhile or is no regular file.
 
@@ -53,12 +72,4 @@ def identify(path: bytes) -> str | None:
         If the file cannot be read.
     """
     signature = look_at(path)
-    if signature is None:
-        return None
-    pieces = hash_pieces(path, signature)
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            found: str | None = end.value
-            return found
+    return None if signature is None else hash_at_once(path, signature)

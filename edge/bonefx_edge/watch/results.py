@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bonefx_edge.watch.folders import sync_folder
+
 SCHEMA: Final = "bonefx.result/1"
 """Raised when a key changes its meaning or goes away; new keys do not raise it."""
 SUPERSEDED_FOLDER: Final = "superseded"
@@ -62,15 +64,15 @@ class ResultFolder:
             stream.flush()
             os.fsync(descriptor)
         os.replace(partial, self._path(sha256))
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def unfile(self, sha256: str) -> None:
         """Take a superseded film's result from the current ones; done twice, it does no harm."""
         if not self._path(sha256).exists():
             return  # a kill after this and before the journal heard of it
         os.replace(self._path(sha256), self._superseded / f"{sha256}.json")
-        _sync_folder(self._superseded)
-        _sync_folder(self._folder)
+        sync_folder(self._superseded)
+        sync_folder(self._folder)
 
     def sweep(self) -> None:
         """Remove what a kill in the middle of `publish` left."""
@@ -101,15 +103,6 @@ def _read(path: Path) -> dict[str, Any]:
         msg = f"{path}: expected a result of schema {SCHEMA}, got another file; move it away"
         raise ValueError(msg)
     return record
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring new names in a folder to disk: fsync of a file does not (fsync(2), Notes)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _iso(seconds: float) -> str:
