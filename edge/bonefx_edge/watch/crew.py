@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -24,13 +24,16 @@ GRACE_S: Final = 90.0
 that hangs holds a worker for so long; then it is killed, and the film tried again later."""
 START_S: Final = 60.0
 """For a worker to load its model; half a second on x86-64, more from a slow card."""
+PROGRAM: Final = (sys.executable, "-m", "bonefx_edge.watch.worker")
 _READ_BYTES: Final = 1 << 16
 
 
 class Worker:
     """One process, with the films it has in hand in the order in which it takes them."""
 
-    def __init__(self, options: Options, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, options: Options, *, clock: Callable[[], float], program: Sequence[str] = PROGRAM
+    ) -> None:
         self._options, self._clock = options, clock
         self.answered_by = ""
         """Model, reading and operating point; "" until it is ready."""
@@ -41,9 +44,8 @@ class Worker:
         self._killed = False
         self._rest = b""
         self._since = clock()
-        command = [sys.executable, "-m", "bonefx_edge.watch.worker", json.dumps(asdict(options))]
         self._process = subprocess.Popen(  # noqa: S603 -- our own module, our own words
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*program, json.dumps(asdict(options))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     @property
