@@ -173,6 +173,17 @@ def test_a_worker_that_ends_with_nothing_in_hand_says_nothing_of_films(place):
     assert fates(place.hire("deaf-SIGSEGV")) == []
 
 
+def test_a_film_that_a_worker_could_not_even_be_told_is_not_why_it_ended(place):
+    worker = place.hire("deaf-SIGSEGV")
+    assert next_answers(worker) == []
+    worker.give(job("film-1"))
+    worker.give(job("film-2"))
+    assert fates(worker) == [
+        ("film-1", Answer.UNTOUCHED, "", None),
+        ("film-2", Answer.UNTOUCHED, "", None),
+    ]
+
+
 def test_a_worker_that_was_killed_for_taking_too_long_leaves_a_film_to_try_again(place):
     worker = place.hire_ready()
     worker.give(job("hang-1"))

@@ -440,3 +440,42 @@ def test_a_model_that_cannot_be_used_ends_the_service(place):
     service = place.begin()
     with pytest.raises(InterpreterError):
         service.serve(lambda: False, pulse=lambda: None)
+
+
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGILL", "SIGBUS"])
+def test_a_model_that_ends_three_workers_while_it_loads_ends_the_service_in_words(place, how):
+    place.loading = [how] * 10
+    place.receive("film-1")
+    service = place.begin()
+    words = f"expected a worker to load the model, 3 in a row ended .{how}.; run edge-admin doctor"
+    with pytest.raises(InterpreterError, match=words):
+        service.serve(lambda: len(place.hired) > 5, pulse=lambda: None)
+    assert len(place.hired) == 3
+
+
+def test_a_worker_that_becomes_ready_in_between_shows_that_the_model_can_be_loaded(place):
+    place.loading = ["SIGILL", "SIGILL", "ready", "SIGILL", "SIGILL", "ready"]
+    place.receive("SIGSEGV-1", "film-2")
+    place.begin()
+    place.go(lambda: len(place.finished) == 2)
+    assert len(place.hired) == 6
+
+
+def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_to_five_minutes(
+    place,
+):
+    place.loading = ["SIGKILL", "SIGTERM"] * 4
+    place.receive("film-1")
+    service = place.begin()
+    pauses = []
+    for number in range(1, 9):
+        place.go(lambda: place.hired[-1].is_gone)
+        died, before = place.now, place.now
+        while len(place.hired) == number:
+            before, place.now = place.now, place.now + 1
+            assert place.now - died < 1000
+            service.turn()
+        pauses.append(place.now - died)
+        assert before < place.now
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
+    place.go(lambda: place.finished == ["film-1"])
