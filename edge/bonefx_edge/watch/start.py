@@ -13,7 +13,7 @@ from typing import Final
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
-from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.crew import Loading, Worker
 from bonefx_edge.watch.films import JOURNAL_FOLDER
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
@@ -93,12 +93,13 @@ def watch(options: WatchOptions, reading: Options) -> int:
             is_silent=lambda: options.poll.polls(root),
             skip=_inside(root, out, journal_folder),
         )
+        loading = Loading()
         service = Service(
             settings=Settings(out, options.min_free_mib << 20, options.once),
             journal=journal,
             intake=intake,
             results=ResultFolder(out),
-            hire=lambda: Worker(reading, clock=time.monotonic),
+            hire=lambda: Worker(reading, loading=loading, clock=time.monotonic),
             workers=options.workers,
             clock=time.monotonic,
             wall=time.time,

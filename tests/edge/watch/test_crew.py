@@ -5,7 +5,7 @@ import select
 
 import pytest
 from bonefx_edge.errors import InterpreterError, Reason
-from bonefx_edge.watch.crew import GRACE_S, IN_HAND, START_S, Worker
+from bonefx_edge.watch.crew import GRACE_S, IN_HAND, START_S, Loading, Worker
 from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.jobs import TIME_LIMIT_S, Answer, Done, Job, Options
 from scripted_worker import MODEL, WORDS, jobs_in, program
@@ -18,10 +18,12 @@ class Place:
 
     def __init__(self, folder):
         self.heard, self.now, self.hired = folder / "heard", 1000.0, []
+        self.model = Loading()
 
     def hire(self, loading="ready"):
         worker = Worker(
             Options(root="/nowhere", model="none"),
+            loading=self.model,
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )

@@ -8,7 +8,7 @@ from collections import namedtuple
 
 import pytest
 from bonefx_edge.errors import InterpreterError
-from bonefx_edge.watch.crew import GRACE_S, Worker
+from bonefx_edge.watch.crew import GRACE_S, Loading, Worker
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import TIME_LIMIT_S, Options
 from bonefx_edge.watch.journal import Journal
@@ -63,6 +63,7 @@ class Place:
         self.root, self.out, self.heard = folder / "in", folder / "out", folder / "heard"
         self.root.mkdir()
         self.now, self.finished, self.hired = 1000.0, [], []
+        self.model = Loading()
         self.loading = []
         """How the next workers load; those after them become ready."""
         self.results = FailingResults(self.out)
@@ -89,6 +90,7 @@ class Place:
         loading = self.loading.pop(0) if self.loading else "ready"
         worker = Worker(
             Options(root=str(self.root), model="none"),
+            loading=self.model,
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )
