@@ -85,6 +85,7 @@ class Worker:
         """Model, reading and operating point; "" until it is ready."""
         self.runtime = ""
         self._jobs: deque[Job] = deque()
+        self._untold = 0  # of them, the last ones
         self.is_gone = False
         """Whether it ended by itself; its films have come out of `answers`."""
         self._killed = False
@@ -135,7 +136,7 @@ class Worker:
         try:
             os.write(self._process.stdin.fileno(), line.encode("ascii"))
         except BrokenPipeError:
-            return  # it died: `answers` says so, and of what
+            self._untold += 1  # it died: `answers` says so, and of what
 
     def answers(self) -> Iterator[Done]:
         """Yield what it has answered; at its end, what becomes of the films in its hands.
@@ -179,7 +180,7 @@ class Worker:
         return [job.claim for job in self._jobs]
 
     def _bury(self) -> Iterator[Done]:
-        """Yield the fate of each film in hand: the first one may be why it died, never the others.
+        """Yield the fate of each film in hand: the first it was told of may be why it died.
 
         SIGALRM is the worker's own time limit. A kill is the machine's trouble, not the film's.
         """
@@ -192,7 +193,7 @@ class Worker:
         elif not self.answered_by:
             self._loading.crashed(code)
         for number, (claim, _) in enumerate(self._jobs):
-            if number > 0:
+            if number > 0 or len(self._jobs) == self._untold:
                 yield Done(claim, Answer.UNTOUCHED)
             elif code == -signal.SIGALRM:
                 yield Done(claim, Answer.CRASHED, reason=Reason.DECODER_HUNG)
