@@ -186,6 +186,25 @@ def test_a_film_that_a_worker_could_not_even_be_told_is_not_why_it_ended(place):
     ]
 
 
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGKILL", "hang"])
+def test_a_film_that_is_to_be_refused_unopened_still_is_when_another_one_ends_its_worker(
+    place, how
+):
+    worker = place.hire_ready()
+    worker.give(job(f"{how}-1"))
+    worker.give(job("poison-2", refuse=Reason.DECODER_HUNG))
+    if how == "hang":
+        worker.kill()
+    assert fates(worker)[1] == ("poison-2", Answer.CRASHED, "", Reason.DECODER_HUNG)
+
+
+def test_a_film_that_is_to_be_refused_unopened_is_so_whatever_ends_its_worker(place):
+    worker = place.hire("deaf-SIGKILL")
+    assert next_answers(worker) == []
+    worker.give(job("poison-1", refuse=Reason.DECODER_HUNG))
+    assert fates(worker) == [("poison-1", Answer.CRASHED, "", Reason.DECODER_HUNG)]
+
+
 def test_a_worker_that_was_killed_for_taking_too_long_leaves_a_film_to_try_again(place):
     worker = place.hire_ready()
     worker.give(job("hang-1"))

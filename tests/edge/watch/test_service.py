@@ -434,6 +434,17 @@ def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
     assert place.states() == {"SIGSEGV-1": "received", "film-2": "received"}
 
 
+def test_at_the_end_no_worker_is_hired_for_one_that_is_gone(place):
+    """It could take nothing, and one that cannot load would end the end."""
+    place.receive("SIGSEGV-1")
+    service = place.begin(workers=2)
+    place.go(lambda: place.opened() == ["SIGSEGV-1"])
+    place.loading = ["exit"]
+    service.close(patience_s=PATIENCE_S)
+    assert len(place.hired) == 2
+    assert place.states() == {"SIGSEGV-1": "received"}
+
+
 # ---- models ----
 
 
