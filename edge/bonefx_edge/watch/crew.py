@@ -192,8 +192,10 @@ class Worker:
             self._replace_at = self._clock() + self._loading.was_killed()
         elif not self.answered_by:
             self._loading.crashed(code)
-        for number, (claim, _) in enumerate(self._jobs):
-            if number > 0 or len(self._jobs) == self._untold:
+        for number, (claim, refuse) in enumerate(self._jobs):
+            if refuse is not None:  # still what an earlier worker died of
+                yield Done(claim, Answer.CRASHED, reason=refuse)
+            elif number > 0 or len(self._jobs) == self._untold:
                 yield Done(claim, Answer.UNTOUCHED)
             elif code == -signal.SIGALRM:
                 yield Done(claim, Answer.CRASHED, reason=Reason.DECODER_HUNG)

@@ -238,7 +238,7 @@ class Service:
         now = self._clock()
         for index, worker in enumerate(self._workers):
             deadline = worker.deadline()
-            if worker.may_be_replaced:
+            if worker.may_be_replaced and self._takes:
                 self._workers[index] = self._hire()
             elif deadline is not None and now > deadline:
                 worker.kill()

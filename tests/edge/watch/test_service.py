@@ -429,7 +429,7 @@ def test_at_the_end_what_is_not_answered_in_time_is_handed_back_untried(place):
 def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
     place.receive("SIGSEGV-1", "film-2")
     service = place.begin()
-    place.go(lambda: place.opened() == ["SIGSEGV-1"])
+    place.go(lambda: not all(worker.is_idle for worker in place.hired))
     service.close(patience_s=PATIENCE_S)
     assert place.states() == {"SIGSEGV-1": "received", "film-2": "received"}
 
@@ -438,7 +438,7 @@ def test_at_the_end_no_worker_is_hired_for_one_that_is_gone(place):
     """It could take nothing, and one that cannot load would end the end."""
     place.receive("SIGSEGV-1")
     service = place.begin(workers=2)
-    place.go(lambda: place.opened() == ["SIGSEGV-1"])
+    place.go(lambda: not all(worker.is_idle for worker in place.hired))
     place.loading = ["exit"]
     service.close(patience_s=PATIENCE_S)
     assert len(place.hired) == 2
