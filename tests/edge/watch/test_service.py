@@ -71,14 +71,14 @@ class Place:
         self.journal = CheckedJournal.open(self.journal_folder, owner=True)
         self.journal.place = self
 
-    def begin(self, *, workers=1, once=False, min_free_bytes=0) -> Service:
-        intake = Intake(
+    def begin(self, *, workers=1, once=False, min_free_bytes=0, is_silent=True) -> Service:
+        self.intake = Intake(
             os.fsencode(self.root), self.journal, settle_s=SETTLE_S, clock=lambda: self.now,
-            wall=self.wall, is_silent=lambda: True,
+            wall=self.wall, is_silent=lambda: is_silent,
         )  # fmt: skip
         self.service = Service(
             settings=Settings(self.out, min_free_bytes, once),
-            journal=self.journal, intake=intake, results=self.results, hire=self.hire,
+            journal=self.journal, intake=self.intake, results=self.results, hire=self.hire,
             workers=workers, clock=lambda: self.now, wall=self.wall,
         )  # fmt: skip
         return self.service
@@ -153,6 +153,7 @@ def _place(tmp_path):
     yield place
     for worker in place.hired:
         worker.stop()
+    place.intake.close()
     place.journal.close()
 
 
@@ -258,7 +259,7 @@ def test_a_worker_that_takes_too_long_is_killed_and_its_film_tried_again_later(p
     began = place.now
     place.now = began + TIME_LIMIT_S + GRACE_S - A_LITTLE
     service.turn()
-    assert len(place.hired) == 1
+    assert not place.hired[0]._killed
     place.now = began + TIME_LIMIT_S + GRACE_S + A_LITTLE
     place.go(lambda: place.finished == ["film-2"])
     assert place.hired[0].is_gone
@@ -375,6 +376,37 @@ def test_a_journal_that_is_full_stops_all_work_and_the_result_is_not_doubled(pla
     run("PRAGMA max_page_count = 1000000")
     place.go(lambda: len(place.finished) == 2)
     assert place.reasons() == {"film-1": None, "film-2": None}
+
+
+def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_once(
+    place, monkeypatch
+):
+    def fail(_folder):
+        raise OSError(errno.EIO, "scripted")
+
+    place.receive("SIGSEGV-1")
+    service = place.begin()
+    place.go(lambda: len(place.hired) == 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("bonefx_edge.watch.service.shutil.disk_usage", fail)
+        place.now += DISK_CHECK_S
+        service.turn()
+    assert service.pause is Pause.TROUBLE
+    place.go(lambda: place.finished)
+    place.go(lambda: not any(map(place.will_say, service._workers)))
+    assert place.finished == ["SIGSEGV-1"]
+    assert place.reasons() == {"SIGSEGV-1": "decoder_crashed"}
+
+
+def test_after_trouble_the_folder_is_walked_as_what_was_heard_may_be_lost(place):
+    place.receive("film-1")
+    service = place.begin(is_silent=False)
+    place.results.trouble = [OSError(errno.EIO, "scripted")]
+    place.go(lambda: service.pause is Pause.TROUBLE)
+    walks = place.intake.walks
+    place.now += TROUBLE_PAUSE_S
+    service.turn()
+    assert (service.pause, place.intake.walks) == (Pause.NONE, walks + 1)
 
 
 def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place, monkeypatch):
