@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bonefx_edge.doctor import Check, Health
+from bonefx_edge.check import Check, Health
 from bonefx_edge.watch.canary import EVERY_S
 from bonefx_edge.watch.desk import Status
 

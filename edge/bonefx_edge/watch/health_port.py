@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
-from bonefx_edge.doctor import Check, Health
+from bonefx_edge.check import Check, Health
 from bonefx_edge.errors import BonefxError, UsageError
 from bonefx_edge.watch.desk import Desk, Status
 from bonefx_edge.watch.health import Vitals, check_alive, check_ready

@@ -292,6 +292,7 @@ class Intake:
                 *(error_name(err), RESCAN_POLLING_S),
             )
             self.close()
+            self.walk_soon()  # not when the next one was due with events
 
     # ---- what is there ----
 

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bonefx_edge import __version__
-from bonefx_edge.doctor import Check, Health
+from bonefx_edge.check import Check, Health
 from bonefx_edge.watch.desk import Status
 
 _STAGE_S: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)

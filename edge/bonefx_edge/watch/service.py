@@ -267,7 +267,7 @@ class Service:
         now = self._clock()
         for index, worker in enumerate(self._workers):
             deadline = worker.deadline()
-            if worker.is_gone:
+            if worker.may_be_replaced and self._takes:
                 self._workers[index] = self._hire()
                 self._workers[index].canary_due += 0.0 if self._canary.is_sound else AGAIN_S
             elif deadline is not None and now > deadline:

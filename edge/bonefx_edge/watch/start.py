@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
-from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.crew import Loading, Worker
 from bonefx_edge.watch.errands import Errand, Errands, run_out
 from bonefx_edge.watch.health import status_line
 from bonefx_edge.watch.intake import Intake
@@ -73,6 +73,7 @@ def watch(options: WatchOptions, reading: Options) -> int:
             repeats=options.repeats,
         )
         tally = _tally() if options.health_port is not None else None
+        loading = Loading()
         service = Service(
             settings=Settings(
                 folders.out, options.min_free_mib << 20, options.once, tells=courier is not None
@@ -80,7 +81,7 @@ def watch(options: WatchOptions, reading: Options) -> int:
             journal=journal,
             intake=intake,
             results=ResultFolder(folders.out),
-            hire=lambda: Worker(reading, clock=time.monotonic),
+            hire=lambda: Worker(reading, loading=loading, clock=time.monotonic),
             workers=options.workers,
             clock=time.monotonic,
             wall=time.time,

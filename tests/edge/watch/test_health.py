@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from bonefx_edge.doctor import Health
+from bonefx_edge.check import Health
 from bonefx_edge.watch.desk import Status
 from bonefx_edge.watch.health import (
     CANARY_LIMIT_S,

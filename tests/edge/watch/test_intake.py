@@ -1,0 +1,121 @@
+"""What the intake does where the kernel gives no events, or no more of them."""
+
+import errno
+import logging
+import os
+
+import pytest
+from bonefx_edge.watch import intake as module
+from bonefx_edge.watch.events import Events
+from bonefx_edge.watch.intake import RESCAN_EVENTS_S, RESCAN_POLLING_S, ROOT_CHECK_S, Intake
+from bonefx_edge.watch.journal import Journal
+
+SETTLE_S = 0.5
+
+
+class FullKernel(Events):
+    """Events of a kernel that has `room` for so many folders; None: not for one listener.
+
+    The limits themselves are those of the whole machine: a test must not set them.
+    """
+
+    room: int | None
+
+    def __init__(self, root):
+        if self.room is None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        super().__init__(root)
+
+    def listen(self, folder):
+        if len(self._folders) >= self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().listen(folder)
+
+
+class Place:
+    """A watched folder and a clock that is set by hand."""
+
+    def __init__(self, folder, journal):
+        self.root, self.journal, self.now = folder, journal, 1000.0
+        self.intake = Intake(
+            bytes(folder), journal, settle_s=SETTLE_S, clock=lambda: self.now,
+            wall=lambda: 1e9 + self.now, is_silent=lambda: False,
+        )  # fmt: skip
+
+    def turn_for(self, seconds):
+        """Turn whenever it is due, so long by the clock."""
+        end = self.now + seconds
+        while self.now <= end:
+            for _ in range(5):
+                self.intake.turn()
+            self.now += 0.25
+
+    def films(self):
+        return list(self.journal.present_files(after=b"", limit=100))
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "Events", FullKernel)
+    (tmp_path / "in").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        place = Place(tmp_path / "in", journal)
+        yield place
+        place.intake.close()
+
+
+@pytest.fixture(name="log")
+def _log(caplog):
+    caplog.set_level(logging.INFO, "bonefx_edge")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_without_a_listener_left_the_folder_is_polled_and_the_log_says_what_to_raise(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", None, raising=False)
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    assert log() == [
+        "no events (EMFILE): raise fs.inotify.max_user_instances",
+        "watching by polling",
+    ]
+    (place.root / "film.png").write_bytes(b"film")
+    place.turn_for(RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"film.png"]
+
+
+def test_without_room_for_all_folders_they_are_polled_and_the_log_says_what_to_raise(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", 2, raising=False)
+    for name in "abc":
+        (place.root / name).mkdir()
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    (said,) = [line for line in log() if "no events" in line]
+    assert said == (
+        "no events (ENOSPC): the folder is walked every 1 s instead; "
+        "raise fs.inotify.max_user_watches"
+    )
+    for name in "abc":
+        (place.root / name / "film.png").write_bytes(name.encode())
+    place.turn_for(RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"a/film.png", b"b/film.png", b"c/film.png"]
+
+
+def test_when_the_room_ends_with_a_folder_that_comes_later_the_polling_begins_at_once(
+    place, monkeypatch
+):
+    monkeypatch.setattr(FullKernel, "room", 2, raising=False)
+    (place.root / "a").mkdir()
+    place.turn_for(ROOT_CHECK_S)
+    assert place.intake.fileno() is not None
+    (place.root / "b").mkdir()
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    for name in "ab":
+        (place.root / name / "film.png").write_bytes(name.encode())
+    assert RESCAN_EVENTS_S > 10 * RESCAN_POLLING_S
+    place.turn_for(2 * RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"a/film.png", b"b/film.png"]
