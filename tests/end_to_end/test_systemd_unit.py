@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.cli import ExitCode
-from bonefx_edge.watch.crew import START_S
+from bonefx_edge.watch.process import START_S
 from bonefx_edge.watch.service import LONGEST_WAIT_S
 from bonefx_edge.watch.start import STOP_PATIENCE_S
 

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import InterpreterError, Reason
-from bonefx_edge.watch.canary import AGAIN_S, CANARY, EVERY_S, Canary
-from bonefx_edge.watch.crew import Worker
+from bonefx_edge.watch.crew import Crew, Told
 from bonefx_edge.watch.films import Claim, FilmState
 from bonefx_edge.watch.health import Pause, Vitals
 from bonefx_edge.watch.intake import Intake
-from bonefx_edge.watch.jobs import Answer, Done, Job
+from bonefx_edge.watch.jobs import Answer, Job
 from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.outbox import message
 from bonefx_edge.watch.results import ResultFolder, result_record
@@ -68,21 +67,18 @@ class Service:
         journal: Journal,
         intake: Intake,
         results: ResultFolder,
-        hire: Callable[[], Worker],
-        workers: int,
+        crew: Crew,
         clock: Callable[[], float],
         wall: Callable[[], float],
         tally: "Metrics | None" = None,
     ) -> None:
-        """Take the parts; `hire` starts a worker, `clock` is monotonic, `wall` seconds since 1970.
+        """Take the parts; `clock` gives monotonic seconds, `wall` those since 1970.
 
         What a kill left is put right here: partial results, and superseded ones among the current.
         """
         self._settings, self._journal, self._intake = settings, journal, intake
-        self._results, self._hire, self._clock, self._wall = results, hire, clock, wall
+        self._results, self._crew, self._clock, self._wall = results, crew, clock, wall
         self._tally = tally
-        self._workers = [hire() for _ in range(workers)]
-        self._canary = Canary(journal, clock=clock)
         self._next_disk_check = clock()
         self._next_claim: float | None = clock()
         self._seen_changes, self._seen_taken = -1, 0
@@ -115,7 +111,7 @@ class Service:
 
     def _check_canary_for_once(self) -> None:
         """Raise if there is nobody to wait for who would mend what answers wrongly."""
-        if not self._canary.is_sound:
+        if not self._crew.canary.is_sound:
             msg = (
                 "expected the canary film answered as before, see the log; check the device's "
                 "memory, install bonefx and the model anew"
@@ -126,34 +122,33 @@ class Service:
         """Take no more, wait for what is in hand, hand back what does not end in time."""
         self._takes = False
         end = self._clock() + patience_s
-        while any(not worker.is_idle for worker in self._workers) and self._clock() < end:
+        while not self._crew.is_idle and self._clock() < end:
             self.turn()
             self.wait()
-        left = [claim for worker in self._workers for claim in worker.stop()]
-        for claim in [*left, *(job.claim for job in self._condemned)]:
+        for claim in [*self._crew.stop(), *(job.claim for job in self._condemned)]:
             self._journal.hand_back(claim.sha256)
         self._intake.close()
 
     def is_ready(self) -> bool:
         """Return whether a worker is up; a folder or disk that is not there yet is waited for."""
-        return any(worker.answered_by for worker in self._workers)
+        return self._crew.ready > 0
 
     def vitals(self) -> Vitals:
         """Return how it stands, for other threads: a value that nobody changes."""
         return Vitals(
             turned=self._clock(),
             folder_is_there=self._intake.folder_is_there,
-            workers_ready=sum(bool(worker.answered_by) for worker in self._workers),
+            workers_ready=self._crew.ready,
             pause=self.pause,
-            canary_is_sound=self._canary.is_sound,
-            canary_answered=self._canary.answered,
+            canary_is_sound=self._crew.canary.is_sound,
+            canary_answered=self._crew.canary.answered,
             decided=self.decided,
             refused=self.refused,
         )
 
     def is_done(self) -> bool:
         """Return whether all that is there has a result or can have none for now."""
-        idle = all(worker.is_idle for worker in self._workers) and not self._condemned
+        idle = self._crew.is_idle and not self._condemned
         if not self._intake.folder_is_there:
             return idle
         return idle and self._intake.is_at_rest and self._next_claim is None
@@ -164,10 +159,10 @@ class Service:
         times, sources = [now + LONGEST_WAIT_S], list[Any]()
         if self.pause is Pause.NONE:
             # While we pause nothing is collected: what waits there would wake us for ever.
-            sources += [worker for worker in self._workers if not worker.is_gone]
+            sources += self._crew.sources()
         if self._takes and self.pause is Pause.NONE:
             times.append(self._intake.next_due())
-            if self._may_claim() and self._next_claim is not None:
+            if self._crew.has_room and self._next_claim is not None:
                 times.append(self._next_claim)
             if self._intake.fileno() is not None:
                 sources.append(self._intake)
@@ -180,10 +175,12 @@ class Service:
             if self.pause is Pause.NONE:
                 if self._takes:
                     self._intake.turn()
-                self._collect()
+                for told in self._crew.collect():
+                    self._file(told)
                 self._unfile(self._journal.to_unfile())
-                self._ask_canary()
-                self._claim()
+                if self._takes:
+                    self._crew.renew()
+                    self._claim()
         except (OSError, sqlite3.OperationalError) as err:
             self._stall(err)
 
@@ -218,16 +215,10 @@ class Service:
         logger.error("results cannot be kept (%s): nothing is taken until they can", cause)
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
-        for worker in self._workers:
-            worker.stop()
-        self._workers = [self._hire() for _ in self._workers]
+        self._crew.restart()
         self._condemned.clear()
 
     # ---- claims and answers ----
-
-    def _may_claim(self) -> bool:
-        has_room = any(worker.has_room for worker in self._workers)
-        return self._takes and self._canary.is_sound and has_room
 
     def _claim(self) -> None:
         """Give the workers what they have room for: condemned films first, then the next due."""
@@ -235,13 +226,11 @@ class Service:
         if (changes, taken) != (self._seen_changes, self._seen_taken):
             self._seen_changes, self._seen_taken = changes, taken
             self._next_claim = self._clock()
-        while self._may_claim():
+        while self._crew.has_room:
             job = self._condemned.pop() if self._condemned else self._next_job()
             if job is None:
                 return
-            # The emptiest hand first: two workers each with one film before one with two.
-            free = [worker for worker in self._workers if worker.has_room]
-            min(free, key=lambda worker: not worker.is_idle).give(job)
+            self._crew.give(job)
 
     def _next_job(self) -> Job | None:
         if self._next_claim is None or self._clock() < self._next_claim:
@@ -256,43 +245,11 @@ class Service:
         )
         return None
 
-    def _collect(self) -> None:
-        ready, _, _ = select.select([w for w in self._workers if not w.is_gone], [], [], 0)
-        for worker in ready:
-            for done in worker.answers():
-                if done.claim == CANARY:
-                    self._judge(done, worker)
-                else:
-                    self._file(done, worker)
-        now = self._clock()
-        for index, worker in enumerate(self._workers):
-            deadline = worker.deadline()
-            if worker.may_be_replaced and self._takes:
-                self._workers[index] = self._hire()
-                self._workers[index].canary_due += 0.0 if self._canary.is_sound else AGAIN_S
-            elif deadline is not None and now > deadline:
-                worker.kill()
-
-    def _ask_canary(self) -> None:
-        """Ask each worker before its first film, and now and then; answers come in order."""
-        now = self._clock()
-        for worker in self._workers:
-            if worker.answered_by and worker.canary_due <= now:
-                worker.give(Job(CANARY))
-                worker.canary_due = now + EVERY_S
-
-    def _judge(self, done: Done, worker: Worker) -> None:
-        """Go on if the canary film is answered as ever; else have another worker try, later."""
-        if done.answer in (Answer.UNTOUCHED, Answer.UNAVAILABLE):
-            return  # no memory, or no time: it says nothing of the answer
-        self._canary.judge(done.finding, answered_by=worker.answered_by, made_of=worker.made_of)
-        if not self._canary.is_sound and not worker.is_gone:
-            worker.kill()
-
-    def _file(self, done: Done, worker: Worker) -> None:
+    def _file(self, told: Told) -> None:
         """Bring what became of a film to disk: the result first, then the journal."""
-        claim, now, finding = done.claim, self._wall(), done.finding
-        if done.answer is Answer.UNTOUCHED or not self._canary.is_sound:
+        done, now = told.done, self._wall()
+        claim, finding = done.claim, done.finding
+        if done.answer is Answer.UNTOUCHED:
             self._journal.hand_back(claim.sha256)
             self._next_claim = self._clock()
         elif done.answer is Answer.CRASHED:
@@ -302,7 +259,7 @@ class Service:
         elif self._is_unfinished(claim, finding, now=now):
             self._retry(claim, finding["reason"])
         else:
-            self._publish(claim, finding, answered_by=worker.answered_by, now=now)
+            self._publish(claim, finding, answered_by=told.answered_by, now=now)
 
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())

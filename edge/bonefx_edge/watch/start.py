@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable, tell_error
-from bonefx_edge.watch.crew import Loading, Worker
+from bonefx_edge.watch.canary import Canary
+from bonefx_edge.watch.crew import Crew
 from bonefx_edge.watch.errands import Errand, Errands, run_out
 from bonefx_edge.watch.health import status_line
 from bonefx_edge.watch.intake import Intake
@@ -23,6 +24,7 @@ from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.mover import Mover
 from bonefx_edge.watch.notify import Notifier
 from bonefx_edge.watch.options import Folders, WatchOptions, find_folders
+from bonefx_edge.watch.process import Loading, Worker
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
 
@@ -81,8 +83,12 @@ def watch(options: WatchOptions, reading: Options) -> int:
             journal=journal,
             intake=intake,
             results=ResultFolder(folders.out),
-            hire=lambda: Worker(reading, loading=loading, clock=time.monotonic),
-            workers=options.workers,
+            crew=Crew(
+                options.workers,
+                hire=lambda: Worker(reading, loading=loading, clock=time.monotonic),
+                canary=Canary(journal, clock=time.monotonic),
+                clock=time.monotonic,
+            ),
             clock=time.monotonic,
             wall=time.time,
             tally=tally,

@@ -3,9 +3,10 @@
 import pytest
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.films import Known, Receipt
-from bonefx_edge.watch.journal import LONGEST_RETRY_S, SUSPECT_DEATHS, Journal
+from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.migrations import STEPS
 from bonefx_edge.watch.signature import Signature
+from bonefx_edge.watch.steps import LONGEST_RETRY_S, SUSPECT_DEATHS
 
 NOW = 1_800_000_000.0
 BEFORE, AFTER = Signature(10, 1, 1), Signature(10, 2, 2)

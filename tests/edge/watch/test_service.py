@@ -2,16 +2,19 @@
 
 import errno
 import json
+import math
 import os
 import time
 from collections import namedtuple
 
 import pytest
 from bonefx_edge.errors import InterpreterError
-from bonefx_edge.watch.crew import GRACE_S, Loading, Worker
+from bonefx_edge.watch.canary import AGAIN_S, EVERY_S, Canary
+from bonefx_edge.watch.crew import Crew
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import TIME_LIMIT_S, Options
 from bonefx_edge.watch.journal import Journal
+from bonefx_edge.watch.process import GRACE_S, Loading, Worker
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import (
     DISK_CHECK_S,
@@ -36,10 +39,10 @@ class CheckedJournal(Journal):
 
     place: "Place"
 
-    def finish(self, sha256, record, *, answered_by, now):
+    def finish(self, sha256, record, *, answered_by, now, message=None):
         if not self.is_superseded(sha256):
             assert json.loads(self.place.result_of(sha256).read_text()) == record
-        super().finish(sha256, record, answered_by=answered_by, now=now)
+        super().finish(sha256, record, answered_by=answered_by, now=now, message=message)
         self.place.finished.append(sha256)
 
 
@@ -64,6 +67,7 @@ class Place:
         self.root.mkdir()
         self.now, self.finished, self.hired = 1000.0, [], []
         self.model = Loading()
+        self.asks_canary = False
         self.loading = []
         """How the next workers load; those after them become ready."""
         self.results = FailingResults(self.out)
@@ -76,10 +80,12 @@ class Place:
             os.fsencode(self.root), self.journal, settle_s=SETTLE_S, clock=lambda: self.now,
             wall=self.wall, is_silent=lambda: is_silent,
         )  # fmt: skip
+        self.canary = Canary(self.journal, clock=lambda: self.now)
+        self.crew = Crew(workers, hire=self.hire, canary=self.canary, clock=lambda: self.now)
         self.service = Service(
             settings=Settings(self.out, min_free_bytes, once),
-            journal=self.journal, intake=self.intake, results=self.results, hire=self.hire,
-            workers=workers, clock=lambda: self.now, wall=self.wall,
+            journal=self.journal, intake=self.intake, results=self.results, crew=self.crew,
+            clock=lambda: self.now, wall=self.wall,
         )  # fmt: skip
         return self.service
 
@@ -94,6 +100,8 @@ class Place:
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )
+        if not self.asks_canary:
+            worker.canary_due = math.inf
         self.hired.append(worker)
         return worker
 
@@ -116,7 +124,7 @@ class Place:
             if until():
                 return
             assert time.monotonic() < end, "waited in vain"
-            if self.service.pause is Pause.NONE and any(map(self.will_say, self.service._workers)):
+            if self.service.pause is Pause.NONE and any(map(self.will_say, self.crew._workers)):
                 self.service.wait()
             else:
                 self.now += SETTLE_S
@@ -393,7 +401,7 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
         service.turn()
     assert service.pause is Pause.TROUBLE
     place.go(lambda: place.finished)
-    place.go(lambda: not any(map(place.will_say, service._workers)))
+    place.go(lambda: not any(map(place.will_say, place.crew._workers)))
     assert place.finished == ["SIGSEGV-1"]
     assert place.reasons() == {"SIGSEGV-1": "decoder_crashed"}
 
@@ -524,3 +532,106 @@ def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_t
         assert before < place.now
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
     place.go(lambda: place.finished == ["film-1"])
+
+
+# ---- the canary ----
+
+
+@pytest.fixture(name="watched")
+def _watched(place):
+    """A place whose workers are asked about the canary, as always outside of these tests."""
+    place.asks_canary = True
+    return place
+
+
+def canary_says(place, word):
+    place.heard.with_name("canary").write_text(word)
+
+
+def heard(place):
+    return ["canary" if name.endswith("canary.jpg") else name for name, _ in jobs_in(place.heard)]
+
+
+def learn(place):
+    """Have the first answer to the canary film kept."""
+    place.receive("film-0")
+    place.go(lambda: place.finished == ["film-0"])
+
+
+def test_each_worker_is_asked_about_the_canary_before_its_first_film(watched):
+    watched.receive("film-1", "SIGSEGV-1", "film-2")
+    watched.begin()
+    watched.go(lambda: len(watched.finished) == 3)
+    first, second = (i for i, name in enumerate(heard(watched)) if name == "canary")
+    assert first == 0
+    assert heard(watched).index("SIGSEGV-1") < second < heard(watched).index("film-2")
+
+
+def test_the_canary_is_asked_about_again_on_schedule_and_not_before(watched):
+    watched.begin()
+    learn(watched)
+    watched.now += EVERY_S - 100.0
+    watched.service.turn()
+    assert heard(watched).count("canary") == 1
+    watched.now += 100.0
+    watched.go(lambda: heard(watched).count("canary") == 2)
+    watched.go(lambda: watched.canary.answered == watched.now)
+
+
+def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watched):
+    service = watched.begin()
+    learn(watched)
+    canary_says(watched, "0.7")
+    watched.now += EVERY_S
+    watched.receive("film-1")
+    watched.go(lambda: not service.vitals().canary_is_sound)
+    began = watched.now
+    while watched.now < began + AGAIN_S - 2 * SETTLE_S:
+        watched.service.turn()
+        watched.now += SETTLE_S
+    assert watched.finished == ["film-0"]
+    assert len(watched.hired) == 2
+    assert heard(watched).count("canary") == 2, "a worker was asked before its time"
+    assert watched.states()["film-1"] == "received"
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-0", "film-1"])
+    assert service.vitals().canary_is_sound
+
+
+def test_films_behind_a_wrong_answer_are_handed_back_without_a_result(watched):
+    """They are in the worker's hands before it has answered."""
+    watched.begin()
+    learn(watched)
+    canary_says(watched, "0.7")
+    watched.now += EVERY_S
+    watched.receive("film-1", "film-2")
+    watched.go(lambda: not watched.canary.is_sound)
+    watched.go(lambda: set(watched.states().values()) == {"done", "received"})
+    assert watched.finished == ["film-0"]
+    assert watched.row("film-1")["attempts"] == 0
+
+
+@pytest.mark.parametrize("word", ["exit", "SIGSEGV"])
+def test_a_worker_that_the_canary_ends_is_wrong_and_no_film_is_blamed(watched, word):
+    watched.begin()
+    learn(watched)
+    canary_says(watched, word)
+    watched.now += EVERY_S
+    watched.receive("film-1")
+    watched.go(lambda: not watched.canary.is_sound)
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-0", "film-1"])
+    assert watched.reasons()["film-1"] is None
+
+
+@pytest.mark.parametrize("word", ["EIO", "SIGKILL"])
+def test_want_of_memory_or_a_disk_says_nothing_of_the_answer(watched, word):
+    watched.begin()
+    learn(watched)
+    answered = watched.canary.answered
+    canary_says(watched, word)
+    watched.now += EVERY_S
+    watched.go(lambda: heard(watched).count("canary") == 2)
+    watched.go(lambda: watched.crew.is_idle)
+    assert watched.canary.is_sound
+    assert watched.canary.answered == answered

@@ -5,9 +5,9 @@ import select
 
 import pytest
 from bonefx_edge.errors import InterpreterError, Reason
-from bonefx_edge.watch.crew import GRACE_S, IN_HAND, START_S, Loading, Worker
 from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.jobs import TIME_LIMIT_S, Answer, Done, Job, Options
+from bonefx_edge.watch.process import GRACE_S, IN_HAND, START_S, Loading, Worker
 from scripted_worker import MODEL, WORDS, jobs_in, program
 
 PATIENCE_S = 60.0
