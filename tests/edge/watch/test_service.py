@@ -586,9 +586,12 @@ def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watch
     watched.receive("film-1")
     watched.go(lambda: not service.vitals().canary_is_sound)
     began = watched.now
+    watched.go(lambda: service.is_ready() and len(watched.hired) == 2)
+    assert watched.now < began + AGAIN_S
     while watched.now < began + AGAIN_S - 2 * SETTLE_S:
-        watched.service.turn()
+        service.turn()
         watched.now += SETTLE_S
+    watched.go(lambda: watched.crew.is_idle)
     assert watched.finished == ["film-0"]
     assert len(watched.hired) == 2
     assert heard(watched).count("canary") == 2, "a worker was asked before its time"
