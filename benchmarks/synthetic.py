@@ -45,7 +45,11 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
     spec = model.manifest.input
     for number, film in enumerate(track(films, label="cutting bones")):
         rng = np.random.default_rng([SEED, number])
-        tiles = cut_tiles(decode(read_file(film.path)), model.manifest.readings[0].tiles, spec).x
+        tiles = cut_tiles(
+            decode(read_file(film.path), reduces=spec.reduces),
+            model.manifest.readings[0].tiles,
+            spec,
+        ).x
         for i in rng.permutation(len(tiles)):
             untouched = tiles[i, ..., 0]
             broken = break_bone(untouched, rng)

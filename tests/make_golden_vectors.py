@@ -1,4 +1,4 @@
-"""Write tests/golden/preprocess.json: what `preprocess` gives for drawn films, as numbers.
+"""Write tests/golden/*.json: what `preprocess` and `reduction` give for drawn films, as numbers.
 
     python tests/make_golden_vectors.py
 
@@ -10,14 +10,21 @@ import hashlib
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
+from bonefx_edge.decode import decode
+from bonefx_edge.jpeg import decode_gray, read_header
 from bonefx_edge.preprocess import SPECS, preprocess
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.reduction import reduce_by_mean
 from numpy.typing import NDArray
 
 PATH = Path(__file__).parent / "golden" / "preprocess.json"
 SIZES = ((454, 373), (373, 454), (2880, 2304), (150, 150), (64, 64), (60, 900), (1, 5000))
 """(height, width): FracAtlas both ways, full size, identity, enlarging, long and thin."""
+JPEG_PATH = PATH.with_name("large.jpg")
+"""1600x1200, drawn; committed, as an encoder may write other bytes tomorrow."""
+REDUCED_PATH = PATH.with_name("reduced.json")
 GRID = 16
 """Every 16th pixel of the 150x150 result is written out: 100 numbers a film."""
 
@@ -43,7 +50,24 @@ def golden(name: str, height: int, width: int) -> dict[str, object]:
     return record
 
 
+def reduced(data: bytes) -> dict[str, list[int]]:
+    """Return every 64th pixel of a JPEG decoded at 1/2, 1/4 and 1/8, and of its means."""
+    header, whole = read_header(data), decode(data).pixels
+    numbers = {}
+    for factor in (2, 4, 8):
+        step = 64 // factor
+        small = decode_gray(data, header=header, factor=factor)
+        numbers[f"jpeg/{factor}"] = small[::step, ::step].ravel().tolist()
+        mean = reduce_by_mean(whole, factor=factor)
+        numbers[f"mean/{factor}"] = mean[::step, ::step].ravel().tolist()
+    return numbers
+
+
 if __name__ == "__main__":
     PATH.parent.mkdir(exist_ok=True)
     rows = [golden(name, *size) for name in SPECS for size in SIZES]
     PATH.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    if not JPEG_PATH.exists():
+        film = cv2.resize(draw(100, 75), (1200, 1600), interpolation=cv2.INTER_LINEAR)
+        cv2.imwrite(str(JPEG_PATH), film, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    REDUCED_PATH.write_text(json.dumps(reduced(JPEG_PATH.read_bytes())) + "\n")

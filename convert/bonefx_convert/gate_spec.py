@@ -151,6 +151,7 @@ def _refusal(sample: Sample, *, spec: GateSpec) -> str | None:
 
 
 def _statistics(sample: Sample) -> Statistics | None:
+    # Of the whole film: that the device may reduce it moves none of them by 0.001.
     try:
         return statistics(decode(read_file(sample.path)).pixels)
     except DecodeError:

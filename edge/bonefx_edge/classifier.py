@@ -32,7 +32,7 @@ class Explained:
     heat_map: HeatMap | None
     """None for a refused file."""
     radiograph: Radiograph | None
-    """What was judged; None for a refused file."""
+    """The film in full size; None for a refused file."""
 
 
 class Classifier:
@@ -136,7 +136,8 @@ class Classifier:
         if look.seen is None:
             return Explained(look.finding, None, None)
         drawn = _heat_map(look.seen, spec=self.manifest.input)
-        return Explained(look.finding, drawn, look.seen.radiograph)
+        # The whole film again: what was judged may be a reduced one, too small to show to a person.
+        return Explained(look.finding, drawn, decode(look.seen.data))
 
     def check_explains(self) -> None:
         """Return if the model can give heat maps.
@@ -168,7 +169,7 @@ class Classifier:
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
         try:
-            radiograph = decode(data)
+            radiograph = decode(data, reduces=self.manifest.input.reduces)
             clock.lap("decode_ms")
             check(radiograph, spec=self.manifest.gate)
             clock.lap("gate_ms")
@@ -188,7 +189,7 @@ class Classifier:
         decision = decide(
             logit, temperature=self.reading.temperature, operating_point=self.operating_point
         )
-        seen = _Seen(radiograph, whole, closer)
+        seen = _Seen(data, radiograph, whole, closer)
         return _Look(self._finding(path, sha256, clock, decision=decision, seen=seen), seen)
 
     def _ask(self, x: NDArray[Any]) -> Answers:
@@ -234,6 +235,8 @@ class _Closer:
 class _Seen:
     """What was seen of a film that was not refused."""
 
+    data: bytes
+    """Content of the file."""
     radiograph: Radiograph
     whole: Answers
     closer: _Closer | None
@@ -257,7 +260,7 @@ def _places(decision: Decision, closer: _Closer | None) -> tuple[Place, ...]:
 
 def _heat_map(seen: _Seen, *, spec: InputSpec) -> HeatMap:
     """Return the maps of all views, laid over the film."""
-    height, width = seen.radiograph.pixels.shape
+    height, width = seen.radiograph.shape
     regions = [covered((height, width), spec=spec)]
     maps = [seen.whole.maps]
     if seen.closer:

@@ -1,5 +1,6 @@
 """Bytes of any supported kind to a radiograph; the kind is told by content, never by name."""
 
+import dataclasses
 import os
 import stat
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.limits import DEFAULT_LIMITS, Limits
 from bonefx_edge.radiograph import FileFormat, Radiograph
 from bonefx_edge.raster import BMP_MAGIC, read_bmp, to_radiograph
+from bonefx_edge.reduction import reduce_by_mean, reduction_of
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "decode", "read_file", "recognize"]
 
@@ -20,8 +22,11 @@ _DICOM_MAGIC_AT: Final = 128
 _READ_BYTES: Final = 1 << 20
 
 
-def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Radiograph:
+def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = False) -> Radiograph:
     """Return the radiograph in `data`: the content of one JPEG, PNG, TIFF, BMP or DICOM file.
+
+    With `reduces` a large film is made smaller, see `reduction`; `InputSpec.reduces` says whether
+    a network is to see it so.
 
     Raises
     ------
@@ -34,7 +39,10 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Radiograph:
     if file_format is None:
         msg = "expected JPEG, PNG, TIFF, BMP or DICOM Part 10, the content is none of them"
         raise DecodeError(Reason.NOT_AN_IMAGE, f"{msg}; export the radiograph in one of these")
-    return _DECODERS[file_format](data, limits)
+    if file_format is FileFormat.JPEG:
+        return jpeg.decode_jpeg(data, limits=limits, reduces=reduces)
+    radiograph = _DECODERS[file_format](data, limits)
+    return _reduce(radiograph) if reduces else radiograph
 
 
 def recognize(data: bytes) -> FileFormat | None:
@@ -108,8 +116,15 @@ def _decode_dicom(data: bytes, limits: Limits) -> Radiograph:
     return decode_dicom(data, limits=limits)
 
 
+def _reduce(radiograph: Radiograph) -> Radiograph:
+    factor = reduction_of(*radiograph.shape)
+    if factor == 1:
+        return radiograph
+    pixels = reduce_by_mean(radiograph.pixels, factor=factor)
+    return dataclasses.replace(radiograph, pixels=pixels, film_shape=radiograph.shape)
+
+
 _DECODERS: Final[dict[FileFormat, Callable[[bytes, Limits], Radiograph]]] = {
-    FileFormat.JPEG: lambda data, limits: jpeg.decode_jpeg(data, limits=limits),
     FileFormat.PNG: lambda data, limits: to_radiograph(
         png.read_png(data, limits=limits), file_format=FileFormat.PNG
     ),

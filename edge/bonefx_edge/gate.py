@@ -103,7 +103,7 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
     DecodeError
         With reason too_small, blank, not_a_radiograph or out_of_scope.
     """
-    height, width = radiograph.pixels.shape
+    height, width = radiograph.shape
     if min(height, width) < MIN_SIDE_PX:
         msg = (
             f"expected sides of at least {MIN_SIDE_PX} px, got {width}x{height}; send the full film"

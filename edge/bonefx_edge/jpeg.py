@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.levels import mean_chroma
 from bonefx_edge.limits import Limits, check_pixels
-from bonefx_edge.orientation import UPRIGHT, exif_orientation, orient
+from bonefx_edge.orientation import UPRIGHT, exif_orientation, orient, turn
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.reduction import reduction_of
 
 MAGIC: Final = b"\xff\xd8\xff"
 _SOF_PROGRESSIVE: Final = 0xC2
@@ -52,8 +53,10 @@ class JpegHeader:
     """Byte position of the first SOS marker."""
 
 
-def decode_jpeg(data: bytes, *, limits: Limits) -> Radiograph:
+def decode_jpeg(data: bytes, *, limits: Limits, reduces: bool = False) -> Radiograph:
     """Return the radiograph of a JPEG file: the pixels of cv2.imread(path, IMREAD_GRAYSCALE).
+
+    With `reduces` a large one is decoded smaller, see `reduction`.
 
     Raises
     ------
@@ -62,17 +65,21 @@ def decode_jpeg(data: bytes, *, limits: Limits) -> Radiograph:
     """
     header = read_header(data)
     check_pixels(header.height, header.width, limits=limits)
-    gray = decode_gray(data, header=header)
+    factor = reduction_of(header.height, header.width) if reduces else 1
+    gray = decode_gray(data, header=header, factor=factor)
     return Radiograph(
         pixels=orient(gray, orientation=header.orientation),
         file_format=FileFormat.JPEG,
         gray_mapping=GrayMapping.STORED,
         chroma=_measure_chroma(data) if header.components > 1 else 0.0,
+        film_shape=turn((header.height, header.width), orientation=header.orientation),
     )
 
 
-def decode_gray(data: bytes, *, header: JpegHeader) -> NDArray[np.uint8]:
-    """Return the luminance of an 8-bit Huffman DCT JPEG, uint8 (height, width), as stored.
+def decode_gray(data: bytes, *, header: JpegHeader, factor: int = 1) -> NDArray[np.uint8]:
+    """Return the luminance of an 8-bit Huffman DCT JPEG, as stored, 1/`factor` of its size.
+
+    uint8 (ceil(height / factor), ceil(width / factor)); `factor` is 1, 2, 4 or 8.
 
     Raises
     ------
@@ -83,7 +90,8 @@ def decode_gray(data: bytes, *, header: JpegHeader) -> NDArray[np.uint8]:
     _check_kind(header)
     if header.process == _SOF_PROGRESSIVE:
         _check_scans(data, header=header)
-    return _decode(data, colorspace="GRAY")[:, :, 0]
+    size = (-(-header.height // factor), -(-header.width // factor))
+    return _decode(data, colorspace="GRAY", least=size)[:, :, 0]
 
 
 def read_header(data: bytes) -> JpegHeader:
@@ -201,13 +209,15 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
         raise DecodeError(reason, msg)
 
 
-def _decode(data: bytes, *, colorspace: str, shrink: bool = False) -> NDArray[np.uint8]:
-    """Return simplejpeg's strict result, uint8 (height, width, channels), or that shrunk by 8."""
-    # A minimum side of 0 means "full size"; of 1 "as small as libjpeg can": 1/8.
-    side = int(shrink)
+def _decode(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return simplejpeg's strict result, uint8 (height, width, channels).
+
+    Of libjpeg's sizes, eighths of the stored one, the smallest of at least `least` (height, width).
+    """
+    height, width = least
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, colorspace, min_height=side, min_width=side, strict=True
+            data, colorspace, min_height=height, min_width=width, strict=True
         )
     except ValueError as err:
         ended = "premature" in str(err).lower()
@@ -223,4 +233,4 @@ def _measure_chroma(data: bytes) -> float:
     Shrunk by 8 libjpeg needs the DC terms only: 7 to 10 ms instead of 13 to 30 for 6.6 megapixel
     (x86; the gray decode takes 10 to 19).
     """
-    return mean_chroma(_decode(data, colorspace="RGB", shrink=True))
+    return mean_chroma(_decode(data, colorspace="RGB", least=(1, 1)))

@@ -37,6 +37,12 @@ def orient(pixels: NDArray[Any], *, orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
+def turn(shape: tuple[int, int], *, orientation: int) -> tuple[int, int]:
+    """Return the (height, width) that `orient` gives pixels of this (height, width)."""
+    height, width = shape
+    return (width, height) if orientation in _TRANSPOSED else (height, width)
+
+
 def exif_orientation(tiff: bytes) -> int:
     """Return the orientation of an EXIF block (from its "II" or "MM" on), 1 to 8.
 

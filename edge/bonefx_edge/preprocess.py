@@ -20,7 +20,7 @@ class Resize(StrEnum):
     BILINEAR = "bilinear"
     """cv2.INTER_LINEAR on float64: what the original presentation did; aliases on large films."""
     AREA = "area"
-    """cv2.INTER_AREA on uint8: antialiased when shrinking."""
+    """cv2.INTER_AREA on uint8, of a film decoded no larger than `reduction` says: antialiased."""
 
 
 class Aspect(StrEnum):
@@ -82,6 +82,14 @@ class InputSpec:
             msg = f"InputSpec: stretch goes with uint8 gray levels, got {self.scale}"
             raise ValueError(msg)
 
+    @property
+    def reduces(self) -> bool:
+        """Whether large films are decoded smaller: a resize by area sees the same picture.
+
+        Not the seed path, which is the original presentation's to the last bit.
+        """
+        return self.resize is Resize.AREA
+
 
 SPECS: Final[dict[str, InputSpec]] = {
     "seed": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
@@ -103,6 +111,9 @@ def preprocess(
     dtype and range follow `spec.scale`: float32 in [0, 1] or uint8 in [0, 255]. Works for any
     radiograph from 1x1 up: a side never rounds to 0 pixels.
     """
+    if radiograph.film_shape not in (None, radiograph.pixels.shape) and not spec.reduces:
+        msg = f"preprocess: expected the whole film for {spec.resize}, got a reduced one"
+        raise ValueError(msg)
     if spec.scale is Scale.UNIT_FLOAT32:
         resized = _fit(radiograph.pixels / 255.0, spec=spec).astype(np.float32)
         return resized.reshape(1, spec.height, spec.width, 1)

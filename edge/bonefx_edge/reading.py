@@ -13,6 +13,7 @@ from bonefx_edge.errors import ModelFileError
 from bonefx_edge.places import Rectangle
 from bonefx_edge.preprocess import InputSpec, Region, covered, preprocess, shrink
 from bonefx_edge.radiograph import Radiograph
+from bonefx_edge.reduction import LEAST_PX
 
 CLOSER: Final = "closer"
 """Name of the reading that looks at the whole film and at its tiles."""
@@ -31,17 +32,22 @@ class TileSpec:
     """A grid of overlapping square tiles that covers the film."""
 
     film_px: int
-    """>= 1; the film is shrunk, never enlarged, so that its longest side has at most so many."""
+    """[1, `reduction.LEAST_PX`]; the film is shrunk, never enlarged, to a longest side of at most
+    so many."""
     share: float
     """Side of a tile as share of that longest side, (0, 1]."""
     overlap: float
     """Least overlap of neighbors, as share of the tile, [0, 1)."""
 
     def __post_init__(self) -> None:
-        if self.film_px < 1 or not 0.0 < self.share <= 1.0 or not 0.0 <= self.overlap < 1.0:
+        if (
+            not 1 <= self.film_px <= LEAST_PX
+            or not 0.0 < self.share <= 1.0
+            or not 0.0 <= self.overlap < 1.0
+        ):
             msg = (
-                "tiles: expected film_px >= 1, 0 < share <= 1 and 0 <= overlap < 1, got "
-                f"{self.film_px}, {self.share} and {self.overlap}"
+                f"tiles: expected 1 <= film_px <= {LEAST_PX}, 0 < share <= 1 and "
+                f"0 <= overlap < 1, got {self.film_px}, {self.share} and {self.overlap}"
             )
             raise ValueError(msg)
 
@@ -242,12 +248,14 @@ def _cut(
     """Return input, rectangle and region of each tile of one grid."""
     small = shrink(radiograph.pixels, longest_px=tile_spec.film_px)
     height, width = small.shape
-    film_height, film_width = radiograph.pixels.shape
+    film_height, film_width = radiograph.shape
     parts = []
     for top, bottom in _spans(height, longest=max(small.shape), spec=tile_spec):
         for left, right in _spans(width, longest=max(small.shape), spec=tile_spec):
             piece = np.ascontiguousarray(small[top:bottom, left:right])
-            x = preprocess(dataclasses.replace(radiograph, pixels=piece), spec=spec)
+            x = preprocess(
+                dataclasses.replace(radiograph, pixels=piece, film_shape=None), spec=spec
+            )
             # Outwards to whole pixels, in whole numbers: the last tile ends where the film does.
             rectangle = (
                 *(left * film_width // width, top * film_height // height),

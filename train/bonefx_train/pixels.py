@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.decision import BROKEN
@@ -41,6 +41,11 @@ class Pixels:
         return np.asarray(self.class_index == BROKEN)
 
 
+def _input(sample: Sample, *, spec: InputSpec) -> NDArray[Any]:
+    radiograph = decode(read_file(sample.path), reduces=spec.reduces)
+    return np.asarray(preprocess(radiograph, spec=spec)[0])
+
+
 def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = True) -> Pixels:
     """Return the films as network input; a file that is no radiograph is listed as refused.
 
@@ -55,7 +60,7 @@ def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = 
     refused: list[tuple[str, str]] = []
     for sample in track(samples, label="reading films", show=progress):
         try:
-            x[len(read)] = preprocess(decode(read_file(sample.path)), spec=spec)[0]
+            x[len(read)] = _input(sample, spec=spec)
         except DecodeError as err:
             refused.append((sample.key, err.reason.value))
         else:
