@@ -5,7 +5,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Finding, ModelId, Timings
 from bonefx_edge.gate import check, check_distance
-from bonefx_edge.heatmap import HeatMap, heat_map
 from bonefx_edge.interpreter import Interpreter, open_interpreter
 from bonefx_edge.model_file import ModelFile, check_tensors
 from bonefx_edge.places import Place, suspicious
@@ -23,13 +22,16 @@ from bonefx_edge.preprocess import InputSpec, covered, preprocess
 from bonefx_edge.radiograph import Radiograph
 from bonefx_edge.reading import Answers, Tiles, cut_tiles, read
 
+if TYPE_CHECKING:
+    from bonefx_edge.heatmap import HeatMap
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """A finding with what a person may look at beside it."""
 
     finding: Finding
-    heat_map: HeatMap | None
+    heat_map: "HeatMap | None"
     """None for a refused file."""
     radiograph: Radiograph | None
     """The film in full size; None for a refused file."""
@@ -258,8 +260,10 @@ def _places(decision: Decision, closer: _Closer | None) -> tuple[Place, ...]:
     return suspicious(closer.tiles.rectangles, closer.answers.logits.tolist())
 
 
-def _heat_map(seen: _Seen, *, spec: InputSpec) -> HeatMap:
+def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
     """Return the maps of all views, laid over the film."""
+    from bonefx_edge.heatmap import heat_map  # here: most callers want none
+
     height, width = seen.radiograph.shape
     regions = [covered((height, width), spec=spec)]
     maps = [seen.whole.maps]

@@ -1,7 +1,7 @@
 """Run a .tflite with whichever interpreter is installed: the only module that imports one."""
 
 import importlib
-import importlib.metadata
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError
-from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
+from bonefx_edge.runtimes import RuntimeInfo, installed_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def open_interpreter(
 
 def _import_runtime(name: str | None) -> Any:
     """Return the interpreter module; a runtime that is installed but broken is an error."""
-    installed = [info.name for info in installed_runtimes()]
+    installed = installed_names()
     if name is not None and name not in installed:
         msg = f"expected the interpreter {name}, installed are {installed or 'none'}; install it"
         raise InterpreterError(msg)
@@ -115,7 +115,8 @@ def _import_runtime(name: str | None) -> Any:
 
 
 def _version(module: Any) -> str:
-    return importlib.metadata.version(module.__name__.partition(".")[0].replace("_", "-"))
+    package = sys.modules[module.__name__.partition(".")[0]]
+    return str(package.__version__)
 
 
 class _TfliteInterpreter:

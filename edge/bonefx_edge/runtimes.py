@@ -1,6 +1,6 @@
 """Which interpreters are installed; imports none, so that a broken one can be named."""
 
-import importlib.metadata
+import importlib.util
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +18,15 @@ class RuntimeInfo:
     """Version of its distribution."""
 
 
+def installed_names() -> list[str]:
+    """Return the import names of the interpreters that are installed, importable or not."""
+    return [name for name in RUNTIMES if importlib.util.find_spec(name) is not None]
+
+
 def installed_runtimes() -> tuple[RuntimeInfo, ...]:
     """Return the interpreters whose distributions are installed, importable or not."""
+    import importlib.metadata  # here: 12 ms that only the doctor needs
+
     found = []
     for name in RUNTIMES:
         try:
