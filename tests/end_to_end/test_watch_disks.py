@@ -5,6 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+from bonefx_edge.cli import ExitCode
 from watching import (
     Watcher,
     check_exactly_one,
@@ -107,6 +109,39 @@ def test_a_full_disk_stops_the_service_and_it_goes_on_by_itself(folder, small_di
         wait_until(lambda: len(decided(out)) == len(everything), what="all decided")
         assert watcher.stop() == 0
     check_exactly_one(out, everything)
+
+
+def begin_on_a_full_disk(folder: Path, out: Path) -> str:
+    """Return what a service says that waits for room, or ends so that the system tries again."""
+    with Watcher(folder, out, "--min-free", "0") as watcher:
+        wait_until(
+            lambda: watcher.process.poll() is not None or "cannot be kept" in watcher.said(),
+            what="waits or ends",
+        )
+        if watcher.process.poll() is not None:
+            assert watcher.process.returncode == ExitCode.JOURNAL, watcher.said()
+            assert "check disk space" in watcher.said()
+        return watcher.said()
+
+
+@pytest.mark.parametrize("small_disk", [f"nr_inodes={n}" for n in range(1, 9)], indirect=True)
+def test_a_service_that_begins_where_no_more_files_fit_waits_or_says_so_and_ends(
+    folder, small_disk
+):
+    """The watched folder has a film, so that what waits finds out."""
+    (folder / "1.png").write_bytes(film_bytes(1))
+    begin_on_a_full_disk(folder, small_disk / "results")
+
+
+def test_a_service_that_begins_on_a_full_disk_waits_or_says_so_and_ends(folder, small_disk):
+    """However many pages are left: each stops another step of the beginning."""
+    (folder / "1.png").write_bytes(film_bytes(1))
+    out, said = small_disk / "results", ""
+    for pages in range(20):
+        fill(small_disk / "ballast", spare_pages=pages)
+        said = begin_on_a_full_disk(folder, out)
+        shutil.rmtree(out)
+    assert "cannot be kept" in said, "more pages would have stopped other steps"
 
 
 def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_disk):

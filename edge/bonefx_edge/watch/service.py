@@ -82,7 +82,6 @@ class Service:
         """
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._hire, self._clock, self._wall = results, hire, clock, wall
-        self._workers = [hire() for _ in range(workers)]
         self._next_disk_check = clock()
         self._next_claim: float | None = clock()
         self._seen_changes, self._seen_taken = -1, 0
@@ -93,6 +92,7 @@ class Service:
         """Refusals, and attempts that came to nothing, since the beginning."""
         results.sweep()
         self._unfile(journal.to_unfile())
+        self._workers = [hire() for _ in range(workers)]  # last: the disk may have said no
 
     # ---- the loop ----
 

@@ -1,17 +1,21 @@
 """Put the watching service together from the command line's words, run it, and take it down."""
 
+import errno
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from bonefx_edge import __version__
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.text import printable, tell_error
 from bonefx_edge.watch.crew import Worker
 from bonefx_edge.watch.films import JOURNAL_FOLDER
@@ -27,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 STOP_PATIENCE_S: Final = 20.0
 """For the films in hand at SIGTERM; what is not done by then is handed back."""
+_PASSING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Of a disk as it is just now: nothing is wrong with the command line, so try again."""
 _PRIORITIES: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """Of syslog, sd-daemon(3)."""
 
@@ -75,34 +81,36 @@ def watch(options: WatchOptions, reading: Options) -> int:
     UsageError
         The folders cannot be used as asked.
     JournalError
-        The journal is in use, damaged or newer.
+        The journal is in use, damaged or newer, or the disk takes nothing at the start.
     InterpreterError
         The model cannot be used.
     """
     root, out, journal_folder = _folders(options)
     sys.excepthook = tell_error
     stopped = _stop_on_signals()
-    with Journal.open(journal_folder, owner=True) as journal:
-        _keep_to_one_folder(journal, root)
-        intake = Intake(
-            os.fsencode(root),
-            journal,
-            settle_s=options.settle_s,
-            clock=time.monotonic,
-            wall=time.time,
-            is_silent=lambda: options.poll.polls(root),
-            skip=_inside(root, out, journal_folder),
-        )
-        service = Service(
-            settings=Settings(out, options.min_free_mib << 20, options.once),
-            journal=journal,
-            intake=intake,
-            results=ResultFolder(out),
-            hire=lambda: Worker(reading, clock=time.monotonic),
-            workers=options.workers,
-            clock=time.monotonic,
-            wall=time.time,
-        )
+    with ExitStack() as held:
+        with _disk_in_words(out):
+            journal = held.enter_context(Journal.open(journal_folder, owner=True))
+            _keep_to_one_folder(journal, root)
+            intake = Intake(
+                os.fsencode(root),
+                journal,
+                settle_s=options.settle_s,
+                clock=time.monotonic,
+                wall=time.time,
+                is_silent=lambda: options.poll.polls(root),
+                skip=_inside(root, out, journal_folder),
+            )
+            service = Service(
+                settings=Settings(out, options.min_free_mib << 20, options.once),
+                journal=journal,
+                intake=intake,
+                results=ResultFolder(out),
+                hire=lambda: Worker(reading, clock=time.monotonic),
+                workers=options.workers,
+                clock=time.monotonic,
+                wall=time.time,
+            )
         logger.info("bonefx %s, results in %s", __version__, out)
         notifier = Notifier.from_environment(os.environ)
         pulse = _Pulse(service, notifier)
@@ -179,9 +187,25 @@ def _folders(options: WatchOptions) -> tuple[Path, Path, Path]:
     try:
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
+        if err.errno in _PASSING:
+            raise JournalError(_of_disk(out, err)) from err
         msg = f"{out}: expected a folder for the results, got: {err.strerror}; give another --out"
         raise UsageError(msg) from err
     return root, out, journal
+
+
+@contextmanager
+def _disk_in_words(out: Path) -> Iterator[None]:
+    """Turn what a disk refuses at the start into a JournalError; later the service waits for it."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as err:
+        raise JournalError(_of_disk(out, err)) from err
+
+
+def _of_disk(out: Path, err: OSError | sqlite3.OperationalError) -> str:
+    why = err.strerror if isinstance(err, OSError) else err
+    return f"{out}: expected to begin journal and results, got: {why}; check disk space and rights"
 
 
 def _inside(root: Path, *folders: Path) -> frozenset[bytes]:
