@@ -119,8 +119,11 @@ class Service:
             self.turn()
             self.wait()
         left = [claim for worker in self._workers for claim in worker.stop()]
-        for claim in [*left, *(job.claim for job in self._condemned)]:
-            self._journal.hand_back(claim.sha256)
+        try:
+            for claim in [*left, *(job.claim for job in self._condemned)]:
+                self._journal.hand_back(claim.sha256)
+        except sqlite3.OperationalError as err:
+            logger.warning("films in hand are handed back at the next start (%s)", _cause(err))
         self._intake.close()
 
     def is_ready(self) -> bool:
@@ -189,8 +192,7 @@ class Service:
 
         The disk of results and journal is full, gone or read-only: no film can be dealt with.
         """
-        cause = error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
-        logger.error("results cannot be kept (%s): nothing is taken until they can", cause)
+        logger.error("results cannot be kept (%s): nothing is taken until they can", _cause(err))
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
         for worker in self._workers:
@@ -287,3 +289,7 @@ class Service:
         for sha256 in stale:
             self._results.unfile(sha256)
             self._journal.note_unfiled(sha256)
+
+
+def _cause(err: OSError | sqlite3.OperationalError) -> str:
+    return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
