@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.cli import ExitCode
+from bonefx_edge.watch.intake import RESCAN_EVENTS_S
 from watching import (
     Watcher,
     check_exactly_one,
@@ -173,6 +174,7 @@ def test_a_share_that_is_unmounted_and_mounted_again_loses_nothing(share, out):
             (share.server / name).write_bytes(data)
         time.sleep(2.5)  # a look at the folder falls in between
         share.mount()
-        wait_until(lambda: len(decided(out)) == 40, what="all decided")
+        soon_s = RESCAN_EVENTS_S / 2  # before a walk that would come anyhow
+        wait_until(lambda: len(decided(out)) == 40, what="all decided", patience_s=soon_s)
         assert watcher.stop() == 0
     check_exactly_one(out, {share.folder / name: data for name, data in contents.items()})
