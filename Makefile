@@ -14,7 +14,7 @@ help:
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
-	@echo "make chaos        1,000 films, 100 kills of the watching service: five minutes"
+	@echo "make chaos        films come, the watching service is killed: good disk, full disk, share that goes; eleven minutes"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 
 # ---- environments: the stamp is newer than what it was made from ----

@@ -22,10 +22,14 @@ def _data_root() -> Path:
 
 
 @pytest.fixture(name="small_disk")
-def _small_disk(tmp_path):
-    """A disk of 4 MiB, mounted for the test: needs the right to mount, as `.ci/run` has."""
+def _small_disk(tmp_path, request):
+    """A disk of 4 MiB, mounted for the test: needs the right to mount, as `.ci/run` has.
+
+    A parameter says what else it is, such as "nr_inodes=3": room for two files or folders.
+    """
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    options = ",".join(["size=4m", *([request.param] if hasattr(request, "param") else [])])
+    subprocess.run([MOUNT, "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
     yield place
     subprocess.run([UMOUNT, "--lazy", place], check=True)

@@ -40,7 +40,8 @@ class ExitCode(IntEnum):
     MODEL = 4
     """The model file or the interpreter cannot be used; no answer after this one is to be had."""
     JOURNAL = 5
-    """Watching: the journal is in use by another service, damaged, or of a newer bonefx."""
+    """Watching: the journal is in use by another service, damaged, or of a newer bonefx, or its
+    disk takes nothing."""
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -215,8 +216,6 @@ def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> Exit
         fail(str(err), code=ExitCode.JOURNAL)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
-    except PermissionError as err:
-        fail(f"expected to write the journal, got: {err}; check rights", code=ExitCode.JOURNAL)
     return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
 
 

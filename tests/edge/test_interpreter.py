@@ -1,6 +1,5 @@
 """One Protocol over both interpreters; numbers in and out of int8 are rounded and clipped."""
 
-
 import numpy as np
 import pytest
 from bonefx_edge import interpreter as module

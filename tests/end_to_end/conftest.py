@@ -1,6 +1,7 @@
-"""A folder to watch, a place for results."""
+"""A folder to watch, a place for results, a share."""
 
 import pytest
+from watching import Share
 
 
 @pytest.fixture(name="folder")
@@ -13,3 +14,16 @@ def _folder(tmp_path):
 @pytest.fixture(name="out")
 def _out(tmp_path):
     return tmp_path / "results"
+
+
+@pytest.fixture(name="share")
+def _share(tmp_path):
+    """A share, mounted for the test: needs the right to mount, as `.ci/run` has."""
+    server, folder = tmp_path / "server", tmp_path / "mounted"
+    for each in (server, folder):
+        each.mkdir()
+    share = Share(server, folder)
+    share.mount()
+    yield share
+    if share.is_mounted:
+        share.unmount()

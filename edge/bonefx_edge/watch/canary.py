@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bonefx_edge.errors import InterpreterError
 from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.journal import Journal
 
@@ -48,6 +49,21 @@ class Canary:
         """Whether the last answer was the right one; before the first, nothing speaks against."""
         self.answered: float | None = None
         """Monotonic second of the last right answer."""
+
+    def check(self) -> None:
+        """Return if the last answer was right, for callers that nobody mends the device for.
+
+        Raises
+        ------
+        InterpreterError
+            It was wrong.
+        """
+        if not self.is_sound:
+            msg = (
+                "expected the canary film answered as before, see the log; check the device's "
+                "memory, install bonefx and the model anew"
+            )
+            raise InterpreterError(msg)
 
     def judge(self, finding: dict[str, Any] | None, *, answered_by: str, made_of: str) -> None:
         """Take an answer: the record of `outputs.to_record`, or None where there was none.

@@ -29,10 +29,10 @@ class Crew:
         canary: Canary,
         clock: Callable[[], float],
     ) -> None:
-        """Hire `size` workers, >= 1; `clock` gives monotonic seconds."""
+        """Take what makes `size` workers, >= 1, at the first `restart`; `clock` is monotonic."""
         self.canary = canary
-        self._hire, self._clock = hire, clock
-        self._workers = [hire() for _ in range(size)]
+        self._size, self._hire, self._clock = size, hire, clock
+        self._workers: list[Worker] = []
 
     @property
     def ready(self) -> int:
@@ -99,7 +99,7 @@ class Crew:
     def restart(self) -> None:
         """End all and hire anew; what they had in hand is forgotten."""
         self.stop()
-        self._workers = [self._hire() for _ in self._workers]
+        self._workers = [self._hire() for _ in range(self._size)]
 
     def stop(self) -> list[Claim]:
         """End all, and return what they had in hand."""

@@ -8,6 +8,7 @@ at rest. No thread and no sleep: `turn` does a little of what is due, `next_due`
 
 import errno
 import logging
+import math
 import os
 from collections.abc import Callable, Generator, Iterator, Set
 from typing import Final, NamedTuple
@@ -239,6 +240,8 @@ class Intake:
     def _begin_walk(self) -> Iterator[Entry]:
         """Return the next walk: of a folder that came, else of all of it."""
         self._is_whole = not self._new_folders
+        if self._is_whole:
+            self._next_walk = math.inf  # asked for from here on: another one, after this one
         start = self._new_folders.pop() if self._new_folders else b""
         return walk(self._root, start, enter=self._listen, skip=self._skip)
 
@@ -258,7 +261,7 @@ class Intake:
         now = self._clock()
         # Of the time spent walking alone: a walk stands still while a backlog settles.
         pause_s = min(self._walked_s / RESCAN_SHARE, LONGEST_RESCAN_S)
-        self._next_walk = now + max(self._rescan_s, pause_s)
+        self._next_walk = min(self._next_walk, now + max(self._rescan_s, pause_s))
         self._walked_s = 0.0
         self._sweep = self._sweep_gone()
 

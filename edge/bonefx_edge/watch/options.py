@@ -1,13 +1,21 @@
 """What `edge-classify --watch` was asked for, and the folders that it means."""
 
+import errno
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.films import JOURNAL_FOLDER, FilmState
 from bonefx_edge.watch.mounts import is_silent
+
+_PASSING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Of a disk as it is just now: nothing is wrong with the command line, so try again."""
 
 
 class Poll(StrEnum):
@@ -83,6 +91,8 @@ def find_folders(options: WatchOptions) -> Folders:
     ------
     UsageError
         They cannot be used as asked.
+    JournalError
+        The disk of the results takes nothing just now.
     """
     root = options.folder.absolute()
     if options.folder.exists() and not options.folder.is_dir():
@@ -108,9 +118,25 @@ def find_folders(options: WatchOptions) -> Folders:
     try:
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
+        if err.errno in _PASSING:
+            raise JournalError(_of_disk(out, err)) from err
         msg = f"{out}: expected a folder for the results, got: {err.strerror}; give another --out"
         raise UsageError(msg) from err
     return Folders(root, out, journal, targets)
+
+
+@contextmanager
+def disk_in_words(out: Path) -> Iterator[None]:
+    """Turn what a disk refuses at the start into a JournalError; later the service waits for it."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as err:
+        raise JournalError(_of_disk(out, err)) from err
+
+
+def _of_disk(out: Path, err: OSError | sqlite3.OperationalError) -> str:
+    why = err.strerror if isinstance(err, OSError) else err
+    return f"{out}: expected to begin journal and results, got: {why}; check disk space and rights"
 
 
 def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[FilmState, Path]:

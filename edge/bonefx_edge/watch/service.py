@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bonefx_edge.errors import InterpreterError, Reason
+from bonefx_edge.errors import Reason
 from bonefx_edge.watch.crew import Crew, Told
 from bonefx_edge.watch.films import Claim, FilmState
 from bonefx_edge.watch.health import Pause, Vitals
@@ -89,6 +89,7 @@ class Service:
         """Results, refusals among them, and attempts that came to nothing, since the beginning."""
         results.sweep()
         self._unfile(journal.to_unfile())
+        crew.restart()  # last: the disk may have said no
 
     # ---- the loop ----
 
@@ -104,19 +105,10 @@ class Service:
             self.turn()
             pulse()
             if self._settings.once:
-                self._check_canary_for_once()
+                self._crew.canary.check()
                 if self.is_done():
                     break
             self.wait()
-
-    def _check_canary_for_once(self) -> None:
-        """Raise if there is nobody to wait for who would mend what answers wrongly."""
-        if not self._crew.canary.is_sound:
-            msg = (
-                "expected the canary film answered as before, see the log; check the device's "
-                "memory, install bonefx and the model anew"
-            )
-            raise InterpreterError(msg)
 
     def close(self, *, patience_s: float) -> None:
         """Take no more, wait for what is in hand, hand back what does not end in time."""
@@ -125,8 +117,11 @@ class Service:
         while not self._crew.is_idle and self._clock() < end:
             self.turn()
             self.wait()
-        for claim in [*self._crew.stop(), *(job.claim for job in self._condemned)]:
-            self._journal.hand_back(claim.sha256)
+        try:
+            for claim in [*self._crew.stop(), *(job.claim for job in self._condemned)]:
+                self._journal.hand_back(claim.sha256)
+        except sqlite3.OperationalError as err:
+            logger.warning("films in hand are handed back at the next start (%s)", _cause(err))
         self._intake.close()
 
     def is_ready(self) -> bool:
@@ -211,8 +206,7 @@ class Service:
 
         The disk of results and journal is full, gone or read-only: no film can be dealt with.
         """
-        cause = error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
-        logger.error("results cannot be kept (%s): nothing is taken until they can", cause)
+        logger.error("results cannot be kept (%s): nothing is taken until they can", _cause(err))
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
         self._crew.restart()
@@ -298,3 +292,7 @@ class Service:
         for sha256 in stale:
             self._results.unfile(sha256)
             self._journal.note_unfiled(sha256)
+
+
+def _cause(err: OSError | sqlite3.OperationalError) -> str:
+    return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname

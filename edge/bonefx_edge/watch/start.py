@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.mover import Mover
 from bonefx_edge.watch.notify import Notifier
-from bonefx_edge.watch.options import Folders, WatchOptions, find_folders
+from bonefx_edge.watch.options import Folders, WatchOptions, disk_in_words, find_folders
 from bonefx_edge.watch.process import Loading, Worker
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
@@ -53,7 +53,7 @@ def watch(options: WatchOptions, reading: Options) -> int:
     UsageError
         The folders cannot be used as asked.
     JournalError
-        The journal is in use, damaged or newer.
+        The journal is in use, damaged or newer, or the disk takes nothing at the start.
     InterpreterError
         The model cannot be used.
     """
@@ -62,37 +62,13 @@ def watch(options: WatchOptions, reading: Options) -> int:
     sys.excepthook = tell_error
     threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
-    with Journal.open(folders.journal, owner=True) as journal:
-        _keep_to_one_folder(journal, folders.root)
-        intake = Intake(
-            os.fsencode(folders.root),
-            journal,
-            settle_s=options.settle_s,
-            clock=time.monotonic,
-            wall=time.time,
-            is_silent=lambda: options.poll.polls(folders.root),
-            skip=folders.inside(),
-            repeats=options.repeats,
-        )
-        tally = _tally() if options.health_port is not None else None
-        loading = Loading()
-        service = Service(
-            settings=Settings(
-                folders.out, options.min_free_mib << 20, options.once, tells=courier is not None
-            ),
-            journal=journal,
-            intake=intake,
-            results=ResultFolder(folders.out),
-            crew=Crew(
-                options.workers,
-                hire=lambda: Worker(reading, loading=loading, clock=time.monotonic),
-                canary=Canary(journal, clock=time.monotonic),
-                clock=time.monotonic,
-            ),
-            clock=time.monotonic,
-            wall=time.time,
-            tally=tally,
-        )
+    with ExitStack() as held:
+        with disk_in_words(folders.out):
+            journal = held.enter_context(Journal.open(folders.journal, owner=True))
+            _keep_to_one_folder(journal, folders.root)
+            tally = _tally() if options.health_port is not None else None
+            tells = courier is not None
+            service = _assemble(options, folders, reading, journal, tells=tells, tally=tally)
         errands = [errand for errand in (courier, _mover(folders)) if errand]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
         notifier = Notifier.from_environment(os.environ)
@@ -107,6 +83,45 @@ def watch(options: WatchOptions, reading: Options) -> int:
             notifier.stopping()
             service.close(patience_s=STOP_PATIENCE_S)
         return service.refused + service.failed
+
+
+def _assemble(
+    options: WatchOptions,
+    folders: Folders,
+    reading: Options,
+    journal: Journal,
+    *,
+    tells: bool,
+    tally: "Metrics | None",
+) -> Service:
+    """Return the service, its workers begun."""
+    clock, wall, loading = time.monotonic, time.time, Loading()
+    intake = Intake(
+        os.fsencode(folders.root),
+        journal,
+        settle_s=options.settle_s,
+        clock=clock,
+        wall=wall,
+        is_silent=lambda: options.poll.polls(folders.root),
+        skip=folders.inside(),
+        repeats=options.repeats,
+    )
+    crew = Crew(
+        options.workers,
+        hire=lambda: Worker(reading, loading=loading, clock=clock),
+        canary=Canary(journal, clock=clock),
+        clock=clock,
+    )
+    return Service(
+        settings=Settings(folders.out, options.min_free_mib << 20, options.once, tells=tells),
+        journal=journal,
+        intake=intake,
+        results=ResultFolder(folders.out),
+        crew=crew,
+        clock=clock,
+        wall=wall,
+        tally=tally,
+    )
 
 
 def configure_logging() -> None:

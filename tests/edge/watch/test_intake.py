@@ -7,7 +7,13 @@ import os
 import pytest
 from bonefx_edge.watch import intake as module
 from bonefx_edge.watch.events import Events
-from bonefx_edge.watch.intake import RESCAN_EVENTS_S, RESCAN_POLLING_S, ROOT_CHECK_S, Intake
+from bonefx_edge.watch.intake import (
+    ENTRIES_PER_TURN,
+    RESCAN_EVENTS_S,
+    RESCAN_POLLING_S,
+    ROOT_CHECK_S,
+    Intake,
+)
 from bonefx_edge.watch.journal import Journal
 
 SETTLE_S = 0.5
@@ -119,3 +125,23 @@ def test_when_the_room_ends_with_a_folder_that_comes_later_the_polling_begins_at
     assert RESCAN_EVENTS_S > 10 * RESCAN_POLLING_S
     place.turn_for(2 * RESCAN_POLLING_S + SETTLE_S)
     assert place.films() == [b"a/film.png", b"b/film.png"]
+
+
+def test_a_walk_that_is_asked_for_during_another_one_follows_it_at_once(tmp_path):
+    """What was lost may lie where the one under way has been already."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(ENTRIES_PER_TURN + 1):
+        (folder / f"{number}.png").write_bytes(b"film %d" % number)
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        intake = Intake(
+            os.fsencode(folder), journal, settle_s=2.0, clock=lambda: 1000.0, wall=lambda: 1e9,
+            is_silent=lambda: False,
+        )  # fmt: skip
+        intake.turn()
+        assert intake.walks == 0, "the folder is too small to be walked in two turns"
+        intake.walk_soon()
+        for _ in range(10):
+            intake.turn()
+        assert intake.walks == 2
+        intake.close()

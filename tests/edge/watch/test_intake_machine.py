@@ -25,8 +25,8 @@ class Recorded(Journal):
 
     machine: "Folder"
 
-    def receive(self, path, signature, sha256, *, now):
-        receipt = super().receive(path, signature, sha256, now=now)
+    def receive(self, path, signature, sha256, *, now, repeats=False):
+        receipt = super().receive(path, signature, sha256, now=now, repeats=repeats)
         self.machine.received(os.fsdecode(path), sha256, receipt)
         return receipt
 

@@ -79,7 +79,7 @@ def test_a_worker_has_room_when_it_is_ready_and_until_its_hands_are_full(place):
     assert not worker.has_room
     assert worker.is_idle
     assert next_answers(worker) == []
-    assert (worker.answered_by, worker.runtime) == (MODEL, "none 0")
+    assert (worker.answered_by, worker.made_of) == (MODEL, "none 0")
     for number in range(IN_HAND):
         assert worker.has_room
         worker.give(job(f"hang-{number}"))

@@ -1,0 +1,120 @@
+"""The loop and its end, with a worker that never answers and a disk that takes nothing."""
+
+import math
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from bonefx_edge.watch.canary import Canary
+from bonefx_edge.watch.crew import Crew
+from bonefx_edge.watch.intake import RESCAN_EVENTS_S, Intake
+from bonefx_edge.watch.journal import Journal
+from bonefx_edge.watch.results import ResultFolder
+from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause, Service, Settings
+
+NOW = 1_800_000_000.0
+SETTLE_S = 2.0
+
+
+class Silent:
+    """A worker that takes films and does not answer."""
+
+    is_gone, may_be_replaced = False, False
+    answered_by, made_of = "model", "libraries"
+    canary_due = math.inf
+
+    def __init__(self):
+        self.claims = []
+        self._pipe = list(os.pipe())
+
+    has_room = property(lambda self: not self.claims)
+    is_idle = property(lambda self: not self.claims)
+
+    def give(self, job):
+        self.claims.append(job.claim)
+
+    def deadline(self):
+        return None
+
+    def fileno(self):
+        return self._pipe[0]
+
+    def stop(self):
+        while self._pipe:
+            os.close(self._pipe.pop())
+        return self.claims
+
+
+class Place:
+    """A watched folder, a journal, a service with one silent worker, and the time."""
+
+    def __init__(self, place: Path, journal: Journal) -> None:
+        self.folder, self.journal, self.seconds = place / "in", journal, 0.0
+        self.folder.mkdir()
+        self.intake = Intake(
+            os.fsencode(self.folder), journal, settle_s=SETTLE_S, clock=lambda: self.seconds,
+            wall=lambda: NOW + self.seconds, is_silent=lambda: False,
+        )  # fmt: skip
+        self.crew = Crew(1, hire=Silent, canary=Canary(journal, clock=self.clock), clock=self.clock)
+        self.service = Service(
+            settings=Settings(place / "out", 0, once=False), journal=journal, intake=self.intake,
+            results=ResultFolder(place / "out"), crew=self.crew,
+            clock=lambda: self.seconds, wall=lambda: NOW + self.seconds,
+        )  # fmt: skip
+
+    def clock(self) -> float:
+        return self.seconds
+
+    def take(self, name: str) -> None:
+        (self.folder / name).write_bytes(name.encode())
+        self.turn(after_s=0.0)
+        self.turn(after_s=SETTLE_S)
+
+    def turn(self, *, after_s: float) -> None:
+        self.seconds += after_s
+        for _ in range(5):
+            self.service.turn()
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path):
+    with Journal.open(tmp_path / "out/journal", owner=True) as journal:
+        place = Place(tmp_path, journal)
+        place.take("first.png")
+        assert place.intake.taken == 1
+        yield place
+        place.service.close(patience_s=0.0)
+
+
+def full(*_words):
+    """Stand for what writes to the journal on a full disk."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorname = "SQLITE_FULL"
+    raise error
+
+
+def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(place, monkeypatch):
+    """One line from the kernel tells of a file that went and of one that came: both are lost."""
+    with monkeypatch.context() as disk:
+        disk.setattr(place.journal, "note_gone", full)
+        (place.folder / "first.png").unlink()
+        (place.folder / "second.png").write_bytes(b"second")
+        place.turn(after_s=0.0)
+        assert place.service.pause is Pause.TROUBLE
+    place.turn(after_s=TROUBLE_PAUSE_S)
+    place.turn(after_s=SETTLE_S)
+    assert place.intake.taken == 2
+    assert place.seconds < RESCAN_EVENTS_S
+
+
+def test_a_stop_while_the_disk_takes_nothing_leaves_the_films_in_hand_to_the_next_start(
+    place, monkeypatch
+):
+    (worker,) = place.crew._workers
+    (claim,) = worker.claims
+    with monkeypatch.context() as disk:
+        disk.setattr(place.journal, "hand_back", full)
+        place.service.close(patience_s=0.0)
+    place.journal.hand_back_all()
+    assert place.journal.claim(now=NOW) == claim
