@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -13,9 +12,9 @@ import typer
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
+from bonefx_edge.exits import ExitCode, fail
 from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
-from bonefx_edge.text import printable
 
 if TYPE_CHECKING:
     from bonefx_edge.finding import Finding
@@ -24,24 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "lite0-int8"
 PROGRESS_FROM_FILES: Final = 5
 """A bar for fewer files would be gone before it is read."""
-
-
-class ExitCode(IntEnum):
-    """What the shell is told."""
-
-    OK = 0
-    """Every file was answered."""
-    OUTPUT = 1
-    """Standard output or the folder of pictures took no more: closed, reader gone, disk full."""
-    USAGE = 2
-    """The command line is wrong, or names no file; nothing was classified."""
-    SOME_REFUSED = 3
-    """At least one file was refused; the others were answered."""
-    MODEL = 4
-    """The model file or the interpreter cannot be used; no answer after this one is to be had."""
-    JOURNAL = 5
-    """Watching: the journal is in use by another service, damaged, or of a newer bonefx, or its
-    disk takes nothing."""
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -69,6 +50,9 @@ def classify(
         typer.Option(metavar="DIR", help="Write where the network looked, a PNG a film: an aid."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Processes, for many films; 0: as many cores as pay.")
+    ] = 0,
     runtime: Annotated[
         str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
     ] = None,
@@ -161,6 +145,7 @@ def classify(
         find_model(model),
         heatmap,
         threads=threads,
+        jobs=jobs,
         options=options,
         kind=("json" if as_json else "csv" if as_csv else "table"),
     )
@@ -172,6 +157,7 @@ def _classify(
     heatmap: str | None,
     *,
     threads: int,
+    jobs: int,
     options: dict[str, str | None],
     kind: str,
 ) -> NoReturn:
@@ -182,13 +168,23 @@ def _classify(
         fail(msg, code=ExitCode.OUTPUT)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.outputs import Csv, JsonLines, Table
+    from bonefx_edge.several import Loading, classify_on_several, processes_for
 
-    read = _open_model(model, heatmap, threads=threads, **options)
+    processes = jobs or processes_for(len(files))
+    if processes == 1 or heatmap is not None:
+        read = _open_model(model, heatmap, threads=threads, **options)
+        findings: Iterable[Finding] = map(read, files)
+    else:
+        loading = Loading(model, threads=threads, **options)
+        findings = classify_on_several(files, loading, processes=processes)
     output = JsonLines() if kind == "json" else Csv() if kind == "csv" else Table()
     try:
-        refused = _write_findings(files, read=read, output=output)
-    except UsageError as err:  # a picture could not be written
-        fail(str(err), code=ExitCode.OUTPUT)
+        refused = _write_findings(findings, len(files), output=output)
+    except UsageError as err:
+        # A picture that could not be written; in another process, a model without such a reading.
+        fail(
+            str(err), code=ExitCode.USAGE if processes > 1 and heatmap is None else ExitCode.OUTPUT
+        )
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
     except MemoryError:
@@ -253,9 +249,9 @@ def _open_model(
 
 
 def _write_findings(
-    files: list[Path],
+    findings: Iterable["Finding"],
+    n_files: int,
     *,
-    read: Callable[[Path], "Finding"],
     output: "JsonLines | Csv | Table",
 ) -> int:
     """Write one row a file to standard output, in order, and return how many were refused."""
@@ -264,9 +260,8 @@ def _write_findings(
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(output.header())
     refused = 0
-    with _progress(files) as progressing:
-        for path in progressing:
-            finding = read(path)
+    with _progress(findings, n_files) as progressing:
+        for finding in progressing:
             refused += finding.reason is not None
             sys.stdout.write(output.row(finding))
             sys.stdout.flush()
@@ -287,18 +282,14 @@ def find_model(name: str) -> Path:
     return shipped_models().get(name, Path(name))
 
 
-def fail(message: str, *, code: ExitCode) -> NoReturn:
-    """Say why on standard error and leave with `code`."""
-    sys.stderr.write(f"error: {printable(message)}\n")
-    raise typer.Exit(code)
-
-
-def _progress(files: list[Path]) -> AbstractContextManager[Iterable[Path]]:
-    """Return the files behind a progress bar on standard error, if a person is there to see it."""
+def _progress(
+    findings: Iterable["Finding"], n_files: int
+) -> AbstractContextManager[Iterable["Finding"]]:
+    """Return the findings behind a progress bar on standard error, if a person is there."""
     # A table on the same terminal is its own progress; a bar would tear its lines.
-    if len(files) < PROGRESS_FROM_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
-        return nullcontext(files)
-    return typer.progressbar(files, label="classifying", file=sys.stderr)
+    if n_files < PROGRESS_FROM_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
+        return nullcontext(findings)
+    return typer.progressbar(findings, length=n_files, label="classifying", file=sys.stderr)
 
 
 def main() -> None:

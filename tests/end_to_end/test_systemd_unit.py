@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bonefx_edge.cli import ExitCode
+from bonefx_edge.exits import ExitCode
 from bonefx_edge.watch.process import START_S
 from bonefx_edge.watch.service import LONGEST_WAIT_S
 from bonefx_edge.watch.start import STOP_PATIENCE_S

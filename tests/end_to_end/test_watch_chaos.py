@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bonefx_edge.cli import ExitCode
+from bonefx_edge.exits import ExitCode
 from watching import (
     Watcher,
     check_exactly_one,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bonefx_edge.cli import ExitCode
+from bonefx_edge.exits import ExitCode
 from bonefx_edge.watch.intake import RESCAN_EVENTS_S
 from watching import (
     Watcher,

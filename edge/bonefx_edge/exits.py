@@ -1,0 +1,32 @@
+"""How the commands end: what the shell is told, and in which words."""
+
+import sys
+from enum import IntEnum
+from typing import NoReturn
+
+import typer
+
+from bonefx_edge.text import printable
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    """Every file was answered."""
+    OUTPUT = 1
+    """Standard output or the folder of pictures took no more: closed, reader gone, disk full."""
+    USAGE = 2
+    """The command line is wrong, or names no file; nothing was classified."""
+    SOME_REFUSED = 3
+    """At least one file was refused; the others were answered."""
+    MODEL = 4
+    """The model file or the interpreter cannot be used; no answer after this one is to be had."""
+    JOURNAL = 5
+    """Watching: the journal is in use by another service, damaged, or of a newer bonefx."""
+
+
+def fail(message: str, *, code: ExitCode) -> NoReturn:
+    """Say why on standard error and leave with `code`."""
+    sys.stderr.write(f"error: {printable(message)}\n")
+    raise typer.Exit(code)
