@@ -1,0 +1,219 @@
+"""How far is each stage from what library and machine could do at best? Ratios of one run.
+
+    python benchmarks/floors.py DATA [--model lite0-int8] [--environment .venv] [--out FILE]
+
+- film: a film in a warm process, against libjpeg's decode (at the scale that is used) and the bare
+  `invoke()` of as many views, one thread each; the three alternate film by film
+- start: `edge-classify FILM` from nothing, against the import of NumPy, OpenCV and interpreter
+- folder: films a second of `edge-classify FOLDER`, against its cores times one process' rate
+- size: peak memory of one classification; bytes of the environment on disk, without pip
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import simplejpeg
+import typer
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.cli import find_model
+from bonefx_edge.decode import decode
+from bonefx_edge.jpeg import read_header
+from bonefx_edge.model_file import ModelFile
+from bonefx_edge.reading import cut_tiles
+from bonefx_edge.reduction import reduction_of
+from latency import circumstances
+
+ROUNDS = 5
+STARTS = 11
+PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
+IMPORTS = "import numpy, cv2; from {runtime}.interpreter import Interpreter"
+FOLDER_FILMS = 600
+_MIB = 1 << 20
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bare_decode(data: bytes) -> Callable[[], object]:
+    """Return what decodes a JPEG at the product's scale and does nothing else."""
+    header = read_header(data)
+    factor = reduction_of(header.height, header.width)
+    height, width = -(-header.height // factor), -(-header.width // factor)
+    return lambda: simplejpeg.decode_jpeg(
+        data, "GRAY", min_height=height, min_width=width, strict=True
+    )
+
+
+def bare_invoke(model: Path, runtime: str) -> Callable[[int], None]:
+    """Return what runs the network n times on an input that lies there already."""
+    module = __import__(f"{runtime}.interpreter", fromlist=["Interpreter"])
+    engine = module.Interpreter(model_content=ModelFile.read(model).flatbuffer, num_threads=1)
+    engine.allocate_tensors()
+    index = engine.get_input_details()[0]["index"]
+    engine.set_tensor(index, np.full(engine.get_input_details()[0]["shape"], 90, np.uint8))
+
+    def invoke(n: int) -> None:
+        for _ in range(n):
+            engine.invoke()
+
+    return invoke
+
+
+def films(model: Path, paths: Sequence[Path], views: str) -> dict[str, object]:
+    """Return the medians in milliseconds, and the median of the films' own ratios."""
+    classifier = Classifier.load(model, views=views)
+    invoke = bare_invoke(model, classifier.runtime.name)
+    rows = []
+    for path in paths:
+        data = path.read_bytes()
+        radiograph = decode(data, reduces=True)
+        tiles = cut_tiles(radiograph, classifier.reading.tiles, classifier.manifest.input)
+        passes, at_best = 1 + len(tiles.x), bare_decode(data)
+        classifier.classify(path)
+        times = [
+            (
+                seconds(at_best),
+                seconds(lambda n=passes: invoke(n)),
+                seconds(lambda p=path: classifier.classify(p)),
+            )
+            for _ in range(ROUNDS)
+        ]
+        rows.append([statistics.median(column) * 1e3 for column in zip(*times, strict=True)])
+    decoding, invoking, ours = np.array(rows).T
+    ratios = ours / (decoding + invoking)
+    return {
+        "films": len(rows),
+        "decode_ms": round(float(np.median(decoding)), 2),
+        "invoke_ms": round(float(np.median(invoking)), 2),
+        "ours_ms": round(float(np.median(ours)), 2),
+        "ratio": round(float(np.median(ratios)), 3),
+        "ratio_p95": round(float(np.percentile(ratios, 95)), 3),
+    }
+
+
+def run(words: Sequence[str]) -> None:
+    subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def starts(film: Path, runtime: str, model: str) -> dict[str, float]:
+    """Return medians of whole processes, milliseconds, alternating."""
+    commands = {
+        "imports": (sys.executable, "-c", IMPORTS.format(runtime=runtime)),
+        "film": (*PROGRAM, str(film), "--model", model),
+        "film_whole": (*PROGRAM, str(film), "--model", model, "--views", "whole"),
+        "help": (*PROGRAM, "--help"),
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(STARTS):
+        for name, words in commands.items():
+            times[name].append(seconds(lambda words=words: run(words)))
+    found = {f"{k}_ms": round(statistics.median(v) * 1e3, 1) for k, v in times.items()}
+    for name in ("film", "film_whole"):
+        found[f"{name}_ratio"] = round(found[f"{name}_ms"] / found["imports_ms"], 2)
+    return found
+
+
+def rate(folder: Path, n: int, *options: str) -> float:
+    """Return the films a second between the first line and the last."""
+    words = (*PROGRAM, str(folder), "--json", *options)
+    times = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        times = [time.perf_counter() for _ in process.stdout or ()]
+    skip = n // 10  # the processes of several cores do not begin at once
+    return (n - 1 - skip) / (times[-1] - times[skip])
+
+
+def folder(paths: Sequence[Path], model: str) -> dict[str, object]:
+    """Return the rates of one process and of as many as there are cores; alternating, medians."""
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in paths:
+            shutil.copy(path, scratch)
+        pairs = [
+            [
+                rate(Path(scratch), len(paths), "--model", model, "--jobs", str(jobs))
+                for jobs in (1, cores)
+            ]
+            for _ in range(3)
+        ]
+    one, several = (statistics.median(column) for column in zip(*pairs, strict=True))
+    share = statistics.median(b / (a * cores) for a, b in pairs)
+    return {
+        "films": len(paths),
+        "cores": cores,
+        "one_process_per_s": round(one, 1),
+        "all_cores_per_s": round(several, 1),
+        "share_of_cores_times_one": round(share, 3),
+    }
+
+
+def peak_mib(film: Path, model: str) -> float:
+    """Return the peak memory of `edge-classify FILM`, MiB."""
+    program = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=-3, stderr=-3);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    words = [sys.executable, "-c", program, *PROGRAM, str(film), "--model", model]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return round(int(done.stdout) * 1024 / _MIB, 1)
+
+
+def disk_mib(environment: Path) -> float:
+    """Return the space of an environment without pip, MiB; links and their targets count once."""
+    seen, total = set(), 0
+    for path in environment.rglob("*"):
+        if "pip" in path.parts or any(part.startswith("pip-") for part in path.parts):
+            continue
+        status = path.lstat()
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            total += status.st_blocks * 512
+    return round(total / _MIB, 1)
+
+
+def main(
+    data: Path,
+    model: Annotated[str, typer.Option(help="A model file or the name of a shipped one.")] = (
+        "lite0-int8"
+    ),
+    environment: Annotated[
+        Path | None, typer.Option(help="Of the device (make demo makes .venv): its size.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file.")] = None,
+) -> None:
+    """Measure and print."""
+    full = sorted((data / "fullsize").glob("IMG*.jpg"))
+    small = sorted((data / "fracatlas").glob("*fractured/*11.jpg"))
+    many = sorted((data / "fracatlas").glob("*fractured/*.jpg"))[:FOLDER_FILMS]
+    path = find_model(model)
+    runtime = Classifier.load(path).runtime.name
+    found: dict[str, object] = {**circumstances(), "model": model, "rounds": ROUNDS}
+    for views in ("closer", "whole"):
+        found[f"full_size_{views}"] = films(path, full, views)
+        found[f"small_{views}"] = films(path, small, views)
+    found["start"] = starts(small[0], runtime, model)
+    found["folder"] = folder(many, model)
+    found["peak_mib"] = {"small": peak_mib(small[0], model), "full_size": peak_mib(full[0], model)}
+    if environment:
+        found["environment_mib"] = disk_mib(environment)
+    text = json.dumps(found, indent=1)
+    print(text)
+    if out:
+        out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
