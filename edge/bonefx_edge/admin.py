@@ -181,6 +181,14 @@ def export(
                 sys.stdout.write(json.dumps(record | {"files": names}) + "\n")
 
 
+@app.command("forget-canary")
+def forget_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Have the canary film's next answer count as its first: after parts of a device changed."""
+    with _desk(out, journal) as desk:
+        n = desk.forget_canary()
+    sys.stdout.write(f"{n} answers forgotten; restart the service\n")
+
+
 @app.command()
 def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Make a lost journal anew from the result files."""

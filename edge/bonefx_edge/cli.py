@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from bonefx_edge import NOTICE, __version__
-from bonefx_edge.errors import BonefxError, JournalError, UsageError
+from bonefx_edge.errors import BonefxError, JournalError, PortError, UsageError
 from bonefx_edge.exits import ExitCode, fail
 from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
@@ -210,6 +210,8 @@ def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> Exit
         fail(str(err), code=ExitCode.USAGE)
     except JournalError as err:
         fail(str(err), code=ExitCode.JOURNAL)
+    except PortError as err:
+        fail(str(err), code=ExitCode.OUTPUT)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
     return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK

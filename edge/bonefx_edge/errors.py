@@ -74,6 +74,12 @@ class JournalError(BonefxError):
     code = "journal"
 
 
+class PortError(BonefxError):
+    """The health port cannot be had: it is taken, or not ours to take."""
+
+    code = "port"
+
+
 class UsageError(BonefxError):
     """The command or the call was given something it cannot work with."""
 

@@ -15,7 +15,8 @@ class ExitCode(IntEnum):
     OK = 0
     """Every file was answered."""
     OUTPUT = 1
-    """Standard output or the folder of pictures took no more: closed, reader gone, disk full."""
+    """Standard output or the folder of pictures took no more: closed, reader gone, disk full.
+    Watching: the health port is taken."""
     USAGE = 2
     """The command line is wrong, or names no file; nothing was classified."""
     SOME_REFUSED = 3

@@ -4,6 +4,7 @@ Damaged memory, a damaged installation or a library that rounds otherwise change
 raise no error; they change this answer. Drawn and shipped by tests/make_canary.py.
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -44,6 +45,10 @@ class Canary:
 
     def __init__(self, journal: Journal, *, clock: Callable[[], float]) -> None:
         self._journal, self._clock = journal, clock
+        found = hashlib.sha256(CANARY_PATH.read_bytes()).hexdigest()
+        if found != CANARY.sha256:
+            msg = f"{CANARY_PATH}: expected the canary film, got another; install bonefx anew"
+            raise InterpreterError(msg)
         self._shipped: dict[str, float] = json.loads(SHIPPED_PATH.read_text("ascii"))
         self.is_sound = True
         """Whether the last answer was the right one; before the first, nothing speaks against."""

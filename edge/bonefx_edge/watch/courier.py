@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -25,6 +26,10 @@ COMMAND_LIMIT_S: Final = 30.0
 WEBHOOK_LIMIT_S: Final = 10.0
 """Without a word from the other side."""
 
+FAILED_PAUSE_S: Final = 1.0
+"""After a message was not taken: each of a backlog has its own next time, and a receiver that is
+away would be asked without end."""
+
 
 class NotTakenError(Exception):
     """A message was not taken; in a word, why."""
@@ -33,11 +38,21 @@ class NotTakenError(Exception):
 class Courier:
     """Delivers what is in the outbox, oldest first."""
 
-    def __init__(self, deliver: Callable[[bytes], None], *, wall: Callable[[], float]) -> None:
-        self._deliver, self._wall = deliver, wall
+    def __init__(
+        self,
+        deliver: Callable[[bytes], None],
+        *,
+        wall: Callable[[], float],
+        pause_s: float = FAILED_PAUSE_S,
+    ) -> None:
+        """Take what delivers, the clock, and how long to rest after a message was not taken."""
+        self._deliver, self._wall, self._pause_s = deliver, wall, pause_s
+        self._not_before = 0.0
 
     def turn(self, connection: sqlite3.Connection) -> bool:
         """Deliver one message; return whether there may be more to do at once."""
+        if 0.0 < self._not_before - self._wall() <= self._pause_s:
+            return False
         outbox = Outbox(connection)
         message = outbox.next(now=self._wall())
         if message is None:
@@ -48,6 +63,7 @@ class Courier:
             if message.attempts == 0:  # once each: a receiver may be away for days
                 logger.warning("a message was not taken (%s); it is tried again", err)
             outbox.postpone(message, now=self._wall())
+            self._not_before = self._wall() + self._pause_s
         else:
             outbox.drop(message)
         return True
@@ -80,12 +96,27 @@ def by_webhook(url: str) -> Callable[[bytes], None]:
     UsageError
         The address is none.
     """
-    if not url.startswith(("http://", "https://")):
+    if not _is_address(url):
         # Not quoted: an address may carry a secret.
-        msg = "--webhook: expected an address that begins with https:// or http://, got another"
+        msg = (
+            "--webhook: expected an address such as https://host/path, in ASCII, without name and "
+            "password, got another"
+        )
         raise UsageError(msg)
     opener = urllib.request.build_opener(_NoRedirect)
     return lambda body: _post(opener, url, body)
+
+
+def _is_address(url: str) -> bool:
+    """Return whether a message can be sent there at all, as far as the words go."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # raises where it is no number
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+    return parts.scheme in ("http", "https") and bool(host) and is_plain
 
 
 def _run(command: Sequence[str], body: bytes) -> None:

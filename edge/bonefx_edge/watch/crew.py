@@ -29,7 +29,7 @@ class Crew:
         canary: Canary,
         clock: Callable[[], float],
     ) -> None:
-        """Take what makes `size` workers, >= 1, at the first `restart`; `clock` is monotonic."""
+        """Take what makes `size` workers, >= 1; none is hired before the first `renew`."""
         self.canary = canary
         self._size, self._hire, self._clock = size, hire, clock
         self._workers: list[Worker] = []
@@ -82,34 +82,40 @@ class Crew:
                 worker.kill()
 
     def renew(self) -> None:
-        """Replace those that are gone, and ask about the canary where it is time.
+        """Hire where one is missing or gone, and ask about the canary where it is time.
 
-        Each is asked before its first film, and now and then; answers come in order, so that no
-        result of a worker is believed before it has answered rightly once.
+        Each is asked before its first film, and now and then: no result is believed of a worker
+        that has not answered rightly.
+
+        Raises
+        ------
+        OSError
+            The system gives no process.
         """
         now = self._clock()
-        for index, worker in enumerate(self._workers):
-            if worker.may_be_replaced:
-                self._workers[index] = self._hire()
-                self._workers[index].canary_due += 0.0 if self.canary.is_sound else AGAIN_S
-            elif worker.answered_by and not worker.is_gone and worker.canary_due <= now:
+        self._workers = [worker for worker in self._workers if not worker.may_be_replaced]
+        while len(self._workers) < self._size:
+            worker = self._hire()
+            worker.canary_due += 0.0 if self.canary.is_sound else AGAIN_S
+            self._workers.append(worker)
+        for worker in self._workers:
+            if worker.answered_by and not worker.is_gone and worker.canary_due <= now:
                 worker.give(Job(CANARY))
                 worker.canary_due = now + EVERY_S
 
-    def restart(self) -> None:
-        """End all and hire anew; what they had in hand is forgotten."""
-        self.stop()
-        self._workers = [self._hire() for _ in range(self._size)]
-
     def stop(self) -> list[Claim]:
-        """End all, and return what they had in hand."""
+        """End all, and return what they had in hand; `renew` hires anew."""
         claims = [claim for worker in self._workers for claim in worker.stop()]
+        self._workers = []
         return [claim for claim in claims if claim != CANARY]
 
     def _judge(self, done: Done, worker: Worker) -> None:
         """End a worker that answers the canary wrongly; the next one is asked in a while."""
         if done.answer in (Answer.UNTOUCHED, Answer.UNAVAILABLE):
-            return  # no memory, or no time: it says nothing of the answer
+            # No memory, or no time: it says nothing of the answer, but is no right one either.
+            worker.canary_due = self._clock() + AGAIN_S
+            return
         self.canary.judge(done.finding, answered_by=worker.answered_by, made_of=worker.made_of)
+        worker.is_proven = self.canary.is_sound
         if not self.canary.is_sound and not worker.is_gone:
             worker.kill()

@@ -1,8 +1,10 @@
 """Open the journal's SQLite file: alone, durable, whole, readable by its owner only."""
 
+import errno
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +42,7 @@ def connect(folder: Path, *, check: bool) -> sqlite3.Connection:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / JOURNAL_NAME
-    # Made here, for its rights: names of files are in it. SQLite's other files take them over.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    _make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     connection.row_factory = sqlite3.Row
     try:
@@ -53,6 +54,30 @@ def connect(folder: Path, *, check: bool) -> sqlite3.Connection:
         connection.close()
         raise JournalError(in_words(path, err)) from err
     return connection
+
+
+def reopen(folder: Path) -> sqlite3.Connection:
+    """Return another connection to a journal that must be there, see `connect`.
+
+    Raises
+    ------
+    JournalError, OSError
+        As `connect`; also if its disk is not mounted just now: none must be made in its place.
+    """
+    if not (folder / JOURNAL_NAME).is_file():
+        raise FileNotFoundError(errno.ENOENT, "expected a journal, it is gone")
+    return connect(folder, check=False)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, if there is none, for its rights: names of films are in it.
+
+    One that is there is never opened: closing it again would drop every lock that this process
+    holds on it through SQLite (sqlite.org/howtocorrupt.html, section 2.2), and another process
+    could then take the log away from under us.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def lock(path: Path) -> int:

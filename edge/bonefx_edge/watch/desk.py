@@ -45,6 +45,8 @@ class Status:
     """Files that hold what another one holds too."""
     oldest_waiting_s: float | None
     """Age of the oldest film without a result, seconds; None where none waits."""
+    oldest_untried_s: float | None
+    """The same of those that do not wait for another try; None where there is none."""
     last_result: float | None
     """Seconds since 1970."""
     per_hour: int
@@ -116,6 +118,7 @@ class Desk:
         oldest = one(
             "SELECT min(received) FROM standing WHERE stands IN ('received', 'claimed', 'failed')"
         )
+        untried = one("SELECT min(received) FROM standing WHERE stands IN ('received', 'claimed')")
         untold = one("SELECT min(written) FROM outbox")
         return Status(
             is_running=is_locked(self._folder / LOCK_NAME),
@@ -136,6 +139,7 @@ class Desk:
             ),
             duplicates=one("SELECT count(sha256) - count(DISTINCT sha256) FROM file WHERE present"),
             oldest_waiting_s=None if oldest is None else max(0.0, now - oldest),
+            oldest_untried_s=None if untried is None else max(0.0, now - untried),
             last_result=one("SELECT max(decided) FROM film"),
             per_hour=one(
                 "SELECT count(*) FROM film WHERE decided > ? AND decided <= ?",
@@ -144,10 +148,14 @@ class Desk:
             untold=one("SELECT count(*) FROM outbox"),
             oldest_untold_s=None if untold is None else max(0.0, now - untold),
             models=counts(
-                "SELECT answered_by, count(*) FROM standing WHERE record IS NOT NULL"
+                "SELECT answered_by, count(*) FROM standing WHERE answered_by IS NOT NULL"
                 " GROUP BY 1 ORDER BY 2 DESC"
             ),
         )
+
+    def forget_canary(self) -> int:
+        """Have the canary film's next answer count as its first; return how many were forgotten."""
+        return self._connection.execute("DELETE FROM fact WHERE name LIKE 'canary %'").rowcount
 
     def requeue(self, which: Requeue, value: str = "") -> int:
         """Have films classified again; return how many. Their results stay until the new ones.

@@ -7,11 +7,14 @@ waits for it. What it does is written so that a kill at any moment repeats it wi
 import logging
 import sqlite3
 import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol
 
-from bonefx_edge.watch.database import connect
+from bonefx_edge.errors import JournalError
+from bonefx_edge.watch.database import reopen
 from bonefx_edge.watch.walk import error_name
 
 logger = logging.getLogger(__name__)
@@ -35,7 +38,7 @@ class Errand(Protocol):
 class Errands:
     """A thread for each errand; none if there are none."""
 
-    def __init__(self, errands: list[Errand], *, journal: Path) -> None:
+    def __init__(self, errands: Sequence[Errand], *, journal: Path) -> None:
         """Begin; `journal` is its folder."""
         self._journal = journal
         self._stop = threading.Event()
@@ -49,28 +52,45 @@ class Errands:
     def close(self) -> None:
         """Begin nothing more, and wait a little for what is under way."""
         self._stop.set()
+        end = time.monotonic() + STOP_PATIENCE_S
         for thread in self._threads:
-            thread.join(STOP_PATIENCE_S)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self, errand: Errand) -> None:
         while not self._stop.is_set():
-            try:
-                with closing(connect(self._journal, check=False)) as connection:
-                    self._work(errand, connection)
-            except (OSError, sqlite3.OperationalError) as err:
-                cause = error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
-                logger.warning("the journal is out of reach (%s): messages and moves wait", cause)
-                self._stop.wait(TROUBLE_PAUSE_S)
+            _work(errand, journal=self._journal, goes_on=self._rest, stop=self._stop.is_set)
+            self._stop.wait(TROUBLE_PAUSE_S)
 
-    def _work(self, errand: Errand, connection: sqlite3.Connection) -> None:
-        while not self._stop.is_set():
-            if not errand.turn(connection):
-                self._stop.wait(LOOK_EVERY_S)
+    def _rest(self) -> bool:
+        return not self._stop.wait(LOOK_EVERY_S)
 
 
-def run_out(errands: list[Errand], *, journal: Path) -> None:
-    """Do each errand until there is nothing left to do at once."""
+def run_out(errands: Sequence[Errand], *, journal: Path, stop: Callable[[], bool]) -> None:
+    """Do each errand until there is nothing left to do at once, or `stop()`."""
     for errand in errands:
-        with closing(connect(journal, check=False)) as connection:
-            while errand.turn(connection):
+        _work(errand, journal=journal, goes_on=lambda: False, stop=stop)
+
+
+def _work(
+    errand: Errand,
+    *,
+    journal: Path,
+    goes_on: Callable[[], bool],
+    stop: Callable[[], bool],
+) -> None:
+    """Do what there is to do, until `stop()`, the journal is out of reach, or not `goes_on()`.
+
+    `goes_on` is asked whenever there is nothing to do at once.
+    """
+    try:
+        with closing(reopen(journal)) as connection:
+            while not stop() and (errand.turn(connection) or goes_on()):
                 pass
+    except (OSError, sqlite3.OperationalError, JournalError) as err:
+        logger.warning("the journal is out of reach (%s): messages and moves wait", _cause(err))
+
+
+def _cause(err: OSError | sqlite3.OperationalError | JournalError) -> str:
+    if isinstance(err, OSError):
+        return error_name(err)
+    return err.sqlite_errorname if isinstance(err, sqlite3.OperationalError) else "not opened"

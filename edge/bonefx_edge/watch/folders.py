@@ -1,5 +1,6 @@
 """Folders whose names are on disk, and not in memory alone, when we go on."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,6 +10,10 @@ def sync_folder(folder: Path | bytes) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as err:
+        # Some shares cannot: CIFS before Linux 4.17 says so. Their server decides what is on disk.
+        if err.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

@@ -129,15 +129,21 @@ def _journal(journal: Status | str, *, wall: float) -> list[Check]:
 
 
 def _queue(status: Status, *, wall: float) -> Check:
-    oldest, last = status.oldest_waiting_s, status.last_result
+    oldest, last = status.oldest_untried_s, status.last_result
+    if status.failures:
+        waiting = ", ".join(f"{n} for {code}" for code, n in status.failures.items())
+        remedy = "run edge-admin status: it says what films wait for"
+        failing = Check("queue", Health.WARN, f"films are tried again: {waiting}", remedy)
+    else:
+        failing = Check("queue", Health.OK, "is empty")
     if oldest is None:
-        return Check("queue", Health.OK, "is empty")
+        return failing
     found = f"oldest film waits for {oldest:.0f} s"
     moves = last is not None and wall - last <= WAIT_LIMIT_S
     if oldest > WAIT_LIMIT_S and not moves:
         remedy = "run edge-admin status: it says what films wait for"
         return Check("queue", Health.FAIL, f"{found}, no result meanwhile", remedy)
-    return Check("queue", Health.OK, found)
+    return failing if status.failures else Check("queue", Health.OK, found)
 
 
 def _messages(status: Status) -> Check:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from bonefx_edge import NOTICE
 from bonefx_edge.check import Check, Health
-from bonefx_edge.errors import BonefxError, UsageError
+from bonefx_edge.errors import BonefxError, PortError
 from bonefx_edge.watch.desk import Desk, Status
 from bonefx_edge.watch.health import Vitals, check_alive, check_ready
 from bonefx_edge.watch.metrics import Metrics
@@ -44,7 +44,7 @@ class HealthPort:
 
         Raises
         ------
-        UsageError
+        PortError
             The port is taken, or not ours to take.
         """
         self._vitals, self._journal, self._out, self._metrics = vitals, journal, out, metrics
@@ -52,7 +52,7 @@ class HealthPort:
             self._server = _Server((HOST, port), _handler(self))
         except OSError as err:
             msg = f"--health-port {port}: expected a free port, got: {err.strerror}; give another"
-            raise UsageError(msg) from err
+            raise PortError(msg) from err
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="health port", daemon=True

@@ -149,6 +149,11 @@ class Journal:
                     (path,),
                 )
 
+    def note_back(self, path: bytes, sha256: str) -> None:
+        """Note that a file is there after all, unless it holds another content by now."""
+        with self._transaction() as run:
+            run("UPDATE file SET present = 1 WHERE path = ? AND sha256 = ?", (path, sha256))
+
     def note_unreadable(self, path: bytes, code: str) -> bool:
         """Note that a file is there and cannot be read; return whether that is news."""
         row = self._connection.execute(

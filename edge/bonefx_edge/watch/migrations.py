@@ -48,6 +48,10 @@ CREATE TABLE outbox (            -- messages about results that nobody has taken
   retry_at REAL NOT NULL DEFAULT 0       -- seconds since 1970: not before
 ) STRICT;
 CREATE INDEX file_present ON file (path) WHERE present;
+-- What edge-admin status and the health port ask, without reading the records.
+CREATE INDEX film_standing ON film (state, failure, reason, answered_by, received)
+  WHERE superseded_by IS NULL;
+CREATE INDEX film_decided ON film (decided);
 """
 
 STEPS: Final = (_V1, _V2)

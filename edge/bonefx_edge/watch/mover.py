@@ -4,6 +4,7 @@ What is to be moved is no state of its own: it is every file that is there and w
 decided. A kill at any moment leaves the file where it was or where it goes, and the next pass sees.
 """
 
+import errno
 import logging
 import os
 import sqlite3
@@ -22,7 +23,9 @@ logger = logging.getLogger(__name__)
 PASS_EVERY_S: Final = 5.0
 """Between two passes over the files that are there."""
 TROUBLE_PAUSE_S: Final = 60.0
-"""After a pass in which a file could not be moved: a full disk, a folder that forbids it."""
+"""After a file could not be moved: a full disk, a folder that forbids it; the next one is first."""
+PASS_SHARE: Final = 0.01
+"""Of the time at most that passes take: many files that stay are looked through less often."""
 HALF_FILM_S: Final = 600.0
 """After its refusal, before a file that ended early is moved: its sender may still go on."""
 _PAGE: Final = 200
@@ -43,42 +46,49 @@ class Mover:
         """Take the watched folder, and for DONE, REFUSED or both the folder that it goes to."""
         self._root, self._targets, self._clock, self._wall = root, targets, clock, wall
         self._after, self._next_pass = b"", clock()
-        self._trouble, self._said = False, ""
+        self._spent_s, self._said = 0.0, ""
 
     def turn(self, connection: sqlite3.Connection) -> bool:
         """Move what a page of files holds; return whether the pass goes on."""
-        if self._clock() < self._next_pass:
+        began = self._clock()
+        if began < self._next_pass:
             return False
         now = self._wall()
         page = connection.execute(_FILES, (now - HALF_FILM_S, self._after, _PAGE)).fetchall()
         for row in page:
             self._after = row["path"]
             target = self._targets.get(FilmState(row["state"]))
-            if target is not None and self._move(row, target):
-                # At once: what comes under this name is another film, not a new revision. It rests
-                # for the settle time first; after a kill in between, the intake finds it gone.
-                Journal(connection, None).note_gone([row["path"]])
+            if target is not None and not self._move(Journal(connection, None), row, target):
+                self._next_pass = self._clock() + TROUBLE_PAUSE_S
+                return False
+        self._spent_s += self._clock() - began
         if len(page) == _PAGE:
             return True
-        pause_s = TROUBLE_PAUSE_S if self._trouble else PASS_EVERY_S
-        self._after, self._trouble, self._next_pass = b"", False, self._clock() + pause_s
+        self._next_pass = self._clock() + max(PASS_EVERY_S, self._spent_s / PASS_SHARE)
+        self._after, self._spent_s = b"", 0.0
         return False
 
-    def _move(self, row: sqlite3.Row, target: bytes) -> bool:
-        """Return whether a file went to where it belongs, below the folder of the same name."""
+    def _move(self, journal: Journal, row: sqlite3.Row, target: bytes) -> bool:
+        """Move a file to where it belongs, below the folder of the same name; False for trouble."""
+        path, sha256 = row["path"], row["sha256"]
         signature = Signature(row["size"], row["mtime_ns"], row["ctime_ns"])
-        folder = os.path.join(target, os.path.dirname(row["path"]))
-        source = os.path.join(self._root, row["path"])
+        folder = os.path.join(target, os.path.dirname(path))
+        # First: what comes under this name afterwards is another film, not a new revision of this
+        # one. After a kill in between, the walk finds the file back.
+        journal.note_gone([path])
         try:
-            return move(source, folder, sha256=row["sha256"], signature=signature)
+            if not os.path.isdir(target):  # a disk that is not mounted: not made in its place
+                raise FileNotFoundError(errno.ENOENT, "expected the folder to move to")
+            if not move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
+                journal.note_back(path, sha256)
         except OSError as err:
-            self._trouble = True
+            journal.note_back(path, sha256)
             if error_name(err) != self._said:  # once: a full disk stays full for days
                 self._said = error_name(err)
-                logger.warning(
-                    "a file cannot be moved (%s); it stays, and is tried again", self._said
-                )
+                logger.warning("a file cannot be moved (%s); it stays, tried again", self._said)
             return False
+        self._said = ""
+        return True
 
 
 _FILES: Final = f"""

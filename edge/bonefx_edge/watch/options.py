@@ -76,11 +76,10 @@ class Folders:
 
     def inside(self) -> frozenset[bytes]:
         """Return those of our own folders that lie in the watched one, below it."""
-        ours = (self.out, self.journal, *self.targets.values())
+        root = self.root.resolve()  # the same place may have been named through a link, or by `..`
+        ours = [path.resolve() for path in (self.out, self.journal, *self.targets.values())]
         return frozenset(
-            os.fsencode(path.relative_to(self.root))
-            for path in ours
-            if path.is_relative_to(self.root)
+            os.fsencode(path.relative_to(root)) for path in ours if path.is_relative_to(root)
         )
 
 

@@ -85,6 +85,8 @@ class Worker:
         """Model, reading and operating point; "" until it is ready."""
         self.made_of = ""
         """Versions of what computes the answer; "" until it is ready."""
+        self.is_proven = False
+        """Whether it has answered the canary film rightly."""
         self.canary_due = clock()
         """Monotonic second from which it is to be asked about the canary film."""
         self._jobs: deque[Job] = deque()
@@ -101,13 +103,14 @@ class Worker:
 
     @property
     def has_room(self) -> bool:
-        """Whether it can take another film."""
-        return bool(self.answered_by) and len(self._jobs) < IN_HAND
+        """Whether it can take another film: not before it has answered the canary rightly."""
+        is_up = self.answered_by and not self.is_gone
+        return bool(is_up and self.is_proven) and len(self._jobs) < IN_HAND
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has nothing in hand."""
-        return not self._jobs
+        """Whether nothing is to be heard from it."""
+        return self.is_gone or not self._jobs
 
     @property
     def may_be_replaced(self) -> bool:
@@ -155,6 +158,9 @@ class Worker:
             message = json.loads(line)
             self._since = self._clock()
             if message.get("answer") == Answer.BROKEN:
+                # What it says after this is not heard any more; `stop` gives back all it had.
+                self.kill()
+                self.is_gone = True
                 raise InterpreterError(message["message"])
             if "ready" in message:
                 self.answered_by, self.made_of = message["ready"], message["made_of"]

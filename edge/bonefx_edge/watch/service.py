@@ -89,7 +89,6 @@ class Service:
         """Results, refusals among them, and attempts that came to nothing, since the beginning."""
         results.sweep()
         self._unfile(journal.to_unfile())
-        crew.restart()  # last: the disk may have said no
 
     # ---- the loop ----
 
@@ -209,7 +208,7 @@ class Service:
         logger.error("results cannot be kept (%s): nothing is taken until they can", _cause(err))
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
-        self._crew.restart()
+        self._crew.stop()
         self._condemned.clear()
 
     # ---- claims and answers ----

@@ -73,15 +73,17 @@ def watch(options: WatchOptions, reading: Options) -> int:
         logger.info("bonefx %s, results in %s", __version__, folders.out)
         notifier = Notifier.from_environment(os.environ)
         pulse = _Pulse(service, notifier, clock=time.monotonic)
-        try:
-            with (
-                _health_port(options.health_port, pulse, folders, tally),
-                _beside(errands, folders.journal, once=options.once),
-            ):
+        with (
+            _health_port(options.health_port, pulse, folders, tally),
+            _beside([] if options.once else errands, folders.journal),
+        ):
+            try:
                 service.serve(lambda: bool(stopped), pulse=pulse)
-        finally:
-            notifier.stopping()
-            service.close(patience_s=STOP_PATIENCE_S)
+            finally:
+                notifier.stopping()
+                service.close(patience_s=STOP_PATIENCE_S)
+        if options.once:
+            run_out(errands, journal=folders.journal, stop=lambda: bool(stopped))
         return service.refused + service.failed
 
 
@@ -212,15 +214,13 @@ def _stop_on_signals() -> list[int]:
 
 
 @contextmanager
-def _beside(errands: list[Errand], journal: Path, *, once: bool) -> Iterator[None]:
-    """Have errands done meanwhile, with `once` at the end."""
-    threads = Errands([] if once else errands, journal=journal)
+def _beside(errands: list[Errand], journal: Path) -> Iterator[None]:
+    """Have errands done meanwhile."""
+    threads = Errands(errands, journal=journal)
     try:
         yield
     finally:
         threads.close()
-    if once:
-        run_out(errands, journal=journal)
 
 
 def _courier(options: WatchOptions) -> Errand | None:
@@ -231,11 +231,14 @@ def _courier(options: WatchOptions) -> Errand | None:
     if options.on_result is None and options.webhook is None:
         return None
     # Late: urllib takes 10 MiB that nobody else needs.
-    from bonefx_edge.watch.courier import Courier, by_command, by_webhook
+    from bonefx_edge.watch.courier import FAILED_PAUSE_S, Courier, by_command, by_webhook
 
     if options.webhook is not None:
-        return Courier(by_webhook(options.webhook), wall=time.time)
-    return Courier(by_command(options.on_result or ""), wall=time.time)
+        deliver = by_webhook(options.webhook)
+    else:
+        deliver = by_command(options.on_result or "")
+    # With `--once` every message is tried once, and nobody waits.
+    return Courier(deliver, wall=time.time, pause_s=0.0 if options.once else FAILED_PAUSE_S)
 
 
 def _mover(folders: Folders) -> Errand | None:

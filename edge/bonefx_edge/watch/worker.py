@@ -22,6 +22,7 @@ import numpy as np
 from bonefx_edge import __version__
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import read_file
+from bonefx_edge.doctor import board
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
 from bonefx_edge.finding import Finding
 from bonefx_edge.outputs import to_record
@@ -58,7 +59,10 @@ def main() -> None:
     except BonefxError as err:
         _say(answers, {"answer": Answer.BROKEN, "message": str(err)})
         return
-    _say(answers, {"ready": describe(classifier), "made_of": _made_of(classifier)})
+    _say(
+        answers,
+        {"ready": describe(classifier), "made_of": _made_of(classifier, threads=options.threads)},
+    )
     for line in sys.stdin:
         _say(answers, _work(json.loads(line), classifier, options))
 
@@ -72,12 +76,12 @@ def describe(classifier: Classifier) -> str:
     )
 
 
-def _made_of(classifier: Classifier) -> str:
+def _made_of(classifier: Classifier, *, threads: int) -> str:
     """Return what computes the answer, each with its version: others may round otherwise."""
     runtime = classifier.runtime
     return (
         f"bonefx {__version__}, {runtime.name} {runtime.version}, OpenCV {cv2.__version__}, "
-        f"NumPy {np.__version__}, {platform.machine()}"
+        f"NumPy {np.__version__}, {board()}, {platform.machine()}, threads {threads}"
     )
 
 

@@ -116,13 +116,29 @@ def test_what_is_taken_goes_and_what_is_not_stays_and_is_tried_later(connection)
             raise NotTakenError("away")
         taken.append(body)
 
-    going = Courier(deliver, wall=lambda: now[0])
+    going = Courier(deliver, wall=lambda: now[0], pause_s=0.0)
     assert going.turn(connection)
     assert going.turn(connection)
     assert not going.turn(connection)
     assert (taken, left(connection)) == ([b"good"], ["bad"])
     now[0] += 2.0
     assert going.turn(connection)
+
+
+def test_a_receiver_that_is_away_is_asked_once_a_second_however_many_messages_wait(connection):
+    put(connection, *map(str, range(20)))
+    asked, now = [], [NOW]
+
+    def refuse(body):
+        asked.append(body)
+        raise NotTakenError("away")
+
+    going = Courier(refuse, wall=lambda: now[0])
+    for _ in range(100):
+        now[0] += 0.1
+        while going.turn(connection):
+            assert len(asked) <= 20
+    assert len(asked) in (10, 11)
 
 
 def test_a_receiver_that_is_away_is_logged_once_a_message_and_no_address_is_in_it(
@@ -253,7 +269,21 @@ def test_what_is_no_http_has_not_taken_it():
         thread.join()
 
 
-@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "ftp://x", "example.org"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "file:///etc/passwd",
+        "ftp://x",
+        "example.org",
+        "http://",
+        "http://a..b/",
+        "http://x/ü",
+        "http://x:port/",
+        "https://user:secret@x/",
+        "http://x/a b",
+    ],
+)
 def test_an_address_of_another_kind_is_refused_and_not_quoted(url):
     with pytest.raises(UsageError, match="--webhook: expected") as caught:
         by_webhook(url)

@@ -22,7 +22,7 @@ class Silent:
 
     is_gone, may_be_replaced = False, False
     answered_by, made_of = "model", "libraries"
-    canary_due = math.inf
+    canary_due, is_proven = math.inf, True
 
     def __init__(self):
         self.claims = []

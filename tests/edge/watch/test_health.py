@@ -23,15 +23,15 @@ WELL = Vitals(
 )  # fmt: skip
 EMPTY = Status(
     is_running=True, folder="/in", states={}, refusals={}, failures={}, absent=0, unreadable={},
-    duplicates=0, oldest_waiting_s=None, last_result=None, per_hour=0, untold=0,
-    oldest_untold_s=None, models={},
+    duplicates=0, oldest_waiting_s=None, oldest_untried_s=None, last_result=None, per_hour=0,
+    untold=0, oldest_untold_s=None, models={},
 )  # fmt: skip
 
 
 def failed(vitals=WELL, journal=EMPTY):
     checks = check_ready(vitals, journal, now=NOW, wall=WALL)
     for check in checks:
-        assert bool(check.remedy) == (check.health is Health.FAIL), check
+        assert bool(check.remedy) == (check.health is not Health.OK), check
     return [check.name for check in checks if check.health is Health.FAIL]
 
 
@@ -75,7 +75,15 @@ def test_a_journal_that_cannot_be_read_is_not_ready():
 )
 def test_a_queue_is_wrong_where_films_wait_and_no_result_comes(oldest_s, last_ago_s, names):
     last = None if last_ago_s is None else WALL - last_ago_s
-    assert failed(journal=replace(EMPTY, oldest_waiting_s=oldest_s, last_result=last)) == names
+    assert failed(journal=replace(EMPTY, oldest_untried_s=oldest_s, last_result=last)) == names
+
+
+def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready():
+    films = replace(EMPTY, failures={"EIO": 1}, oldest_waiting_s=1e6)
+    assert failed(journal=films) == []
+    (queue,) = (c for c in check_ready(WELL, films, now=NOW, wall=WALL) if c.name == "queue")
+    assert queue.health is Health.WARN
+    assert "1 for EIO" in queue.found
 
 
 def test_messages_that_nobody_takes_are_told():

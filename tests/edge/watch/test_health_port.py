@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import PortError
 from bonefx_edge.watch.health import Pause, Vitals
 from bonefx_edge.watch.health_port import HOST, HealthPort
 from bonefx_edge.watch.journal import Journal
@@ -154,5 +154,5 @@ def test_a_client_that_says_nothing_does_not_keep_the_others_out(tmp_path, journ
 
 
 def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
-    with answering(tmp_path) as port, pytest.raises(UsageError, match="expected a free port"):
+    with answering(tmp_path) as port, pytest.raises(PortError, match="expected a free port"):
         HealthPort(port, vitals=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())

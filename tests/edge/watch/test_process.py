@@ -80,11 +80,25 @@ def test_a_worker_has_room_when_it_is_ready_and_until_its_hands_are_full(place):
     assert worker.is_idle
     assert next_answers(worker) == []
     assert (worker.answered_by, worker.made_of) == (MODEL, "none 0")
+    assert not worker.has_room, "it has not answered the canary yet"
+    worker.is_proven = True
     for number in range(IN_HAND):
         assert worker.has_room
         worker.give(job(f"hang-{number}"))
         assert not worker.is_idle
     assert not worker.has_room
+
+
+def test_what_a_worker_says_after_the_model_proved_broken_is_not_heard(place):
+    """Its next answer would be taken for that of the film before."""
+    worker = place.hire_ready()
+    for name in ("broken-1", "film-2"):
+        worker.give(job(name))
+    with pytest.raises(InterpreterError):
+        next_answers(worker)
+    assert worker.is_gone
+    assert worker.is_idle
+    assert [claim.path for claim in worker.stop()] == [b"broken-1", b"film-2"]
 
 
 def test_answers_are_those_of_its_films_in_the_order_in_which_they_were_given(place):

@@ -67,7 +67,7 @@ class Place:
         self.root.mkdir()
         self.now, self.finished, self.hired = 1000.0, [], []
         self.model = Loading()
-        self.asks_canary = False
+        self.asks_canary, self.never_asks = False, False
         self.loading = []
         """How the next workers load; those after them become ready."""
         self.results = FailingResults(self.out)
@@ -100,8 +100,10 @@ class Place:
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )
-        if not self.asks_canary:
+        if self.never_asks:
             worker.canary_due = math.inf
+        if not self.asks_canary:
+            worker.canary_due, worker.is_proven = math.inf, True
         self.hired.append(worker)
         return worker
 
@@ -638,3 +640,29 @@ def test_want_of_memory_or_a_disk_says_nothing_of_the_answer(watched, word):
     watched.go(lambda: watched.crew.is_idle)
     assert watched.canary.is_sound
     assert watched.canary.answered == answered
+
+
+def test_a_worker_that_could_not_try_the_canary_gets_no_film_and_is_asked_again(watched):
+    canary_says(watched, "EIO")
+    watched.receive("film-1")
+    watched.begin()
+    watched.go(lambda: heard(watched) == ["canary", "canary"])
+    assert watched.finished == []
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-1"])
+
+
+def test_a_worker_hired_while_another_was_wrong_is_asked_before_its_first_film(watched):
+    watched.begin(workers=2)
+    watched.go(lambda: all(worker.is_proven for worker in watched.hired))
+    watched.receive("film-0")
+    watched.go(lambda: watched.finished == ["film-0"])
+    first, second = watched.hired
+    second.canary_due = watched.now + AGAIN_S / 2  # the other one has its turn a little later
+    first.canary_due = watched.now
+    canary_says(watched, "0.7")
+    watched.never_asks = True
+    watched.go(lambda: len(watched.hired) == 3)
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.canary.is_sound and watched.hired[2].answered_by)
+    assert not watched.hired[2].has_room
