@@ -1,6 +1,7 @@
 """One run of benchmarks/peers.py: open all peers, check their answers, ask them in turn."""
 
 import functools
+import os
 import sys
 import time
 from pathlib import Path
@@ -43,12 +44,13 @@ class Comparison:
         self._reasons = make_networks(self._networks, python=python_of("tensorflow", pythons))
         self._workers: dict[str, Worker] = {}
         self.absent: dict[str, str] = {}
-        self._seconds: dict[tuple[str, str], list[float]] = {}
+        self._said: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def report(
         self, films: dict[str, list[Path]], *, rounds: int, starts: int, note: str
     ) -> dict[str, Any]:
         """Return everything, as it is written."""
+        load = os.getloadavg()[0]
         self._open_all()
         views = self._write_views([film for of_set in films.values() for film in of_set])
         off = self._check_all(views)
@@ -68,7 +70,8 @@ class Comparison:
             {
                 "key": row.key, "title": title(row), "ours": row.ours, "network": row.network,
                 "facts": facts[row.key],
-                "ms": self._ms(row), "times_ours": self._times_ours(row),
+                "ms": self._ms(row, "s"), "cpu_ms": self._ms(row, "cpu_s"),
+                "times_ours": self._times_ours(row),
                 "start_s": spread(start_s[row.key]) if row.key in start_s else None,
                 "peak_mib": {name: peaks.get((name, row.key)) for name in row.sets},
                 "installed_mib": self._installed(row.environment)["mib"],
@@ -77,9 +80,9 @@ class Comparison:
             for row in ROWS if row.key not in self.absent
         ]  # fmt: skip
         return {
-            "circumstances": circumstances() | {"threads": 1, "starts": starts},
+            "circumstances": circumstances() | {"load": round(load, 1), "threads": 1},
             "note": note,
-            "settings": THREADS,
+            "settings": THREADS | {"starts": starts},
             "checked_views": len(np.load(views)),
             "sets": {name: sets[name] for name in films},
             "rows": rows,
@@ -198,15 +201,20 @@ class Comparison:
             print(f"{name}: round {number + 1} of {rounds}", flush=True)
             for film in films:
                 for key, said in self._each("film", film, of=name).items():
-                    self._seconds.setdefault((name, key), []).append(said["s"])
+                    self._said.setdefault((name, key), []).append(said)
 
-    def _ms(self, row: Row) -> dict[str, dict[str, float]]:
-        return {name: spread([s * 1e3 for s in self._seconds[name, row.key]]) for name in row.sets}
+    def _seconds(self, name: str, key: str, of: str = "s") -> list[float]:
+        return [said[of] for said in self._said[name, key]]
+
+    def _ms(self, row: Row, of: str) -> dict[str, dict[str, float]]:
+        return {
+            name: spread([s * 1e3 for s in self._seconds(name, row.key, of)]) for name in row.sets
+        }
 
     def _times_ours(self, row: Row) -> dict[str, dict[str, dict[str, float]]]:
         return {
             reading: {
-                name: times_ours(self._seconds[name, row.key], self._seconds[name, ours])
+                name: times_ours(self._seconds(name, row.key), self._seconds(name, ours))
                 for name in row.sets
             }
             for reading, ours in OURS.items()

@@ -168,6 +168,7 @@ def test_our_worker_says_what_the_classifier_says(tmp_path: Path) -> None:
     expected = Classifier.load(toy_path("closer-int8"), views="whole").classify(film)
     assert said[0]["answer"] == expected.state.value
     assert said[0]["s"] > 0
+    assert said[0]["cpu_s"] > 0
     assert said[1]["logits"] == [-2.0, 2.0]  # (gray - 128) / 16
     assert said[2]["peak_mib"] > 10
     assert worker.facts["cv_threads"] == 1
@@ -250,7 +251,7 @@ class Scripted:
         self.asked.append((film, key))
         refused = self.row.ours and film == "refused11"
         s = 1.0 if self.row.ours else 2.0
-        return {"s": s, "answer": "refused" if refused else "fracture"}
+        return {"s": s, "cpu_s": s / 2, "answer": "refused" if refused else "fracture"}
 
     def stop(self) -> None:
         pass
@@ -313,7 +314,7 @@ def test_a_run_says_how_many_times_ours_each_takes(report: dict) -> None:
 def test_the_page_names_the_absent_the_bars_and_ours(report: dict) -> None:
     page = module("peers_report").markdown(report)
     assert "| OpenVINO, int8, careful | ImportError: no openvino |" in page
-    assert "| **bonefx, int8, closer** | 1000.0 (1000.0) | 1.00 (1.00 to 1.00) |" in page
+    assert "| **bonefx, int8, closer** | 1000.0 (1000.0) | 500.0 | 1.00 (1.00 to 1.00) |" in page
     assert "| not measured |" in page
     assert "**preliminary**" in page
 

@@ -1,6 +1,7 @@
 """What every worker of benchmarks/peers.py does: a word and a path in, a line of JSON out.
 
-    film PATH     {"s": seconds from the path to the answer, "answer": logit or state}
+    film PATH     {"s": seconds from the path to the answer, "cpu_s": of the processor, all threads,
+                   "answer": logit or state}
     check FILE    {"logits": [...]}, of the views in FILE, uint8 (n, side, side, 1)
     memory        {"peak_mib": most memory held so far}
 
@@ -66,9 +67,10 @@ def serve(
     """
 
     def film(path: str) -> dict[str, Any]:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         said = answer(path)
-        return {"s": time.perf_counter() - start, "answer": said}
+        took = {"s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
+        return took | {"answer": said}
 
     def check(path: str) -> dict[str, Any]:
         import numpy as np
