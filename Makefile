@@ -6,7 +6,7 @@ BOARD ?= $(shell uname -m)
 DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.cli import DEFAULT_MODEL; print(DEFAULT_MODEL)')
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test lint test-tflite train train-seed bench chaos clean
+.PHONY: help demo test lint test-tflite train train-seed bench peers chaos clean
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
@@ -16,6 +16,7 @@ help:
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
 	@echo "make chaos        films come, the watching service is killed: good disk, full disk, share that goes; eleven minutes"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
+	@echo "make peers        against what a user would pick instead: downloads 0.5 GB, then six minutes"
 
 # ---- environments: the stamp is newer than what it was made from ----
 
@@ -104,8 +105,13 @@ bench: .venv-dev/stamp
 	.venv-dev/bin/python benchmarks/watching.py $(DATA) --out benchmarks/reference/watching-$(BOARD).json
 	.venv-dev/bin/python benchmarks/model_card.py
 
+# Installs ONNX Runtime, OpenVINO and others, each in an environment of its own (.venvs-peers).
+peers: .venv-dev/stamp
+	.venv-dev/bin/python benchmarks/peers.py install
+	.venv-dev/bin/python benchmarks/peers.py run $(DATA) --out benchmarks/reference/peers-$(BOARD)
+
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
 
 clean:
-	rm -rf .venv .venv-dev .venv-tflite demo-out build dist
+	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist
