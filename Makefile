@@ -87,7 +87,7 @@ train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 LITE0 = lite0-float16 lite0-dynamic lite0-int8
 SEED = seed-float32 seed-dynamic seed-int8
 INT8 = --model lite0-int8 --model seed-int8
-bench: .venv-dev/stamp
+bench: .venv-dev/stamp .venv/stamp
 	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76
 	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76 \
 		--views whole --out benchmarks/reference/whole
@@ -102,6 +102,9 @@ bench: .venv-dev/stamp
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
 	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-small-$(BOARD).json
+	.venv-dev/bin/python benchmarks/floors.py $(DATA) --environment .venv \
+		--out benchmarks/reference/floors-$(BOARD).json
+	.venv-dev/bin/python benchmarks/backfill.py --out benchmarks/reference/backfill-$(BOARD).json
 	.venv-dev/bin/python benchmarks/watching.py $(DATA) --out benchmarks/reference/watching-$(BOARD).json
 	.venv-dev/bin/python benchmarks/model_card.py
 
