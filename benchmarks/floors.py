@@ -6,7 +6,7 @@
   `invoke()` of as many views, one thread each; the three alternate film by film
 - start: `edge-classify FILM` from nothing, against the import of NumPy, OpenCV and interpreter
 - folder: films a second of `edge-classify FOLDER`, against its cores times one process' rate
-- size: peak memory of one classification; bytes of the environment on disk, without pip
+- size: peak memory of one classification; space of the environment on disk, without pip
 """
 
 import json
@@ -38,6 +38,8 @@ STARTS = 11
 PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
 IMPORTS = "import numpy, cv2; from {runtime}.interpreter import Interpreter"
 FOLDER_FILMS = 600
+NOT_THE_DEVICE = ("pip", "setuptools", "data_store", "pydicom_data")
+"""In the environment of `make demo`: what installs, and the demo's films."""
 _MIB = 1 << 20
 
 
@@ -172,10 +174,10 @@ def peak_mib(film: Path, model: str) -> float:
 
 
 def disk_mib(environment: Path) -> float:
-    """Return the space of an environment without pip, MiB; links and their targets count once."""
+    """Return the space of an environment on disk, MiB; hard links count once."""
     seen, total = set(), 0
     for path in environment.rglob("*"):
-        if "pip" in path.parts or any(part.startswith("pip-") for part in path.parts):
+        if any(part.split("-")[0] in NOT_THE_DEVICE for part in path.parts):
             continue
         status = path.lstat()
         if (status.st_dev, status.st_ino) not in seen:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from bonefx_edge.watch import database, results
 from bonefx_edge.watch.jobs import Options
-from bonefx_edge.watch.start import Poll, WatchOptions, watch
+from bonefx_edge.watch.options import Poll, WatchOptions
+from bonefx_edge.watch.start import watch
 from toy import toy_path
 from watching import check_exactly_one, film_bytes, sha256
 

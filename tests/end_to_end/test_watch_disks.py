@@ -138,7 +138,7 @@ def test_a_service_that_begins_on_a_full_disk_waits_or_says_so_and_ends(folder, 
     """However many pages are left: each stops another step of the beginning."""
     (folder / "1.png").write_bytes(film_bytes(1))
     out, said = small_disk / "results", ""
-    for pages in range(20):
+    for pages in range(40):
         fill(small_disk / "ballast", spare_pages=pages)
         said = begin_on_a_full_disk(folder, out)
         shutil.rmtree(out)
