@@ -105,10 +105,8 @@ def status(
 
     with _desk(out, journal) as desk:
         found = desk.status(now=time.time())
-    if as_json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(found)) + "\n")
-    else:
-        sys.stdout.write("\n".join(status_lines(found)) + "\n")
+    told = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
+    sys.stdout.write(told + "\n")
 
 
 @app.command()
