@@ -257,6 +257,20 @@ def test_a_folder_to_move_to_that_is_not_there_is_waited_for_and_not_made(folder
     assert moved(tmp_path / "absent") == {"a.png": film_bytes(1)}
 
 
+def test_a_file_that_cannot_be_moved_holds_up_no_other(folder, out, tmp_path):
+    """A file lies where its sub-folder would go."""
+    done = tmp_path / "done"
+    done.mkdir()
+    (done / "day").write_bytes(b"in the way")
+    (folder / "day").mkdir()
+    for number, name in enumerate(("day/a.png", "z.png")):
+        (folder / name).write_bytes(film_bytes(number))
+    told = run_once(folder, out, "--move-done", str(done))
+    assert "cannot be moved" in told.stderr
+    assert (folder / "day/a.png").exists()
+    assert not (folder / "z.png").exists()
+
+
 @pytest.mark.parametrize("place", ["incoming", "results", "results/journal"])
 def test_films_cannot_be_moved_among_films_results_or_the_journal(folder, out, tmp_path, place):
     done = run_once(folder, out, "--move-done", str(tmp_path / place))

@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 PASS_EVERY_S: Final = 5.0
 """Between two passes over the files that are there."""
 TROUBLE_PAUSE_S: Final = 60.0
-"""After a file could not be moved: a full disk, a folder that forbids it; the next one is first."""
+"""After a pass in which a file could not be moved: a full disk, a folder that forbids it."""
+MOST_TROUBLES: Final = 10
+"""Files that could not be moved, before a pass ends early: it is the disk then, and each costs two
+synced writes to the journal."""
 PASS_SHARE: Final = 0.01
 """Of the time at most that passes take: many files that stay are looked through less often."""
 HALF_FILM_S: Final = 600.0
@@ -46,7 +49,7 @@ class Mover:
         """Take the watched folder, and for DONE, REFUSED or both the folder that it goes to."""
         self._root, self._targets, self._clock, self._wall = root, targets, clock, wall
         self._after, self._next_pass = b"", clock()
-        self._spent_s, self._said = 0.0, ""
+        self._spent_s, self._troubles, self._said = 0.0, 0, ""
 
     def turn(self, connection: sqlite3.Connection) -> bool:
         """Move what a page of files holds; return whether the pass goes on."""
@@ -59,13 +62,17 @@ class Mover:
             self._after = row["path"]
             target = self._targets.get(FilmState(row["state"]))
             if target is not None and not self._move(Journal(connection, None), row, target):
-                self._next_pass = self._clock() + TROUBLE_PAUSE_S
-                return False
+                self._troubles += 1
+            if self._troubles == MOST_TROUBLES:
+                break
         self._spent_s += self._clock() - began
-        if len(page) == _PAGE:
+        if len(page) == _PAGE and self._troubles < MOST_TROUBLES:
             return True
-        self._next_pass = self._clock() + max(PASS_EVERY_S, self._spent_s / PASS_SHARE)
-        self._after, self._spent_s = b"", 0.0
+        if self._troubles < MOST_TROUBLES:  # else the rest of the files is first, the next time
+            self._after = b""
+        least_s = TROUBLE_PAUSE_S if self._troubles else PASS_EVERY_S
+        self._next_pass = self._clock() + max(least_s, self._spent_s / PASS_SHARE)
+        self._spent_s, self._troubles = 0.0, 0
         return False
 
     def _move(self, journal: Journal, row: sqlite3.Row, target: bytes) -> bool:
