@@ -4,14 +4,21 @@ DATA ?= $(or $(BONEFX_DATA),../shared/data)
 # Goes into the names of the reference files; say `make bench BOARD=raspberry-pi-5`.
 BOARD ?= $(shell uname -m)
 DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.cli import DEFAULT_MODEL; print(DEFAULT_MODEL)')
+# Of a wheelhouse: aarch64 or x86_64, and the device's Python (3.11: Bookworm; 3.13: Trixie).
+ARCH ?= aarch64
+PYTHON_VERSION ?= 3.11
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test lint test-tflite train train-seed bench peers chaos clean
+.PHONY: help demo test lint test-tflite train train-seed bench peers chaos clean wheelhouse \
+	test-arm64 bench-arm64
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
+	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; half an hour)"
+	@echo "make bench-arm64  how far apart runtimes and processors are (after test-arm64; an hour)"
+	@echo "make wheelhouse   wheels for a device without internet: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
 	@echo "make chaos        films come, the watching service is killed: good disk, full disk, share that goes; eleven minutes"
@@ -58,6 +65,18 @@ lint: .venv-dev/stamp
 
 test-tflite: .venv-tflite/stamp
 	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest tests/edge tests/end_to_end -m "not host"
+
+# ---- without internet, and the other processor: docs/arm64.md ----
+
+wheelhouse: .venv/stamp
+	PYTHON=.venv/bin/python PYTHON_VERSION=$(PYTHON_VERSION) arm64/make_wheelhouse.sh $(ARCH)
+
+# Needs to be root and qemu-user; says what to install. Not part of `make test`: too slow.
+test-arm64: .venv/stamp
+	PYTHON=.venv/bin/python BONEFX_DATA="$(realpath $(DATA))" arm64/test.sh
+
+bench-arm64: .venv-dev/stamp .venv-tflite/stamp
+	BONEFX_DATA="$(realpath $(DATA))" arm64/bench.sh
 
 # Then copy models/*.tflite to edge/bonefx_edge/models/ to ship them.
 FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-02432-4), CC BY 4.0
@@ -117,4 +136,4 @@ chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
 
 clean:
-	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist
+	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist wheelhouse-*

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import platform
 from enum import Enum
 
 import cv2
@@ -21,11 +22,26 @@ from bonefx_edge.preprocess import (
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make_golden_vectors import GRID, PATH, SIZES, draw
+from make_golden_vectors import GRID, PATH, PATH_HERE, SIZES, draw
 
 GOLDEN = json.loads(PATH.read_text())
+HASHES_HERE = json.loads(PATH_HERE.read_text()) if PATH_HERE.exists() else {}
+"""Of the films that this processor shrinks otherwise: by one gray level in 1 to 3 of 22,500 pixels
+on aarch64, where a mean that lies at half a level is rounded the other way."""
 FLOAT_TOLERANCE = 1e-6
 """A film is [0, 1] in float32, whose step below 1 is 6e-8; OpenCV may order its sums anew."""
+
+
+def float_tolerance(height: int, width: int) -> float:
+    """Return how far pixels of `seed`, which OpenCV resizes in floating point, may be off.
+
+    On ARM the compiler fuses multiply and add, so the position in the film that a pixel is taken
+    from, a float32, is rounded once where x86 rounds twice: half its step, times the difference of
+    two neighbors, at most 1. For 2880 rows 1.2e-4, a 30th of a gray level. Integers are exact.
+    """
+    if platform.machine() == "x86_64":  # where the vectors were written
+        return FLOAT_TOLERANCE
+    return FLOAT_TOLERANCE + float(np.spacing(np.float32(max(height, width)))) / 2
 
 
 def radiograph(pixels: np.ndarray) -> Radiograph:
@@ -38,9 +54,11 @@ def test_pixels_equal_the_golden_vectors(row: dict) -> None:
     sample = x[0, ::GRID, ::GRID, 0].ravel()
     if x.dtype == np.uint8:
         assert sample.tolist() == row["sample"]
-        assert hashlib.sha256(x.tobytes()).hexdigest() == row["sha256"]
+        name = f"{row['spec']}-{row['height']}x{row['width']}"
+        assert hashlib.sha256(x.tobytes()).hexdigest() == HASHES_HERE.get(name, row["sha256"])
     else:
-        assert np.abs(sample - np.array(row["sample"])).max() <= FLOAT_TOLERANCE
+        tolerance = float_tolerance(row["height"], row["width"])
+        assert np.abs(sample - np.array(row["sample"])).max() <= tolerance
 
 
 def test_golden_vectors_cover_every_named_spec_and_size() -> None:
