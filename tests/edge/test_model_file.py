@@ -232,7 +232,7 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("readings", 0, "name"), "whole", "expected tiles in closer and none in whole"),
         (("readings", 1, "name"), "closer", "expected tiles in closer and none in whole"),
         (("readings", 0, "tiles"), [], "expected tiles in closer and none in whole"),
-        (("readings", 0, "tiles", 0, "film_px"), 0, "film_px >= 1"),
+        (("readings", 0, "tiles", 0, "film_px"), 0, "1 <= film_px <= 512"),
         (("readings", 0, "tiles", 0, "film_px"), 400.5, "expected <class 'int'>"),
         (("readings", 0, "tiles", 0, "share"), 0, "0 < share <= 1"),
         (("readings", 0, "tiles", 0, "share"), 1.1, "0 < share <= 1"),
