@@ -35,6 +35,7 @@ serve(
     facts={
         "runtime": f"bonefx {bonefx_edge.__version__}, {classifier.runtime.name} "
         f"{classifier.runtime.version}",
+        "reading": classifier.reading.name,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "cv_threads": cv2.getNumThreads(),
