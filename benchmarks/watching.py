@@ -6,7 +6,8 @@
 - idle: processor time and memory (proportional set size) of all processes while nothing arrives
 - latency: file closed until its result is on disk, less the settle time; films of 2 megapixel made
   of full-size ones, one a second
-- burst: films put there at once, against `edge-classify FOLDER` over the same ones, alternating
+- burst: films put there at once, against `edge-classify FOLDER` over the same ones with as many
+  processes as the service has workers, alternating
 """
 
 import json
@@ -123,9 +124,9 @@ def burst(place: Path, films: list[Path], *options: str) -> float:
     return len(films) / took
 
 
-def plain(folder: Path, n: int) -> float:
+def plain(folder: Path, n: int, *, processes: int) -> float:
     """Return the films a second of `edge-classify FOLDER`, without its start."""
-    words = [*PROGRAM, str(folder), "--json"]
+    words = [*PROGRAM, str(folder), "--json", "--jobs", str(processes)]
     began = None
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         for _ in process.stdout or ():
@@ -162,7 +163,7 @@ def main(
             shutil.copy(film, folder)
         ratios, rates = [], []
         for number in range(ROUNDS):
-            alone = plain(folder, len(chosen))
+            alone = plain(folder, len(chosen), processes=workers)
             watched = burst(place / f"burst-{number}", chosen, *options)
             ratios.append(watched / alone)
             rates.append({"plain": round(alone, 2), "watched": round(watched, 2)})
