@@ -14,14 +14,15 @@ WORDS = (
     "Films of {sets}, evenly spaced in the order of the manifest; labels play no part. Logits are"
     ' of "not broken", before temperature, of films that the gate let pass. A step is what the'
     " logit moves by if the output of every view moves by one int8 step. Other logit: films that"
-    " differ by more than 0.001; other pixels: films of which the network was shown something else: ARM"
-    " rounds a few means of gray levels, which lie at half a level, the other way."
+    " differ by more than 0.001; other pixels: films of which the network was shown something"
+    " else: OpenCV shrinks a few pixels to another gray level on another kind of processor;"
+    " alike: largest difference on the films with the same pixels."
     " A flip is a film whose state is not the same in all columns; opposite: *fracture* in one,"
     " *no_fracture* in another."
 )
 HOLDS = (
-    "All holds that must: the same pixels on one kind of processor, float logits to 0.001, every uncertain band"
-    " wider than the spread, no film called the opposite."
+    "All holds that must: the same pixels on one kind of processor, float logits to 0.001 on the"
+    " same pixels, every uncertain band wider than the spread, no film called the opposite."
 )
 
 
@@ -63,15 +64,17 @@ def _section(summary: dict[str, Any]) -> list[str]:
         "",
         *(f"- {_letter(i)}: {name}" for i, name in enumerate(columns)),
         "",
-        "| two columns | films | largest | in steps | p99 | other logit | other pixels |",
-        "|---|---|---|---|---|---|---|",
+        "| two columns | films | largest | in steps | p99 | other logit | other pixels | alike |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for pair in summary["pairs"]:
         a, b = (_letter(columns.index(name)) for name in pair["columns"])
         in_steps = "" if pair["max_steps"] is None else f"{pair['max_steps']:.1f}"
+        largest = pair["max_same_pixels"]
+        alike = "" if largest is None else f"{largest:.2g}"
         lines.append(
             f"| {a} {b} | {pair['films']} | {pair['max']:.2g} | {in_steps} | {pair['p99']:.2g}"
-            f" | {pair['other_logit']} | {pair['other_pixels']} |"
+            f" | {pair['other_logit']} | {pair['other_pixels']} | {alike} |"
         )
     lines += ["", "| operating point | uncertain band | contains the spread | flips | opposite |"]
     lines += ["|---|---|---|---|---|"]
