@@ -13,7 +13,8 @@ enable_emulation() {
   done
   local formats=/proc/sys/fs/binfmt_misc
   [[ -e $formats/register ]] || mount -t binfmt_misc binfmt_misc "$formats"
-  [[ -e $formats/qemu-aarch64 ]] || update-binfmts --enable qemu-aarch64
+  # It fails where another run of these scripts was quicker by a moment.
+  [[ -e $formats/qemu-aarch64 ]] || update-binfmts --enable qemu-aarch64 || true
   [[ -e $formats/qemu-aarch64 ]] || die "expected the kernel to take qemu-aarch64 as a format, it did not"
   # With F the kernel holds the emulator open: it need not be copied into the root.
   grep -q '^flags:.*F' "$formats/qemu-aarch64" ||

@@ -21,6 +21,7 @@ if [[ -z ${BONEFX_IN_NAMESPACE:-} ]]; then
 fi
 enable_emulation
 
+mount --bind "$ROOT" "$ROOT" # so that / is a mount inside, as on a board
 mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
 # LiteRT asks /sys and /proc/cpuinfo about the processor. The emulator shows those of the x86
