@@ -16,7 +16,7 @@ help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
-	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; half an hour)"
+	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; a quarter of an hour)"
 	@echo "make bench-arm64  how far apart runtimes and processors are (after test-arm64; an hour)"
 	@echo "make wheelhouse   wheels for a device without internet: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
