@@ -11,7 +11,7 @@ commands() {
   "$BIN/edge-admin" doctor
   "$BIN/python" /bonefx/demo/make_films.py films
   "$BIN/edge-classify" films || [[ $? -eq $REFUSED ]]
-  "$BIN/edge-classify" --watch films --once --out results
+  "$BIN/edge-classify" --watch films --once --out results || [[ $? -eq $REFUSED ]]
   "$BIN/edge-admin" status results
   cd /
   rm -r "$work"
