@@ -6,7 +6,6 @@ Small drawn films, no two alike, lie in the folder before the service starts. Wi
 service itself is what is measured, not a network: for the rate of a real one see watching.py.
 """
 
-import json
 import sqlite3
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from latency import circumstances
+from latency import circumstances, report
 from watching import Service
 
 SIDE = 96
@@ -75,10 +74,7 @@ def main(
         "memory_mib_later": max(quarter),
         "memory_mib_end": samples[-1][1],
     }
-    text = json.dumps(found, indent=1)
-    print(text)
-    if out:
-        out.write_text(text + "\n")
+    report(found, out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@
 - size: peak memory of one classification; space of the environment on disk, without pip
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -31,7 +30,7 @@ from bonefx_edge.jpeg import read_header
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.reading import cut_tiles
 from bonefx_edge.reduction import reduction_of
-from latency import circumstances
+from latency import circumstances, report
 
 ROUNDS = 5
 STARTS = 11
@@ -211,10 +210,7 @@ def main(
     found["peak_mib"] = {"small": peak_mib(small[0], model), "full_size": peak_mib(full[0], model)}
     if environment:
         found["environment_mib"] = disk_mib(environment)
-    text = json.dumps(found, indent=1)
-    print(text)
-    if out:
-        out.write_text(text + "\n")
+    report(found, out)
 
 
 if __name__ == "__main__":

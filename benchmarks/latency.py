@@ -19,9 +19,9 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
+from bonefx_edge.board import board
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli import find_model
-from bonefx_edge.doctor import board
 from bonefx_edge.outputs import to_record
 from bonefx_edge.shipped import shipped_models
 from bonefx_edge.sources import list_files
@@ -44,6 +44,14 @@ def circumstances() -> dict[str, object]:
         "opencv": cv2.__version__,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def report(found: dict[str, object], out: Path | None) -> None:
+    """Print what was found as JSON, and write it if a file is named."""
+    text = json.dumps(found, indent=1)
+    print(text)
+    if out:
+        out.write_text(text + "\n")
 
 
 def spread(values: list[float]) -> dict[str, float]:

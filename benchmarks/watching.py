@@ -10,7 +10,6 @@
   processes as the service has workers, alternating
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from latency import circumstances, spread
+from latency import circumstances, report, spread
 
 SETTLE_S = 2.0
 IDLE_S = 30.0
@@ -169,10 +168,7 @@ def main(
             rates.append({"plain": round(alone, 2), "watched": round(watched, 2)})
         found["burst"] = {"films": len(chosen), "per_second": rates}
         found["burst_ratio"] = round(float(np.median(ratios)), 3)
-    text = json.dumps(found, indent=1)
-    print(text)
-    if out:
-        out.write_text(text + "\n")
+    report(found, out)
 
 
 if __name__ == "__main__":

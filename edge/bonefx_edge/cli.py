@@ -1,4 +1,4 @@
-"""The command edge-classify. Exit codes: 0 to 4; see `ExitCode`."""
+"""The command edge-classify. Exit codes: 0 to 5; see `ExitCode`."""
 
 import io
 import os
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "lite0-int8"
 PROGRESS_FROM_FILES: Final = 5
 """A bar for fewer files would be gone before it is read."""
-
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -168,23 +167,21 @@ def _classify(
         fail(msg, code=ExitCode.OUTPUT)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.outputs import Csv, JsonLines, Table
-    from bonefx_edge.several import Loading, classify_on_several, processes_for
+    from bonefx_edge.several import LoadOptions, classify_on_several, processes_for
 
     processes = jobs or processes_for(len(files))
     if processes == 1 or heatmap is not None:
         read = _open_model(model, heatmap, threads=threads, **options)
         findings: Iterable[Finding] = map(read, files)
     else:
-        loading = Loading(model, threads=threads, **options)
-        findings = classify_on_several(files, loading, processes=processes)
+        how = LoadOptions(model, threads=threads, **options)
+        findings = classify_on_several(files, how, processes=processes)
     output = JsonLines() if kind == "json" else Csv() if kind == "csv" else Table()
     try:
         refused = _write_findings(findings, len(files), output=output)
     except UsageError as err:
-        # A picture that could not be written; in another process, a model without such a reading.
-        fail(
-            str(err), code=ExitCode.USAGE if processes > 1 and heatmap is None else ExitCode.OUTPUT
-        )
+        # A picture that could not be written; without pictures, a model without such a reading.
+        fail(str(err), code=ExitCode.USAGE if heatmap is None else ExitCode.OUTPUT)
     except BonefxError as err:
         fail(str(err), code=ExitCode.MODEL)
     except MemoryError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge import __version__
+from bonefx_edge.board import board
 from bonefx_edge.check import Check, Health
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.power import ask_firmware, examine_power
@@ -49,18 +50,6 @@ def examine(*, model: Path) -> list[Check]:
     )
     checks = [look() for look in looks]
     return checks + examine_power(SYSFS, firmware_said=ask_firmware())
-
-
-def board() -> str:
-    """Return the name of the board or processor, in the words of the system."""
-    device_tree = Path("/proc/device-tree/model")
-    if device_tree.exists():
-        return device_tree.read_text().strip("\0\n ")
-    cpuinfo = Path("/proc/cpuinfo")
-    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _board() -> Check:

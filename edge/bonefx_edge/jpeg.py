@@ -65,14 +65,15 @@ def decode_jpeg(data: bytes, *, limits: Limits, reduces: bool = False) -> Radiog
     """
     header = read_header(data)
     check_pixels(header.height, header.width, limits=limits)
-    factor = reduction_of(header.height, header.width) if reduces else 1
+    size = (header.height, header.width)
+    factor = reduction_of(*size) if reduces else 1
     gray = decode_gray(data, header=header, factor=factor)
     return Radiograph(
         pixels=orient(gray, orientation=header.orientation),
         file_format=FileFormat.JPEG,
         gray_mapping=GrayMapping.STORED,
         chroma=_measure_chroma(data) if header.components > 1 else 0.0,
-        film_shape=turn((header.height, header.width), orientation=header.orientation),
+        film_shape=turn(size, orientation=header.orientation) if factor > 1 else None,
     )
 
 

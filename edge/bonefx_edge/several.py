@@ -1,10 +1,11 @@
 """Classify on several cores: one process each, the findings in the order of the files."""
 
+import functools
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class LoadOptions:
     """The arguments of `Classifier.load`."""
 
     model: Path
@@ -39,7 +40,7 @@ def processes_for(n_files: int) -> int:
 
 
 def classify_on_several(
-    files: Sequence[Path], loading: Loading, *, processes: int
+    files: Iterable[Path], how: LoadOptions, *, processes: int
 ) -> Iterator["Finding"]:
     """Yield the finding of each file, in order; memory does not grow with their number.
 
@@ -65,7 +66,7 @@ def classify_on_several(
     under_way: deque[Future[Finding]] = deque()
     try:
         for file in files:
-            under_way.append(pool.submit(_classify, file, loading))
+            under_way.append(pool.submit(_classify, file, how))
             if len(under_way) > AHEAD * processes:
                 yield under_way.popleft().result()
         while under_way:
@@ -80,23 +81,13 @@ def classify_on_several(
         pool.shutdown(cancel_futures=True)
 
 
-_opened: "tuple[Loading, Classifier] | None" = None
-"""Of this process: loaded with its first film, so that what is wrong with the model is raised."""
+def _classify(file: Path, how: LoadOptions) -> "Finding":
+    return _open(how).classify(file)
 
 
-def _classify(file: Path, loading: Loading) -> "Finding":
-    global _opened
-    if _opened is None or _opened[0] != loading:
-        from bonefx_edge.classifier import Classifier
+@functools.cache
+def _open(how: LoadOptions) -> "Classifier":
+    """Return the classifier of this process: with its first film, so that errors are raised."""
+    from bonefx_edge.classifier import Classifier
 
-        _opened = (
-            loading,
-            Classifier.load(
-                loading.model,
-                threads=loading.threads,
-                operating_point=loading.operating_point,
-                runtime=loading.runtime,
-                views=loading.views,
-            ),
-        )
-    return _opened[1].classify(file)
+    return Classifier.load(**{field.name: getattr(how, field.name) for field in fields(how)})

@@ -58,6 +58,9 @@ def test_small_films_are_the_same_with_and_without():
     whole, reduced_ = decode(data), decode(data, reduces=True)
     assert np.array_equal(whole.pixels, reduced_.pixels)
     assert whole.shape == reduced_.shape == (454, 373)
+    # A film that is not reduced says so: the seed path takes it.
+    assert whole.film_shape is None
+    assert reduced_.film_shape is None
 
 
 FILES = {

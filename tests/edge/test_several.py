@@ -11,11 +11,11 @@ from bonefx_edge import several
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import InterpreterError, ModelFileError
 from bonefx_edge.outputs import to_record
-from bonefx_edge.several import FILMS_PER_PROCESS, Loading, classify_on_several, processes_for
+from bonefx_edge.several import FILMS_PER_PROCESS, LoadOptions, classify_on_several, processes_for
 from toy import toy_path
 from watching import film_bytes
 
-LOADING = Loading(toy_path("int8"), threads=1, operating_point=None, runtime=None, views=None)
+LOADING = LoadOptions(toy_path("int8"), threads=1, operating_point=None, runtime=None, views=None)
 
 
 @pytest.fixture(name="files")
@@ -64,15 +64,12 @@ def test_few_films_are_not_worth_another_process(monkeypatch):
 
 def test_a_model_that_cannot_be_used_is_the_error_that_one_process_raises(files, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"nothing")
-    bad = Loading(tmp_path / "bad.tflite", 1, None, None, None)
+    bad = LoadOptions(tmp_path / "bad.tflite", 1, None, None, None)
     with pytest.raises(ModelFileError, match=r"expected a \.tflite"):
         list(classify_on_several(files, bad, processes=2))
 
 
 def test_a_process_that_ends_is_an_error_in_words(files, monkeypatch):
-    def end(file, _loading):
-        os._exit(9)
-
     monkeypatch.setattr(several, "_classify", _end)
     with pytest.raises(InterpreterError, match="run again with --jobs 1"):
         list(classify_on_several(files, LOADING, processes=2))

@@ -34,7 +34,7 @@ AGAIN_S: Final = 60.0
 """Before the next worker is asked, after one differed: results wait meanwhile."""
 SAME_P: Final = 1e-4
 """Difference in p_fracture that one machine may show between two answers with the same libraries.
-The arithmetic is the same, so 0 is expected; the number of threads may change float sums."""
+The arithmetic is the same, so 0 is expected; several threads may add up floats in another order."""
 SAME_LOGIT: Final = 1.0
 """Difference in the logit from the shipped answer, on any machine: interpreters were up to 0.76
 apart on one int8 file (decision 0016); a wrong picture, gray mapping or model is further off."""
@@ -77,22 +77,22 @@ class Canary:
         the others are compared with the first.
         """
         name = f"canary {answered_by}; {made_of}"
-        answer = None if finding is None else _answer(finding)
         kept = self._journal.fact(name)
-        first = None if kept is None else json.loads(kept)
-        if finding is None or answer is None:
-            wrong = "no answer"
-        elif first is None:
-            wrong = self._far_from_shipped(finding)
-        else:
-            wrong = "" if _agree(answer, first) else f"{answer}, first it was {first}"
+        wrong = "no answer" if finding is None else self._wrong(finding, first=kept)
         self.is_sound = not wrong
-        if wrong:
+        if wrong or finding is None:
             logger.error("the canary film is answered wrongly (%s): no film is classified", wrong)
             return
         self.answered = self._clock()
+        if kept is None:
+            self._journal.remember(name, json.dumps(_answer(finding)))
+
+    def _wrong(self, finding: dict[str, Any], *, first: str | None) -> str:
+        """Return what is wrong with an answer, "" if nothing is."""
         if first is None:
-            self._journal.remember(name, json.dumps(answer))
+            return self._far_from_shipped(finding)
+        answer, kept = _answer(finding), json.loads(first)
+        return "" if _agree(answer, kept) else f"{answer}, first it was {kept}"
 
     def _far_from_shipped(self, finding: dict[str, Any]) -> str:
         p, key = finding["p_fracture"], f"{finding['model']['sha256']} {finding['reading']}"

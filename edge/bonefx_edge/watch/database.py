@@ -10,6 +10,7 @@ from typing import Final
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.migrations import migrate
+from bonefx_edge.watch.walk import error_name
 
 JOURNAL_NAME: Final = "journal.sqlite"
 LOCK_NAME: Final = "journal.lock"
@@ -108,6 +109,11 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def name_of_trouble(err: OSError | sqlite3.OperationalError) -> str:
+    """Return what a disk or SQLite refused with, such as ENOSPC: no name of a file is in it."""
+    return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
 
 
 def in_words(path: Path, err: sqlite3.DatabaseError) -> str:

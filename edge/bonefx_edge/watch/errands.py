@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.database import reopen
-from bonefx_edge.watch.walk import error_name
+from bonefx_edge.watch.database import name_of_trouble, reopen
 
 logger = logging.getLogger(__name__)
 
@@ -87,10 +86,5 @@ def _work(
             while not stop() and (errand.turn(connection) or goes_on()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:
-        logger.warning("the journal is out of reach (%s): messages and moves wait", _cause(err))
-
-
-def _cause(err: OSError | sqlite3.OperationalError | JournalError) -> str:
-    if isinstance(err, OSError):
-        return error_name(err)
-    return err.sqlite_errorname if isinstance(err, sqlite3.OperationalError) else "not opened"
+        cause = err.code if isinstance(err, JournalError) else name_of_trouble(err)
+        logger.warning("the journal is out of reach (%s): messages and moves wait", cause)

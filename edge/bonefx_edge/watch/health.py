@@ -68,24 +68,25 @@ def check_ready(vitals: Vitals, journal: Status | str, *, now: float, wall: floa
     now, wall
         Monotonic seconds; seconds since 1970.
     """
+    return [*_own_checks(vitals, now=now), *_journal(journal, wall=wall)]
+
+
+def status_line(vitals: Vitals) -> str:
+    """Return how it stands in one line for the service manager."""
+    counts = f"{vitals.decided} results, {vitals.refused} of them refused"
+    checks = _own_checks(vitals, now=vitals.turned)
+    wrong = [f"{check.name} {check.found}" for check in checks if check.health is Health.FAIL]
+    return "; ".join([*wrong, counts])
+
+
+def _own_checks(vitals: Vitals, *, now: float) -> list[Check]:
     return [
         check_alive(vitals, now=now),
         _folder(vitals),
         _worker(vitals),
         _results(vitals),
         _canary(vitals, now=now),
-        *_journal(journal, wall=wall),
     ]
-
-
-def status_line(vitals: Vitals) -> str:
-    """Return how it stands in one line for the service manager."""
-    counts = f"{vitals.decided} results, {vitals.refused} of them refused"
-    checks = (_folder(vitals), _worker(vitals), _results(vitals))
-    wrong = [f"{check.name} {check.found}" for check in checks if check.health is Health.FAIL]
-    if not vitals.canary_is_sound:
-        wrong.append("canary is answered wrongly")
-    return "; ".join([*wrong, counts])
 
 
 def _folder(vitals: Vitals) -> Check:
@@ -130,20 +131,15 @@ def _journal(journal: Status | str, *, wall: float) -> list[Check]:
 
 def _queue(status: Status, *, wall: float) -> Check:
     oldest, last = status.oldest_untried_s, status.last_result
+    remedy = "run edge-admin status: it says what films wait for"
+    found = "is empty" if oldest is None else f"oldest film waits for {oldest:.0f} s"
+    moves = last is not None and wall - last <= WAIT_LIMIT_S
+    if oldest is not None and oldest > WAIT_LIMIT_S and not moves:
+        return Check("queue", Health.FAIL, f"{found}, no result meanwhile", remedy)
     if status.failures:
         waiting = ", ".join(f"{n} for {code}" for code, n in status.failures.items())
-        remedy = "run edge-admin status: it says what films wait for"
-        failing = Check("queue", Health.WARN, f"films are tried again: {waiting}", remedy)
-    else:
-        failing = Check("queue", Health.OK, "is empty")
-    if oldest is None:
-        return failing
-    found = f"oldest film waits for {oldest:.0f} s"
-    moves = last is not None and wall - last <= WAIT_LIMIT_S
-    if oldest > WAIT_LIMIT_S and not moves:
-        remedy = "run edge-admin status: it says what films wait for"
-        return Check("queue", Health.FAIL, f"{found}, no result meanwhile", remedy)
-    return failing if status.failures else Check("queue", Health.OK, found)
+        return Check("queue", Health.WARN, f"{found}; tried again: {waiting}", remedy)
+    return Check("queue", Health.OK, found)
 
 
 def _messages(status: Status) -> Check:
@@ -151,7 +147,6 @@ def _messages(status: Status) -> Check:
         return Check("messages", Health.OK, "all taken")
     found = f"{status.untold} not taken, the oldest for {status.oldest_untold_s:.0f} s"
     if status.oldest_untold_s > WAIT_LIMIT_S:
-        return Check(
-            "messages", Health.FAIL, found, "see who should take them: --on-result, --webhook"
-        )
+        remedy = "see who should take them: --on-result, --webhook"
+        return Check("messages", Health.FAIL, found, remedy)
     return Check("messages", Health.OK, found)

@@ -32,7 +32,7 @@ CLIENT_PATIENCE_S: Final = 5.0
 """For a client that says nothing: one is answered at a time."""
 LOOK_SHARE: Final = 0.01
 """Of the time at most that looking into the journal takes, however often a monitor asks: 100,000
-films take half a second, and are then told as they were up to 45 s ago."""
+films take half a second (a trial on x86-64), and are then told as they were up to 45 s ago."""
 _JSON: Final = "application/json"
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from bonefx_edge import NOTICE
-from bonefx_edge.watch.steps import pause_before_retry
+from bonefx_edge.watch.steps import LONGEST_RETRY_S, pause_before_retry
 
 SCHEMA: Final = "bonefx.message/1"
 """Raised when a key changes its meaning or goes away; new keys do not raise it."""
@@ -58,7 +58,7 @@ class Outbox:
         row = self._connection.execute(
             "SELECT number, body, attempts FROM outbox WHERE retry_at <= ? OR retry_at > ?"
             " ORDER BY number LIMIT 1",
-            (now, now + pause_before_retry(attempts=1 << 10)),  # far ahead: the clock was wrong
+            (now, now + LONGEST_RETRY_S),  # far ahead: the clock was wrong
         ).fetchone()
         return None if row is None else Message(row["number"], row["body"], row["attempts"])
 

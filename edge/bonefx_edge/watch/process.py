@@ -1,4 +1,4 @@
-"""The worker processes: films go in, answers come out, and what dies is replaced."""
+"""One worker process: films go in, answers come out, and of its death it is told why."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ from typing import Final
 from bonefx_edge.errors import InterpreterError, Reason
 from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.jobs import Answer, Done, Job, Options
+from bonefx_edge.watch.steps import pause_before_retry
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +29,8 @@ MOST_LOADING_CRASHES: Final = 3
 """In a row, no worker ready in between. One may be bad luck; three are the model, the interpreter
 or this processor, and a fourth would be no other."""
 FIRST_PAUSE_S: Final = 5.0
-LONGEST_PAUSE_S: Final = 300.0
-"""Before another worker loads where one was killed as it did. Loading takes half a second: in vain,
-a tenth of a core at first, nothing later; and it is the load that memory is wanting for."""
+"""Before another worker loads where one was killed as it did. Each pause is twice the last:
+loading in vain takes a tenth of a core at first, nothing later; and it is what wants the memory."""
 _KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM)
 """If it was not us: by the kernel, out of memory, or by programs that forestall it."""
 PROGRAM: Final = (sys.executable, "-m", "bonefx_edge.watch.worker")
@@ -50,7 +50,7 @@ class Loading:
     def was_killed(self) -> float:
         """Note that something else ended a worker; return the pause before the next, seconds."""
         self._kills += 1
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._kills - 1, 20))
+        return pause_before_retry(attempts=self._kills, first_s=FIRST_PAUSE_S)
 
     def crashed(self, code: int) -> None:
         """Note that a worker ended by itself, with this exit code or negative signal.

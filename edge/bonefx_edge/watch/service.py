@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import Reason
 from bonefx_edge.watch.crew import Crew, Told
+from bonefx_edge.watch.database import name_of_trouble
 from bonefx_edge.watch.films import Claim, FilmState
 from bonefx_edge.watch.health import Pause, Vitals
 from bonefx_edge.watch.intake import Intake
@@ -24,7 +25,6 @@ from bonefx_edge.watch.jobs import Answer, Job
 from bonefx_edge.watch.journal import Journal
 from bonefx_edge.watch.outbox import message
 from bonefx_edge.watch.results import ResultFolder, result_record
-from bonefx_edge.watch.walk import error_name
 
 if TYPE_CHECKING:  # it takes 14 MiB, and is there only if a health port was asked for
     from bonefx_edge.watch.metrics import Metrics
@@ -120,7 +120,9 @@ class Service:
             for claim in [*self._crew.stop(), *(job.claim for job in self._condemned)]:
                 self._journal.hand_back(claim.sha256)
         except sqlite3.OperationalError as err:
-            logger.warning("films in hand are handed back at the next start (%s)", _cause(err))
+            logger.warning(
+                "films in hand are handed back at the next start (%s)", name_of_trouble(err)
+            )
         self._intake.close()
 
     def is_ready(self) -> bool:
@@ -205,7 +207,9 @@ class Service:
 
         The disk of results and journal is full, gone or read-only: no film can be dealt with.
         """
-        logger.error("results cannot be kept (%s): nothing is taken until they can", _cause(err))
+        logger.error(
+            "results cannot be kept (%s): nothing is taken until they can", name_of_trouble(err)
+        )
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
         self._crew.stop()
@@ -291,7 +295,3 @@ class Service:
         for sha256 in stale:
             self._results.unfile(sha256)
             self._journal.note_unfiled(sha256)
-
-
-def _cause(err: OSError | sqlite3.OperationalError) -> str:
-    return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname

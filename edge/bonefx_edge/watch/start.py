@@ -96,7 +96,7 @@ def _assemble(
     tells: bool,
     tally: "Metrics | None",
 ) -> Service:
-    """Return the service, its workers begun."""
+    """Return the service; its workers are hired by its first turn."""
     clock, wall, loading = time.monotonic, time.time, Loading()
     intake = Intake(
         os.fsencode(folders.root),

@@ -41,9 +41,9 @@ def next_film(run: Any, *, now: float) -> sqlite3.Row | None:
     return None
 
 
-def pause_before_retry(*, attempts: int) -> float:
+def pause_before_retry(*, attempts: int, first_s: float = FIRST_RETRY_S) -> float:
     """Return the seconds to wait after so many attempts: doubling, up to `LONGEST_RETRY_S`."""
-    return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(max(attempts - 1, 0), 20))
+    return min(LONGEST_RETRY_S, first_s * 2.0 ** min(max(attempts - 1, 0), 20))
 
 
 def repeat(run: Any, sha256: str) -> Receipt:

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from bonefx_edge import __version__
+from bonefx_edge.board import board
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import read_file
-from bonefx_edge.doctor import board
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
 from bonefx_edge.finding import Finding
 from bonefx_edge.outputs import to_record

@@ -103,5 +103,6 @@ def test_the_line_for_the_service_manager_says_what_is_wrong_first():
     assert status_line(WELL) == "3 results, 1 of them refused"
     ill = status_line(replace(WELL, pause=Pause.DISK_LOW, canary_is_sound=False))
     assert ill.startswith(
-        "results nothing is taken: disk_low; canary is answered wrongly; 3 results"
+        "results nothing is taken: disk_low; "
+        "canary is answered wrongly: no film is classified; 3 results"
     )

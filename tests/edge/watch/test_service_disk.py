@@ -1,0 +1,113 @@
+"""What the loop promises where a disk is full, slow or gone."""
+
+import errno
+import os
+
+import pytest
+from bonefx_edge.watch.service import (
+    DISK_CHECK_S,
+    TROUBLE_PAUSE_S,
+    Pause,
+)
+from scripted_worker import jobs_in
+from watched_place import A_LITTLE, Usage
+
+
+def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_doubled(place):
+    names = [f"film-{number}" for number in range(5)]
+    place.receive(*names)
+    (place.out / ".partial-of-a-failed-write").touch()
+    service = place.begin()
+    (place.out / ".partial-of-a-failed-write").touch()
+    place.results.trouble = [OSError(errno.EIO, "scripted")]
+    place.go(lambda: service.pause is Pause.TROUBLE)
+    heard = len(jobs_in(place.heard))
+    place.now += TROUBLE_PAUSE_S - A_LITTLE
+    for _ in range(3):
+        service.turn()
+    assert service.pause is Pause.TROUBLE
+    assert all(worker.is_idle for worker in place.hired[1:])
+    assert len(jobs_in(place.heard)) == heard
+    place.now += 2 * A_LITTLE
+    place.go(lambda: len(place.finished) == 5)
+    assert service.pause is Pause.NONE
+    assert sorted(place.finished) == names, "each once"
+    assert place.reasons() == dict.fromkeys(names)
+    assert set(place.states().values()) == {"done"}
+    assert not list(place.out.glob(".partial-*"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(place.hired[0]._process.pid, 0)
+
+
+def test_a_journal_that_is_full_stops_all_work_and_the_result_is_not_doubled(place):
+    place.receive("film-1", "film-2")
+    service = place.begin()
+    place.go(lambda: not place.hired[0].is_idle)
+    run = place.journal._connection.execute
+    run(f"PRAGMA max_page_count = {run('PRAGMA page_count').fetchone()[0]}")
+    run(
+        "CREATE TEMP TRIGGER large BEFORE UPDATE OF record ON film"
+        " BEGIN INSERT INTO fact VALUES (NEW.sha256, hex(zeroblob(9000))); END"
+    )
+    place.go(lambda: service.pause is Pause.TROUBLE)
+    assert place.finished == []
+    run("DROP TRIGGER large")
+    run("PRAGMA max_page_count = 1000000")
+    place.go(lambda: len(place.finished) == 2)
+    assert place.reasons() == {"film-1": None, "film-2": None}
+
+
+def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_once(
+    place, monkeypatch
+):
+    def fail(_folder):
+        raise OSError(errno.EIO, "scripted")
+
+    place.receive("SIGSEGV-1")
+    service = place.begin()
+    place.go(lambda: len(place.hired) == 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("bonefx_edge.watch.service.shutil.disk_usage", fail)
+        place.now += DISK_CHECK_S
+        service.turn()
+    assert service.pause is Pause.TROUBLE
+    place.go(lambda: place.finished)
+    place.go(lambda: not any(map(place.will_say, place.crew._workers)))
+    assert place.finished == ["SIGSEGV-1"]
+    assert place.reasons() == {"SIGSEGV-1": "decoder_crashed"}
+
+
+def test_after_trouble_the_folder_is_walked_as_what_was_heard_may_be_lost(place):
+    place.receive("film-1")
+    service = place.begin(is_silent=False)
+    place.results.trouble = [OSError(errno.EIO, "scripted")]
+    place.go(lambda: service.pause is Pause.TROUBLE)
+    walks = place.intake.walks
+    place.now += TROUBLE_PAUSE_S
+    service.turn()
+    assert (service.pause, place.intake.walks) == (Pause.NONE, walks + 1)
+
+
+def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place, monkeypatch):
+    free = [100]
+    monkeypatch.setattr(
+        "bonefx_edge.watch.service.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
+    )
+    place.receive("film-1")
+    service = place.begin(min_free_bytes=50 << 20)
+    place.go(lambda: not place.hired[0].is_idle)
+    service.wait()  # its answer is there
+    free[0] = 49
+    place.receive("film-2")
+    place.now += DISK_CHECK_S
+    service.turn()
+    assert service.pause is Pause.DISK_LOW
+    for _ in range(3):
+        place.now += 1000  # longer than a film may take: nobody looked at the answer
+        service.turn()
+    assert (place.finished, place.hired[0].is_gone) == ([], False)
+    free[0] = 50
+    place.now += DISK_CHECK_S
+    place.go(lambda: place.finished == ["film-1", "film-2"])
+    assert service.pause is Pause.NONE
+    assert place.opened() == ["film-1", "film-2"]

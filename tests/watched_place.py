@@ -1,0 +1,151 @@
+"""A folder of films, a service with scripted workers, and a clock that is set by hand."""
+
+import json
+import math
+import os
+import time
+from collections import namedtuple
+
+from bonefx_edge.watch.canary import Canary
+from bonefx_edge.watch.crew import Crew
+from bonefx_edge.watch.intake import Intake
+from bonefx_edge.watch.jobs import Options
+from bonefx_edge.watch.journal import Journal
+from bonefx_edge.watch.process import Loading, Worker
+from bonefx_edge.watch.results import ResultFolder
+from bonefx_edge.watch.service import (
+    Pause,
+    Service,
+    Settings,
+)
+from bonefx_edge.watch.signature import look_at
+from scripted_worker import jobs_in, program
+
+WALL = 1_800_000_000.0
+SETTLE_S = 1.0
+A_LITTLE = 0.1
+PATIENCE_S = 60.0
+Usage = namedtuple("Usage", "free")
+
+
+class CheckedJournal(Journal):
+    """A journal that finds the result on disk, whole, before it calls a film done."""
+
+    place: "Place"
+
+    def finish(self, sha256, record, *, answered_by, now, message=None):
+        if not self.is_superseded(sha256):
+            assert json.loads(self.place.result_of(sha256).read_text()) == record
+        super().finish(sha256, record, answered_by=answered_by, now=now, message=message)
+        self.place.finished.append(sha256)
+
+
+class FailingResults(ResultFolder):
+    """A folder that raises what is put into `trouble` when a result is to be written."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.trouble = []
+
+    def publish(self, sha256, record):
+        if self.trouble:
+            raise self.trouble.pop()
+        super().publish(sha256, record)
+
+
+class Place:
+    """A folder of films, a service with scripted workers, and a clock that is set by hand."""
+
+    def __init__(self, folder):
+        self.root, self.out, self.heard = folder / "in", folder / "out", folder / "heard"
+        self.root.mkdir()
+        self.now, self.finished, self.hired = 1000.0, [], []
+        self.model = Loading()
+        self.asks_canary, self.never_asks = False, False
+        self.loading = []
+        """How the next workers load; those after them become ready."""
+        self.results = FailingResults(self.out)
+        self.journal_folder = folder / "journal"
+        self.journal = CheckedJournal.open(self.journal_folder, owner=True)
+        self.journal.place = self
+
+    def begin(self, *, workers=1, once=False, min_free_bytes=0, is_silent=True) -> Service:
+        self.intake = Intake(
+            os.fsencode(self.root), self.journal, settle_s=SETTLE_S, clock=lambda: self.now,
+            wall=self.wall, is_silent=lambda: is_silent,
+        )  # fmt: skip
+        self.canary = Canary(self.journal, clock=lambda: self.now)
+        self.crew = Crew(workers, hire=self.hire, canary=self.canary, clock=lambda: self.now)
+        self.service = Service(
+            settings=Settings(self.out, min_free_bytes, once),
+            journal=self.journal, intake=self.intake, results=self.results, crew=self.crew,
+            clock=lambda: self.now, wall=self.wall,
+        )  # fmt: skip
+        return self.service
+
+    def wall(self):
+        return WALL + self.now
+
+    def hire(self):
+        loading = self.loading.pop(0) if self.loading else "ready"
+        worker = Worker(
+            Options(root=str(self.root), model="none"),
+            loading=self.model,
+            clock=lambda: self.now,
+            program=program(self.heard, loading),
+        )
+        if self.never_asks:
+            worker.canary_due = math.inf
+        if not self.asks_canary:
+            worker.canary_due, worker.is_proven = math.inf, True
+        self.hired.append(worker)
+        return worker
+
+    def receive(self, *names):
+        """Put films into the folder and the journal, in this order; they are called as named."""
+        for name in names:
+            self.rewrite(name, name)
+
+    def rewrite(self, name, content):
+        (self.root / name).write_text(content)
+        signature = look_at(os.fsencode(self.root / name))
+        with Journal.open(self.journal_folder, owner=False) as journal:
+            journal.receive(os.fsencode(name), signature, content, now=self.wall())
+
+    def go(self, until):
+        """Turn until it is so; the clock goes on while no worker has anything to say."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            self.service.turn()
+            if until():
+                return
+            assert time.monotonic() < end, "waited in vain"
+            if self.service.pause is Pause.NONE and any(map(self.will_say, self.crew._workers)):
+                self.service.wait()
+            else:
+                self.now += SETTLE_S
+
+    def will_say(self, worker):
+        return not worker.is_gone and not (worker.answered_by and worker.is_idle)
+
+    def result_of(self, sha256):
+        return self.out / f"{sha256}.json"
+
+    def reasons(self):
+        """Return why each film with a current result was refused, None where it was not."""
+        results = [json.loads(path.read_text()) for path in self.out.glob("*.json")]
+        return {result["sha256"]: result["finding"]["reason"] for result in results}
+
+    def row(self, sha256):
+        return self.journal._film(sha256)
+
+    def states(self):
+        rows = self.journal._connection.execute("SELECT sha256, state FROM film")
+        return {row["sha256"]: row["state"] for row in rows}
+
+    def opened(self):
+        """Return the films that workers were told to open, in order."""
+        return [name for name, refuse in jobs_in(self.heard) if not refuse]
+
+    def refused_unopened(self):
+        return [job for job in jobs_in(self.heard) if job[1]]
