@@ -21,7 +21,6 @@ from bonefx_edge.watch.health import status_line
 from bonefx_edge.watch.intake import Intake
 from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.journal import Journal
-from bonefx_edge.watch.mover import Mover
 from bonefx_edge.watch.notify import Notifier
 from bonefx_edge.watch.options import Folders, WatchOptions, disk_in_words, find_folders
 from bonefx_edge.watch.process import Loading, Worker
@@ -245,6 +244,8 @@ def _mover(folders: Folders) -> Errand | None:
     """Return who moves originals, None if they stay."""
     if not folders.targets:
         return None
+    from bonefx_edge.watch.mover import Mover  # late, as the others: most services move nothing
+
     targets = {state: os.fsencode(folder) for state, folder in folders.targets.items()}
     return Mover(os.fsencode(folders.root), targets, clock=time.monotonic, wall=time.time)
 
