@@ -126,7 +126,9 @@ class Place:
                 self.now += SETTLE_S
 
     def will_say(self, worker):
-        return not worker.is_gone and not (worker.answered_by and worker.is_idle)
+        """Return whether to wait for it: loading, at work, or killed and not yet buried."""
+        at_rest = worker.answered_by and worker.is_idle and not worker._killed
+        return not worker.is_gone and not at_rest
 
     def result_of(self, sha256):
         return self.out / f"{sha256}.json"
