@@ -17,9 +17,10 @@ from bonefx_edge.reduction import reduce_by_mean, reduction_of
 __all__ = ["DEFAULT_LIMITS", "Limits", "decode", "read_file", "recognize"]
 
 _DICOM_MAGIC: Final = b"DICM"
+_READ_BYTES: Final = 1 << 20
+"""At a time, of a file that is longer than it was said to be."""
 _DICOM_MAGIC_AT: Final = 128
 """Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
-_READ_BYTES: Final = 1 << 20
 
 
 def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = False) -> Radiograph:
@@ -83,7 +84,7 @@ def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
             msg = f"expected a regular file at {path}, got a folder, pipe or device; give a file"
             raise DecodeError(Reason.UNREADABLE, msg)
         _check_bytes(status.st_size, limits=limits)
-        data = _read_at_most(descriptor, limits.max_bytes + 1)
+        data = _read_at_most(descriptor, limits.max_bytes + 1, expected=status.st_size)
     except OSError as err:
         msg = f"expected to read {path}, got: {err.strerror}; check the disk"
         raise DecodeError(Reason.UNREADABLE, msg) from err
@@ -93,11 +94,13 @@ def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
     return data
 
 
-def _read_at_most(descriptor: int, count: int) -> bytes:
-    parts = []
-    while count > 0 and (part := os.read(descriptor, min(count, _READ_BYTES))):
+def _read_at_most(descriptor: int, count: int, *, expected: int) -> bytes:
+    """Return up to `count` bytes; those expected at once: joined, they would be there twice."""
+    parts, wanted = [], min(count, expected)
+    while count > 0 and (part := os.read(descriptor, wanted)):
         parts.append(part)
         count -= len(part)
+        wanted = min(count, _READ_BYTES)
     return b"".join(parts)
 
 

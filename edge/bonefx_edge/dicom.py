@@ -71,7 +71,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
     check_kind(dataset)
     layout = read_layout(dataset)
     check_pixels(layout.rows, layout.columns, limits=limits)
-    element: object = dataset.get_item("PixelData")
+    element: object = dataset.get_item("PixelData", keep_deferred=True)
     if not isinstance(element, RawDataElement):
         msg = "expected Pixel Data (7FE0,0010) as bytes, got another type; send the file again"
         raise DecodeError(Reason.CORRUPT, msg)

@@ -89,7 +89,8 @@ def read_stored(
         _refuse(f"values of {layout.bits_stored} bits, the decoder gives larger ones")
     # A signed 8-bit stream in 16 allocated bits: astype extends the sign, as it should.
     stored = decoded.reshape(layout.rows, layout.columns)
-    return stored.astype(np.uint8 if layout.bits_allocated == _BYTE_BITS else np.uint16)
+    patterns = np.uint8 if layout.bits_allocated == _BYTE_BITS else np.uint16
+    return stored.astype(patterns, copy=False)
 
 
 def _refuse(wanted: str, *, reason: Reason = Reason.CORRUPT) -> NoReturn:

@@ -53,6 +53,8 @@ _GROUP_AT: Final = 144
 """Bytes before the first element that File Meta Information Group Length (0002,0000) counts."""
 _META_BYTES: Final = 1 << 16
 """The file meta information is a few hundred bytes."""
+_LARGEST_VALUE_BYTES: Final = 1 << 24
+"""Of an element that is looked at: a sequence of a hundred lookup tables of 65,536 entries."""
 _MAX_BITS: Final = 16
 _INVERSES: Final = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 """The only Presentation LUT Shape that fits each photometric interpretation (PS3.3 C.7.6.1)."""
@@ -123,7 +125,11 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
     if meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
         msg = "expected a radiograph, got a DICOMDIR (an index); give the image files"
         raise DecodeError(Reason.WRONG_MODALITY, msg)
-    return pydicom.dcmread(BytesIO(data), specific_tags=list(_KEYWORDS)), transfer_syntax
+    # Pixel data stay where they are: of what is larger, position and length are enough.
+    dataset = pydicom.dcmread(
+        BytesIO(data), specific_tags=list(_KEYWORDS), defer_size=_LARGEST_VALUE_BYTES
+    )
+    return dataset, transfer_syntax
 
 
 def check_kind(dataset: Dataset) -> None:

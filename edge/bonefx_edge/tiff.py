@@ -165,18 +165,18 @@ def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
     if not len(offsets) == len(sizes) == -(-layout.height // rows):
         _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
     compression = _first(tags, _COMPRESSION, _NONE)
-    strips = []
+    stored = np.empty((layout.height, layout.row_bytes), np.uint8)
     for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
         if offset + size > len(data):
             msg = f"expected TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
             raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
-        wanted = min(rows, layout.height - index * rows) * layout.row_bytes
-        strip = data[offset : offset + size]
-        strips.append(_UNPACKERS[compression](strip, wanted))
-        if len(strips[-1]) != wanted:
-            _refuse(Reason.CORRUPT, f"expected {wanted} bytes in TIFF strip {index}")
-    stored = np.frombuffer(b"".join(strips), layout.dtype).astype(layout.dtype.newbyteorder("="))
-    samples = stored.reshape(layout.height, layout.width, layout.channels)
+        part = stored[index * rows : (index + 1) * rows]
+        strip = _UNPACKERS[compression](data[offset : offset + size], part.size)
+        if len(strip) != part.size:
+            _refuse(Reason.CORRUPT, f"expected {part.size} bytes in TIFF strip {index}")
+        part[:] = np.frombuffer(strip, np.uint8).reshape(part.shape)
+    samples = stored.view(layout.dtype).reshape(layout.height, layout.width, layout.channels)
+    samples = samples.astype(layout.dtype.newbyteorder("="), copy=False)
     if _first(tags, _PREDICTOR, 1) == _HORIZONTAL and compression in _PREDICTED:
         return np.cumsum(samples, axis=1, dtype=samples.dtype)
     return samples
