@@ -22,7 +22,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from latency import circumstances, report, spread
+from latency import AS_INSTALLED, circumstances, report, spread
 
 SETTLE_S = 2.0
 IDLE_S = 30.0
@@ -42,7 +42,9 @@ class Service:
         self.log = place / "log"
         self.began = time.monotonic()
         with self.log.open("w") as log:  # not a pipe: nobody would empty it
-            self.process = subprocess.Popen([*PROGRAM, *own, *options], stderr=log)
+            self.process = subprocess.Popen(
+                [*PROGRAM, *own, *options], stderr=log, env=AS_INSTALLED
+            )
 
     def wait_ready(self) -> float:
         """Return the seconds from start to the first worker's word."""

@@ -53,7 +53,8 @@ class ModelFile:
         data = _read_bytes(path)
         flatbuffer, text = _split(data, path=path)
         manifest = Manifest.from_json(text)
-        found = hashlib.sha256(flatbuffer).hexdigest()
+        hashed = hashlib.sha256(flatbuffer)
+        found = hashed.hexdigest()
         if found != manifest.flatbuffer_sha256:
             msg = (
                 f"{path}: expected a network with sha256 {manifest.flatbuffer_sha256}, "
@@ -67,7 +68,8 @@ class ModelFile:
                 "differs; the file was altered or damaged: copy it again"
             )
             raise ModelFileError(msg)
-        return cls(manifest, flatbuffer, hashlib.sha256(data).hexdigest())
+        hashed.update(data[len(flatbuffer) :])  # the file is the network and what follows it
+        return cls(manifest, flatbuffer, hashed.hexdigest())
 
 
 def write_model_file(path: Path, *, flatbuffer: bytes, manifest: Manifest) -> None:

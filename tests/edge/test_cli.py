@@ -78,7 +78,8 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
         ((), "name files or folders"),
         (("",), "got an empty one"),
         (("--json", "--csv", "x"), "choose one"),
-        (("--threads", "0", "x"), "threads"),
+        (("--threads", "0", "x"), "from 1 on, or auto"),
+        (("--watch", "x", "--threads", "many"), "from 1 on, or auto"),
         (("--nonesuch",), "No such option"),
     ],
 )
@@ -114,19 +115,35 @@ def test_the_model_and_the_operating_point_asked_for_are_used(films) -> None:
     assert (record["model"]["name"], record["operating_point"]) == ("toy", "sensitive")
 
 
-def test_help_and_version_do_not_wait_for_heavy_imports() -> None:
+def imported_by(*args: object) -> set[str]:
+    """Return the names of all modules that the command loads."""
     code = (
         "import sys\n"
         "import bonefx_edge.cli as cli\n"
         "try: cli.main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'cv2', 'pydicom', 'ai_edge_litert', 'tflite_runtime'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+        "print(*sys.modules, file=sys.stderr)"
     )
+    command = [sys.executable, "-c", code, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_help_and_version_do_not_wait_for_heavy_imports() -> None:
+    heavy = {"numpy", "cv2", "pydicom", "ai_edge_litert", "tflite_runtime"}
     for option in ("--help", "--version"):
-        subprocess.run([sys.executable, "-c", code, option], check=True, timeout=60)
+        assert not heavy & imported_by(option)
     assert run("--version").stdout == f"bonefx {__version__}\n"
     assert "not a diagnosis" in " ".join(run("--help").stdout.split())
+
+
+def test_one_jpeg_does_not_wait_for_what_only_other_commands_and_kinds_need(films) -> None:
+    """Each costs the start of a small board a tenth of a second and more (decision 0021)."""
+    loaded = imported_by(films / "light.jpg", TOY)
+    assert {"numpy", "simplejpeg", "bonefx_edge.classifier"} <= loaded  # it did classify
+    others = {"pydicom", "pydantic", "rich", "multiprocessing", "sqlite3", "prometheus_client"}
+    others |= {"bonefx_edge.watch", "bonefx_edge.heatmap", "openjpeg", "jpeg_ls"}
+    assert not others & loaded
 
 
 def test_progress_is_drawn_on_standard_error_only_for_a_person(films) -> None:
