@@ -180,7 +180,7 @@ def stretch(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     low, high = (int(np.searchsorted(below, share * gray.size)) for share in STRETCH_PERCENTILES)
     span = max(high - low, LEAST_RANGE)
     levels = (np.clip(np.arange(256) - low, 0, span) * 255 + span // 2) // span
-    return np.asarray(levels.astype(np.uint8)[gray])
+    return np.asarray(cv2.LUT(gray, levels.astype(np.uint8)), np.uint8).reshape(gray.shape)
 
 
 def shrink(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:

@@ -183,9 +183,10 @@ def cut_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: InputSp
     as the film, and the aspect mode of `spec` says what becomes of it.
     """
     parts = [part for tile_spec in tiles for part in _cut(radiograph, tile_spec, spec=spec)]
-    x, rectangles, regions = zip(*parts, strict=True) if parts else ((), (), ())
-    empty = preprocess(radiograph, spec=spec)[:0]
-    return Tiles(np.concatenate([empty, *x]), tuple(rectangles), tuple(regions))
+    if not parts:
+        return Tiles(preprocess(radiograph, spec=spec)[:0], (), ())
+    x, rectangles, regions = zip(*parts, strict=True)
+    return Tiles(np.concatenate(x), rectangles, regions)
 
 
 def combine(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> Number:
