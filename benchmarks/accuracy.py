@@ -22,8 +22,7 @@ import typer
 from accuracy_report import Scored, both_answered, draw, kept, markdown
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import find_model
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.shipped import find_model, shipped_models
 from bonefx_train.dataset import Sample, check_unchanged, load_dataset
 from bonefx_train.evaluate import evaluate
 from bonefx_train.evaluation import Evaluation

@@ -24,13 +24,12 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import find_model
 from bonefx_edge.decision import State
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
 from bonefx_edge.model_file import ModelFile
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.shipped import find_model, shipped_models
 from bonefx_train.boxes import BOXES_NAME, Box
 from bonefx_train.dataset import Sample, find_samples
 from bonefx_train.evaluate import INTERVAL, evaluate

@@ -24,8 +24,8 @@ import skimage.data
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import DEFAULT_MODEL, find_model
 from bonefx_edge.reading import WHOLE
+from bonefx_edge.shipped import DEFAULT_MODEL, find_model
 from bonefx_train.metrics import wilson
 from numpy.typing import NDArray
 

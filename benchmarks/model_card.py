@@ -16,10 +16,9 @@ from typing import Any
 import model_card_figures as figures
 import model_card_text as words
 from bonefx_edge import NOTICE
-from bonefx_edge.cli import DEFAULT_MODEL
 from bonefx_edge.decision import Proportion
 from bonefx_edge.model_file import ModelFile
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
 from model_card_figures import NOT_MEASURED, SHOWN_OF_HASH, Package, Shipped, plain, row, table_head
 
 ROOT = Path(__file__).parent.parent

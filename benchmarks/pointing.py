@@ -22,9 +22,9 @@ import typer
 from accuracy import find_films
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import DEFAULT_MODEL, find_model
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
+from bonefx_edge.shipped import DEFAULT_MODEL, find_model
 from bonefx_train.boxes import BOXES_NAME, Box, read_boxes
 from bonefx_train.dataset import Sample
 from bonefx_train.evaluation import Figure

@@ -15,8 +15,8 @@ import numpy as np
 import typer
 from bonefx_edge import decode as decoding
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import find_model
 from bonefx_edge.finding import Finding
+from bonefx_edge.shipped import find_model
 from latency import circumstances, report
 
 ROUNDS = 3

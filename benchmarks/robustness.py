@@ -26,11 +26,11 @@ import typer
 from accuracy import find_films
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.cli import find_model
 from bonefx_edge.decision import State
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
 from bonefx_edge.finding import Finding
+from bonefx_edge.shipped import find_model
 from bonefx_train.dataset import Sample
 from bonefx_train.evaluation import Figure
 from bonefx_train.labels import Label

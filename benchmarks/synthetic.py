@@ -20,13 +20,13 @@ import numpy as np
 import typer
 from accuracy import find_films
 from bonefx_edge import NOTICE
-from bonefx_edge.cli import find_model
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.finding import ModelId
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.preprocess import Gray, stretch
 from bonefx_edge.reading import cut_tiles
+from bonefx_edge.shipped import find_model
 from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group
 from bonefx_train.progress import track

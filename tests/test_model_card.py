@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from bonefx_edge.cli import DEFAULT_MODEL
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
 from toy import toy_path
 
 ROOT = Path(__file__).parent.parent

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bonefx_edge import NOTICE
-from bonefx_edge.cli import DEFAULT_MODEL, find_model
 from bonefx_edge.decision import OperatingPoint
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.exits import ExitCode, fail
+from bonefx_edge.shipped import DEFAULT_MODEL, find_model
 from bonefx_edge.watch.films import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken

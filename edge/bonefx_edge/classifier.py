@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Finding, ModelId, Timings
 from bonefx_edge.gate import check, check_distance
-from bonefx_edge.interpreter import Interpreter, open_interpreter
+from bonefx_edge.interpreter import Interpreter, open_fastest
 from bonefx_edge.model_file import ModelFile, check_tensors
 from bonefx_edge.places import Place, suspicious
 from bonefx_edge.preprocess import InputSpec, covered, preprocess
@@ -56,7 +57,10 @@ class Classifier:
         self.operating_point = self.reading.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.runtime = interpreter.runtime
+        self.threads = interpreter.threads
         self._interpreter = interpreter
+        several = f", {self.threads} threads" if self.threads > 1 else ""
+        self._runtime_words = f"{self.runtime.name} {self.runtime.version}{several}"
 
     @classmethod
     def load(
@@ -64,7 +68,7 @@ class Classifier:
         model: Path,
         *,
         operating_point: str | None = None,
-        threads: int = 1,
+        threads: int | Sequence[int] = 1,
         runtime: str | None = None,
         views: str | None = None,
     ) -> "Classifier":
@@ -78,7 +82,7 @@ class Classifier:
         operating_point
             Name of one of the model's operating points; None takes its default.
         threads
-            Of the interpreter, >= 1.
+            Of the interpreter, >= 1; of several numbers the one that pays, by a measurement here.
         runtime
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
         views
@@ -95,7 +99,8 @@ class Classifier:
             No interpreter is installed, or it cannot run this model.
         """
         model_file = ModelFile.read(model)
-        interpreter = open_interpreter(model_file.flatbuffer, threads=threads, runtime=runtime)
+        numbers = (threads,) if isinstance(threads, int) else threads
+        interpreter = open_fastest(model_file.flatbuffer, threads=numbers, runtime=runtime)
         return cls(model_file, interpreter, operating_point=operating_point, views=views)
 
     def classify(self, path: Path) -> Finding:
@@ -218,7 +223,7 @@ class Classifier:
             places=_places(decision, seen.closer) if decision and seen else (),
             operating_point=self.operating_point.name,
             model=self.model,
-            runtime=f"{self.runtime.name} {self.runtime.version}",
+            runtime=self._runtime_words,
             gray_mapping=seen.radiograph.gray_mapping if seen else None,
             timings=clock.timings(),
         )

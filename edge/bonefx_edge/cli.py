@@ -13,14 +13,14 @@ import typer
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.errors import BonefxError, JournalError, PortError, UsageError
 from bonefx_edge.exits import ExitCode, fail
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.shipped import DEFAULT_MODEL, find_model
 from bonefx_edge.sources import list_files
+from bonefx_edge.threads import threads_to_try
 
 if TYPE_CHECKING:
     from bonefx_edge.finding import Finding
     from bonefx_edge.outputs import Csv, JsonLines, Table
 
-DEFAULT_MODEL: Final = "lite0-int8"
 PROGRESS_FROM_FILES: Final = 5
 """A bar for fewer files would be gone before it is read."""
 
@@ -48,7 +48,10 @@ def classify(
         str | None,
         typer.Option(metavar="DIR", help="Write where the network looked, a PNG a film: an aid."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 1,
+    threads: Annotated[
+        str,
+        typer.Option(metavar="N|auto", help="Of the interpreter; auto: as many as pay, measured."),
+    ] = "1",
     jobs: Annotated[
         int, typer.Option(min=0, help="Processes, for many films; 0: as many cores as pay.")
     ] = 0,
@@ -117,6 +120,7 @@ def classify(
     if version:
         sys.stdout.write(f"bonefx {__version__}\n")
         return
+    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
     if watch is not None:
         if paths or heatmap or as_json or as_csv:
             msg = "expected --watch without files, --heatmap, --json or --csv; see --out"
@@ -129,16 +133,11 @@ def classify(
             msg = f"--duplicates: expected known or again, got {duplicates!r}"
             fail(msg, code=ExitCode.USAGE)
         words |= {"repeats": duplicates == "again"}
-        reading: dict[str, Any] = {
-            "operating_point": operating_point,
-            "runtime": runtime,
-            "views": views,
-        }
-        reading |= {"model": str(find_model(model).absolute()), "threads": threads}
+        reading: dict[str, Any] = {"model": str(find_model(model).absolute())}
+        reading |= options | {"threads": _threads_to_try(threads, processes=workers)}
         raise typer.Exit(_watch(words, poll=poll, reading=reading))
     if as_json and as_csv:
         fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
-    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
     _classify(
         paths or [],
         find_model(model),
@@ -155,7 +154,7 @@ def _classify(
     model: Path,
     heatmap: str | None,
     *,
-    threads: int,
+    threads: str,
     jobs: int,
     options: dict[str, str | None],
     kind: str,
@@ -169,12 +168,13 @@ def _classify(
     from bonefx_edge.outputs import Csv, JsonLines, Table
     from bonefx_edge.several import LoadOptions, classify_on_several, processes_for
 
-    processes = jobs or processes_for(len(files))
-    if processes == 1 or heatmap is not None:
-        read = _open_model(model, heatmap, threads=threads, **options)
+    processes = 1 if heatmap is not None else jobs or processes_for(len(files))
+    numbers = _threads_to_try(threads, processes=processes)
+    if processes == 1:
+        read = _open_model(model, heatmap, threads=numbers, **options)
         findings: Iterable[Finding] = map(read, files)
     else:
-        how = LoadOptions(model, threads=threads, **options)
+        how = LoadOptions(model, threads=numbers, **options)
         findings = classify_on_several(files, how, processes=processes)
     output = JsonLines() if kind == "json" else Csv() if kind == "csv" else Table()
     try:
@@ -189,6 +189,13 @@ def _classify(
     except OSError as err:
         _drop_output(err)
     raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
+
+
+def _threads_to_try(word: str, *, processes: int) -> tuple[int, ...]:
+    try:
+        return threads_to_try(word, processes=processes)
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
 
 
 def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> ExitCode:
@@ -225,7 +232,7 @@ def _find_files(names: list[str]) -> list[Path]:
 
 
 def _open_model(
-    path: Path, heatmaps: str | None, *, threads: int, **options: str | None
+    path: Path, heatmaps: str | None, *, threads: tuple[int, ...], **options: str | None
 ) -> Callable[[Path], "Finding"]:
     """Return what gives a file's finding, and writes its heat map if a folder is named."""
     from bonefx_edge.classifier import Classifier
@@ -274,11 +281,6 @@ def _drop_output(err: OSError) -> NoReturn:
         raise typer.Exit(ExitCode.OUTPUT)
     msg = f"expected to write the results to standard output, got: {err.strerror}; free the disk"
     fail(msg, code=ExitCode.OUTPUT)
-
-
-def find_model(name: str) -> Path:
-    """Return the path of a shipped model of that name, or `name` itself as a path."""
-    return shipped_models().get(name, Path(name))
 
 
 def _progress(

@@ -64,7 +64,7 @@ class Finding:
     """Name of the operating point that made `state` of `p_fracture`."""
     model: ModelId
     runtime: str
-    """Interpreter and its version."""
+    """Interpreter and its version, and its threads where it has more than one."""
     gray_mapping: GrayMapping | None
     """How stored values became gray levels."""
     timings: Timings

@@ -28,7 +28,7 @@ class LoadOptions:
     """The arguments of `Classifier.load`."""
 
     model: Path
-    threads: int
+    threads: tuple[int, ...]
     operating_point: str | None
     runtime: str | None
     views: str | None

@@ -123,6 +123,7 @@ def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_pa
 
         def __init__(self, real) -> None:
             self.runtime, self.input, self.outputs = real.runtime, real.input, real.outputs
+            self.threads = real.threads
 
         def run(self, x):
             return (np.full((len(x), 1), np.nan, np.float32),)

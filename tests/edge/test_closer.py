@@ -56,6 +56,7 @@ class Spy:
         self.model = ModelFile.read(toy_path(kind))
         self._real = open_interpreter(self.model.flatbuffer)
         self.runtime, self.input = self._real.runtime, self._real.input
+        self.threads = self._real.threads
         self.outputs = self._real.outputs
         self.asked: list[np.ndarray] = []
 

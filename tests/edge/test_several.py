@@ -15,7 +15,9 @@ from bonefx_edge.several import FILMS_PER_PROCESS, LoadOptions, classify_on_seve
 from toy import toy_path
 from watching import film_bytes
 
-LOADING = LoadOptions(toy_path("int8"), threads=1, operating_point=None, runtime=None, views=None)
+LOADING = LoadOptions(
+    toy_path("int8"), threads=(1,), operating_point=None, runtime=None, views=None
+)
 
 
 @pytest.fixture(name="files")

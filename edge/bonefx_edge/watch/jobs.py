@@ -1,5 +1,6 @@
 """What goes to a worker and what comes back; light, so that the service loads no OpenCV."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -38,12 +39,11 @@ class Options:
     """The watched folder."""
     model: str
     """Path of the model file."""
-    threads: int = 1
-    """Of the interpreter, >= 1."""
+    threads: Sequence[int] = (1,)
     runtime: str | None = None
     operating_point: str | None = None
     views: str | None = None
-    """As `Classifier.load`."""
+    """These four as `Classifier.load`."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
 

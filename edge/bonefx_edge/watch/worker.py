@@ -61,7 +61,7 @@ def main() -> None:
         return
     _say(
         answers,
-        {"ready": describe(classifier), "made_of": _made_of(classifier, threads=options.threads)},
+        {"ready": describe(classifier), "made_of": _made_of(classifier)},
     )
     for line in sys.stdin:
         _say(answers, _work(json.loads(line), classifier, options))
@@ -76,12 +76,12 @@ def describe(classifier: Classifier) -> str:
     )
 
 
-def _made_of(classifier: Classifier, *, threads: int) -> str:
+def _made_of(classifier: Classifier) -> str:
     """Return what computes the answer, each with its version: others may round otherwise."""
     runtime = classifier.runtime
     return (
         f"bonefx {__version__}, {runtime.name} {runtime.version}, OpenCV {cv2.__version__}, "
-        f"NumPy {np.__version__}, {board()}, {platform.machine()}, threads {threads}"
+        f"NumPy {np.__version__}, {board()}, {platform.machine()}, threads {classifier.threads}"
     )
 
 
