@@ -123,6 +123,7 @@ bench: .venv-dev/stamp .venv/stamp
 		--out benchmarks/reference/latency-small-$(BOARD).json
 	.venv-dev/bin/python benchmarks/floors.py $(DATA) --environment .venv \
 		--out benchmarks/reference/floors-$(BOARD).json
+	.venv-dev/bin/python benchmarks/caps.py --out benchmarks/reference/caps-$(BOARD).json
 	.venv-dev/bin/python benchmarks/reduction.py $(DATA)/fullsize --out benchmarks/reference/reduction-$(BOARD).json
 	.venv-dev/bin/python benchmarks/backfill.py --out benchmarks/reference/backfill-$(BOARD).json
 	.venv-dev/bin/python benchmarks/watching.py $(DATA) --out benchmarks/reference/watching-$(BOARD).json
