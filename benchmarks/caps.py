@@ -3,25 +3,28 @@
     python benchmarks/caps.py [--pixels 100000000] [--model lite0-int8 ...] [--out FILE]
 
 Peak memory (resident) and wall time of the whole command `edge-classify FILM`, a new process for
-each kind of file. The film is the shipped canary, enlarged. Needs the development environment and
-2 GB of memory to draw it: not for a small board.
+each kind of file; color as far as its samples are not refused. The film is the shipped canary,
+enlarged, with grain. Needs the development environment and 2 GB of memory to draw it.
 """
 
 import json
 import math
+import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import typer
 from bonefx_edge.limits import DEFAULT_LIMITS
-from latency import circumstances, report
+from latency import AS_INSTALLED, circumstances, report
+from numpy.typing import NDArray
+from pydicom.uid import RLELossless
 
 CANARY = files("bonefx_edge.watch") / "canary.jpg"
 """Drawn, and answered by the shipped models."""
@@ -38,34 +41,87 @@ print(json.dumps([peak / 1024, time.perf_counter() - began, done.stdout.decode()
 
 
 def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
-    """Return what writes each kind of file; the film has at most so many pixels."""
+    """Return what writes each kind of file, as large as is not refused, up to so many pixels."""
     sys.path.insert(0, str(TESTS))
-    from builders import dicom_file, dicom_jpeg_2000, jpeg_file, with_pillow
+    from builders import bmp_file, dicom_file, dicom_jpeg_2000, jpeg_file, tiff_file
 
-    small = cv2.imread(str(CANARY), cv2.IMREAD_GRAYSCALE)
+    def fitting(pixel_bytes: int) -> int:
+        return min(pixels, DEFAULT_LIMITS.max_decoded_bytes // pixel_bytes)
+
+    def png(film: NDArray[Any]) -> bytes:
+        return cv2.imencode(".png", film)[1].tobytes()
+
+    def gray(n: int) -> NDArray[np.uint8]:
+        return (draw(n) >> 4).astype(np.uint8)
+
+    def color(n: int, film: Callable[[int], NDArray[Any]] = gray, channels: int = 3) -> Any:
+        shown = np.repeat(film(n)[..., np.newaxis], channels, axis=2)
+        shown[..., 3:] = np.iinfo(shown.dtype).max  # opaque
+        return shown
+
+    def wide(n: int) -> NDArray[np.uint16]:
+        return draw(n) << 4
+
+    n = pixels
+    return {
+        "JPEG, baseline": lambda: jpeg_file(gray(n), quality=90),
+        "JPEG, progressive": lambda: jpeg_file(gray(n), quality=90, progressive=True),
+        "JPEG, color 4:4:4, progressive": lambda: jpeg_file(
+            color(n), quality=90, progressive=True, subsampling=0
+        ),
+        "PNG, 8 bit": lambda: png(gray(n)),
+        "PNG, 16 bit": lambda: png(wide(n)),
+        "PNG, color, 8 bit": lambda: png(color(n)),
+        "PNG, color, 16 bit": lambda: png(color(fitting(6), wide)),
+        "PNG, color and alpha, 16 bit": lambda: png(color(fitting(8), wide, 4)),
+        "BMP, color": lambda: bmp_file(color(min(n, DEFAULT_LIMITS.max_bytes // 3 - 100_000))),
+        "TIFF, 16 bit": lambda: tiff_file(wide(n)),
+        "TIFF, 16 bit, one strip": lambda: tiff_file(wide(n), rows_per_strip=n),
+        "TIFF, 16 bit, big-endian": lambda: tiff_file(wide(n), order=">"),
+        "TIFF, 16 bit, Deflate": lambda: tiff_file(wide(n), compression=8),
+        "TIFF, 16 bit, one strip, Deflate": lambda: tiff_file(
+            wide(n), compression=8, rows_per_strip=n
+        ),
+        "TIFF, color, 16 bit, Deflate": lambda: tiff_file(
+            color(fitting(6), wide), photometric=2, compression=8
+        ),
+        "DICOM, 16 bit, plain": lambda: dicom_file(draw(n), bits=12),
+        "DICOM, 16 bit, RLE": lambda: dicom_file(
+            draw(n), bits=12, syntax=RLELossless, stream=literal_rle(draw(n))
+        ),
+        "DICOM, 16 bit, JPEG 2000": lambda: dicom_jpeg_2000(draw(n), bits=12),
+    }
+
+
+def literal_rle(film: NDArray[np.uint16]) -> bytes:
+    """Return an RLE frame without repeats (PS3.5 annex G): each 128 bytes behind their number."""
+    planes = film.reshape(-1, 1).view(np.uint8)
+    segments = []
+    for column in (1, 0):  # the high byte first
+        runs, rest = np.split(planes[:, column], [len(planes) // 128 * 128])
+        counted = np.insert(runs.reshape(-1, 128), 0, 127, axis=1).tobytes()
+        tail = bytes([len(rest) - 1]) + rest.tobytes() if len(rest) else b""
+        segments.append(counted + tail + b"\0" * (len(counted + tail) % 2))
+    return struct.pack("<16I", 2, 64, 64 + len(segments[0]), *[0] * 13) + b"".join(segments)
+
+
+def draw(pixels: int) -> NDArray[np.uint16]:
+    """Return the canary, enlarged to at most so many pixels, with 12 bits and two bits of grain."""
+    small = cv2.imread(str(CANARY), cv2.IMREAD_GRAYSCALE).astype(np.uint16) << 4
     factor = math.sqrt(pixels / small.size)
     size = (int(small.shape[1] * factor), int(small.shape[0] * factor))
-    gray = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
-    deep = gray.astype(np.uint16) << 4
-    color = np.repeat(gray[..., np.newaxis], 3, axis=2)
-    return {
-        "JPEG, baseline": lambda: jpeg_file(gray, quality=90),
-        "JPEG, progressive": lambda: jpeg_file(gray, quality=90, progressive=True),
-        "JPEG, color, progressive": lambda: jpeg_file(color, quality=90, progressive=True),
-        "PNG, 8 bit": lambda: cv2.imencode(".png", gray)[1].tobytes(),
-        "PNG, 16 bit": lambda: cv2.imencode(".png", deep << 4)[1].tobytes(),
-        "TIFF, 16 bit, Deflate": lambda: with_pillow(
-            deep << 4, "TIFF", compression="tiff_adobe_deflate"
-        ),
-        "DICOM, 16 bit, plain": lambda: dicom_file(deep, bits=12),
-        "DICOM, 16 bit, JPEG 2000": lambda: dicom_jpeg_2000(deep, bits=12),
-    }
+    large = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint16)
+    grain = np.random.default_rng(0).integers(0, 4, (512, large.shape[1]), np.uint16)
+    for top in range(0, len(large), len(grain)):
+        band = large[top : top + len(grain)]
+        band |= grain[: len(band)]
+    return large
 
 
 def ask(film: Path, model: str) -> dict[str, object]:
     """Return peak memory, time and answer of one command."""
     words = [sys.executable, "-c", ASK, *PROGRAM, str(film), "--json", "--model", model]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=AS_INSTALLED)
     peak_mib, took_s, said = json.loads(done.stdout)
     finding = json.loads(said)
     return {

@@ -135,7 +135,9 @@ def rate(folder: Path, n: int, *options: str) -> float:
     """Return the films a second between the first line and the last."""
     words = (*PROGRAM, str(folder), "--json", *options)
     times = []
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=AS_INSTALLED
+    ) as process:
         times = [time.perf_counter() for _ in process.stdout or ()]
     skip = n // 10  # the processes of several cores do not begin at once
     return (n - 1 - skip) / (times[-1] - times[skip])
@@ -172,7 +174,7 @@ def peak_mib(film: Path, model: str) -> float:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     words = [sys.executable, "-c", program, *PROGRAM, str(film), "--model", model]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=AS_INSTALLED)
     return round(int(done.stdout) * 1024 / _MIB, 1)
 
 

@@ -115,7 +115,7 @@ def main(
     rows = []
     for name in model or list(shipped_models()):
         for count in threads or [1]:
-            classifier = Classifier.load(find_model(name), threads=count)
+            classifier = Classifier.load(find_model(name), threads=(count,))
             row: dict[str, object] = {"model": name, "threads": count}
             row["runtime"] = f"{classifier.runtime.name} {classifier.runtime.version}"
             row |= {"warm": warm(classifier, films, rounds=rounds)}

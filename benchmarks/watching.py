@@ -129,7 +129,9 @@ def plain(folder: Path, n: int, *, processes: int) -> float:
     """Return the films a second of `edge-classify FOLDER`, without its start."""
     words = [*PROGRAM, str(folder), "--json", "--jobs", str(processes)]
     began = None
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=AS_INSTALLED
+    ) as process:
         for _ in process.stdout or ():
             began = began or time.monotonic()
         ended = time.monotonic()

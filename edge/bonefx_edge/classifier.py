@@ -15,7 +15,7 @@ from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Finding, ModelId, Timings
 from bonefx_edge.gate import check, check_distance
-from bonefx_edge.interpreter import Interpreter, open_fastest
+from bonefx_edge.interpreter import Interpreter, faster, open_interpreter
 from bonefx_edge.model_file import ModelFile, check_tensors
 from bonefx_edge.places import Place, suspicious
 from bonefx_edge.preprocess import InputSpec, covered, preprocess
@@ -68,7 +68,7 @@ class Classifier:
         model: Path,
         *,
         operating_point: str | None = None,
-        threads: int | Sequence[int] = 1,
+        threads: Sequence[int] = (1,),
         runtime: str | None = None,
         views: str | None = None,
     ) -> "Classifier":
@@ -82,7 +82,7 @@ class Classifier:
         operating_point
             Name of one of the model's operating points; None takes its default.
         threads
-            Of the interpreter, >= 1; of several numbers the one that pays, by a measurement here.
+            Of the interpreter, each >= 1, ascending; of several the one that pays, measured here.
         runtime
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
         views
@@ -99,8 +99,11 @@ class Classifier:
             No interpreter is installed, or it cannot run this model.
         """
         model_file = ModelFile.read(model)
-        numbers = (threads,) if isinstance(threads, int) else threads
-        interpreter = open_fastest(model_file.flatbuffer, threads=numbers, runtime=runtime)
+        network, manifest = model_file.flatbuffer, model_file.manifest
+        interpreter = open_interpreter(network, threads=threads[0], runtime=runtime)
+        # Before it is timed: a network that does not fit its manifest fails in odd ways.
+        check_tensors(manifest, input_=interpreter.input, outputs=interpreter.outputs)
+        interpreter = faster(interpreter, network, threads=threads[1:])
         return cls(model_file, interpreter, operating_point=operating_point, views=views)
 
     def classify(self, path: Path) -> Finding:

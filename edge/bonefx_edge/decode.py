@@ -17,10 +17,10 @@ from bonefx_edge.reduction import reduce_by_mean, reduction_of
 __all__ = ["DEFAULT_LIMITS", "Limits", "decode", "read_file", "recognize"]
 
 _DICOM_MAGIC: Final = b"DICM"
-_READ_BYTES: Final = 1 << 20
-"""At a time, of a file that is longer than it was said to be."""
 _DICOM_MAGIC_AT: Final = 128
 """Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
+_READ_BYTES: Final = 1 << 20
+"""At a time, of a file that is longer than it was said to be."""
 
 
 def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = False) -> Radiograph:

@@ -134,11 +134,11 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
         _refuse(f"{layout.bits_allocated // _BYTE_BITS} RLE segments, got {count}")
     ends = [*offsets[1:count], len(frame)]
     pixels = layout.rows * layout.columns
-    planes = [
-        np.frombuffer(_unpack_segment(frame[start:end], wanted=pixels), np.uint8)
-        for start, end in zip(offsets, ends, strict=False)
-    ]
-    return planes[0] if count == 1 else planes[0].astype(np.uint16) << 8 | planes[1]
+    values = np.empty((pixels, count), np.uint8)
+    for column, (start, end) in enumerate(zip(offsets, ends, strict=False)):
+        plane = _unpack_segment(frame[start:end], wanted=pixels)
+        values[:, count - 1 - column] = np.frombuffer(plane, np.uint8)
+    return values.reshape(-1).view(f"<u{count}")
 
 
 def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:

@@ -81,7 +81,7 @@ def open_interpreter(
     flatbuffer
         A .tflite. Its integrity must have been checked: interpreters trust it blindly.
     threads
-        >= 1. Whether more than one pays depends on board and network, see `open_fastest`.
+        >= 1. Whether more than one pays depends on board and network, see `faster`.
     runtime
         One of `runtimes.RUNTIMES`; None takes the first that is installed.
 
@@ -104,26 +104,22 @@ def open_interpreter(
     return _TfliteInterpreter(engine, info, threads)
 
 
-def open_fastest(
-    flatbuffer: bytes, *, threads: Sequence[int], runtime: str | None = None
-) -> Interpreter:
-    """Return the network with that of the numbers of threads, ascending, that pays.
+def faster(first: Interpreter, flatbuffer: bytes, *, threads: Sequence[int]) -> Interpreter:
+    """Return `first`, or its network with that of the numbers of threads, ascending, that pays.
 
-    A single number is taken as it is; of several each is timed on this network and board,
-    `TIMED_PASSES` passes and one before them.
+    Each number is timed on this network and board, `TIMED_PASSES` passes and one before them.
 
     Raises
     ------
     InterpreterError
         As `open_interpreter`.
     """
-    best = open_interpreter(flatbuffer, threads=threads[0], runtime=runtime)
-    least_s = _pass_s(best) if len(threads) > 1 else 0.0
-    for number in threads[1:]:
-        interpreter = open_interpreter(flatbuffer, threads=number, runtime=runtime)
-        took_s = _pass_s(interpreter)
+    best, least_s = first, _pass_s(first) if threads else 0.0
+    for number in threads:
+        other = open_interpreter(flatbuffer, threads=number, runtime=first.runtime.name)
+        took_s = _pass_s(other)
         if took_s <= least_s * PAYS_FROM:
-            best, least_s = interpreter, took_s
+            best, least_s = other, took_s
     return best
 
 

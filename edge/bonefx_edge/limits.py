@@ -17,13 +17,18 @@ class Limits:
     max_pixels: int = 100_000_000
     """Height times width, pixels. Three times the largest film; as 16 bit 200 MB of memory;
     the seed preprocessing works in float64 and needs 9 bytes per pixel for a moment."""
+    max_decoded_bytes: int = 300_000_000
+    """Of the decoded samples: 100 megapixel of 8-bit color. A radiograph is gray; 16-bit color of
+    that size would take 1.8 GB of memory to become it."""
 
 
 DEFAULT_LIMITS: Final = Limits()
 
 
-def check_pixels(height: int, width: int, *, limits: Limits) -> None:
-    """Refuse a picture that is empty or has more pixels than `limits` allow.
+def check_pixels(height: int, width: int, *, limits: Limits, pixel_bytes: int = 1) -> None:
+    """Refuse a picture that is empty or larger than `limits` allow.
+
+    `pixel_bytes` is the size of one pixel as the decoder gives it, all channels.
 
     Raises
     ------
@@ -37,5 +42,11 @@ def check_pixels(height: int, width: int, *, limits: Limits) -> None:
         msg = (
             f"expected at most {limits.max_pixels:,} pixels, the header says {width} x {height} "
             f"= {height * width:,}; export the radiograph at a smaller size"
+        )
+        raise DecodeError(Reason.TOO_LARGE, msg)
+    if height * width * pixel_bytes > limits.max_decoded_bytes:
+        msg = (
+            f"expected at most {limits.max_decoded_bytes:,} bytes of pixels, the header says "
+            f"{width} x {height} of {pixel_bytes} bytes; export the radiograph as gray, or smaller"
         )
         raise DecodeError(Reason.TOO_LARGE, msg)

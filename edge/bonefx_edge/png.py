@@ -18,7 +18,9 @@ MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _IHDR_BYTES: Final = 13
 _CHUNK_OVERHEAD: Final = 12
 """Length, type and CRC, 4 bytes each."""
-_GRAY, _GRAY_ALPHA = 0, 4
+_GRAY, _RGB, _GRAY_ALPHA = 0, 2, 4
+_CHANNELS: Final = {_GRAY: 1, _RGB: 3}
+"""That OpenCV gives, by color type; gray with alpha and palettes, which may have it, have four."""
 _ALPHA_CHANNELS: Final = 4
 
 
@@ -65,8 +67,9 @@ def _walk(data: bytes, *, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
             msg = f"expected every PNG checksum to fit, chunk {kind!r} does not; copy it again"
             raise DecodeError(Reason.CORRUPT, msg)
         if kind == b"IHDR":
-            width, height = struct.unpack_from(">II", data, at + 8)
-            check_pixels(height, width, limits=limits)
+            width, height, bits, color_type = struct.unpack_from(">IIBB", data, at + 8)
+            pixel_bytes = _CHANNELS.get(color_type, _ALPHA_CHANNELS) * -(-bits // 8)
+            check_pixels(height, width, limits=limits, pixel_bytes=pixel_bytes)
         yield kind, b"" if kind == b"IDAT" else data[at + 8 : end - 4]
         at = end
 

@@ -19,6 +19,7 @@ _INFO_BYTES: Final = 40
 """Smallest header that is read: BITMAPINFOHEADER; V4 and V5 begin with the same fields."""
 _FILE_HEADER_BYTES: Final = 14
 _GRAY_DIMENSIONS: Final = 2
+_BAND_PX: Final = 1 << 20
 _PALETTE_BITS: Final = 8
 _BMP_BITS: Final = (_PALETTE_BITS, 24, 32)
 
@@ -40,17 +41,7 @@ def to_radiograph(raster: Raster, *, file_format: FileFormat) -> Radiograph:
 
     8-bit gray pixels stay untouched; 16-bit ones are scaled over their percentile range.
     """
-    samples = (
-        raster.samples if raster.samples.ndim > _GRAY_DIMENSIONS else raster.samples[..., None]
-    )
-    if raster.alpha is not None:
-        samples = composite_over_black(samples, alpha=raster.alpha)
-    chroma = 0.0
-    if samples.shape[2] == 1:
-        gray = samples[:, :, 0]
-    else:
-        chroma = mean_chroma(samples)
-        gray = cv2.cvtColor(np.ascontiguousarray(samples), cv2.COLOR_RGB2GRAY)
+    gray, chroma = _to_gray(raster)
     is_film = gray.dtype == np.uint16
     return Radiograph(
         pixels=orient(film_to_gray(gray) if is_film else gray, orientation=raster.orientation),
@@ -58,6 +49,30 @@ def to_radiograph(raster: Raster, *, file_format: FileFormat) -> Radiograph:
         gray_mapping=GrayMapping.PERCENTILES if is_film else GrayMapping.STORED,
         chroma=chroma,
     )
+
+
+def _to_gray(raster: Raster) -> tuple[NDArray[Any], float]:
+    """Return (height, width) gray, dtype of the samples, over black, and the mean chroma."""
+    samples = raster.samples
+    if samples.ndim == _GRAY_DIMENSIONS:
+        if raster.alpha is None:
+            return samples, 0.0
+        samples = samples[..., None]
+    height, width, channels = samples.shape
+    gray, chroma = np.empty((height, width), samples.dtype), 0.0
+    # In bands: copies of a whole color film would be three times the film.
+    rows = max(1, _BAND_PX // width)
+    for top in range(0, height, rows):
+        band = slice(top, top + rows)
+        shown = samples[band]
+        if raster.alpha is not None:
+            shown = composite_over_black(shown, alpha=raster.alpha[band])
+        if channels == 1:
+            gray[band] = shown[:, :, 0]
+        else:
+            chroma += mean_chroma(shown) * len(shown) / height
+            gray[band] = cv2.cvtColor(np.ascontiguousarray(shown), cv2.COLOR_RGB2GRAY)
+    return gray, chroma
 
 
 def read_bmp(data: bytes, *, limits: Limits) -> Raster:
@@ -84,7 +99,7 @@ def read_bmp(data: bytes, *, limits: Limits) -> Raster:
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
     height = abs(signed_height)  # negative: rows run from top to bottom
-    check_pixels(height, width, limits=limits)
+    check_pixels(height, width, limits=limits, pixel_bytes=3)
     row_bytes = (width * bits + 31) // 32 * 4  # rows are padded to 4 bytes
     if offset + height * row_bytes > len(data):
         msg = (

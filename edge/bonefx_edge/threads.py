@@ -1,11 +1,13 @@
 """What `--threads` says: one number, or several of which the interpreter takes what pays."""
 
 import os
+import re
 from typing import Final
 
 from bonefx_edge.errors import UsageError
 
 AUTO: Final = "auto"
+_NUMBER: Final = re.compile("[1-9][0-9]{0,2}")
 
 
 def threads_to_try(word: str, *, processes: int) -> tuple[int, ...]:
@@ -22,7 +24,7 @@ def threads_to_try(word: str, *, processes: int) -> tuple[int, ...]:
     if word == AUTO:
         share = max(1, len(os.sched_getaffinity(0)) // processes)
         return tuple(1 << power for power in range(share.bit_length()))
-    if not (word.isascii() and word.isdecimal()) or int(word) < 1:
-        msg = f"--threads: expected a number from 1 on, or {AUTO}, got {word!r}"
+    if not _NUMBER.fullmatch(word):
+        msg = f"--threads: expected a number from 1 to 999, or {AUTO}, got {word!r}"
         raise UsageError(msg)
     return (int(word),)

@@ -6,7 +6,7 @@ made up (4.11 and 5.0), so the strips are unpacked here and must fit to the byte
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -95,7 +95,8 @@ def read_tiff(data: bytes, *, limits: Limits) -> Raster:
     order = "<" if data[:2] == b"II" else ">"
     tags = _read_tags(data, order=order)
     layout = _check_kind(tags, order=order)
-    check_pixels(layout.height, layout.width, limits=limits)
+    pixel_bytes = layout.channels * layout.dtype.itemsize
+    check_pixels(layout.height, layout.width, limits=limits, pixel_bytes=pixel_bytes)
     return _show(_read_strips(data, tags=tags, layout=layout), tags=tags)
 
 
@@ -160,34 +161,49 @@ def _check_kind(tags: Tags, *, order: str) -> _Layout:
 
 def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
     """Return (height, width, channels), uint8 or uint16 in this machine's byte order, as stored."""
-    rows = min(max(_first(tags, _ROWS_PER_STRIP, layout.height), 1), layout.height)
-    offsets, sizes = tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
-    if not len(offsets) == len(sizes) == -(-layout.height // rows):
-        _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
-    compression = _first(tags, _COMPRESSION, _NONE)
-    stored = np.empty((layout.height, layout.row_bytes), np.uint8)
-    for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
-        if offset + size > len(data):
-            msg = f"expected TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
-            raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
-        part = stored[index * rows : (index + 1) * rows]
-        strip = _UNPACKERS[compression](data[offset : offset + size], part.size)
-        if len(strip) != part.size:
-            _refuse(Reason.CORRUPT, f"expected {part.size} bytes in TIFF strip {index}")
-        part[:] = np.frombuffer(strip, np.uint8).reshape(part.shape)
+    strips = _unpack_strips(data, tags=tags, layout=layout)
+    # The first one before there is room for all: a header may say anything.
+    stored = np.frombuffer(next(strips), np.uint8)
+    total = layout.height * layout.row_bytes
+    if stored.size < total:
+        whole, end = np.empty(total, np.uint8), stored.size
+        whole[:end], stored = stored, whole
+        for strip in strips:
+            stored[end : end + len(strip)] = np.frombuffer(strip, np.uint8)
+            end += len(strip)
     samples = stored.view(layout.dtype).reshape(layout.height, layout.width, layout.channels)
     samples = samples.astype(layout.dtype.newbyteorder("="), copy=False)
+    compression = _first(tags, _COMPRESSION, _NONE)
     if _first(tags, _PREDICTOR, 1) == _HORIZONTAL and compression in _PREDICTED:
         return np.cumsum(samples, axis=1, dtype=samples.dtype)
     return samples
 
 
-def _cut(strip: bytes, wanted: int) -> bytes:
+def _unpack_strips(data: bytes, *, tags: Tags, layout: _Layout) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of each strip, as many as its rows have; all lie within the file."""
+    rows = min(max(_first(tags, _ROWS_PER_STRIP, layout.height), 1), layout.height)
+    offsets, sizes = tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
+    if not len(offsets) == len(sizes) == -(-layout.height // rows):
+        _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
+    for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+        if offset + size > len(data):
+            msg = f"expected TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
+            raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
+    unpack, view = _UNPACKERS[_first(tags, _COMPRESSION, _NONE)], memoryview(data)
+    for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+        wanted = min(rows, layout.height - index * rows) * layout.row_bytes
+        strip = unpack(view[offset : offset + size], wanted)
+        if len(strip) != wanted:
+            _refuse(Reason.CORRUPT, f"expected {wanted} bytes in TIFF strip {index}")
+        yield strip
+
+
+def _cut(strip: memoryview, wanted: int) -> memoryview:
     """Return the `wanted` bytes of an uncompressed strip, or fewer where it is shorter."""
     return strip[:wanted]
 
 
-def _inflate(strip: bytes, wanted: int) -> bytes:
+def _inflate(strip: memoryview, wanted: int) -> bytes:
     """Return the `wanted` bytes of a Deflate strip, or b"" where it holds fewer, more or damage."""
     unpacker = zlib.decompressobj()
     try:
@@ -198,13 +214,13 @@ def _inflate(strip: bytes, wanted: int) -> bytes:
     return unpacked if unpacker.eof else b""
 
 
-def _unpack_lzw(strip: bytes, wanted: int) -> bytes:
-    return unpack_lzw(strip, wanted=wanted)
+def _unpack_lzw(strip: memoryview, wanted: int) -> bytes:
+    return unpack_lzw(bytes(strip), wanted=wanted)
 
 
-def _unpack_runs(strip: bytes, wanted: int) -> bytes:
+def _unpack_runs(strip: memoryview, wanted: int) -> bytes:
     """Return the `wanted` bytes of a PackBits strip, or b"" where runs or bytes are left over."""
-    unpacked, rest = unpack_bits(strip, wanted=wanted)
+    unpacked, rest = unpack_bits(bytes(strip), wanted=wanted)
     if len(unpacked) < wanted:
         msg = f"expected {wanted} bytes in a PackBits strip, it ends after {len(unpacked)}"
         raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
@@ -212,7 +228,7 @@ def _unpack_runs(strip: bytes, wanted: int) -> bytes:
     return unpacked if len(rest) <= 1 else b""
 
 
-_UNPACKERS: Final[dict[int, Callable[[bytes, int], bytes]]] = {
+_UNPACKERS: Final[dict[int, Callable[[memoryview, int], bytes | memoryview]]] = {
     _NONE: _cut,
     _LZW: _unpack_lzw,
     _DEFLATE: _inflate,

@@ -78,8 +78,8 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
         ((), "name files or folders"),
         (("",), "got an empty one"),
         (("--json", "--csv", "x"), "choose one"),
-        (("--threads", "0", "x"), "from 1 on, or auto"),
-        (("--watch", "x", "--threads", "many"), "from 1 on, or auto"),
+        (("--threads", "0", "x"), "from 1 to 999, or auto"),
+        (("--watch", "x", "--threads", "many"), "from 1 to 999, or auto"),
         (("--nonesuch",), "No such option"),
     ],
 )
@@ -144,6 +144,17 @@ def test_one_jpeg_does_not_wait_for_what_only_other_commands_and_kinds_need(film
     others = {"pydicom", "pydantic", "rich", "multiprocessing", "sqlite3", "prometheus_client"}
     others |= {"bonefx_edge.watch", "bonefx_edge.heatmap", "openjpeg", "jpeg_ls"}
     assert not others & loaded
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_threads_that_are_chosen_by_measuring_answer_as_one_does(films, jobs: int) -> None:
+    def answers(*words: object) -> list[tuple]:
+        lines = run(films, "--json", TOY, "--jobs", jobs, *words).stdout.splitlines()
+        return [(r["path"], r["state"], r["p_fracture"]) for r in map(json.loads, lines)]
+
+    one = answers()
+    assert len(one) == 3
+    assert answers("--threads", "auto") == one
 
 
 def test_progress_is_drawn_on_standard_error_only_for_a_person(films) -> None:

@@ -3,17 +3,21 @@
 Counted by tracemalloc, to which NumPy and Python's bytes report; codecs in C allocate beside it.
 """
 
+import struct
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from bonefx_edge.decode import decode, read_file
-from builders import deep_film, dicom_file, jpeg_file, with_pillow
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.png import MAGIC
+from builders import deep_film, dicom_file, jpeg_file, png_chunk, tiff_file, with_pillow
 
-SIDE = 3000
-CHUNK_BYTES = 8 << 20
-"""A table is looked up for a megapixel at a time, in int64 (levels.py)."""
+SIDE = 4000
+SLACK_BYTES = 12 << 20
+"""A table is looked up for a megapixel at a time, in int64 (levels.py); a third of the film."""
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
@@ -31,20 +35,32 @@ def _film() -> np.ndarray:
     return np.tile(deep_film(500, 500, bits=12), (SIDE // 500, SIDE // 500))
 
 
-@pytest.mark.parametrize(
-    ("write", "copies"),
-    [
-        (dicom_file, 0),  # the stored values are read where they lie in the file
-        (lambda film: with_pillow(film, "TIFF"), 1),  # strips need not lie together
-        (lambda film: with_pillow(film, "TIFF", compression="tiff_adobe_deflate"), 1),
-    ],
-    ids=["DICOM", "TIFF", "TIFF, Deflate"],
-)
-def test_a_16_bit_film_takes_its_gray_levels_and_at_most_one_copy(film, write, copies) -> None:
+WRITERS = {
+    "DICOM": (dicom_file, 0),  # the stored values are read where they lie in the file
+    "TIFF, one strip": (partial(tiff_file, rows_per_strip=SIDE), 0),
+    "TIFF, one strip, big-endian": (partial(tiff_file, rows_per_strip=SIDE, order=">"), 1),
+    # zlib gathers blocks and joins them
+    "TIFF, one strip, Deflate": (partial(tiff_file, rows_per_strip=SIDE, compression=8), 2),
+    "TIFF, strips": (tiff_file, 1),
+    "TIFF, strips, Deflate": (partial(tiff_file, compression=8), 1),
+    "TIFF, strips, big-endian": (partial(tiff_file, order=">"), 2),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_16_bit_film_takes_its_gray_levels_and_few_copies(film, kind: str) -> None:
+    write, copies = WRITERS[kind]
     data = write(film)
     assert decode(data).shape == (SIDE, SIDE)  # what is imported late is here now
     peak = peak_bytes(lambda: decode(data))
-    assert peak < film.nbytes * copies + film.size + 2 * CHUNK_BYTES
+    assert peak < film.nbytes * copies + film.size + SLACK_BYTES
+
+
+def test_a_color_film_takes_its_samples_and_its_gray_levels(film) -> None:
+    color = np.repeat((film >> 4).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    data = with_pillow(color, "TIFF")
+    peak = peak_bytes(lambda: decode(data))
+    assert peak < color.nbytes + film.size + SLACK_BYTES
 
 
 def test_a_jpeg_that_is_reduced_never_has_its_pixels_in_full(film) -> None:
@@ -56,3 +72,25 @@ def test_a_file_is_read_into_memory_once(tmp_path) -> None:
     path = tmp_path / "film"
     path.write_bytes(bytes(32 << 20))
     assert peak_bytes(lambda: read_file(path)) < 34 << 20
+
+
+def test_a_header_that_lies_is_refused_before_there_is_room_for_what_it_says() -> None:
+    """Ten thousand rows in strips of 16, each of them of five bytes."""
+    strips = -(-10_000 // 16)
+    tags = ((256, 4, [10_000]), (257, 4, [10_000]), (273, 4, [8] * strips), (279, 4, [5] * strips))
+    data = tiff_file(np.zeros((16, 16), np.uint16), tags=tags)
+
+    def refuse() -> None:
+        with pytest.raises(DecodeError, match="bytes in TIFF strip 0"):
+            decode(data)
+
+    assert peak_bytes(refuse) < 4 << 20
+
+
+def test_color_of_16_bit_is_refused_above_300_megabytes_of_samples() -> None:
+    """100 megapixel of it would take 1.8 GB to become gray."""
+    ihdr = struct.pack(">IIBBBBB", 10_000, 10_000, 16, 2, 0, 0, 0)
+    data = MAGIC + png_chunk(b"IHDR", ihdr)
+    with pytest.raises(DecodeError, match="bytes of pixels") as caught:
+        decode(data)
+    assert caught.value.reason is Reason.TOO_LARGE

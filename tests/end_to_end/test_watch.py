@@ -55,6 +55,16 @@ def run_with(folder: Path, out: Path, **options) -> subprocess.CompletedProcess[
 # ---- single films ----
 
 
+def test_threads_that_are_chosen_by_measuring_answer_as_one_does(folder, out):
+    (folder / "film.png").write_bytes(film_bytes(1))
+    answers = []
+    for place, words in ((out, ()), (out.with_name("auto"), ("--threads", "auto"))):
+        assert run_once(folder, place, *words).returncode == 0
+        (result,) = current(place).values()
+        answers.append((result["finding"]["state"], result["finding"]["p_fracture"]))
+    assert answers[0] == answers[1]
+
+
 def test_a_truncated_upload_that_is_completed_later_ends_with_one_result_for_the_whole_film(
     folder, out
 ):
