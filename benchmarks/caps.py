@@ -10,11 +10,9 @@ enlarged, with grain. Needs the development environment and 2 GB of memory to dr
 import json
 import math
 import struct
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,22 +20,13 @@ import cv2
 import numpy as np
 import typer
 from bonefx_edge.limits import DEFAULT_LIMITS
-from latency import AS_INSTALLED, circumstances, report
+from bonefx_edge.watch.canary import CANARY_PATH
+from commands import measure
+from latency import circumstances, report
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless
 
-CANARY = files("bonefx_edge.watch") / "canary.jpg"
-"""Drawn, and answered by the shipped models."""
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
-ASK = """
-import json, resource, subprocess, sys, time
-began = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=-1, stderr=-3, check=False)
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([peak / 1024, time.perf_counter() - began, done.stdout.decode()]))
-"""
-"""Another process for each film: the maximum of a process' children only ever grows."""
 
 
 def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
@@ -107,7 +96,7 @@ def literal_rle(film: NDArray[np.uint16]) -> bytes:
 
 def draw(pixels: int) -> NDArray[np.uint16]:
     """Return the canary, enlarged to at most so many pixels, with 12 bits and two bits of grain."""
-    small = cv2.imread(str(CANARY), cv2.IMREAD_GRAYSCALE).astype(np.uint16) << 4
+    small = cv2.imread(str(CANARY_PATH), cv2.IMREAD_GRAYSCALE).astype(np.uint16) << 4
     factor = math.sqrt(pixels / small.size)
     size = (int(small.shape[1] * factor), int(small.shape[0] * factor))
     large = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint16)
@@ -116,20 +105,6 @@ def draw(pixels: int) -> NDArray[np.uint16]:
         band = large[top : top + len(grain)]
         band |= grain[: len(band)]
     return large
-
-
-def ask(film: Path, model: str) -> dict[str, object]:
-    """Return peak memory, time and answer of one command."""
-    words = [sys.executable, "-c", ASK, *PROGRAM, str(film), "--json", "--model", model]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, env=AS_INSTALLED)
-    peak_mib, took_s, said = json.loads(done.stdout)
-    finding = json.loads(said)
-    return {
-        "model": model,
-        "peak_mib": round(peak_mib),
-        "s": round(took_s, 2),
-        "answer": finding["reason"] or "answered",
-    }
 
 
 def main(
@@ -144,8 +119,11 @@ def main(
         for kind, write in kinds(pixels).items():
             film.write_bytes(write())
             for name in model or ["lite0-int8", "seed-int8"]:
-                row = {"kind": kind, "file_mib": round(film.stat().st_size / (1 << 20), 1)}
-                rows.append(row | ask(film, name))
+                peak_mib, took_s, said = measure(str(film), "--json", "--model", name)
+                row: dict[str, object] = {"kind": kind, "model": name}
+                row |= {"file_mib": round(film.stat().st_size / (1 << 20), 1)}
+                row |= {"peak_mib": round(peak_mib), "s": round(took_s, 2)}
+                rows.append(row | {"answer": json.loads(said)["reason"] or "answered"})
     report({**circumstances(), "pixels": pixels, "rows": rows}, out)
 
 

@@ -30,11 +30,11 @@ from bonefx_edge.model_file import ModelFile
 from bonefx_edge.reading import cut_tiles
 from bonefx_edge.reduction import reduction_of
 from bonefx_edge.shipped import find_model
-from latency import AS_INSTALLED, circumstances, report
+from commands import AS_INSTALLED, PROGRAM, measure
+from latency import circumstances, report
 
 ROUNDS = 5
 STARTS = 11
-PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
 IMPORTS = "import numpy, cv2; from {runtime}.interpreter import Interpreter"
 FOLDER_FILMS = 600
 NOT_THE_DEVICE = ("pip", "setuptools", "data_store", "pydicom_data")
@@ -121,7 +121,7 @@ def starts(film: Path, runtime: str, model: str) -> dict[str, float]:
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
     for words in commands.values():
-        run(words)
+        run(words)  # unrecorded: it compiles, and fills the disk cache
     for _ in range(STARTS):
         for name, words in commands.items():
             times[name].append(seconds(lambda words=words: run(words)))
@@ -167,17 +167,6 @@ def folder(paths: Sequence[Path], model: str) -> dict[str, object]:
     }
 
 
-def peak_mib(film: Path, model: str) -> float:
-    """Return the peak memory of `edge-classify FILM`, MiB."""
-    program = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=-3, stderr=-3);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    words = [sys.executable, "-c", program, *PROGRAM, str(film), "--model", model]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, env=AS_INSTALLED)
-    return round(int(done.stdout) * 1024 / _MIB, 1)
-
-
 def disk_mib(environment: Path) -> float:
     """Return the space of an environment on disk, MiB; hard links count once."""
     seen, total = set(), 0
@@ -213,7 +202,10 @@ def main(
         found[f"small_{views}"] = films(path, small, views)
     found["start"] = starts(small[0], runtime, model)
     found["folder"] = folder(many, model)
-    found["peak_mib"] = {"small": peak_mib(small[0], model), "full_size": peak_mib(full[0], model)}
+    found["peak_mib"] = {
+        name: round(measure(str(film), "--model", model)[0], 1)
+        for name, film in (("small", small[0]), ("full_size", full[0]))
+    }
     if environment:
         found["environment_mib"] = disk_mib(environment)
     report(found, out)

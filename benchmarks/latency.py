@@ -24,13 +24,11 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.outputs import to_record
 from bonefx_edge.shipped import find_model, shipped_models
 from bonefx_edge.sources import list_files
+from commands import AS_INSTALLED
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 PERCENTILES = (50, 95, 99)
-AS_INSTALLED = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""Environment of a command that is timed: pip compiles what it installs, a checkout is compiled by
-its first, unrecorded run. Where that is forbidden every start would compile again: 25 ms of 280."""
 
 
 def circumstances() -> dict[str, object]:

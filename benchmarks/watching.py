@@ -22,13 +22,13 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from latency import AS_INSTALLED, circumstances, report, spread
+from commands import AS_INSTALLED, PROGRAM
+from latency import circumstances, report, spread
 
 SETTLE_S = 2.0
 IDLE_S = 30.0
 LATENCY_FILMS = 30
 ROUNDS = 3
-PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 

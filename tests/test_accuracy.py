@@ -15,13 +15,10 @@ from bonefx_train.sample import Sample
 from findings import ANSWERED, REFUSED
 from toy import toy_path
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 @pytest.fixture(name="accuracy")
-def _accuracy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the module under test; the benchmarks are scripts, not a package."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def _accuracy() -> ModuleType:
+    """Return the module under test."""
     return importlib.import_module("accuracy")
 
 

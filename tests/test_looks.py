@@ -16,7 +16,6 @@ from bonefx_train.sample import Sample
 from findings import ANSWERED, REFUSED
 from toy import toy_path
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SIDE = 150
 """Pixels of a drawn film: the toy's input, so a cell of its map is 30 of them."""
 DARK_CELL = Box(left=0.6, top=0.2, right=0.8, bottom=0.4)
@@ -25,9 +24,8 @@ OPPOSITE = Box(left=0.0, top=0.8, right=0.2, bottom=1.0)
 
 
 @pytest.fixture(name="looks")
-def _looks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the module under test; the benchmarks are scripts, not a package."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def _looks() -> ModuleType:
+    """Return the module under test."""
     return importlib.import_module("looks")
 
 
@@ -152,8 +150,7 @@ def test_hits_of_places_are_also_given_among_the_films_that_have_any(looks: Modu
 
 
 @pytest.fixture(name="elsewhere")
-def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def _elsewhere() -> ModuleType:
     return importlib.import_module("elsewhere")
 
 

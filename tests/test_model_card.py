@@ -26,9 +26,8 @@ FIGURE = {
 
 
 @pytest.fixture(name="model_card")
-def _model_card(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the generator; the benchmarks are scripts, not a package."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def _model_card() -> ModuleType:
+    """Return the generator."""
     return importlib.import_module("model_card")
 
 

@@ -20,9 +20,8 @@ TOY = toy_path("int8")
 
 
 @pytest.fixture(name="report")
-def _report(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the comparing script; the benchmarks are scripts, not a package."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def _report() -> ModuleType:
+    """Return the comparing script."""
     return importlib.import_module("runtimes_report")
 
 

@@ -1,7 +1,6 @@
 """Classify one file: the data path, in order, in one function."""
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from bonefx_edge.decision import Decision, State, decide
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError, UsageError
-from bonefx_edge.finding import Finding, ModelId, Timings
+from bonefx_edge.finding import Finding, ModelId
 from bonefx_edge.gate import check, check_distance
 from bonefx_edge.interpreter import Interpreter, faster, open_interpreter
 from bonefx_edge.model_file import ModelFile, check_tensors
@@ -21,6 +20,7 @@ from bonefx_edge.places import Place, suspicious
 from bonefx_edge.preprocess import InputSpec, covered, preprocess
 from bonefx_edge.radiograph import Radiograph
 from bonefx_edge.reading import Answers, Tiles, cut_tiles, read
+from bonefx_edge.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from bonefx_edge.heatmap import HeatMap
@@ -57,10 +57,7 @@ class Classifier:
         self.operating_point = self.reading.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.runtime = interpreter.runtime
-        self.threads = interpreter.threads
         self._interpreter = interpreter
-        several = f", {self.threads} threads" if self.threads > 1 else ""
-        self._runtime_words = f"{self.runtime.name} {self.runtime.version}{several}"
 
     @classmethod
     def load(
@@ -99,12 +96,17 @@ class Classifier:
             No interpreter is installed, or it cannot run this model.
         """
         model_file = ModelFile.read(model)
-        network, manifest = model_file.flatbuffer, model_file.manifest
-        interpreter = open_interpreter(network, threads=threads[0], runtime=runtime)
-        # Before it is timed: a network that does not fit its manifest fails in odd ways.
-        check_tensors(manifest, input_=interpreter.input, outputs=interpreter.outputs)
-        interpreter = faster(interpreter, network, threads=threads[1:])
-        return cls(model_file, interpreter, operating_point=operating_point, views=views)
+        network = model_file.flatbuffer
+        first = open_interpreter(network, threads=threads[0], runtime=runtime)
+        classifier = cls(model_file, first, operating_point=operating_point, views=views)
+        # Timed only now: a network that does not fit its manifest fails in odd ways.
+        classifier._interpreter = faster(first, network, threads=threads[1:])
+        return classifier
+
+    @property
+    def threads(self) -> int:
+        """Of the interpreter."""
+        return self._interpreter.threads
 
     def classify(self, path: Path) -> Finding:
         """Return the finding for one file; a file that cannot be judged is `refused`, not raised.
@@ -124,11 +126,11 @@ class Classifier:
         InterpreterError
             As `classify`.
         """
-        return self._look_at(data, path=path, clock=_Stopwatch()).finding
+        return self._look_at(data, path=path, clock=Stopwatch()).finding
 
     def refuse(self, path: Path, error: DecodeError) -> Finding:
         """Return the finding for a file that could not be read."""
-        return self._finding(path, None, _Stopwatch(), error=error)
+        return self._finding(path, None, Stopwatch(), error=error)
 
     def explain(self, path: Path) -> Explained:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
@@ -165,7 +167,7 @@ class Classifier:
 
     def _look(self, path: Path) -> "_Look":
         """Return all that is found out about one file."""
-        clock = _Stopwatch()
+        clock = Stopwatch()
         try:
             data = read_file(path)
         except DecodeError as err:
@@ -173,7 +175,7 @@ class Classifier:
         clock.lap("read_ms")
         return self._look_at(data, path=path, clock=clock)
 
-    def _look_at(self, data: bytes, *, path: Path, clock: "_Stopwatch") -> "_Look":
+    def _look_at(self, data: bytes, *, path: Path, clock: Stopwatch) -> "_Look":
         """Return all that is found out about a content: the data path, in order."""
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
@@ -208,12 +210,13 @@ class Classifier:
         self,
         path: Path,
         sha256: str | None,
-        clock: "_Stopwatch",
+        clock: Stopwatch,
         *,
         decision: Decision | None = None,
         seen: "_Seen | None" = None,
         error: DecodeError | None = None,
     ) -> Finding:
+        several = f", {self.threads} threads" if self.threads > 1 else ""
         return Finding(
             path=str(path),
             sha256=sha256,
@@ -226,7 +229,7 @@ class Classifier:
             places=_places(decision, seen.closer) if decision and seen else (),
             operating_point=self.operating_point.name,
             model=self.model,
-            runtime=self._runtime_words,
+            runtime=f"{self.runtime.name} {self.runtime.version}{several}",
             gray_mapping=seen.radiograph.gray_mapping if seen else None,
             timings=clock.timings(),
         )
@@ -279,22 +282,3 @@ def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
         maps += [seen.closer.answers.maps]
     cells = np.concatenate([each for each in maps if each is not None])
     return heat_map((height, width), regions, list(cells))
-
-
-class _Stopwatch:
-    """Wall-clock milliseconds between laps; monotonic."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Note the time since the last lap as that of `stage`, a field of `Timings`."""
-        now = time.perf_counter()
-        self._laps[stage] = (now - self._last) * 1e3
-        self._last = now
-
-    def timings(self) -> Timings:
-        """Return the laps, with the total until now."""
-        total_ms = (time.perf_counter() - self._start) * 1e3
-        return Timings(**self._laps, total_ms=total_ms)

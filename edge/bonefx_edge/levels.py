@@ -12,7 +12,7 @@ LOW_PERCENT: Final = 0.5
 """Percent of the pixels that may be darker than black: one dead pixel must not set the range."""
 HIGH_PERCENT: Final = 99.5
 """Percent of the pixels up to white: one hot pixel or a lead marker must not set the range."""
-_CHUNK_PX: Final = 1 << 20
+CHUNK_PX: Final = 1 << 20
 """Pixels counted or looked up at a time: numpy widens both to int64, 8 bytes per pixel."""
 
 
@@ -31,8 +31,8 @@ def count_values(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.i
     bins = int(np.iinfo(stored.dtype).max) + 1
     counts = np.zeros(bins, np.int64)
     flat = stored.reshape(-1)
-    for start in range(0, flat.size, _CHUNK_PX):
-        counts += np.bincount(flat[start : start + _CHUNK_PX], minlength=bins)
+    for start in range(0, flat.size, CHUNK_PX):
+        counts += np.bincount(flat[start : start + CHUNK_PX], minlength=bins)
     return counts
 
 
@@ -90,8 +90,8 @@ def look_up(stored: NDArray[Any], *, table: NDArray[np.uint8]) -> NDArray[np.uin
     """Return table[stored], shape of `stored`, without widening 30 million indices at once."""
     gray = np.empty(stored.shape, np.uint8)
     flat_gray, flat_stored = gray.reshape(-1), stored.reshape(-1)
-    for start in range(0, flat_stored.size, _CHUNK_PX):
-        chunk = slice(start, start + _CHUNK_PX)
+    for start in range(0, flat_stored.size, CHUNK_PX):
+        chunk = slice(start, start + CHUNK_PX)
         flat_gray[chunk] = table[flat_stored[chunk]]
     return gray
 
@@ -109,14 +109,10 @@ def composite_over_black(samples: NDArray[Any], *, alpha: NDArray[Any]) -> NDArr
         (height, width), same dtype; full scale = opaque.
     """
     full = int(np.iinfo(samples.dtype).max)
-    composited = np.empty_like(samples)
-    rows = max(1, _CHUNK_PX // samples.shape[1])
-    for top in range(0, len(samples), rows):
-        band = slice(top, top + rows)
-        # uint32 is enough: 65535 * 65535 + 32767 < 2 ** 32.
-        product = samples[band].astype(np.uint32) * alpha[band, :, np.newaxis]
-        composited[band] = (product + np.uint32(full // 2)) // np.uint32(full)
-    return composited
+    # uint32 is enough: 65535 * 65535 + 32767 < 2 ** 32.
+    product = samples.astype(np.uint32) * alpha[:, :, np.newaxis]
+    rounded: NDArray[Any] = (product + np.uint32(full // 2)) // np.uint32(full)
+    return rounded.astype(samples.dtype)
 
 
 def mean_chroma(color: NDArray[np.uint8] | NDArray[np.uint16]) -> float:

@@ -19,7 +19,7 @@ class Limits:
     the seed preprocessing works in float64 and needs 9 bytes per pixel for a moment."""
     max_decoded_bytes: int = 300_000_000
     """Of the decoded samples: 100 megapixel of 8-bit color. A radiograph is gray; 16-bit color of
-    that size would take 1.8 GB of memory to become it."""
+    that size would be 600 MB before anything is made of it."""
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.levels import composite_over_black, film_to_gray, mean_chroma
+from bonefx_edge.levels import CHUNK_PX, composite_over_black, film_to_gray, mean_chroma
 from bonefx_edge.limits import Limits, check_pixels
 from bonefx_edge.orientation import UPRIGHT, orient
 from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
@@ -19,7 +19,6 @@ _INFO_BYTES: Final = 40
 """Smallest header that is read: BITMAPINFOHEADER; V4 and V5 begin with the same fields."""
 _FILE_HEADER_BYTES: Final = 14
 _GRAY_DIMENSIONS: Final = 2
-_BAND_PX: Final = 1 << 20
 _PALETTE_BITS: Final = 8
 _BMP_BITS: Final = (_PALETTE_BITS, 24, 32)
 
@@ -60,8 +59,8 @@ def _to_gray(raster: Raster) -> tuple[NDArray[Any], float]:
         samples = samples[..., None]
     height, width, channels = samples.shape
     gray, chroma = np.empty((height, width), samples.dtype), 0.0
-    # In bands: copies of a whole color film would be three times the film.
-    rows = max(1, _BAND_PX // width)
+    # In bands: each copy of a whole color film would be three times its gray levels.
+    rows = max(1, CHUNK_PX // width)
     for top in range(0, height, rows):
         band = slice(top, top + rows)
         shown = samples[band]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bonefx_edge.finding import Finding
 
 FILMS_PER_PROCESS: Final = 25
-"""Below this another process does not pay: it starts in half a second, a film takes 40 ms."""
+"""Below this another process does not pay: it starts in the time of five films and more."""
 AHEAD: Final = 4
 """Films handed out for each process beyond the oldest unfinished one: findings wait in memory."""
 

@@ -4,6 +4,7 @@ OpenCV returns a picture for an LZW or Deflate strip that libtiff could not deco
 made up (4.11 and 5.0), so the strips are unpacked here and must fit to the byte.
 """
 
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -162,13 +163,13 @@ def _check_kind(tags: Tags, *, order: str) -> _Layout:
 def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:
     """Return (height, width, channels), uint8 or uint16 in this machine's byte order, as stored."""
     strips = _unpack_strips(data, tags=tags, layout=layout)
-    # The first one before there is room for all: a header may say anything.
-    stored = np.frombuffer(next(strips), np.uint8)
+    first = next(strips)  # before there is room for all: a header may say anything
     total = layout.height * layout.row_bytes
-    if stored.size < total:
-        whole, end = np.empty(total, np.uint8), stored.size
-        whole[:end], stored = stored, whole
-        for strip in strips:
+    if len(first) == total:
+        stored = np.frombuffer(first, np.uint8)
+    else:
+        stored, end = np.empty(total, np.uint8), 0
+        for strip in itertools.chain([first], strips):
             stored[end : end + len(strip)] = np.frombuffer(strip, np.uint8)
             end += len(strip)
     samples = stored.view(layout.dtype).reshape(layout.height, layout.width, layout.channels)

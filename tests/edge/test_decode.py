@@ -27,6 +27,7 @@ from builders import (
     tiff_file,
     with_pillow,
 )
+from refusals import refusal
 
 GOOD_FILES = {
     "jpeg": lambda: jpeg_file(gray_film()),
@@ -43,13 +44,6 @@ GOOD_FILES = {
     "dicom jpeg-ls": lambda: dicom_jpeg_ls(deep_film(), bits=12),
     "dicom jpeg 2000": lambda: dicom_jpeg_2000(deep_film(), bits=12),
 }
-
-
-def refusal(data, **options):
-    """Return the reason and message with which `data` is refused."""
-    with pytest.raises(DecodeError) as caught:
-        decode(data, **options)
-    return caught.value.reason, str(caught.value)
 
 
 @pytest.mark.parametrize("kind", GOOD_FILES)

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.decode import decode
-from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.errors import Reason
 from bonefx_edge.radiograph import GrayMapping
 from builders import color_picture, exif, gray_film, jpeg_file
 from PIL import Image
+from refusals import refusal
 
 
 def imread_gray(data):
@@ -73,12 +74,6 @@ def test_exif_behind_an_xmp_segment_is_found():
     xmp = b"http://ns.adobe.com/xap/1.0/\0<x/>"
     segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
     assert decode(data[:2] + segment + data[2:]).pixels.shape == (56, 40)
-
-
-def refusal(data):
-    with pytest.raises(DecodeError) as caught:
-        decode(data)
-    return caught.value.reason, str(caught.value)
 
 
 def test_cmyk_is_unsupported():

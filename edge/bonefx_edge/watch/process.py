@@ -24,7 +24,7 @@ GRACE_S: Final = 90.0
 """Beyond the worker's own time limit, for reading: a file at the cap over a link of 3 MB/s. A share
 that hangs holds a worker for so long; then it is killed, and the film tried again later."""
 START_S: Final = 60.0
-"""For a worker to load its model; half a second on x86-64, more from a slow card."""
+"""For a worker to load its model; a third of a second on x86-64, more from a slow card."""
 MOST_LOADING_CRASHES: Final = 3
 """In a row, no worker ready in between. One may be bad luck; three are the model, the interpreter
 or this processor, and a fourth would be no other."""
