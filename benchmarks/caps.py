@@ -26,13 +26,13 @@ from latency import circumstances, report
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 
 
 def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
     """Return what writes each kind of file, as large as is not refused, up to so many pixels."""
-    sys.path.insert(0, str(TESTS))
-    from builders import bmp_file, dicom_file, dicom_jpeg_2000, jpeg_file, tiff_file
+    sys.path.insert(0, str(SUPPORT))
+    from image_files import bmp_file, dicom_file, dicom_jpeg_2000, jpeg_file, tiff_file
 
     def fitting(pixel_bytes: int) -> int:
         return min(pixels, DEFAULT_LIMITS.max_decoded_bytes // pixel_bytes)

@@ -12,7 +12,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import Reason
 from bonefx_train.labels import Label
 from bonefx_train.sample import Sample
-from findings import ANSWERED, REFUSED
+from example_findings import ANSWERED, REFUSED
 from toy import toy_path
 
 

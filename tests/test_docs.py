@@ -15,7 +15,7 @@ from bonefx_edge.outputs import to_record
 from bonefx_edge.preprocess import InputSpec
 from bonefx_edge.reading import Reading, TileSpec
 from bonefx_edge.shipped import shipped_models
-from findings import ANSWERED
+from example_findings import ANSWERED
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -56,7 +56,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_the_page_of_commands_is_their_own_help() -> None:
     from make_cli_docs import PATH, cli_docs
 
-    assert PATH.read_text() == cli_docs(), "stale: run python tests/make_cli_docs.py"
+    assert PATH.read_text() == cli_docs(), "stale: run python tests/support/make_cli_docs.py"
 
 
 @pytest.mark.parametrize("where", [".", "seed"])

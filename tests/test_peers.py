@@ -11,7 +11,7 @@ import peers_table
 import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.preprocess import SPECS, preprocess
-from builders import gray_film, jpeg_file
+from image_files import gray_film, jpeg_file
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

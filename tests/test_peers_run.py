@@ -17,7 +17,7 @@ import peers_table
 import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.model_file import ModelFile
-from builders import gray_film, jpeg_file
+from image_files import gray_film, jpeg_file
 from toy import toy_path
 
 # ---- workers ----

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brightness import brightness_network, make_run, spot_network, write_film
+from known_networks import brightness_network, make_run, spot_network, write_film
 
 # Where TensorFlow is absent (the device environments) there is nothing to convert with.
 collect_ignore_glob = [] if importlib.util.find_spec("keras") else ["test_*.py"]

@@ -9,7 +9,7 @@ import pytest
 from bonefx_convert.cli import app
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.model_file import ModelFile
-from brightness import brightness_network, make_run, write_film
+from known_networks import brightness_network, make_run, write_film
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.host

@@ -18,7 +18,7 @@ from bonefx_convert.tensors import (
 from bonefx_edge.errors import ParityError, UsageError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.model_file import ModelFile
-from brightness import GAIN, brightness_network
+from known_networks import GAIN, brightness_network
 from toy import toy_path
 
 pytestmark = pytest.mark.host

@@ -17,7 +17,7 @@ from bonefx_edge.decision import BROKEN, State, decide
 from bonefx_edge.errors import DataError, ParityError, UsageError
 from bonefx_edge.interpreter import open_interpreter
 from bonefx_train.scores import logits
-from brightness import GAIN, brightness_network
+from known_networks import GAIN, brightness_network
 
 pytestmark = pytest.mark.host
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from boards import write_alarm, write_zones
 from bonefx_edge import doctor
 from bonefx_edge.check import Health
 from bonefx_edge.doctor import examine
 from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
+from fake_sysfs import write_alarm, write_zones
 from toy import toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-admin")

@@ -12,7 +12,7 @@ import pytest
 from bonefx_edge.decode import Limits, decode, read_file, recognize
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.radiograph import FileFormat
-from builders import (
+from image_files import (
     bmp_file,
     color_picture,
     deep_film,

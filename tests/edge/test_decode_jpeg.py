@@ -8,7 +8,7 @@ import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.errors import Reason
 from bonefx_edge.radiograph import GrayMapping
-from builders import color_picture, exif, gray_film, jpeg_file
+from image_files import color_picture, exif, gray_film, jpeg_file
 from PIL import Image
 from refusals import refusal
 

@@ -14,7 +14,7 @@ import pytest
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.png import MAGIC
-from builders import deep_film, dicom_file, jpeg_file, png_chunk, tiff_file
+from image_files import deep_film, dicom_file, jpeg_file, png_chunk, tiff_file
 
 SIDE = 4000
 SLACK_BYTES = 12 << 20

@@ -10,7 +10,7 @@ from bonefx_edge.decode import decode
 from bonefx_edge.errors import Reason
 from bonefx_edge.levels import composite_over_black, count_values, mean_chroma, percentile_range
 from bonefx_edge.radiograph import GrayMapping
-from builders import (
+from image_files import (
     bmp_file,
     color_picture,
     deep_film,

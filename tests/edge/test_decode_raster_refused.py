@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.errors import Reason
-from builders import (
+from image_files import (
     bmp_file,
     color_picture,
     gray_film,

@@ -5,9 +5,9 @@ import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.radiograph import GrayMapping
 from bonefx_edge.voi import apply_voi, window_to_unit
-from builders import deep_film, dicom_file, gray_film, lut_item
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from image_files import deep_film, dicom_file, gray_film, lut_item
 from pydicom.dataset import Dataset
 
 

@@ -8,7 +8,7 @@ import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.errors import Reason
 from bonefx_edge.radiograph import GrayMapping
-from builders import (
+from image_files import (
     EXPLICIT,
     IMPLICIT,
     color_picture,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.errors import Reason
-from builders import deep_film, dicom_file, gray_film, lut_item, write_dicom
+from image_files import deep_film, dicom_file, gray_film, lut_item, write_dicom
 from pydicom.dataset import Dataset
 from refusals import refusal
 

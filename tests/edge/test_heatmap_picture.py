@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bonefx_edge.errors import UsageError
 from bonefx_edge.heatmap import HeatMap, overlay, write_png
-from builders import gray_film
+from image_files import gray_film
 
 # ---- the picture ----
 

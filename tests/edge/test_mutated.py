@@ -7,7 +7,7 @@ import pytest
 from bonefx_edge.decode import Limits, decode
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.radiograph import Radiograph
-from builders import (
+from image_files import (
     bmp_file,
     color_picture,
     deep_film,

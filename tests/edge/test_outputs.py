@@ -10,7 +10,7 @@ from bonefx_edge.decision import State
 from bonefx_edge.errors import Reason
 from bonefx_edge.outputs import Csv, JsonLines, Table, to_record
 from bonefx_edge.text import printable
-from findings import ANSWERED, ODD_PATH, REFUSED
+from example_findings import ANSWERED, ODD_PATH, REFUSED
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from boards import write_alarm
 from bonefx_edge import power
 from bonefx_edge.check import Check, Health
 from bonefx_edge.power import SUPPLY, ask_firmware, examine_power
 from bonefx_edge.thermal import COOL
+from fake_sysfs import write_alarm
 
 WELL_FED = "not undervoltage since the start"
 UNSLOWED = "not frequency capped or throttled or soft temperature limit since the start"

@@ -11,7 +11,7 @@ from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.preprocess import SPECS, preprocess
 from bonefx_edge.reading import TileSpec, cut_tiles
 from bonefx_edge.reduction import LEAST_PX, reduce_by_mean, reduction_of
-from builders import deep_film, dicom_file, exif, gray_film, jpeg_file, with_pillow
+from image_files import deep_film, dicom_file, exif, gray_film, jpeg_file, with_pillow
 from make_golden_vectors import JPEG_PATH, REDUCED_PATH, reduced
 from toy import film, toy_path
 

@@ -13,7 +13,7 @@ from bonefx_edge.errors import InterpreterError, ModelFileError
 from bonefx_edge.outputs import to_record
 from bonefx_edge.several import FILMS_PER_PROCESS, LoadOptions, classify_on_several, processes_for
 from toy import toy_path
-from watching import film_bytes
+from watch_service import film_bytes
 
 LOADING = LoadOptions(
     toy_path("int8"), threads=(1,), operating_point=None, runtime=None, views=None

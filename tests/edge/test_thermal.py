@@ -1,9 +1,9 @@
 """The temperature of the processor."""
 
 import pytest
-from boards import write_zones
 from bonefx_edge.check import Health
 from bonefx_edge.thermal import examine_temperature
+from fake_sysfs import write_zones
 
 ZONES = [
     # a Raspberry Pi, whose only zone it is

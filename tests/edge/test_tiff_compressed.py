@@ -12,7 +12,7 @@ from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.limits import DEFAULT_LIMITS
 from bonefx_edge.lzw import unpack_lzw
 from bonefx_edge.tiff import read_tiff
-from builders import (
+from image_files import (
     color_picture,
     deep_film,
     gray_film,

@@ -1,7 +1,7 @@
 """A folder to watch, a place for results, a share."""
 
 import pytest
-from watching import Share
+from watch_service import Share
 
 
 @pytest.fixture(name="folder")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from bonefx_edge.watch.jobs import Options
 from toy import toy_path
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     children_of,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.exits import ExitCode
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     children_of,

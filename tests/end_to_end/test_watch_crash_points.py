@@ -13,7 +13,7 @@ from bonefx_edge.watch.jobs import Options
 from bonefx_edge.watch.options import Poll, WatchOptions
 from bonefx_edge.watch.start import watch
 from toy import toy_path
-from watching import check_exactly_one, film_bytes, sha256
+from watch_service import check_exactly_one, film_bytes, sha256
 
 
 class Doom:

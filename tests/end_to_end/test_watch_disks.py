@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bonefx_edge.exits import ExitCode
 from bonefx_edge.watch.intake import RESCAN_EVENTS_S
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     current,

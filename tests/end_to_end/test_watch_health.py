@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     children_of,

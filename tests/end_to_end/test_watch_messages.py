@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     current,

@@ -4,7 +4,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from watching import (
+from watch_service import (
     Watcher,
     check_exactly_one,
     decided,

@@ -15,7 +15,7 @@ from bonefx_train.baseline import measure_baselines
 from bonefx_train.cli import app
 from bonefx_train.film_facts import FilmFacts
 from bonefx_train.labels import Label
-from builders import gray_film, jpeg_file
+from image_files import gray_film, jpeg_file
 from typer.testing import CliRunner
 
 

@@ -1,7 +1,7 @@
 """A drawn radiograph that is asked about again and again, and must be answered as before.
 
 Damaged memory, a damaged installation or a library that rounds otherwise change no file's hash and
-raise no error; they change this answer. Drawn and shipped by tests/make_canary.py.
+raise no error; they change this answer. Drawn and shipped by tests/support/make_canary.py.
 """
 
 import hashlib

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from moved_films import write
-from watched_place import Place
+from interrupted_moves import write
+from watched_folder import Place
 
 
 @pytest.fixture(name="place")

@@ -107,7 +107,7 @@ def test_the_film_is_the_one_whose_hash_is_known():
 
 
 def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_written(canary):
-    """Written by tests/make_canary.py under LiteRT; here whichever interpreter is installed."""
+    """Written by make_canary.py under LiteRT; here whichever interpreter is installed."""
     runtime = Classifier.load(shipped_models()["seed-float32"]).runtime.name
     judged = set()
     for path in shipped_models().values():

@@ -3,7 +3,7 @@
 import pytest
 from bonefx_edge.watch.canary import AGAIN_S, EVERY_S
 from scripted_worker import jobs_in
-from watched_place import SETTLE_S
+from watched_folder import SETTLE_S
 
 
 @pytest.fixture(name="watched")

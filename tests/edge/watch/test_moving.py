@@ -10,7 +10,7 @@ from bonefx_edge.limits import Limits
 from bonefx_edge.watch import copying
 from bonefx_edge.watch.identity import PIECE_BYTES
 from bonefx_edge.watch.signature import look_at
-from moved_films import (
+from interrupted_moves import (
     FILM,
     LONG_AGO_NS,
     MOUNT,

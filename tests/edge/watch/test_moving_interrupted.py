@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bonefx_edge.watch.identity import PIECE_BYTES
 from bonefx_edge.watch.signature import look_at
-from moved_films import (
+from interrupted_moves import (
     FILM,
     OTHER,
     at_every_step,

@@ -11,7 +11,7 @@ from bonefx_edge.watch.process import GRACE_S
 from bonefx_edge.watch.service import (
     UNFINISHED_GRACE_S,
 )
-from watched_place import A_LITTLE, PATIENCE_S
+from watched_folder import A_LITTLE, PATIENCE_S
 
 # ---- results and journal ----
 

@@ -10,7 +10,7 @@ from bonefx_edge.watch.service import (
     Pause,
 )
 from scripted_worker import jobs_in
-from watched_place import A_LITTLE, Usage
+from watched_folder import A_LITTLE, Usage
 
 
 def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_doubled(place):

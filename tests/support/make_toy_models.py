@@ -2,7 +2,7 @@
 
 Run with the packages on the path and the `dev` extra installed (flatbuffers, ai-edge-litert):
 
-    python tests/make_toy_models.py
+    python tests/support/make_toy_models.py
 """
 
 from pathlib import Path

@@ -34,7 +34,7 @@ from bonefx_edge.preprocess import InputSpec
 from bonefx_edge.reading import Reading, TileSpec
 from numpy.typing import NDArray
 
-FOLDER: Final = Path(__file__).parent / "toy_models"
+FOLDER: Final = Path(__file__).parents[1] / "toy_models"
 KINDS: Final = ("float32", "int8")
 CLOSER_KINDS: Final = ("closer-float32", "closer-int8")
 FUTURE: Final = FOLDER / "future-operator.bin"
@@ -172,7 +172,7 @@ def toy_manifest(kind: str, *, flatbuffer: bytes, **changes: Any) -> Manifest:
             representative_sha256="",
             settings={},
             metrics={},
-            converter="tests/make_toy_models.py",
+            converter="tests/support/make_toy_models.py",
         ),
     }
     return Manifest(**(fields | changes))

@@ -1,7 +1,7 @@
 """Draw edge/bonefx_edge/watch/canary.jpg, and write what the shipped models answer beside it.
 
-    python tests/make_canary.py          # the answers; after a model was replaced
-    python tests/make_canary.py --draw   # the film too: every device then begins anew with it
+    python tests/support/make_canary.py         # the answers; after a model was replaced
+    python tests/support/make_canary.py --draw  # the film too: every device begins anew with it
 
 A drawing, not a radiograph: what a network says of it means nothing, only that it stays the same.
 """

@@ -1,6 +1,6 @@
 """Write docs/cli.md from the commands' own help.
 
-    python tests/make_cli_docs.py
+    python tests/support/make_cli_docs.py
 
 A test fails when the page is stale.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-PATH = Path(__file__).parent.parent / "docs" / "cli.md"
+PATH = Path(__file__).parents[2] / "docs" / "cli.md"
 COMMANDS = {
     "edge-classify": ("bonefx_edge.cli", [[]]),
     "edge-admin": (
@@ -25,7 +25,7 @@ COMMANDS = {
 """Command -> module, and the words after which --help is asked for."""
 HEAD = """# Commands
 
-Written by `python tests/make_cli_docs.py` from the commands' own help.
+Written by `python tests/support/make_cli_docs.py` from the commands' own help.
 Exit codes: [errors.md](errors.md).
 """
 

@@ -1,6 +1,6 @@
 """Write tests/golden/*.json: what `preprocess` and `reduction` give for drawn films, as numbers.
 
-    python tests/make_golden_vectors.py
+    python tests/support/make_golden_vectors.py
 
 The films are integer arithmetic, so every machine draws the same. Written once with OpenCV 5.0 on
 x86-64; a change of these numbers is a change of every deployed model's input. On another processor
@@ -21,7 +21,7 @@ from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.reduction import reduce_by_mean
 from numpy.typing import NDArray
 
-PATH = Path(__file__).parent / "golden" / "preprocess.json"
+PATH = Path(__file__).parents[1] / "golden" / "preprocess.json"
 MACHINE = platform.machine()
 PATH_HERE = PATH.with_name(f"preprocess-{MACHINE}.json")
 """Absent on x86_64, and where every film is the same."""
