@@ -3,7 +3,7 @@
 import re
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 import simplejpeg
@@ -28,6 +28,9 @@ _RST: Final = range(0xD0, 0xD8)
 _EXIF: Final = b"Exif\x00\x00"
 _SAMPLE_BITS: Final = 8
 _COEFFICIENTS: Final = 64
+_MAX_SCAN_COMPONENTS: Final = 4
+_SCAN_BYTES: Final = 4
+"""Of a scan header with no component: their number, Ss, Se and Ah/Al."""
 _MAX_SCANS: Final = 200
 """Encoders write about 10; thousands would keep a Raspberry Pi busy for hours."""
 _MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -192,11 +195,10 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
         marker, at, length = _next_segment(data, at)
         if marker == _SOS:
             scans += 1
-            start, end, approximation = data[at + length - 3 : at + length]
-            components = data[at + 1 : at + length - 3 : 2]
+            components, coefficients, bit = _read_scan(data[at : at + length], at=at)
             luminance = components[0] if luminance is None else luminance
-            if luminance in components and approximation & 0x0F == 0:
-                missing -= set(range(start, end + 1))
+            if luminance in components and bit == 0:
+                missing -= set(coefficients)
         found = _MARKER.search(data, at + length)
         if found is None or data[found.start() + 1] == _EOI:
             break
@@ -208,6 +210,33 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
             f"and {len(missing)} of {_COEFFICIENTS} coefficients unfinished; copy the file again"
         )
         raise DecodeError(reason, msg)
+
+
+def _read_scan(header: bytes, *, at: int) -> tuple[bytes, range, int]:
+    """Return the component identifiers, the coefficients and the last bit (Al) of a scan.
+
+    T.81 B.2.3: Ns, Ns times (identifier, tables), Ss, Se, Ah/Al; `at` is its position.
+
+    Raises
+    ------
+    DecodeError
+        CORRUPT for a header of another length or with numbers that no scan can have.
+    """
+    count = header[0] if header else 0
+    if not 1 <= count <= _MAX_SCAN_COMPONENTS or len(header) != _SCAN_BYTES + 2 * count:
+        _refuse_scan(f"{count} components in {len(header)} bytes", at=at)
+    start, end, approximation = header[-3:]
+    if not start <= end < _COEFFICIENTS:
+        _refuse_scan(f"coefficients {start} to {end}", at=at)
+    return header[1:-3:2], range(start, end + 1), approximation & 0x0F
+
+
+def _refuse_scan(got: str, *, at: int) -> NoReturn:
+    msg = (
+        f"expected a JPEG scan header of 1 to {_MAX_SCAN_COMPONENTS} components and coefficients "
+        f"0 to {_COEFFICIENTS - 1} at byte {at}, got {got}; copy the file again"
+    )
+    raise DecodeError(Reason.CORRUPT, msg)
 
 
 def _decode(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import pytest
 from bonefx_edge import NOTICE, __version__
+from builders import jpeg_file
 from toy import film, toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-classify")
@@ -59,6 +60,17 @@ def test_a_file_that_is_not_there_is_a_refused_line_not_a_crash(films) -> None:
     done = run(films / "gone.png", films / "dark.png", "--json", TOY)
     reasons = [json.loads(line)["reason"] for line in done.stdout.splitlines()]
     assert (done.returncode, reasons) == (3, ["unreadable", None])
+
+
+def test_a_jpeg_with_a_damaged_scan_header_is_refused_and_the_next_film_answered(tmp_path) -> None:
+    data = jpeg_file(film(60), progressive=True)
+    at = data.index(b"\xff\xda") + 2
+    (tmp_path / "2.jpg").write_bytes(data[:at] + b"\0\2" + data[at + 2 :])
+    for name in ("1.png", "3.png"):
+        cv2.imwrite(str(tmp_path / name), film(60))
+    done = run(tmp_path, "--json", TOY)
+    reasons = [json.loads(line)["reason"] for line in done.stdout.splitlines()]
+    assert (done.returncode, reasons) == (3, [None, "corrupt", None])
 
 
 def test_csv_has_a_header_and_a_row_a_file(films) -> None:

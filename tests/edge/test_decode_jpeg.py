@@ -135,6 +135,28 @@ def test_thousands_of_scans_are_refused():
     assert reason in (Reason.CORRUPT, Reason.TRUNCATED)
 
 
+SCANS = {
+    "empty": b"",
+    "no component": bytes([0, 0, 63, 0]),
+    "components cut": bytes([3, 1, 0]),
+    "five components": bytes([5, *[1, 0] * 5, 0, 0, 0]),
+    "one byte too many": bytes([1, 1, 0, 0, 0, 0, 0]),
+    "coefficients backwards": bytes([1, 1, 0, 5, 1, 0]),
+    "coefficient 64": bytes([1, 1, 0, 0, 64, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", SCANS)
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_damaged_scan_header_of_a_progressive_jpeg_is_corrupt(kind, which):
+    data = jpeg_file(color_picture(), progressive=True)
+    at = data.index(b"\xff\xda") if which == "first" else data.rindex(b"\xff\xda")
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    reason, message = refusal(data[:at] + segment(0xDA, SCANS[kind]) + data[end:])
+    assert reason is Reason.CORRUPT
+    assert message.startswith("expected a JPEG scan header of 1 to 4 components")
+
+
 def test_real_films_equal_imread_byte_for_byte(data_root):
     files = sorted((data_root / "fullsize").glob("*.jpg"))[:3]
     files += sorted((data_root / "fracatlas").rglob("*.jpg"))[:30]

@@ -1,5 +1,7 @@
 """Whatever bytes come: a radiograph or a DecodeError, quickly, and never from a file cut short."""
 
+import re
+import struct
 import time
 
 import numpy as np
@@ -155,6 +157,25 @@ def test_a_cut_jpeg_with_an_end_marker_is_never_answered(kind):
     data = SEEDS[kind]()
     for length in range(2, len(data) - 2):
         assert isinstance(outcome(data[:length] + b"\xff\xd9"), DecodeError), length
+
+
+def scan_headers(data):
+    """Return the position behind each SOS marker: its length, components and coefficients."""
+    return [found.end() for found in re.finditer(rb"\xff\xda", data)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SEEDS if "jpeg" in kind and "2000" not in kind])
+def test_any_value_in_a_scan_header_is_a_radiograph_or_a_decode_error(kind):
+    data = SEEDS[kind]()
+    headers = scan_headers(data)
+    assert headers
+    for start in headers:
+        (length,) = struct.unpack_from(">H", data, start)
+        for at in range(start, start + length):
+            for value in (*range(16), 63, 64, 127, 128, 255):
+                changed = bytearray(data)
+                changed[at] = value
+                assert isinstance(outcome(bytes(changed)), Radiograph | DecodeError), (at, value)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SEEDS if kind.startswith("png")])
