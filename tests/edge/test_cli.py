@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import pytest
 from bonefx_edge import NOTICE, __version__
-from builders import jpeg_file
+from image_files import jpeg_file
 from toy import film, toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-classify")
