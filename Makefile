@@ -103,37 +103,37 @@ train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-convert runs/seed --out models --version 0.1.0 \
 		--training-data "$(FRACATLAS)" $(if $(HAS_311),--prove-with .venv-tflite/bin/python)
 
-# The test split is read by accuracy and pointing; nothing may be chosen by what they say.
+# quantization_cost and localization read the test split. Nothing may be chosen by their figures.
 LITE0 = lite0-float16 lite0-dynamic lite0-int8
 SEED = seed-float32 seed-dynamic seed-int8
+STUDY = .venv-dev/bin/python -m bonefx_train.studies
 INT8 = --model lite0-int8 --model seed-int8
 bench: .venv-dev/stamp .venv/stamp
-	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76
-	.venv-dev/bin/python benchmarks/accuracy.py $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76 \
+	$(STUDY).quantization_cost $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76
+	$(STUDY).quantization_cost $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76 \
 		--views whole --out benchmarks/reference/whole
-	.venv-dev/bin/python benchmarks/accuracy.py $(SEED) --data $(DATA)/fracatlas --baseline-auc 0.76 \
+	$(STUDY).quantization_cost $(SEED) --data $(DATA)/fracatlas --baseline-auc 0.76 \
 		--out benchmarks/reference/seed
-	.venv-dev/bin/python benchmarks/elsewhere.py lite0-int8 lite0-float16 seed-int8 --data $(DATA)
-	.venv-dev/bin/python benchmarks/pointing.py --data $(DATA)/fracatlas --split test
-	.venv-dev/bin/python benchmarks/robustness.py $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
-	.venv-dev/bin/python benchmarks/gate.py $(DATA)
-	.venv-dev/bin/python benchmarks/synthetic.py $(DEFAULT_MODEL) --data $(DATA)/fracatlas
-	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \
+	$(STUDY).external lite0-int8 lite0-float16 seed-int8 --data $(DATA)
+	$(STUDY).localization --data $(DATA)/fracatlas --split test
+	$(STUDY).robustness $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
+	$(STUDY).out_of_scope $(DATA)
+	$(STUDY).synthetic_fractures $(DEFAULT_MODEL) --data $(DATA)/fracatlas
+	.venv-dev/bin/python -m benchmarks.latency $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
-	.venv-dev/bin/python benchmarks/latency.py $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \
+	.venv-dev/bin/python -m benchmarks.latency $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-small-$(BOARD).json
-	.venv-dev/bin/python benchmarks/floors.py $(DATA) --environment .venv \
+	.venv-dev/bin/python -m benchmarks.floors $(DATA) --environment .venv \
 		--out benchmarks/reference/floors-$(BOARD).json
-	.venv-dev/bin/python benchmarks/caps.py --out benchmarks/reference/caps-$(BOARD).json
-	.venv-dev/bin/python benchmarks/reduction.py $(DATA)/fullsize --out benchmarks/reference/reduction-$(BOARD).json
-	.venv-dev/bin/python benchmarks/backfill.py --out benchmarks/reference/backfill-$(BOARD).json
-	.venv-dev/bin/python benchmarks/watching.py $(DATA) --out benchmarks/reference/watching-$(BOARD).json
-	.venv-dev/bin/python benchmarks/model_card.py
+	.venv-dev/bin/python -m benchmarks.memory --out benchmarks/reference/memory-$(BOARD).json
+	.venv-dev/bin/python -m benchmarks.backfill --out benchmarks/reference/backfill-$(BOARD).json
+	.venv-dev/bin/python -m benchmarks.watching $(DATA) --out benchmarks/reference/watching-$(BOARD).json
+	$(STUDY).model_card
 
 # Installs ONNX Runtime, OpenVINO and others, each in an environment of its own (.venvs-peers).
 peers: .venv-dev/stamp
-	.venv-dev/bin/python benchmarks/peers.py install
-	.venv-dev/bin/python benchmarks/peers.py run $(DATA) --out benchmarks/reference/peers-$(BOARD)
+	.venv-dev/bin/python -m benchmarks.peers install
+	.venv-dev/bin/python -m benchmarks.peers run $(DATA) --out benchmarks/reference/peers-$(BOARD)
 
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py

@@ -46,5 +46,5 @@ done
 there litert-a76 cortex-a76 Cortex-A76 whole "$FILMS" lite0-int8
 there tflite-a76 cortex-a76 Cortex-A76 whole "$FILMS" lite0-int8
 there litert-unknown unknown "processor unknown" whole "$FILMS" lite0-int8
-"$LITERT" benchmarks/runtimes_report.py "${names[@]}" \
+"$LITERT" -m benchmarks.runtimes_report "${names[@]}" \
   "$ROOT"/bonefx/runtimes/{litert,tflite}-a76-whole.json "$ROOT/bonefx/runtimes/litert-unknown-whole.json"

@@ -1,6 +1,6 @@
 """Does memory stay the same while a whole archive is taken in? And how fast does that go?
 
-    python benchmarks/backfill.py [--films 100000] [--model NAME] [--out FILE]
+    python -m benchmarks.backfill [--films 100000] [--model NAME] [--out FILE]
 
 Small drawn films, no two alike, lie in the folder before the service starts. With the toy model the
 service itself is what is measured, not a network: for the rate of a real one see watching.py.
@@ -15,8 +15,9 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from latency import circumstances, report
-from watching import Service
+
+from benchmarks.latency import circumstances, report
+from benchmarks.watching import Service
 
 SIDE = 96
 SAMPLE_S = 5.0

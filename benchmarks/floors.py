@@ -1,6 +1,6 @@
 """How far is each stage from what library and machine could do at best? Ratios of one run.
 
-    python benchmarks/floors.py DATA [--model lite0-int8] [--environment .venv] [--out FILE]
+    python -m benchmarks.floors DATA [--model lite0-int8] [--environment .venv] [--out FILE]
 
 - film: a film in a warm process, against libjpeg's decode (at the scale that is used) and the bare
   `invoke()` of as many views, one thread each; the three alternate film by film
@@ -30,8 +30,9 @@ from bonefx_edge.model_file import ModelFile
 from bonefx_edge.reading import cut_tiles
 from bonefx_edge.reduction import reduction_of
 from bonefx_edge.shipped import find_model
-from commands import AS_INSTALLED, PROGRAM, measure
-from latency import circumstances, report
+
+from benchmarks.latency import circumstances, report
+from benchmarks.machine import AS_INSTALLED, PROGRAM, measure
 
 ROUNDS = 5
 STARTS = 11

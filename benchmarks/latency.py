@@ -1,6 +1,6 @@
 """How long does one film take? Per stage and end to end, warm and cold, on this board.
 
-    python benchmarks/latency.py FILE|DIR... [--model NAME ...] [--threads 1 ...] [--out FILE]
+    python -m benchmarks.latency FILE|DIR... [--model NAME ...] [--threads 1 ...] [--out FILE]
 
 Warm: films classified one after the other in one process, after one unrecorded round. Cold: the
 whole command `edge-classify FILM`, start to exit, in a new process each time. Prints the board,
@@ -24,7 +24,8 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.outputs import to_record
 from bonefx_edge.shipped import find_model, shipped_models
 from bonefx_edge.sources import list_files
-from commands import AS_INSTALLED
+
+from benchmarks.machine import AS_INSTALLED
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")

@@ -1,6 +1,6 @@
 """How much memory does the largest film take that is not refused? 100 megapixel, kind by kind.
 
-    python benchmarks/caps.py [--pixels 100000000] [--model lite0-int8 ...] [--out FILE]
+    python -m benchmarks.memory [--pixels 100000000] [--model lite0-int8 ...] [--out FILE]
 
 Peak memory (resident) and wall time of the whole command `edge-classify FILM`, a new process for
 each kind of file; color as far as its samples are not refused. The film is the shipped canary,
@@ -21,10 +21,11 @@ import numpy as np
 import typer
 from bonefx_edge.limits import DEFAULT_LIMITS
 from bonefx_edge.watch.canary import CANARY_PATH
-from commands import measure
-from latency import circumstances, report
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless
+
+from benchmarks.latency import circumstances, report
+from benchmarks.machine import measure
 
 SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 

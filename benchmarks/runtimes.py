@@ -1,6 +1,6 @@
 """What does this machine's interpreter say of each film? One column of the table of runtimes.
 
-    python benchmarks/runtimes.py [MODEL ...] --data DIR [--views whole] [--films 200] --out FILE
+    python -m benchmarks.runtimes [MODEL ...] --data DIR [--views whole] [--films 200] --out FILE
 
 The same int8 file is not one function: its sums are rounded by another kernel on each interpreter
 and processor. Run this on every machine with every interpreter (with the same DIR, a copy of

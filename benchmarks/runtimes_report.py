@@ -1,6 +1,6 @@
 """How far apart are interpreters and machines on the same films? Compares files of runtimes.py.
 
-    python benchmarks/runtimes_report.py FILE... [--model FILE ...] [--out benchmarks/reference]
+    python -m benchmarks.runtimes_report FILE... [--model FILE ...] [--out benchmarks/reference]
 
 The first file's runtime and machine is the column that a table begins with. Writes runtimes.json
 and runtimes.md; leaves with 1, and says why, if pixels differ on one kind of processor, if a float
@@ -30,7 +30,8 @@ from bonefx_edge.model_file import ModelFile
 from bonefx_edge.reading import Reading
 from bonefx_edge.shipped import shipped_models
 from numpy.typing import NDArray
-from runtimes_page import CAVEAT, markdown
+
+from benchmarks.runtimes_page import CAVEAT, markdown
 
 FLOAT_LOGIT = 1e-3
 """|difference| that a float kind may show on the same pixels: sums of float32 in another order. A

@@ -1,6 +1,6 @@
 """What does the watching service cost, and how long does a film wait? On this board.
 
-    python benchmarks/watching.py DATA [--films 1000] [--out FILE]
+    python -m benchmarks.watching DATA [--films 1000] [--out FILE]
 
 - ready: start of the command until a worker can take films
 - idle: processor time and memory (proportional set size) of all processes while nothing arrives
@@ -22,8 +22,9 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from commands import AS_INSTALLED, PROGRAM
-from latency import circumstances, report, spread
+
+from benchmarks.latency import circumstances, report, spread
+from benchmarks.machine import AS_INSTALLED, PROGRAM
 
 SETTLE_S = 2.0
 IDLE_S = 30.0

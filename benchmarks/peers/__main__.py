@@ -1,7 +1,7 @@
 """How long do others take for the same films with the same network? In one run, on this board.
 
-    python benchmarks/peers.py install                    # an environment for each, by pip
-    python benchmarks/peers.py run DATA [--out benchmarks/reference/peers-BOARD]
+    python -m benchmarks.peers install                    # an environment for each, by pip
+    python -m benchmarks.peers run DATA [--out benchmarks/reference/peers-BOARD]
 
 Others: the presentation's lines with Keras `predict`, TensorFlow's tf.lite, tflite-runtime, LiteRT,
 ONNX Runtime, OpenVINO (peers_table.py); each in an environment and a process of its own
@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from peers_comparison import Comparison
-from peers_report import draw, markdown
-from peers_table import (
+
+from benchmarks.peers.comparison import Comparison
+from benchmarks.peers.report import draw, markdown
+from benchmarks.peers.table import (
     ENVIRONMENTS,
     ENVIRONMENTS_AT,
     FULLSIZE,

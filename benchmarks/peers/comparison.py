@@ -1,4 +1,4 @@
-"""One run of benchmarks/peers.py: open all peers, check their answers, ask them in turn."""
+"""One run of benchmarks/peers: open all peers, check their answers, ask them in turn."""
 
 import functools
 import os
@@ -13,11 +13,11 @@ from bonefx_edge.interpreter import open_interpreter
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.preprocess import preprocess
 from bonefx_edge.shipped import shipped_models
-from latency import circumstances, spread
-from peers_crew import Absent, Network, Worker, checkout_sha256, installed
-from peers_networks import FILES, make_networks, place_of
-from peers_report import bars, times_ours, title
-from peers_table import (
+
+from benchmarks.latency import circumstances, spread
+from benchmarks.peers.networks import FILES, make_networks, place_of
+from benchmarks.peers.report import bars, times_ours, title
+from benchmarks.peers.table import (
     ENVIRONMENTS,
     FLOAT_TOLERANCE,
     FULLSIZE,
@@ -28,6 +28,7 @@ from peers_table import (
     Row,
     python_of,
 )
+from benchmarks.peers.workers import Absent, Network, Worker, checkout_sha256, installed
 
 WARM_UP_FILMS = 3
 """Of each set, unrecorded, for each peer."""

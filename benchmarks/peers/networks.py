@@ -1,6 +1,6 @@
 """The shipped network in the formats of the peers: Keras, ONNX. Needs TensorFlow.
 
-    python benchmarks/peers_networks.py FOLDER        called by peers.py where FOLDER lacks them
+    python -m benchmarks.peers.networks FOLDER        called by peers.py where FOLDER lacks them
 
 All come from the shipped files, so that every peer has the same weights: lite0.keras from
 lite0-float16.tflite, lite0.onnx from that by Keras' own export, lite0-int8.onnx from
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from peers_table import ONNX_TOOLS_AT, ROOT
+from benchmarks.peers.table import ONNX_TOOLS_AT, ROOT
 
 FILES = {"keras": "lite0.keras", "onnx": "lite0.onnx", "onnx-int8": "lite0-int8.onnx"}
 """By the networks of peers_table.Row."""
@@ -38,8 +38,8 @@ def make_networks(folder: Path, *, python: Path) -> dict[str, str]:
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     ours = [str(ROOT / part) for part in ("edge", "train", "convert")]
-    search = os.pathsep.join([*ours, str(ONNX_TOOLS_AT)])
-    command = [str(python), str(Path(__file__)), str(folder)]
+    search = os.pathsep.join([*ours, str(ROOT), str(ONNX_TOOLS_AT)])
+    command = [str(python), "-m", __name__, str(folder)]
     reasons = folder / REASONS
     reasons.unlink(missing_ok=True)
     try:

@@ -1,11 +1,12 @@
-"""What benchmarks/peers.py tells: spread and ratios, bars, tables, a figure."""
+"""What benchmarks/peers tells: spread and ratios, bars, tables, a figure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers_table import BARS, LINES, OURS, SETS, Row
+
+from benchmarks.peers.table import BARS, LINES, OURS, SETS, Row
 
 Seconds = Mapping[tuple[str, str], Sequence[float]]
 """By set and row: of each question in the order they were asked, the same films for every row."""

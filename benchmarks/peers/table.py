@@ -1,11 +1,11 @@
-"""Who is compared in benchmarks/peers.py: environments, rows, bars. Tables, no code that runs."""
+"""Who is compared in benchmarks/peers: environments, rows, bars. Tables, no code that runs."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 ENVIRONMENTS_AT: Final = ROOT / ".venvs-peers"
 ONNX_TOOLS_AT: Final = ENVIRONMENTS_AT / "onnx-tools"
 """Not an environment: a folder beside TensorFlow's, so that there is one TensorFlow only."""
@@ -84,7 +84,7 @@ class Row:
     title: str
     environment: str
     script: str
-    """In peer_workers/."""
+    """In adapters/."""
     network: str
     """float16, dynamic, int8: the shipped .tflite; keras, onnx, onnx-int8: made from it."""
     lines: str
@@ -111,11 +111,11 @@ class Row:
 def _tflite(environment: str, title: str, network: str, lines: str, **more: object) -> Row:
     key = f"{environment}-{network}" + ("" if lines == "careful" else f"-{lines}")
     choice = {"tensorflow": "tensorflow", "litert": "ai-edge-litert"}.get(environment, environment)
-    return Row(key, title, environment, "ask_tflite.py", network, lines, choice, **more)  # type: ignore[arg-type]
+    return Row(key, title, environment, "tflite_adapter.py", network, lines, choice, **more)  # type: ignore[arg-type]
 
 
 def _bonefx(network: str, lines: str) -> Row:
-    return Row(f"bonefx-{network}-{lines}", "bonefx", "bonefx", "ask_bonefx.py", network, lines)
+    return Row(f"bonefx-{network}-{lines}", "bonefx", "bonefx", "bonefx_adapter.py", network, lines)
 
 
 OURS: Final = {"whole": "bonefx-int8-whole", "closer": "bonefx-int8-closer"}
@@ -124,7 +124,7 @@ PRESENTATION: Final = "keras-presented"
 PRESENTATION_TFLITE: Final = "tensorflow-float16-presented"
 
 ROWS: Final = (
-    Row(PRESENTATION, "Keras `predict`", "tensorflow", "ask_keras.py", "keras", "presented"),
+    Row(PRESENTATION, "Keras `predict`", "tensorflow", "keras_adapter.py", "keras", "presented"),
     _tflite("tensorflow", "TensorFlow `tf.lite`", "float16", "presented"),
     _tflite("tensorflow", "TensorFlow `tf.lite`", "float16", "careful"),
     _tflite("tensorflow", "TensorFlow `tf.lite`", "int8", "careful"),
@@ -135,15 +135,15 @@ ROWS: Final = (
     _tflite("litert", "LiteRT", "dynamic", "careful"),
     _tflite("litert", "LiteRT", "int8", "careful"),
     _tflite("litert", "LiteRT", "int8", "reduced", sets=(FULLSIZE,)),
-    Row("onnxruntime", "ONNX Runtime", "onnxruntime", "ask_onnxruntime.py", "onnx", "careful"),
+    Row("onnxruntime", "ONNX Runtime", "onnxruntime", "onnxruntime_adapter.py", "onnx", "careful"),
     Row(
-        "onnxruntime-int8", "ONNX Runtime", "onnxruntime", "ask_onnxruntime.py",
+        "onnxruntime-int8", "ONNX Runtime", "onnxruntime", "onnxruntime_adapter.py",
         "onnx-int8", "careful",
     ),
-    Row("openvino", "OpenVINO held to float32", "openvino", "ask_openvino.py", "onnx", "careful",
-        "f32"),
-    Row("openvino-default", "OpenVINO", "openvino", "ask_openvino.py", "onnx", "careful"),
-    Row("openvino-int8", "OpenVINO", "openvino", "ask_openvino.py", "int8", "careful"),
+    Row("openvino", "OpenVINO held to float32", "openvino", "openvino_adapter.py", "onnx",
+        "careful", "f32"),
+    Row("openvino-default", "OpenVINO", "openvino", "openvino_adapter.py", "onnx", "careful"),
+    Row("openvino-int8", "OpenVINO", "openvino", "openvino_adapter.py", "int8", "careful"),
     *(_bonefx(kind, reading) for kind in ("float16", "dynamic", "int8") for reading in OURS),
 )  # fmt: skip
 

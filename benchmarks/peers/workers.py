@@ -1,4 +1,4 @@
-"""The workers of benchmarks/peers.py: start, ask, and what is known of one that cannot."""
+"""The workers of benchmarks/peers: start, ask, and what is known of one that cannot."""
 
 import dataclasses
 import hashlib
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peers_table import ROOT, THREADS, Row, environment
+from benchmarks.peers.table import ROOT, THREADS, Row, environment
 
-WORKERS = Path(__file__).parent / "peer_workers"
+WORKERS = Path(__file__).parent / "adapters"
 LONGEST_REASON = 200
 """Characters."""
 
@@ -23,7 +23,7 @@ class Absent(Exception):  # noqa: N818 -- not an error: a peer that this board d
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network's file and where its logit is; see peer_workers/protocol.py."""
+    """A network's file and where its logit is; see adapters/protocol.py."""
 
     path: Path
     side: int
@@ -131,10 +131,10 @@ def installed(name: str, *, python: Path) -> dict[str, Any]:
 
 
 def _not_installed(environment_name: str) -> Absent:
-    return Absent(f"no environment {environment_name}: python benchmarks/peers.py install")
+    return Absent(f"no environment {environment_name}: python -m benchmarks.peers install")
 
 
 def checkout_sha256() -> str:
-    """Return the hash of this checkout's device code, as ask_bonefx.py makes it of its own."""
+    """Return the hash of this checkout's device code, as bonefx_adapter.py makes it of its own."""
     files = sorted((ROOT / "edge" / "bonefx_edge").rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,19 +1,20 @@
-"""benchmarks/peers.py: who is compared, in which order, what the ratios are, who is absent."""
+"""benchmarks.peers: who is compared, in which order, what the ratios are, who is absent."""
 
 import sys
 from pathlib import Path
 
-import lines as worker_lines
 import numpy as np
-import peers
-import peers_report
-import peers_table
 import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.preprocess import SPECS, preprocess
 from image_files import gray_film, jpeg_file
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+import benchmarks.peers.__main__ as peers
+from benchmarks.peers import report as peers_report
+from benchmarks.peers import table as peers_table
+from benchmarks.peers.adapters import lines as worker_lines
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 # ---- ratios, bars ----
@@ -62,7 +63,7 @@ def test_rows_are_told_apart_and_each_has_a_worker_an_environment_and_lines() ->
     assert len({peers_report.title(row) for row in rows}) == len(rows)
     assert {row.environment for row in rows} == {each.name for each in peers_table.ENVIRONMENTS}
     assert {row.lines for row in rows} == set(peers_table.LINES)
-    assert all((BENCHMARKS / "peer_workers" / row.script).exists() for row in rows)
+    assert all((BENCHMARKS / "peers" / "adapters" / row.script).exists() for row in rows)
 
 
 def test_every_key_that_a_bar_or_a_ratio_names_is_a_row() -> None:

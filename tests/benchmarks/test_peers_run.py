@@ -1,4 +1,4 @@
-"""Workers of benchmarks/peers.py, and a whole run with scripted peers."""
+"""Workers of benchmarks.peers, and a whole run with scripted peers."""
 
 import dataclasses
 import itertools
@@ -7,18 +7,19 @@ import re
 import sys
 from pathlib import Path
 
-import installed_size
 import numpy as np
-import peers_comparison
-import peers_crew
-import peers_networks
-import peers_report
-import peers_table
 import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.model_file import ModelFile
 from image_files import gray_film, jpeg_file
 from toy import toy_path
+
+from benchmarks.peers import comparison as peers_comparison
+from benchmarks.peers import networks as peers_networks
+from benchmarks.peers import report as peers_report
+from benchmarks.peers import table as peers_table
+from benchmarks.peers import workers as peers_crew
+from benchmarks.peers.adapters import installed_size
 
 # ---- workers ----
 
@@ -55,7 +56,7 @@ def test_our_worker_says_what_the_classifier_says(tmp_path: Path) -> None:
 
 def test_a_worker_without_environment_is_absent_and_says_how_to_get_it(tmp_path: Path) -> None:
     row, network, log = row_and_network(tmp_path)
-    with pytest.raises(peers_crew.Absent, match=re.escape("python benchmarks/peers.py install")):
+    with pytest.raises(peers_crew.Absent, match=re.escape("python -m benchmarks.peers install")):
         peers_crew.Worker(row, python=tmp_path / "none", network=network, log=log)
 
 

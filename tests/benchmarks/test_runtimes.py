@@ -1,11 +1,9 @@
 """The table of runtimes: what it counts, what it calls wrong, and that the committed one holds."""
 
-import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -14,15 +12,10 @@ import pytest
 from bonefx_edge.model_file import ModelFile
 from toy import film, toy_path
 
-ROOT = Path(__file__).parent.parent
-BENCHMARKS = ROOT / "benchmarks"
+from benchmarks import runtimes_report
+
+ROOT = Path(__file__).parents[2]
 TOY = toy_path("int8")
-
-
-@pytest.fixture(name="report")
-def _report() -> ModuleType:
-    """Return the comparing script."""
-    return importlib.import_module("runtimes_report")
 
 
 def column(place: str, logits: list[float | None], *, kind: str = "int8") -> dict[str, Any]:
@@ -39,22 +32,22 @@ def column(place: str, logits: list[float | None], *, kind: str = "int8") -> dic
     return around | {"results": [result]}
 
 
-def summary_of(report: ModuleType, columns: list[dict[str, Any]]) -> tuple[dict[str, Any], list]:
+def summary_of(columns: list[dict[str, Any]]) -> tuple[dict[str, Any], list]:
     """Return figures and failures of the one table of these columns."""
     models = [ModelFile.read(toy_path(kind)) for kind in ("int8", "float32")]
-    (table,) = report.gather(columns, {model.sha256: model for model in models})
-    summary = report.summarize(table)
-    return summary, list(report.failures(summary, kind=table.model.manifest.kind))
+    (table,) = runtimes_report.gather(columns, {model.sha256: model for model in models})
+    summary = runtimes_report.summarize(table)
+    return summary, list(runtimes_report.failures(summary, kind=table.model.manifest.kind))
 
 
-def test_spread_flips_and_gate_flips_are_counted_by_film(report: ModuleType) -> None:
+def test_spread_flips_and_gate_flips_are_counted_by_film() -> None:
     point = ModelFile.read(TOY).manifest.reading("whole")
     edge = -point.temperature * np.log(
         point.operating_points[0].fracture_from / (1 - point.operating_points[0].fracture_from)
     )
     first = column("a", [edge - 0.01, 9.0, None, 1.0, None])
     second = column("b", [edge + 0.02, 9.0, None, None, None])
-    summary, wrong = summary_of(report, [first, second])
+    summary, wrong = summary_of([first, second])
     assert wrong == []
     assert (summary["films"], summary["answered_by_all"], summary["refused_by_all"]) == (5, 2, 2)
     assert summary["spread"]["max"] == pytest.approx(0.03)
@@ -64,8 +57,8 @@ def test_spread_flips_and_gate_flips_are_counted_by_film(report: ModuleType) -> 
     assert summary["pairs"][0]["answered_by_one"] == 1
 
 
-def test_a_film_called_the_opposite_is_an_error_and_so_is_a_spread_beyond_the_band(report) -> None:
-    summary, wrong = summary_of(report, [column("a", [-9.0]), column("b", [9.0])])
+def test_a_film_called_the_opposite_is_an_error_and_so_is_a_spread_beyond_the_band() -> None:
+    summary, wrong = summary_of([column("a", [-9.0]), column("b", [9.0])])
     assert [point["opposite"] for point in summary["operating_points"]] == [
         1 for _ in summary["operating_points"]
     ]
@@ -73,30 +66,32 @@ def test_a_film_called_the_opposite_is_an_error_and_so_is_a_spread_beyond_the_ba
     assert any("not wider than" in line for line in wrong)
 
 
-def test_a_float_kind_may_move_by_a_thousandth_int8_by_more(report: ModuleType) -> None:
+def test_a_float_kind_may_move_by_a_thousandth_int8_by_more() -> None:
     for kind, n in (("int8", 0), ("float32", 1)):
         columns = [column("a", [9.0], kind=kind), column("b", [9.002], kind=kind)]
-        assert len(summary_of(report, columns)[1]) == n
+        assert len(summary_of(columns)[1]) == n
 
 
-def test_other_pixels_are_an_error_on_one_kind_of_processor(report: ModuleType) -> None:
+def test_other_pixels_are_an_error_on_one_kind_of_processor() -> None:
     one, other = column("a", [9.0]), column("b", [9.0])
     other["results"][0]["films"][0]["pixels"] = "other"
-    (wrong,) = summary_of(report, [one, other])[1]
+    (wrong,) = summary_of([one, other])[1]
     assert "1 films have other pixels" in wrong
-    summary, wrong = summary_of(report, [one, other | {"machine": "x86_64"}])
+    summary, wrong = summary_of([one, other | {"machine": "x86_64"}])
     assert (summary["pairs"][0]["other_pixels"], wrong) == (1, [])
 
 
 @pytest.mark.parametrize("second", [("b", [1.0, 2.0]), ("a", [1.0])], ids=["films", "column"])
-def test_columns_must_be_different_and_of_the_same_films(report: ModuleType, second) -> None:
+def test_columns_must_be_different_and_of_the_same_films(second) -> None:
     with pytest.raises(SystemExit, match="same films in different columns"):
-        summary_of(report, [column("a", [1.0]), column(*second)])
+        summary_of([column("a", [1.0]), column(*second)])
 
 
 def run(script: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BENCHMARKS / script), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    command = [sys.executable, "-m", f"benchmarks.{script}", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT
+    )
 
 
 def test_one_machine_writes_a_file_and_two_files_make_the_page(tmp_path: Path) -> None:
@@ -107,9 +102,9 @@ def test_one_machine_writes_a_file_and_two_files_make_the_page(tmp_path: Path) -
         cv2.imwrite(str(films / f"{seed}.png"), film(60 + 10 * seed))
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for path in files:
-        done = run("runtimes.py", TOY, "--data", films, "--out", path, "--place", path.stem)
+        done = run("runtimes", TOY, "--data", films, "--out", path, "--place", path.stem)
         assert done.returncode == 0, done.stderr
-    done = run("runtimes_report.py", *files, "--model", TOY, "--out", tmp_path)
+    done = run("runtimes_report", *files, "--model", TOY, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runtimes.md").read_text() in done.stdout
     (table,) = json.loads((tmp_path / "runtimes.json").read_text())["tables"]
@@ -117,6 +112,6 @@ def test_one_machine_writes_a_file_and_two_files_make_the_page(tmp_path: Path) -
 
 
 def test_the_test_split_is_refused(tmp_path: Path) -> None:
-    done = run("runtimes.py", "--data", tmp_path, "--split", "test", "--out", tmp_path / "x.json")
+    done = run("runtimes", "--data", tmp_path, "--split", "test", "--out", tmp_path / "x.json")
     assert done.returncode == 1
     assert "expected the split tune or train" in done.stderr

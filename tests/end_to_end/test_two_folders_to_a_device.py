@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.host
+QUANTIZATION_COST = "bonefx_train.studies.quantization_cost"
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 FILMS = 60
 """Films per class; a few steps of fitting are enough, since bright limbs mean broken here."""
@@ -112,21 +114,21 @@ def test_the_parity_report_names_all_three_kinds(way) -> None:
 
 
 def test_accuracy_and_latency_are_measured_by_one_command_each(way) -> None:
-    benchmarks = Path(__file__).parents[2] / "benchmarks"
     models = [str(way / "models" / f"mine-{kind}.tflite") for kind in ("float32", "int8")]
     out = way / "bench"
-    script = [sys.executable, str(benchmarks / "accuracy.py")]
+    script = [sys.executable, "-m", QUANTIZATION_COST]
     data = ("--data", str(way / "run"), "--out", str(out))
     subprocess.run([*script, *models, *data], check=True, capture_output=True, timeout=120)
-    report = json.loads((out / "accuracy.json").read_text())
+    report = json.loads((out / "quantization_cost.json").read_text())
     assert [c["model"] for c in report["comparisons"]] == ["mine-int8"]
-    assert (out / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
-    assert "| mine-int8 |" in (out / "accuracy.md").read_text()
+    assert (out / "quantization_cost.png").read_bytes()[:4] == b"\x89PNG"
+    assert "| mine-int8 |" in (out / "quantization_cost.md").read_text()
     films = sorted((way / "films" / "normal").glob("*.png"))[:3]
-    script = [sys.executable, str(benchmarks / "latency.py"), *map(str, films)]
+    script = [sys.executable, "-m", "benchmarks.latency", *map(str, films)]
     options = ("--model", models[1], "--rounds", "2", "--cold-runs", "1")
     output = ("--out", str(out / "latency.json"))
-    subprocess.run([*script, *options, *output], check=True, capture_output=True, timeout=120)
+    command = [*script, *options, *output]
+    subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=ROOT)
     row = json.loads((out / "latency.json").read_text())["rows"][0]
     assert row["warm"]["stages_ms"]["invoke"]["p50"] > 0
     assert row["cold"]["command_ms"]["p50"] > row["warm"]["stages_ms"]["total"]["p50"]
@@ -134,12 +136,12 @@ def test_accuracy_and_latency_are_measured_by_one_command_each(way) -> None:
 
 def test_accuracy_is_measured_on_the_test_films_of_the_run_and_no_others(way) -> None:
     """Divided by another seed, 13 of 18 "test" films had been fitted on."""
-    script = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
     model = way / "models" / "mine-int8.tflite"
     out = way / "bench-splits"
 
     def measure(data: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(script), str(model), "--data", str(data), "--out", str(out)]
+        command = [sys.executable, "-m", QUANTIZATION_COST, str(model), "--data", str(data)]
+        command += ["--out", str(out)]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     refused = measure(way / "films")
@@ -147,7 +149,7 @@ def test_accuracy_is_measured_on_the_test_films_of_the_run_and_no_others(way) ->
     assert "does not say which films are test; give the run's folder" in refused.stderr
     assert not out.exists()
     assert measure(way / "run").returncode == 0
-    (evaluation,) = json.loads((out / "accuracy.json").read_text())["evaluations"]
+    (evaluation,) = json.loads((out / "quantization_cost.json").read_text())["evaluations"]
     with (way / "run" / "split.csv").open() as file:
         films = sum(row["split"] == "test" for row in csv.DictReader(file))
     assert evaluation["rows"][0]["n"] + len(evaluation["refused"]) == films

@@ -1,9 +1,7 @@
 """What the benchmarks call a hit, a guess and a box."""
 
 import dataclasses
-import importlib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -13,6 +11,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_train.boxes import Box
 from bonefx_train.labels import Label
 from bonefx_train.sample import Sample
+from bonefx_train.studies import external, localization_figures
 from example_findings import ANSWERED, REFUSED
 from toy import toy_path
 
@@ -21,12 +20,6 @@ SIDE = 150
 DARK_CELL = Box(left=0.6, top=0.2, right=0.8, bottom=0.4)
 """Row 1, column 3 of the map."""
 OPPOSITE = Box(left=0.0, top=0.8, right=0.2, bottom=1.0)
-
-
-@pytest.fixture(name="looks")
-def _looks() -> ModuleType:
-    """Return the module under test."""
-    return importlib.import_module("looks")
 
 
 def sample(folder: Path, pixels: np.ndarray, *, group: str = "a") -> Sample:
@@ -43,7 +36,7 @@ def dark_in_one_cell() -> np.ndarray:
     return pixels
 
 
-def look(looks: ModuleType, *, group: str = "a", **changes: Any) -> Any:
+def look(*, group: str = "a", **changes: Any) -> Any:
     """Return a film with one box in its upper left quarter, nothing points into."""
     fields: dict[str, Any] = {
         "sample": Sample(Path("f"), "f", Label.FRACTURED, group, "tune", "", hardware=False),
@@ -53,76 +46,72 @@ def look(looks: ModuleType, *, group: str = "a", **changes: Any) -> Any:
         "margin": (0.05, 0.05),
         "finding": ANSWERED,
     }
-    return looks.Look(**(fields | changes))
+    return localization_figures.Look(**(fields | changes))
 
 
-def pointing_at(looks: ModuleType, x: float, y: float) -> Any:
-    return look(looks, points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
+def pointing_at(x: float, y: float) -> Any:
+    return look(points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
 
 
 @pytest.mark.parametrize("views", ["whole", "closer"])
-def test_the_peak_of_the_map_is_found_where_the_film_shows_it(
-    looks: ModuleType, tmp_path: Path, views: str
-) -> None:
+def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, views: str) -> None:
     classifier = Classifier.load(toy_path("closer-float32"), views=views)
     film = sample(tmp_path, dark_in_one_cell())
-    assert looks.look_at(classifier, film, [DARK_CELL]).hit("peak")
-    assert looks.look_at(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
-    assert not looks.look_at(classifier, film, [OPPOSITE]).hit("peak")
-    assert not looks.look_at(classifier, film, [DARK_CELL]).hit("center")
+    assert localization_figures.look_at(classifier, film, [DARK_CELL]).hit("peak")
+    assert localization_figures.look_at(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
+    assert not localization_figures.look_at(classifier, film, [OPPOSITE]).hit("peak")
+    assert not localization_figures.look_at(classifier, film, [DARK_CELL]).hit("center")
 
 
-def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(
-    looks: ModuleType, tmp_path: Path
-) -> None:
+def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(tmp_path: Path) -> None:
     classifier = Classifier.load(toy_path("closer-float32"))
     blank = sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8))
-    found = looks.look_at(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
+    found = localization_figures.look_at(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
     assert (found.hit("peak"), found.hit("center"), found.placed()) == (False, True, False)
-    assert looks.refusals([found]) == {"blank": 1}
+    assert localization_figures.refusals([found]) == {"blank": 1}
 
 
-def test_a_film_that_cannot_be_decoded_is_a_miss(looks: ModuleType, tmp_path: Path) -> None:
+def test_a_film_that_cannot_be_decoded_is_a_miss(tmp_path: Path) -> None:
     classifier = Classifier.load(toy_path("closer-float32"))
     film = sample(tmp_path, dark_in_one_cell())
     film.path.write_bytes(b"no film")
-    found = looks.look_at(classifier, film, [DARK_CELL])
+    found = localization_figures.look_at(classifier, film, [DARK_CELL])
     assert [found.hit("peak"), found.hit("limb")] == [False, False]
 
 
-def test_the_edge_of_a_box_is_a_hit_and_next_to_it_is_not(looks: ModuleType) -> None:
-    assert pointing_at(looks, 0.3, 0.1).hit("peak")
-    beside = pointing_at(looks, 0.31, 0.1)
+def test_the_edge_of_a_box_is_a_hit_and_next_to_it_is_not() -> None:
+    assert pointing_at(0.3, 0.1).hit("peak")
+    beside = pointing_at(0.31, 0.1)
     assert not beside.hit("peak")
     assert beside.hit("peak", near=True)
-    assert not pointing_at(looks, 0.36, 0.1).hit("peak", near=True)
+    assert not pointing_at(0.36, 0.1).hit("peak", near=True)
 
 
-def test_a_place_counts_if_it_holds_the_center_of_a_box(looks: ModuleType) -> None:
-    assert look(looks, places=(Box(0.15, 0.15, 0.25, 0.25),)).placed()
-    assert not look(looks, places=(Box(0.21, 0.0, 1.0, 1.0),)).placed()
+def test_a_place_counts_if_it_holds_the_center_of_a_box() -> None:
+    assert look(places=(Box(0.15, 0.15, 0.25, 0.25),)).placed()
+    assert not look(places=(Box(0.21, 0.0, 1.0, 1.0),)).placed()
 
 
-def test_places_that_overlap_cover_the_film_once(looks: ModuleType) -> None:
+def test_places_that_overlap_cover_the_film_once() -> None:
     half, quarter = Box(0.0, 0.0, 1.0, 0.5), Box(0.5, 0.25, 1.0, 0.75)
-    assert look(looks, places=(half, quarter)).covered() == 0.5 + 0.125
-    assert look(looks).covered() == 0.0
+    assert look(places=(half, quarter)).covered() == 0.5 + 0.125
+    assert look().covered() == 0.0
 
 
-def test_the_limb_is_what_is_bright_but_not_white_as_unexposed(looks: ModuleType) -> None:
+def test_the_limb_is_what_is_bright_but_not_white_as_unexposed() -> None:
     pixels = np.full((100, 200), 10, np.uint8)
     pixels[20:40, 150:170] = 180
     pixels[90:] = 255
-    assert looks.limb_centroid(pixels) == pytest.approx((0.8, 0.3))
+    assert localization_figures.limb_centroid(pixels) == pytest.approx((0.8, 0.3))
 
 
-def test_ratio_and_difference_are_those_of_the_hit_rates(looks: ModuleType) -> None:
+def test_ratio_and_difference_are_those_of_the_hit_rates() -> None:
     hit, miss = (0.2, 0.2), (0.9, 0.9)
     films = [
-        look(looks, group=str(i), points={"peak": peak, "center": center, "limb": None})
+        look(group=str(i), points={"peak": peak, "center": center, "limb": None})
         for i, (peak, center) in enumerate([(hit, hit), (hit, miss), (hit, miss), (miss, miss)])
     ]
-    figures = looks.pointing_figures(films, has_map=True, has_tiles=False)
+    figures = localization_figures.pointing_figures(films, has_map=True, has_tiles=False)
     values = {figure.name: figure.value for figure in figures}
     assert values["peak"] == 0.75
     assert values["center"] == 0.25
@@ -131,27 +120,22 @@ def test_ratio_and_difference_are_those_of_the_hit_rates(looks: ModuleType) -> N
     assert values["peak_over_limb"] is None
 
 
-def test_a_rate_of_nothing_has_an_interval_that_is_not_nothing(looks: ModuleType) -> None:
-    films = [look(looks, group=str(i)) for i in range(4)]
-    peak = looks.pointing_figures(films, has_map=True, has_tiles=False)[0]
+def test_a_rate_of_nothing_has_an_interval_that_is_not_nothing() -> None:
+    films = [look(group=str(i)) for i in range(4)]
+    peak = localization_figures.pointing_figures(films, has_map=True, has_tiles=False)[0]
     assert (peak.value, peak.low, peak.n) == (0.0, 0.0, 4)
     assert peak.high > 0.4
 
 
-def test_hits_of_places_are_also_given_among_the_films_that_have_any(looks: ModuleType) -> None:
-    named = look(looks, group="a", places=(Box(0.0, 0.0, 0.5, 0.5),))
-    silent = look(looks, group="b", finding=REFUSED)
-    figures = looks.pointing_figures([named, silent], has_map=False, has_tiles=True)
+def test_hits_of_places_are_also_given_among_the_films_that_have_any() -> None:
+    named = look(group="a", places=(Box(0.0, 0.0, 0.5, 0.5),))
+    silent = look(group="b", finding=REFUSED)
+    figures = localization_figures.pointing_figures([named, silent], has_map=False, has_tiles=True)
     by_name = {figure.name: figure for figure in figures}
     assert (by_name["places"].value, by_name["places"].n) == (0.5, 2)
     assert (by_name["places_where_named"].value, by_name["places_where_named"].n) == (1.0, 1)
     assert by_name["places_cover"].value == 0.25
     assert "peak" not in by_name
-
-
-@pytest.fixture(name="elsewhere")
-def _elsewhere() -> ModuleType:
-    return importlib.import_module("elsewhere")
 
 
 def corners(folder: Path, *rows: str) -> Path:
@@ -160,9 +144,9 @@ def corners(folder: Path, *rows: str) -> Path:
     return path
 
 
-def test_corners_in_pixels_become_shares_of_the_film(elsewhere: ModuleType, tmp_path: Path) -> None:
+def test_corners_in_pixels_become_shares_of_the_film(tmp_path: Path) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
-    boxes = elsewhere.read_corner_boxes(corners(tmp_path, f"{film.key},line,20,10,40,50"), [film])
+    boxes = external.read_corner_boxes(corners(tmp_path, f"{film.key},line,20,10,40,50"), [film])
     assert boxes == {film.key: (Box(left=0.1, top=0.1, right=0.2, bottom=0.5),)}
 
 
@@ -175,17 +159,17 @@ def test_corners_in_pixels_become_shares_of_the_film(elsewhere: ModuleType, tmp_
     ],
 )
 def test_a_box_of_unknown_class_or_outside_the_film_stops_the_run(
-    elsewhere: ModuleType, tmp_path: Path, row: str, said: str
+    tmp_path: Path, row: str, said: str
 ) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
     with pytest.raises(SystemExit, match=said):
-        elsewhere.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
+        external.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
 
 
-def test_a_film_without_a_box_stops_the_run(elsewhere: ModuleType, tmp_path: Path) -> None:
+def test_a_film_without_a_box_stops_the_run(tmp_path: Path) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
     with pytest.raises(SystemExit, match="expected boxes inside"):
-        elsewhere.read_corner_boxes(corners(tmp_path), [film])
+        external.read_corner_boxes(corners(tmp_path), [film])
 
 
 def hospitals(folder: Path, *below_elsewhere: str) -> Path:
@@ -201,11 +185,9 @@ def hospitals(folder: Path, *below_elsewhere: str) -> Path:
     return folder
 
 
-def test_each_folder_of_films_of_other_hospitals_is_a_set(
-    elsewhere: ModuleType, tmp_path: Path
-) -> None:
+def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png")
-    sets = elsewhere.read_sets(data, films=None)
+    sets = external.read_sets(data, films=None)
     assert {name: [film.key for film in films] for name, films in sets.items()} == {
         "web_pool": ["web_pool/a.png"],
         "btxrd_normal": ["btxrd_normal/b.png"],
@@ -214,24 +196,20 @@ def test_each_folder_of_films_of_other_hospitals_is_a_set(
 
 
 @pytest.mark.parametrize("stray", ["new_clinic/c.png", "oai_knee/c.png", "c.png"])
-def test_films_of_an_unknown_folder_stop_the_run(
-    elsewhere: ModuleType, tmp_path: Path, stray: str
-) -> None:
+def test_films_of_an_unknown_folder_stop_the_run(tmp_path: Path, stray: str) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png", stray)
     with pytest.raises(SystemExit, match=f"expected .*web_pool.*, got {stray}"):
-        elsewhere.read_sets(data, films=None)
+        external.read_sets(data, films=None)
 
 
-def test_a_refused_film_of_another_hospital_is_in_no_figure(
-    elsewhere: ModuleType, tmp_path: Path
-) -> None:
+def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> None:
     films = [sample(tmp_path, dark_in_one_cell(), group=str(i)) for i in range(4)]
     films.append(sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8), group="blank"))
     intact = [dataclasses.replace(film, label=Label.NOT_FRACTURED) for film in films]
     sets = {"web_pool": films, "btxrd_normal": intact[:2], "oai_knee": intact[4:]}
     classifier = Classifier.load(toy_path("closer-int8"))
     boxes = {film.key: (DARK_CELL,) for film in films}
-    result = elsewhere.examine(classifier, sets, boxes)
+    result = external.examine(classifier, sets, boxes)
     web, _, knees = result.sets
     assert (web.films, web.answered, web.refused) == (5, 4, {"blank": 1})
     assert {figure.n for figure in web.figures} == {4}

@@ -1,19 +1,18 @@
 """The model card says what was measured, and nothing else."""
 
 import copy
-import importlib
 import json
 import re
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
+from bonefx_train.studies import model_card
 from toy import toy_path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOYS = {name: toy_path(name) for name in ("closer-float32", "closer-int8")}
 FIGURE = {
     "name": "peak",
@@ -25,14 +24,8 @@ FIGURE = {
 }
 
 
-@pytest.fixture(name="model_card")
-def _model_card() -> ModuleType:
-    """Return the generator."""
-    return importlib.import_module("model_card")
-
-
 @pytest.fixture(name="package")
-def _package(model_card: ModuleType) -> Any:
+def _package() -> Any:
     return model_card.read_package(TOYS, default="closer-int8")
 
 
@@ -43,7 +36,7 @@ def model_of(package: Any) -> dict[str, str]:
 
 def accuracy_report(package: Any) -> dict[str, Any]:
     """Return the committed report, as if it were of the default model."""
-    text = (ROOT / "benchmarks" / "reference" / "accuracy.json").read_text()
+    text = (ROOT / "benchmarks" / "reference" / "quantization_cost.json").read_text()
     report: dict[str, Any] = json.loads(text)
     report["models"] = [model_of(package) for _ in report["models"]]
     return report
@@ -65,16 +58,19 @@ def reports(package: Any) -> dict[str, dict[str, Any]]:
     timed |= {"warm": {"n": 7, "stages_ms": {"invoke": spread, "total": spread}}}
     timed["cold"] = {"n": 2, "command_ms": spread}
     return {
-        "accuracy": accuracy_report(package),
-        "elsewhere": {
+        "quantization_cost": accuracy_report(package),
+        "external": {
             "caveat": "beware",
             "interval": "95 %",
             "sets": [described],
             "results": [result],
         },
-        "pointing": head | counted | {"figures": [FIGURE]},
+        "localization": head | counted | {"figures": [FIGURE]},
         "robustness": head | {"refused_undisturbed": 1, "rows": [row]},
-        "gate": {"model": model_of(package), "rows": [{"set": "noise", "films": 7, "refused": 6}]},
+        "out_of_scope": {
+            "model": model_of(package),
+            "rows": [{"set": "noise", "films": 7, "refused": 6}],
+        },
         "latency-small-board": {"circumstances": {"cores": 2}, "rows": [timed]},
     }
 
@@ -87,24 +83,24 @@ def write(folder: Path, found: dict[str, dict[str, Any]]) -> Path:
     return folder
 
 
-def test_the_committed_page_is_that_of_the_committed_references(model_card: ModuleType) -> None:
+def test_the_committed_page_is_that_of_the_committed_references() -> None:
     package = model_card.read_package(shipped_models(), default=DEFAULT_MODEL)
     page = model_card.card(model_card.REFERENCES, package)
-    assert model_card.CARD.read_text() == page, "stale: run python benchmarks/model_card.py"
+    assert model_card.CARD.read_text() == page, (
+        "stale: run python -m bonefx_train.studies.model_card"
+    )
 
 
-def test_without_references_every_block_says_not_measured(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
+def test_without_references_every_block_says_not_measured(package: Any, tmp_path: Path) -> None:
     page = model_card.card(tmp_path, package)
     for heading, _, _ in model_card.MEASURED:
         assert f"\n## {heading}\n\nNot measured.\n" in page
 
 
-@pytest.mark.parametrize("name", ["elsewhere", "pointing", "robustness", "gate", "accuracy"])
-def test_one_reference_fills_one_block(
-    model_card: ModuleType, package: Any, tmp_path: Path, name: str
-) -> None:
+@pytest.mark.parametrize(
+    "name", ["external", "localization", "robustness", "out_of_scope", "quantization_cost"]
+)
+def test_one_reference_fills_one_block(package: Any, tmp_path: Path, name: str) -> None:
     page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
     assert page.count("\nNot measured.\n") == len(model_card.MEASURED) - 1
     assert f"From `benchmarks/reference/{name}.json`." in page
@@ -120,9 +116,9 @@ def numbers(report: Any) -> list[tuple[list[Any], float]]:
     return [([key, *way], number) for key, each in items for way, number in numbers(each)]
 
 
-@pytest.mark.parametrize("name", ["elsewhere", "pointing", "robustness", "latency-small-board"])
+@pytest.mark.parametrize("name", ["external", "localization", "robustness", "latency-small-board"])
 def test_every_number_of_a_reference_is_on_the_page(
-    model_card: ModuleType, package: Any, tmp_path: Path, name: str
+    package: Any, tmp_path: Path, name: str
 ) -> None:
     original = reports(package)[name]
     before = model_card.card(write(tmp_path, {name: original}), package)
@@ -136,59 +132,49 @@ def test_every_number_of_a_reference_is_on_the_page(
         assert model_card.card(write(tmp_path, {name: changed}), package) != before, way
 
 
-def test_a_figure_stands_with_its_interval_and_n(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
+def test_a_figure_stands_with_its_interval_and_n(package: Any, tmp_path: Path) -> None:
     page = model_card.card(write(tmp_path, reports(package)), package)
     assert "| peak | 0.432 (0.300 to 0.500; n 7) | inside a box |" in page
     assert "| noise | 7 | 6 |" in page
 
 
-def test_an_undefined_figure_is_said_to_be_undefined(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
-    report = reports(package)["pointing"]
+def test_an_undefined_figure_is_said_to_be_undefined(package: Any, tmp_path: Path) -> None:
+    report = reports(package)["localization"]
     report["figures"] = [FIGURE | {"value": None, "low": None, "high": None}]
-    page = model_card.card(write(tmp_path, {"pointing": report}), package)
+    page = model_card.card(write(tmp_path, {"localization": report}), package)
     assert "| peak | undefined | inside a box |" in page
 
 
-def test_figures_of_another_model_file_are_said_to_be_so(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
+def test_figures_of_another_model_file_are_said_to_be_so(package: Any, tmp_path: Path) -> None:
     found = reports(package)
     assert "Of other model files" not in model_card.card(write(tmp_path, found), package)
-    found["pointing"]["model"]["sha256"] = "ab" * 32
+    found["localization"]["model"]["sha256"] = "ab" * 32
     page = model_card.card(write(tmp_path, found), package)
     assert "**Of other model files than those shipped now (toy 1.0.0 `abababababab`)" in page
     assert "**The default model as shipped, `closer-int8`, is not among them.**" in page
 
 
-def test_models_that_were_not_timed_are_named(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
+def test_models_that_were_not_timed_are_named(package: Any, tmp_path: Path) -> None:
     name = "latency-small-board"
     page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
     assert "Not timed: closer-float32." in page
 
 
-def test_the_words_hold_no_figures(model_card: ModuleType) -> None:
+def test_the_words_hold_no_figures() -> None:
     words = model_card.words
     texts = [value for name, value in vars(words).items() if name.isupper()]
     fractions = re.findall(r"(?<![\d./])0\.\d+|\d+(?:\.\d+)? ?%", str(texts))
     assert fractions == []
 
 
-def test_the_page_names_no_path_of_a_machine(model_card: ModuleType, package: Any) -> None:
+def test_the_page_names_no_path_of_a_machine(package: Any) -> None:
     for default, paths in ((DEFAULT_MODEL, shipped_models()), ("closer-int8", TOYS)):
         made = model_card.read_package(paths, default=default)
         page = model_card.card(model_card.REFERENCES, made)
         assert re.findall(r"(?:/home|/root|/tmp|/work|[A-Z]:\\)\S*", page) == []
 
 
-def test_weights_of_others_are_attributed_where_they_are_used(
-    model_card: ModuleType, package: Any, tmp_path: Path
-) -> None:
+def test_weights_of_others_are_attributed_where_they_are_used(package: Any, tmp_path: Path) -> None:
     assert package.default.manifest.provenance.network == "toy"
     assert "Apache-2.0" in model_card.card(tmp_path, package)
     seeds = {"seed-int8": shipped_models()["seed-int8"]}
@@ -197,8 +183,8 @@ def test_weights_of_others_are_attributed_where_they_are_used(
 
 
 def test_a_file_in_the_folder_that_is_no_reference_changes_nothing(
-    model_card: ModuleType, package: Any, tmp_path: Path
+    package: Any, tmp_path: Path
 ) -> None:
     before = model_card.card(tmp_path, package)
-    shutil.copy(ROOT / "README.md", tmp_path / "accuracy.md")
+    shutil.copy(ROOT / "README.md", tmp_path / "quantization_cost.md")
     assert model_card.card(tmp_path, package) == before

@@ -1,10 +1,8 @@
-"""Which films each figure of benchmarks/accuracy.py is over, and what is held against what."""
+"""Which films each figure of the quantization cost is over, and which models are compared."""
 
 import dataclasses
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,14 +10,10 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import Reason
 from bonefx_train.labels import Label
 from bonefx_train.sample import Sample
+from bonefx_train.studies import quantization_cost
+from bonefx_train.studies.quantization_cost_report import Scored, draw, markdown
 from example_findings import ANSWERED, REFUSED
 from toy import toy_path
-
-
-@pytest.fixture(name="accuracy")
-def _accuracy() -> ModuleType:
-    """Return the module under test."""
-    return importlib.import_module("accuracy")
 
 
 def films(*parts: str) -> tuple[Sample, ...]:
@@ -32,7 +26,6 @@ def films(*parts: str) -> tuple[Sample, ...]:
 
 
 def scored(
-    accuracy: ModuleType,
     answers: Sequence[float | Reason] = (0.5,),
     *,
     network: str = "toy",
@@ -49,7 +42,7 @@ def scored(
     manifest = dataclasses.replace(classifier.manifest, name=network, kind=kind)
     stand_in = dataclasses.make_dataclass("StandIn", ["manifest", "operating_point", "reading"])
     of = stand_in(manifest, classifier.operating_point, classifier.reading)
-    return accuracy.Scored(f"{network}-{kind}", kind, of, findings)
+    return Scored(f"{network}-{kind}", kind, of, findings)
 
 
 SAMPLES = films("hand", "hand", "hand", "hand", "leg")
@@ -57,9 +50,12 @@ FLOAT = (0.9, 0.2, 0.8, 0.1, 0.7)
 OTHER = (0.9, 0.2, 0.3, Reason.TOO_SMALL, Reason.BLANK)
 
 
-def test_what_one_model_refused_is_in_the_figures_of_the_other(accuracy: ModuleType) -> None:
-    first, second = scored(accuracy, FLOAT, kind="float32"), scored(accuracy, OTHER)
-    of = [accuracy.measure(s, SAMPLES, split="test", baseline_auc=None) for s in (first, second)]
+def test_what_one_model_refused_is_in_the_figures_of_the_other() -> None:
+    first, second = scored(FLOAT, kind="float32"), scored(OTHER)
+    of = [
+        quantization_cost.measure(s, SAMPLES, split="test", baseline_auc=None)
+        for s in (first, second)
+    ]
     assert [evaluation.rows[0].n for evaluation in of] == [5, 3]
     assert [evaluation.refused for evaluation in of] == [
         (),
@@ -67,27 +63,25 @@ def test_what_one_model_refused_is_in_the_figures_of_the_other(accuracy: ModuleT
     ]
 
 
-def test_two_models_are_compared_on_the_films_that_both_answered(accuracy: ModuleType) -> None:
-    first = scored(accuracy, (Reason.BLANK, *FLOAT[1:]), kind="float32")
-    compared = accuracy.compare(scored(accuracy, OTHER), first, SAMPLES)
+def test_two_models_are_compared_on_the_films_that_both_answered() -> None:
+    first = scored((Reason.BLANK, *FLOAT[1:]), kind="float32")
+    compared = quantization_cost.compare(scored(OTHER), first, SAMPLES)
     assert (compared["films"], compared["answered_by_one"]) == (2, 3)
     assert compared["largest_p_change"] == pytest.approx(0.5)
     assert compared["reference"] == "toy-float32"
 
 
-def test_models_that_answered_no_film_in_common_stop_the_run(accuracy: ModuleType) -> None:
-    first = scored(accuracy, (0.5, Reason.BLANK))
+def test_models_that_answered_no_film_in_common_stop_the_run() -> None:
+    first = scored((0.5, Reason.BLANK))
     with pytest.raises(SystemExit, match="no film was answered by both"):
-        accuracy.compare(scored(accuracy, (Reason.BLANK, 0.5)), first, SAMPLES[:2])
+        quantization_cost.compare(scored((Reason.BLANK, 0.5)), first, SAMPLES[:2])
 
 
-def test_a_model_is_held_against_the_first_float_kind_of_its_own_network(
-    accuracy: ModuleType,
-) -> None:
+def test_a_model_is_held_against_the_first_float_kind_of_its_own_network() -> None:
     kinds = [("a", "int8"), ("b", "dynamic"), ("a", "float16"), ("b", "float32"), ("a", "float32")]
     kinds += [("c", "int8"), ("c", "dynamic"), ("d", "int8")]
-    models = [scored(accuracy, network=network, kind=kind) for network, kind in kinds]
-    assert [(one.name, reference.name) for one, reference in accuracy.pair(models)] == [
+    models = [scored(network=network, kind=kind) for network, kind in kinds]
+    assert [(one.name, reference.name) for one, reference in quantization_cost.pair(models)] == [
         ("a-int8", "a-float32"),
         ("b-dynamic", "b-float32"),
         ("a-float16", "a-float32"),
@@ -95,19 +89,17 @@ def test_a_model_is_held_against_the_first_float_kind_of_its_own_network(
     ]
 
 
-def test_the_page_gives_each_model_the_number_of_its_own_films(
-    accuracy: ModuleType, tmp_path: Path
-) -> None:
-    models = [scored(accuracy, FLOAT, kind="float32"), scored(accuracy, OTHER)]
-    of = [accuracy.measure(s, SAMPLES, split="test", baseline_auc=None) for s in models]
-    pairs = accuracy.pair(models)
-    compared = [accuracy.compare(*each, SAMPLES) for each in pairs]
-    page = accuracy.markdown(models, of, compared, title="t", baseline_auc=None).splitlines()
+def test_the_page_gives_each_model_the_number_of_its_own_films(tmp_path: Path) -> None:
+    models = [scored(FLOAT, kind="float32"), scored(OTHER)]
+    of = [quantization_cost.measure(s, SAMPLES, split="test", baseline_auc=None) for s in models]
+    pairs = quantization_cost.pair(models)
+    compared = [quantization_cost.compare(*each, SAMPLES) for each in pairs]
+    page = markdown(models, of, compared, title="t", baseline_auc=None).splitlines()
     assert any(line.startswith("| toy-float32 | 5 | 3 | 5 | 0 | 1.000") for line in page)
     assert any(line.startswith("| toy-int8 | 3 | 2 | 3 | 2 | 1.000") for line in page)
     (hand,) = (line for line in page if line.startswith("| hand"))
     assert [cell.split(";")[-1].strip() for cell in hand.split("|")[2:4]] == ["4, 2", "3, 2"]
     (leg,) = (line for line in page if line.startswith("| leg"))
     assert leg.endswith("| undefined; 1, 1 | - |")
-    accuracy.draw(tmp_path / "accuracy.png", pairs, SAMPLES)
-    assert (tmp_path / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+    draw(tmp_path / "quantization_cost.png", pairs, SAMPLES)
+    assert (tmp_path / "quantization_cost.png").read_bytes()[:4] == b"\x89PNG"

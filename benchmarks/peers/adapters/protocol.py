@@ -1,4 +1,4 @@
-"""What every worker of benchmarks/peers.py does: a word and a path in, a line of JSON out.
+"""What every worker of benchmarks.peers does: a word and a path in, a line of JSON out.
 
     film PATH     {"s": seconds from the path to the answer, "cpu_s": of the processor, all threads,
                    "answer": logit or state}

@@ -11,7 +11,7 @@ from bonefx_edge.watch.films import Claim
 TIME_LIMIT_S: Final = 30.0
 """For one file, once it is read. One of 100 megapixel is decoded in a second on x86-64."""
 MEMORY_LIMIT_BYTES: Final = 3 << 30
-"""Of addresses, libraries included. The largest film takes up to 1.2 GB (benchmarks/caps.py)."""
+"""Of addresses, libraries included. The largest film takes up to 1.2 GB (benchmarks/memory.py)."""
 
 
 class Answer(StrEnum):

@@ -1,14 +1,14 @@
 """What is a model worth on films of other hospitals? No weight or threshold was fitted there.
 
-    python benchmarks/elsewhere.py --data DIR [MODEL ...] [--views NAME ...] [--films N]
+    python -m bonefx_train.studies.external --data DIR [MODEL ...] [--views NAME ...] [--films N]
                                    [--out FOLDER]
 
 DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; without
 --views, every reading that a model has. Each film goes through the device path, gate included, at
 the reading's default operating point, which was fixed before. Choices were made with these films
 in sight, though: how lite0's views are combined, which of its two fits ships, and which layers its
-gate reads (docs/decisions/0015, 0016 and 0017). Writes elsewhere.json, elsewhere.md and
-elsewhere.png (scores, no film); prints the tables.
+gate reads (docs/decisions/0015, 0016 and 0017). Writes external.json, external.md and
+external.png (scores, no film); prints the tables.
 """
 
 import csv
@@ -30,13 +30,14 @@ from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.shipped import find_model, shipped_models
+
 from bonefx_train.boxes import BOXES_NAME, Box
 from bonefx_train.dataset import Sample, find_samples
 from bonefx_train.evaluate import INTERVAL, evaluate
 from bonefx_train.evaluation import Figure
 from bonefx_train.labels import Label
 from bonefx_train.progress import track
-from elsewhere_report import (
+from bonefx_train.studies.external_report import (
     BTXRD,
     CAVEAT,
     OAI,
@@ -48,7 +49,7 @@ from elsewhere_report import (
     markdown,
     scores,
 )
-from looks import Look, look_at, pointing_figures
+from bonefx_train.studies.localization_figures import Look, look_at, pointing_figures
 
 SIDES = {"auc": (WEB, BTXRD), "auc_with_oai_knee": (WEB, BTXRD, OAI)}
 """Which films each AUC is over."""
@@ -249,10 +250,10 @@ def main(
     }
     text = markdown(results, report)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "elsewhere.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    (out / "elsewhere.md").write_text(text)
-    draw(out / "elsewhere.png", results)
-    print(text)
+    (out / "external.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    (out / "external.md").write_text(text)
+    draw(out / "external.png", results)
+    typer.echo(text)
 
 
 if __name__ == "__main__":

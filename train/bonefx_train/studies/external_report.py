@@ -1,4 +1,4 @@
-"""How elsewhere.py tells what it measured: tables, and histograms of the scores."""
+"""How external.py tells what it measured: tables, and histograms of the scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import numpy as np
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.finding import Finding
-from bonefx_train.evaluation import Figure
-from looks import table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
+
+from bonefx_train.evaluation import Figure
+from bonefx_train.studies.localization_figures import table
 
 WEB, BTXRD, OAI = "web_pool", "btxrd_normal", "oai_knee"
 SETS = {

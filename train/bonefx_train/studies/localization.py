@@ -1,11 +1,11 @@
 """Does the heat map point at the fracture? Its peak against drawn boxes, beside two blind guesses.
 
-    python benchmarks/pointing.py [MODEL] --data DIR [--split tune] [--boxes FILE] [--views NAME]
-                                  [--films N] [--out FOLDER] [--sheet PICTURE]
+    python -m bonefx_train.studies.localization [MODEL] --data DIR [--split tune]
+        [--boxes FILE] [--views NAME] [--films N] [--out FOLDER] [--sheet PICTURE]
 
 DIR is a data set that states its splits and holds boxes.csv, or the run that the model was made
 from, with --boxes. Every fractured film of the split counts: a refused one is a miss. A hit is a
-peak inside a box, on its edge included. Writes pointing.json and pointing.md; prints the table.
+peak inside a box, on its edge included. Writes localization.json and .md; prints the table.
 --sheet draws 24 films with boxes and peak, for eyes here only: films are not ours to publish.
 """
 
@@ -19,19 +19,28 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from accuracy import find_films
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
 from bonefx_edge.shipped import DEFAULT_MODEL, find_model
+from numpy.typing import NDArray
+
 from bonefx_train.boxes import BOXES_NAME, Box, read_boxes
 from bonefx_train.dataset import Sample
 from bonefx_train.evaluation import Figure
 from bonefx_train.labels import Label
 from bonefx_train.progress import track
-from looks import INTERVAL, PEAK, Look, look_at, pointing_figures, refusals, table
-from numpy.typing import NDArray
+from bonefx_train.studies.localization_figures import (
+    INTERVAL,
+    PEAK,
+    Look,
+    look_at,
+    pointing_figures,
+    refusals,
+    table,
+)
+from bonefx_train.studies.quantization_cost import find_films
 
 SHEET_FILMS, SHEET_COLUMNS, SHEET_PX = 24, 6, 320
 
@@ -129,11 +138,11 @@ def main(
     }
     text = markdown(report, figures)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "pointing.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    (out / "pointing.md").write_text(text)
+    (out / "localization.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    (out / "localization.md").write_text(text)
     if sheet:
         write_sheet(sheet, looks)
-    print(text)
+    typer.echo(text)
 
 
 def markdown(report: Mapping[str, object], figures: Sequence[Figure]) -> str:

@@ -1,6 +1,6 @@
 """On fractured films: where boxes are, where model and blind guesses point, how often they hit.
 
-No command: pointing.py and elsewhere.py measure with it.
+No command: localization.py and external.py measure with it.
 """
 
 import dataclasses
@@ -16,11 +16,12 @@ from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 from bonefx_edge.gate import UNEXPOSED
+from numpy.typing import NDArray
+
 from bonefx_train.boxes import Box
 from bonefx_train.dataset import Sample
 from bonefx_train.evaluation import Figure
 from bonefx_train.metrics import bootstrap_by_group, wilson
-from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]
 Point = tuple[float, float]

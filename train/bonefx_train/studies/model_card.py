@@ -1,6 +1,6 @@
 """Write docs/model-card.md: words of model_card_text.py, figures of benchmarks/reference.
 
-    python benchmarks/model_card.py
+    python -m bonefx_train.studies.model_card
 
 No figure is typed: each is read from a reference file or a shipped model file. A reference that is
 absent makes its block say "not measured"; one of other model files than those shipped says so.
@@ -13,15 +13,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import model_card_figures as figures
-import model_card_text as words
 from bonefx_edge import NOTICE
 from bonefx_edge.decision import Proportion
 from bonefx_edge.model_file import ModelFile
 from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
-from model_card_figures import NOT_MEASURED, SHOWN_OF_HASH, Package, Shipped, plain, row, table_head
 
-ROOT = Path(__file__).parent.parent
+from bonefx_train.studies import model_card_figures as figures
+from bonefx_train.studies import model_card_text as words
+from bonefx_train.studies.model_card_figures import (
+    NOT_MEASURED,
+    SHOWN_OF_HASH,
+    Package,
+    Shipped,
+    plain,
+    row,
+    table_head,
+)
+
+ROOT = Path(__file__).parents[3]
 CARD = ROOT / "docs" / "model-card.md"
 REFERENCES = ROOT / "benchmarks" / "reference"
 
@@ -29,11 +38,11 @@ REFERENCES = ROOT / "benchmarks" / "reference"
 Block = Callable[[Any, Package], list[str]]
 """A parsed reference file and the shipped models -> lines."""
 MEASURED: tuple[tuple[str, str, Block], ...] = (
-    ("Accuracy", "**/accuracy.json", figures.accuracy),
-    ("Films of other hospitals", "elsewhere.json", figures.elsewhere),
-    ("Pointing", "pointing.json", figures.pointing),
+    ("Accuracy", "**/quantization_cost.json", figures.accuracy),
+    ("Films of other hospitals", "external.json", figures.elsewhere),
+    ("Pointing", "localization.json", figures.pointing),
     ("Disturbed films", "robustness.json", figures.robustness),
-    ("Gate", "gate.json", figures.gate),
+    ("Gate", "out_of_scope.json", figures.gate),
     ("Latency", "latency*.json", figures.latency),
 )
 """Heading, reference files (of another reading: in a folder of their own), what makes lines."""
@@ -61,7 +70,7 @@ def card(references: Path, package: Package) -> str:
     """
     default = package.default
     lines = [
-        "<!-- Written by python benchmarks/model_card.py; change that, not this. -->",
+        "<!-- Written by python -m bonefx_train.studies.model_card; change that, not this. -->",
         f"# Model card: {default.manifest.name} {default.manifest.version}",
         "",
         f"**{NOTICE}**",

@@ -1,3 +1,4 @@
+# ruff: noqa: D103
 """The blocks of the model card that are read from benchmarks/reference, and how a figure looks."""
 
 import dataclasses

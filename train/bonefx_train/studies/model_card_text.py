@@ -108,7 +108,7 @@ REPRODUCE = """\
 Everything needs the data folder, named by `DATA=`.
 
     make bench                            # every figure of this page, then this page
-    python benchmarks/model_card.py       # this page alone, from benchmarks/reference
+    python -m bonefx_train.studies.model_card       # this page alone, from benchmarks/reference
     edge-admin verify MODEL               # what a model file says of itself
     make help                             # among others: fit and convert anew
 """

@@ -1,11 +1,11 @@
 """What does a model's gate stop? Films it should answer, and pictures it should not.
 
-    python benchmarks/gate.py DATA [--model NAME] [--out FOLDER]
+    python -m bonefx_train.studies.out_of_scope DATA [--model NAME] [--out FOLDER]
 
 DATA is a folder that holds the sets named in `SETS`; absent ones are said to be absent. Prints one
 row per set: n, refused, share refused with 95 % Wilson interval, and the states of those that were
 answered. The gate looks at the whole film, so the films are read without tiles. The table of
-docs/decisions/0006-gate.md is this; gate.json holds the same. Photographs need scikit-image
+docs/decisions/0006-gate.md is this; out_of_scope.json holds the same. Photographs need scikit-image
 (extra `dev`).
 """
 
@@ -24,10 +24,12 @@ import skimage.data
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
+from bonefx_edge.decode import decode, read_file
 from bonefx_edge.reading import WHOLE
 from bonefx_edge.shipped import DEFAULT_MODEL, find_model
-from bonefx_train.metrics import wilson
 from numpy.typing import NDArray
+
+from bonefx_train.metrics import wilson
 
 SETS = {
     "films of other hospitals, fractured": "elsewhere/web_pool/*",
@@ -43,6 +45,7 @@ PHOTOGRAPHS = (
     "motorcycle_left", "page", "retina", "rocket", "shepp_logan_phantom", "text",
 )  # fmt: skip
 """Of scikit-image; those that its installation does not bring along are left out."""
+GRAY_AXES = 2
 EACH = 20
 """Pictures of each kind that is drawn."""
 SIDE = 300
@@ -66,7 +69,7 @@ def photographs() -> Iterator[Picture]:
             picture = np.asarray(getattr(skimage.data, name)())
         except (AttributeError, ModuleNotFoundError, OSError):  # not in this version, or a download
             continue
-        if picture.ndim == 3:
+        if picture.ndim > GRAY_AXES:
             picture = picture[..., :3].mean(axis=2)
         scale = 255.0 if picture.dtype != np.uint8 and picture.max() <= 1 else 1.0
         yield np.clip(picture * scale, 0, 255).astype(np.uint8)
@@ -90,7 +93,8 @@ def noise(rng: np.random.Generator) -> Picture:
 def clouds(rng: np.random.Generator) -> Picture:
     """Return smooth noise: as soft as a film, and nothing of a limb."""
     soft = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), rng.uniform(5, 30))
-    return cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    low, high = soft.min(), soft.max()
+    return np.asarray((soft - low) * (255 / (high - low)), np.uint8)
 
 
 def blank(rng: np.random.Generator) -> Picture:
@@ -121,20 +125,22 @@ def made(tune: list[Path]) -> Iterator[tuple[str, Iterator[Picture]]]:
         yield name, (draw(rng) for _ in range(EACH))
     yield (
         "negatives of tune films",
-        (255 - cv2.imread(str(film), cv2.IMREAD_GRAYSCALE) for film in tune),
+        (255 - decode(read_file(film)).pixels for film in tune),
     )
 
 
 def measure(name: str, films: list[Path], classifier: Classifier) -> dict[str, object]:
     """Print how many films are refused and what is said of the others; return it."""
     if not films:
-        print(f"| {name} | absent | | | | | |")
+        typer.echo(f"| {name} | absent | | | | | |")
         return {"films": name, "n": 0, "refused": None, **dict.fromkeys(STATES)}
     states = Counter(classifier.classify(film).state.value for film in films)
     share = wilson(states["refused"], len(films))
     cells = [str(states[state]) for state in STATES]
     interval = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
-    print(f"| {name} | {len(films)} | {states['refused']} | {interval} | {' | '.join(cells)} |")
+    typer.echo(
+        f"| {name} | {len(films)} | {states['refused']} | {interval} | {' | '.join(cells)} |"
+    )
     return {
         "films": name,
         "n": len(films),
@@ -162,19 +168,21 @@ def main(
     data: Path,
     *,
     model: Annotated[str, typer.Option(help="A model file or name.")] = DEFAULT_MODEL,
-    out: Annotated[Path, typer.Option(help="Folder of gate.json.")] = Path("benchmarks/reference"),
+    out: Annotated[Path, typer.Option(help="Folder of out_of_scope.json.")] = Path(
+        "benchmarks/reference"
+    ),
 ) -> None:
-    """Classify every set, print a row each, write gate.json."""
+    """Classify every set, print a row each, write out_of_scope.json."""
     classifier = Classifier.load(find_model(model), views=WHOLE)
-    print(f"| films | n | refused | share (95 %) | {' | '.join(STATES)} |")
-    print("|---" * (4 + len(STATES)) + "|")
+    typer.echo(f"| films | n | refused | share (95 %) | {' | '.join(STATES)} |")
+    typer.echo("|---" * (4 + len(STATES)) + "|")
     report = {
         "notice": NOTICE,
         "model": dataclasses.asdict(classifier.model),
         "rows": list(rows(data, classifier)),
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "gate.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "out_of_scope.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

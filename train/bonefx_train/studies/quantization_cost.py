@@ -1,13 +1,14 @@
 """What does int8 cost? Every model file on the same labelled films, through the device path.
 
-    python benchmarks/accuracy.py --data DIR [MODEL ...] [--split test] [--views V] [--out DIR]
+    python -m bonefx_train.studies.quantization_cost [MODEL ...] --data DIR [--split test]
+        [--views V] [--out DIR]
 
 DIR is a data set that states its splits (for the shipped models: the FracAtlas folder, whose test
 split took no part in training, temperature, operating points or gate), or the run that the models
 were made from: bonefx-train divided its films, and only the run knows how. Without MODEL, the
 shipped ones. Each is measured on the films that it answered, and compared with the float file of
-its own network on those that both answered. Writes accuracy.json, accuracy.md and accuracy.png;
-prints the table.
+its own network on those that both answered. Writes quantization_cost.json, .md
+and .png; prints the table.
 """
 
 import dataclasses
@@ -19,10 +20,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from accuracy_report import Scored, both_answered, draw, kept, markdown
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.shipped import find_model, shipped_models
+
 from bonefx_train.dataset import Sample, check_unchanged, load_dataset
 from bonefx_train.evaluate import evaluate
 from bonefx_train.evaluation import Evaluation
@@ -30,6 +31,13 @@ from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores
 from bonefx_train.progress import track
 from bonefx_train.run import SETTINGS_NAME, Run
+from bonefx_train.studies.quantization_cost_report import (
+    Scored,
+    both_answered,
+    draw,
+    kept,
+    markdown,
+)
 
 FLOAT_KINDS = ("float32", "float16")
 """The first of these that a network has is what its others are held against."""
@@ -159,11 +167,11 @@ def main(
         "comparisons": comparisons,
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "accuracy.json").write_text(json.dumps(report, indent=1) + "\n")
-    (out / "accuracy.md").write_text(text)
+    (out / "quantization_cost.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "quantization_cost.md").write_text(text)
     if pairs:
-        draw(out / "accuracy.png", pairs, samples)
-    print(text)
+        draw(out / "quantization_cost.png", pairs, samples)
+    typer.echo(text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How accuracy.py tells what it measured: what one model answered, tables, and a scatter plot."""
+"""Report of the quantization cost: what one model answered, tables, and a scatter plot."""
 
 import dataclasses
 import sys
@@ -11,13 +11,14 @@ import numpy as np
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.finding import Finding
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
 from bonefx_train.evaluation import Evaluation
 from bonefx_train.evaluation import Figure as Measured
 from bonefx_train.labels import Label
 from bonefx_train.sample import Sample
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """What does a disturbed film do to the answer? One model, the same films, disturbed in ten ways.
 
-    python benchmarks/robustness.py MODEL --data DIR [--split tune] [--films N] [--views NAME]
-                                    [--out FOLDER]
+    python -m bonefx_train.studies.robustness MODEL --data DIR [--split tune] [--films N]
+        [--views NAME] [--out FOLDER]
 
 DIR is a data set that states its splits, or the run that the model was made from. Every film is
 decoded, disturbed, written as PNG without loss, and classified as the device would, gate included.
@@ -23,7 +23,6 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from accuracy import find_films
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decision import State
@@ -31,12 +30,14 @@ from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
 from bonefx_edge.finding import Finding
 from bonefx_edge.shipped import find_model
+from numpy.typing import NDArray
+
 from bonefx_train.dataset import Sample
 from bonefx_train.evaluation import Figure
 from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group
 from bonefx_train.progress import track
-from numpy.typing import NDArray
+from bonefx_train.studies.quantization_cost import find_films
 
 Gray = NDArray[np.uint8]
 Disturbance = Callable[[Gray, np.random.Generator], Gray]
@@ -59,7 +60,7 @@ def gamma(exponent: float) -> Disturbance:
 
 
 def invert(film: Gray, _: np.random.Generator) -> Gray:
-    """The negative."""
+    """Return the negative."""
     return np.asarray(255 - film, np.uint8)
 
 
@@ -80,7 +81,7 @@ def jpeg(film: Gray, _: np.random.Generator) -> Gray:
 
 
 def crop(film: Gray, _: np.random.Generator) -> Gray:
-    """A tenth of the film off on each of its four sides."""
+    """Cut a tenth of the film off on each of its four sides."""
     rows, columns = (side // 10 for side in film.shape)
     return film[rows : film.shape[0] - rows, columns : film.shape[1] - columns]
 
@@ -293,7 +294,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     (out / "robustness.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     (out / "robustness.md").write_text(text)
-    print(text)
+    typer.echo(text)
 
 
 if __name__ == "__main__":

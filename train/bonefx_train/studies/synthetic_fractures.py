@@ -1,24 +1,25 @@
 """Does a model see a displaced fracture that no one could miss? Bones of tune films, cut here.
 
-    python benchmarks/synthetic.py MODEL ... --data DIR [--out FOLDER]
+    python -m bonefx_train.studies.synthetic_fractures MODEL ... --data DIR [--out FOLDER]
 
 DIR is a data set that states its splits. Of each tune film without fracture one tile is taken, as
 the device cuts it, in which a bone is found; the network is shown it as it is, with the bone cut,
 and with a bone bent (docs/decisions/0016-synthetic-fractures.md). Prints the AUC of the logit
-between each two of the three, with 95 % intervals over groups, and writes synthetic.json. It says
-what a network makes of cuts of the kind that lite0 is fitted on, not of patients.
+between each two of the three, with 95 % intervals over groups, and writes
+synthetic_fractures.json. It says what a network makes of cuts of the kind that lite0 is fitted on,
+not of patients.
 """
 
 import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from accuracy import find_films
 from bonefx_edge import NOTICE
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.finding import ModelId
@@ -27,12 +28,14 @@ from bonefx_edge.model_file import ModelFile
 from bonefx_edge.preprocess import Gray, stretch
 from bonefx_edge.reading import cut_tiles
 from bonefx_edge.shipped import find_model
+from numpy.typing import NDArray
+
 from bonefx_train.labels import Label
 from bonefx_train.metrics import auc, bootstrap_by_group
 from bonefx_train.progress import track
 from bonefx_train.sample import Sample
+from bonefx_train.studies.quantization_cost import find_films
 from bonefx_train.synthetic import bend_bone, break_bone
-from numpy.typing import NDArray
 
 PAIRS = (("cut", "untouched"), ("cut", "bent"), ("bent", "untouched"))
 SEED = 1
@@ -51,7 +54,7 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
             spec,
         ).x
         for i in rng.permutation(len(tiles)):
-            untouched = tiles[i, ..., 0]
+            untouched = tiles[i, ..., 0].astype(np.uint8)
             broken = break_bone(untouched, rng)
             if broken is not None:
                 yield (
@@ -78,14 +81,12 @@ def measure(path: Path, films: Sequence[Sample]) -> dict[str, object]:
     figures = []
     for a, b in PAIRS:
         score = np.concatenate([towards[a], towards[b]])
-        low, high = bootstrap_by_group(
-            lambda w, score=score: auc(score, truth, w), [*groups, *groups], seed=SEED
-        )
+        low, high = bootstrap_by_group(partial(auc, score, truth), [*groups, *groups], seed=SEED)
         value = float(auc(score, truth))
         figures.append({"name": f"{a} against {b}", "value": value, "low": low, "high": high})
     told = model.manifest
     cells = [f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})" for f in figures]
-    print(f"| {told.name} {told.version} {told.kind} | {len(groups)} | {' | '.join(cells)} |")
+    typer.echo(f"| {told.name} {told.version} {told.kind} | {len(groups)} | {' | '.join(cells)} |")
     return {
         "model": dataclasses.asdict(ModelId(told.name, told.version, model.sha256)),
         "films": len(groups),
@@ -100,14 +101,14 @@ def main(
     data: Annotated[Path, typer.Option(help="FracAtlas.")],
     out: Annotated[Path, typer.Option(help="Folder of the JSON.")] = Path("benchmarks/reference"),
 ) -> None:
-    """Print a row for each model, write synthetic.json."""
+    """Print a row for each model, write synthetic_fractures.json."""
     name, samples = find_films(data, "tune")
     films = [sample for sample in samples if sample.label is Label.NOT_FRACTURED]
-    print("| model | films | " + " | ".join(f"{a} against {b}" for a, b in PAIRS) + " |")
-    print("|---" * (2 + len(PAIRS)) + "|")
+    typer.echo("| model | films | " + " | ".join(f"{a} against {b}" for a, b in PAIRS) + " |")
+    typer.echo("|---" * (2 + len(PAIRS)) + "|")
     rows = [measure(find_model(model), films) for model in models]
     report = {"notice": NOTICE, "films_of": f"{name} tune, not fractured", "rows": rows}
-    (out / "synthetic.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "synthetic_fractures.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measurements of the device software on a board, one script per question."""

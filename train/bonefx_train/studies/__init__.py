@@ -1,0 +1,1 @@
+"""Evaluation studies: one question about a model each, run as `python -m`."""
