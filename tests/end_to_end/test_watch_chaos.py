@@ -29,7 +29,7 @@ from watch_service import (
 LONG = os.environ.get("BONEFX_CHAOS") == "long"
 FILMS, KILLS = (1000, 100) if LONG else (150, 12)
 FEWER_FILMS, FEWER_KILLS, ROUNDS = (300, 40, 7) if LONG else (60, 8, 2)
-FULL = "results cannot be kept"
+FULL = "cannot write the"
 RUNS = "results in"
 CAME = "watching by"
 """What the service says when it finds the disk full, has begun, and looks at another folder."""

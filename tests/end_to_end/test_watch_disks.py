@@ -37,6 +37,7 @@ def test_a_service_whose_folder_is_not_there_yet_rests_and_takes_it_up_when_it_c
     folder.rmdir()
     with Watcher(folder, out) as watcher:
         wait_until(lambda: b"worker is ready" in watcher.log.read_bytes(), what="worker")
+        assert f"{folder} cannot be read (ENOENT): waiting for it" in watcher.said()
         assert rests(watcher)
         folder.mkdir()
         (folder / "1.png").write_bytes(film_bytes(1))
@@ -103,7 +104,7 @@ def test_a_full_disk_stops_the_service_and_it_goes_on_by_itself(folder, small_di
         for path, data in late.items():
             path.write_bytes(data)
         full = watcher.log if watcher.log.exists() else None
-        wait_until(lambda: full and b"cannot be kept" in full.read_bytes(), what="disk said full")
+        wait_until(lambda: full and b"cannot write the" in full.read_bytes(), what="disk said full")
         assert watcher.process.poll() is None
         ballast.unlink()
         everything = originals | late
@@ -116,7 +117,7 @@ def begin_on_a_full_disk(folder: Path, out: Path) -> str:
     """Return what a service says that waits for room, or ends so that the system tries again."""
     with Watcher(folder, out, "--min-free", "0") as watcher:
         wait_until(
-            lambda: watcher.process.poll() is not None or "cannot be kept" in watcher.said(),
+            lambda: watcher.process.poll() is not None or "cannot write the" in watcher.said(),
             what="waits or ends",
         )
         if watcher.process.poll() is not None:
@@ -142,7 +143,7 @@ def test_a_service_that_begins_on_a_full_disk_waits_or_says_so_and_ends(folder, 
         fill(small_disk / "ballast", spare_pages=pages)
         said = begin_on_a_full_disk(folder, out)
         shutil.rmtree(out)
-    assert "cannot be kept" in said, "more pages would have stopped other steps"
+    assert "cannot write the" in said, "more pages would have stopped other steps"
 
 
 def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_disk):

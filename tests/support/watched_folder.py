@@ -64,6 +64,8 @@ class Place:
         self.asks_canary, self.never_asks = False, False
         self.loading = []
         """How the next workers load; those after them become ready."""
+        self.refuses = []
+        """What the system says to the next workers that are to be started; None: nothing."""
         self.results = FailingResults(self.out)
         self.journal_folder = folder / "journal"
         self.journal = CheckedJournal.open(self.journal_folder, owner=True)
@@ -86,7 +88,13 @@ class Place:
     def wall(self):
         return WALL + self.now
 
+    def tick(self):
+        self.now += 1.0
+
     def hire(self):
+        refused = self.refuses.pop(0) if self.refuses else None
+        if refused is not None:
+            raise refused
         loading = self.loading.pop(0) if self.loading else "ready"
         worker = Worker(
             Options(root=str(self.root), model="none"),

@@ -1,13 +1,21 @@
 """All workers together: they get films, those that die are replaced, the canary is asked about."""
 
+import logging
+import math
 import select
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bonefx_edge.watch.canary import AGAIN_S, CANARY, EVERY_S, Canary
 from bonefx_edge.watch.films import Claim
 from bonefx_edge.watch.jobs import Answer, Done, Job
 from bonefx_edge.watch.process import Worker
+from bonefx_edge.watch.walk import error_name
+
+logger = logging.getLogger(__name__)
+
+START_RETRY_S: Final = 5.0
+"""After the system refused to start a process: too many of them, or no memory."""
 
 
 class Told(NamedTuple):
@@ -33,6 +41,7 @@ class Crew:
         self.canary = canary
         self._size, self._hire, self._clock = size, hire, clock
         self._workers: list[Worker] = []
+        self._next_start = -math.inf
 
     @property
     def ready(self) -> int:
@@ -86,22 +95,28 @@ class Crew:
 
         Each is asked before its first film, and now and then: no result is believed of a worker
         that has not answered rightly.
-
-        Raises
-        ------
-        OSError
-            The system gives no process.
         """
         now = self._clock()
         self._workers = [worker for worker in self._workers if not worker.may_be_replaced]
-        while len(self._workers) < self._size:
-            worker = self._hire()
-            worker.canary_due += 0.0 if self.canary.is_sound else AGAIN_S
-            self._workers.append(worker)
+        while len(self._workers) < self._size and now >= self._next_start:
+            self._start_worker(now)
         for worker in self._workers:
             if worker.answered_by and not worker.is_gone and worker.canary_due <= now:
                 worker.give(Job(CANARY))
                 worker.canary_due = now + EVERY_S
+
+    def _start_worker(self, now: float) -> None:
+        try:
+            worker = self._hire()
+        except OSError as err:
+            logger.warning(
+                "a worker process cannot be started (%s): tried again in %g s",
+                *(error_name(err), START_RETRY_S),
+            )
+            self._next_start = now + START_RETRY_S
+            return
+        worker.canary_due += 0.0 if self.canary.is_sound else AGAIN_S
+        self._workers.append(worker)
 
     def stop(self) -> list[Claim]:
         """End all, and return what they had in hand; `renew` hires anew."""

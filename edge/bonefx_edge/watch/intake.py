@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Set
 from typing import Final, NamedTuple
 
+from bonefx_edge.text import printable
 from bonefx_edge.watch.events import Events
 from bonefx_edge.watch.films import Known, Receipt
 from bonefx_edge.watch.identity import hash_pieces
@@ -32,6 +33,8 @@ MOST_WAITING: Final = 4096
 """Files that settle at a time; the walk of a larger backlog waits, so memory does not grow."""
 ROOT_CHECK_S: Final = 2.0
 """Between two looks whether the folder is still the same one: a share comes and goes silently."""
+ABSENT_EVERY_S: Final = 60.0
+"""Between two warnings that the folder cannot be read."""
 RESCAN_EVENTS_S: Final = 60.0
 """Between two walks where the kernel tells of changes: what it forgets waits so long at most."""
 RESCAN_POLLING_S: Final = 1.0
@@ -97,6 +100,7 @@ class Intake:
         self._new_folders: set[bytes] = set()
         self._reading: _Reading | None = None
         self._next_root_check = self._next_walk = clock()
+        self._next_warning = -math.inf
         self.walks = 0
         """Whole walks since the beginning."""
         self.taken = 0
@@ -159,10 +163,10 @@ class Intake:
         try:
             status = os.stat(self._root)
         except OSError as err:
-            if self._identity is not None:
-                logger.warning("watched folder cannot be looked at: %s", error_name(err))
+            self._warn_of_root(err)
             self._lose_root()
             return
+        self._next_warning = -math.inf
         identity = (status.st_dev, status.st_ino)
         if identity != self._identity:
             if self._identity is not None:
@@ -170,8 +174,26 @@ class Intake:
             self._lose_root()
             self._identity = identity
             self._next_walk = self._clock()
-            self._events = None if self._is_silent() else self._open_events()
+            self._events = None if self._polls() else self._open_events()
             logger.info("watching by %s", "events" if self._events else "polling")
+
+    def _warn_of_root(self, err: OSError) -> None:
+        """Say that the folder cannot be read, at once and then every minute."""
+        now = self._clock()
+        if now >= self._next_warning:
+            logger.warning(
+                "the watched folder %s cannot be read (%s): waiting for it",
+                *(printable(os.fsdecode(self._root)), error_name(err)),
+            )
+            self._next_warning = now + ABSENT_EVERY_S
+
+    def _polls(self) -> bool:
+        """Return whether the folder is to be walked every second; also if nobody can say."""
+        try:
+            return self._is_silent()
+        except OSError as err:
+            logger.warning("the mount table cannot be read (%s)", error_name(err))
+            return True
 
     def _open_events(self) -> Events | None:
         """Return a line to the kernel; None, and a word, where it has none left."""

@@ -153,8 +153,7 @@ class Service:
         """Return when there is something to do, or after `LONGEST_WAIT_S`."""
         now = self._clock()
         times, sources = [now + LONGEST_WAIT_S], list[Any]()
-        if self.pause is Pause.NONE:
-            # While we pause nothing is collected: what waits there would wake us for ever.
+        if self._collects:  # else what waits there would wake us for ever
             sources += self._crew.sources()
         if self._takes and self.pause is Pause.NONE:
             times.append(self._intake.next_due())
@@ -164,19 +163,25 @@ class Service:
                 sources.append(self._intake)
         select.select(sources, [], [], max(0.0, min(times) - now))
 
+    @property
+    def _collects(self) -> bool:
+        """Whether results are written; at the stop also below the watermark: they are small."""
+        return self.pause is Pause.NONE or (self.pause is Pause.DISK_LOW and not self._takes)
+
     def turn(self) -> None:
         """Do what is due: a little intake, all answers, new claims."""
         try:
             self._check_disk()
-            if self.pause is Pause.NONE:
-                if self._takes:
-                    self._intake.turn()
+            takes = self._takes and self.pause is Pause.NONE
+            if takes:
+                self._intake.turn()
+            if self._collects:
                 for told in self._crew.collect():
                     self._file(told)
                 self._unfile(self._journal.to_unfile())
-                if self._takes:
-                    self._crew.renew()
-                    self._claim()
+            if takes:
+                self._crew.renew()
+                self._claim()
         except (OSError, sqlite3.OperationalError) as err:
             self._stall(err)
 
@@ -207,9 +212,8 @@ class Service:
 
         The disk of results and journal is full, gone or read-only: no film can be dealt with.
         """
-        logger.error(
-            "results cannot be kept (%s): nothing is taken until they can", name_of_trouble(err)
-        )
+        stage = "results" if isinstance(err, OSError) else "journal"
+        logger.error("cannot write the %s (%s): paused", stage, name_of_trouble(err))
         self.pause = Pause.TROUBLE
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
         self._crew.stop()

@@ -8,6 +8,7 @@ import pytest
 from bonefx_edge.watch import intake as module
 from bonefx_edge.watch.events import Events
 from bonefx_edge.watch.intake import (
+    ABSENT_EVERY_S,
     ENTRIES_PER_TURN,
     RESCAN_EVENTS_S,
     RESCAN_POLLING_S,
@@ -145,3 +146,38 @@ def test_a_walk_that_is_asked_for_during_another_one_follows_it_at_once(tmp_path
             intake.turn()
         assert intake.walks == 2
         intake.close()
+
+
+def test_where_the_mounts_cannot_be_listed_the_folder_is_polled_and_the_log_says_so(tmp_path, log):
+    def fail():
+        raise OSError(errno.EACCES, "scripted")
+
+    (tmp_path / "in").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        intake = Intake(
+            os.fsencode(tmp_path / "in"), journal, settle_s=SETTLE_S, clock=lambda: 1000.0,
+            wall=lambda: 1e9, is_silent=fail,
+        )  # fmt: skip
+        intake.turn()
+        assert intake.fileno() is None
+        assert log() == ["the mount table cannot be read (EACCES)", "watching by polling"]
+        intake.close()
+
+
+def test_a_folder_that_is_not_there_is_named_at_once_and_every_minute_until_it_comes(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    place.root.rmdir()
+    said = f"the watched folder {place.root} cannot be read (ENOENT): waiting for it"
+    place.turn_for(0)
+    assert log() == [said]
+    place.turn_for(ABSENT_EVERY_S - 2 * ROOT_CHECK_S)
+    assert log() == [said]
+    place.turn_for(3 * ROOT_CHECK_S)
+    assert log() == [said, said]
+    place.root.mkdir()
+    place.turn_for(ROOT_CHECK_S)
+    place.root.rmdir()
+    place.turn_for(ROOT_CHECK_S)
+    assert log() == [said, said, "watching by events", said]

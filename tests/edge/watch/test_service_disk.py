@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 
 import pytest
 from bonefx_edge.watch.service import (
@@ -10,7 +11,13 @@ from bonefx_edge.watch.service import (
     Pause,
 )
 from scripted_worker import jobs_in
-from watched_folder import A_LITTLE, Usage
+from watched_folder import A_LITTLE, PATIENCE_S, Usage
+
+
+def sqlite_error(name):
+    error = sqlite3.OperationalError("scripted")
+    error.sqlite_errorname = name
+    return error
 
 
 def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_doubled(place):
@@ -111,3 +118,50 @@ def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place
     place.go(lambda: place.finished == ["film-1", "film-2"])
     assert service.pause is Pause.NONE
     assert place.opened() == ["film-1", "film-2"]
+
+
+def test_a_stop_below_the_watermark_ends_when_the_films_in_hand_are_answered(place, monkeypatch):
+    free = [100]
+    monkeypatch.setattr(
+        "bonefx_edge.watch.service.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
+    )
+    place.receive("film-1")
+    service = place.begin(min_free_bytes=50 << 20)
+    place.go(lambda: not place.hired[0].is_idle)
+    free[0] = 49
+    place.now += DISK_CHECK_S
+    service.turn()
+    assert service.pause is Pause.DISK_LOW
+    waits = []
+    wait = service.wait
+    monkeypatch.setattr(service, "wait", lambda: (waits.append(1), wait(), place.tick()))
+    service.close(patience_s=PATIENCE_S)
+    assert len(waits) < PATIENCE_S
+    assert place.finished == ["film-1"]
+
+
+def test_a_worker_that_cannot_be_started_stops_neither_the_others_nor_their_results(place, caplog):
+    place.receive("film-1")
+    service = place.begin(workers=2)
+    place.refuses = [None, *[OSError(errno.EAGAIN, "scripted")] * 3]
+    place.go(lambda: place.finished == ["film-1"])
+    assert service.pause is Pause.NONE
+    said = "a worker process cannot be started (EAGAIN): tried again in 5 s"
+    assert said in [record.getMessage() for record in caplog.records]
+    place.go(lambda: len(place.hired) == 2)
+    assert place.refuses == []
+
+
+@pytest.mark.parametrize(
+    ("error", "stage"),
+    [
+        (OSError(errno.EROFS, "scripted"), "the results (EROFS)"),
+        (sqlite_error("SQLITE_FULL"), "the journal (SQLITE_FULL)"),
+    ],
+)
+def test_the_log_says_which_of_results_and_journal_cannot_be_written(place, caplog, error, stage):
+    place.receive("film-1")
+    service = place.begin()
+    place.results.trouble = [error]
+    place.go(lambda: service.pause is Pause.TROUBLE)
+    assert f"cannot write {stage}: paused" in [r.getMessage() for r in caplog.records]
