@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     for name, source_name in DICOM_FILES.items():
         source = pydicom.data.get_testdata_file(source_name, download=False)
         if source is None:
-            msg = f"expected {source_name} from pydicom-data, found none; run: pip install pydicom-data"
+            msg = f"expected {source_name}, found none; run: pip install pydicom-data"
             raise SystemExit(msg)
         shutil.copy(str(source), dicom / name)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 NOTICE: Final = (
     "Decision aid for research, not a diagnosis, not a medical device: a qualified person reads "

@@ -199,6 +199,33 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     )
 
 
+@app.command("install-service")
+def install_service(
+    *,
+    watch: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder where radiographs arrive.")
+    ] = Path("/srv/incoming"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
+    ] = False,
+) -> None:
+    """Install the watching service under systemd: user, folder, unit, start (as root)."""
+    import subprocess
+
+    from bonefx_edge.watch.install import describe, install, installation
+
+    try:
+        steps = installation(Path(sys.prefix) / "bin" / "edge-classify", watch)
+        if not dry_run:
+            install(steps)
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except (OSError, subprocess.CalledProcessError) as err:
+        said = err.stderr.strip() if isinstance(err, subprocess.CalledProcessError) else ""
+        fail(f"a step failed, run it again when this is mended: {err} {said}", code=ExitCode.OUTPUT)
+    sys.stdout.write(describe(steps, watch))
+
+
 @contextmanager
 def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
     """Yield the desk of a watched folder; turn our errors into words and an exit code."""

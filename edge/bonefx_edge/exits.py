@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     """Every file was answered."""
     OUTPUT = 1
     """Standard output or the folder of pictures took no more: closed, reader gone, disk full.
-    Watching: the health port is taken."""
+    Watching: the health port is taken. Installing: a step failed."""
     USAGE = 2
     """The command line is wrong, or names no file; nothing was classified."""
     SOME_REFUSED = 3

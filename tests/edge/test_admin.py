@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bonefx_edge import doctor
+from bonefx_edge import admin, doctor
 from bonefx_edge.check import Health
 from bonefx_edge.doctor import examine
 from bonefx_edge.runtimes import RuntimeInfo, installed_runtimes
 from fake_sysfs import write_alarm, write_zones
 from toy import toy_path
+from typer.testing import CliRunner
 
 SCRIPT = Path(sys.executable).with_name("edge-admin")
 
@@ -149,3 +150,20 @@ def test_doctor_names_numpy_where_it_is_absent(monkeypatch) -> None:
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
     assert doctor._numpy_abi().health is Health.FAIL
+
+
+def test_install_service_prints_steps_and_unit_and_changes_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "prefix", "/opt/of-a-test")
+    command = ["install-service", "--dry-run", "--watch", "/srv/of-a-test"]
+    done = CliRunner().invoke(admin.app, command)
+    assert done.exit_code == 0, done.output
+    assert "1. " in done.stdout
+    program = "/opt/of-a-test/bin/edge-classify"
+    assert f"ExecStart={program} --watch /srv/of-a-test --out /var/lib/bonefx\n" in done.stdout
+    assert not Path("/srv/of-a-test").exists()
+
+
+def test_install_service_refuses_a_folder_that_the_service_cannot_use() -> None:
+    done = run("install-service", "--dry-run", "--watch", "/srv/a b")
+    assert done.returncode == 2
+    assert "absolute path of letters" in done.stderr

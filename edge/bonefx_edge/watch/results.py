@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ SCHEMA: Final = "bonefx.result/1"
 SUPERSEDED_FOLDER: Final = "superseded"
 """Results of contents that were rewritten: kept, but out of the way of who reads `*.json`."""
 _PARTIAL: Final = ".partial-"
+_GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
 
 
 def result_record(
@@ -41,13 +43,20 @@ def result_record(
 
 
 class ResultFolder:
-    """The folder of results. Names come from the content's hash: nothing of a person is in them."""
+    """The folder of results. Names come from the content's hash: nothing of a person is in them.
+
+    A folder that is made here is readable by its owner only, and so are its files. Where an
+    administrator lets the group of the folder read it (mode 0750), the group may read what is made
+    in it from then on, as far as the umask allows (0027). Others never may.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._superseded = folder / SUPERSEDED_FOLDER
-        for each in (folder, self._superseded):
-            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shared = folder.stat().st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ
+        self._file_mode = 0o640 if shared else 0o600
+        self._superseded.mkdir(exist_ok=True, mode=0o750 if shared else 0o700)
 
     def publish(self, sha256: str, record: dict[str, Any]) -> None:
         """Put a film's result in place of its old one, if any; on disk when this returns.
@@ -58,7 +67,8 @@ class ResultFolder:
         partial = self._folder / f"{_PARTIAL}{sha256}"
         text = json.dumps(record, allow_nan=False, indent=1) + "\n"
         partial.unlink(missing_ok=True)  # of a kill: whose rights are on it is not known
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(partial, flags, self._file_mode)
         with open(descriptor, "w", encoding="ascii") as stream:
             stream.write(text)
             stream.flush()

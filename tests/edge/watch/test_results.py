@@ -221,3 +221,26 @@ def test_a_result_that_cannot_be_read_is_an_error(folder, results) -> None:
     (folder / "folder.json").mkdir()
     with pytest.raises(IsADirectoryError):
         list(results.read_all())
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "umask", "file_mode", "superseded_mode"),
+    [
+        (0o750, 0o027, 0o640, 0o750),
+        (0o755, 0o000, 0o640, 0o750),
+        (0o750, 0o077, 0o600, 0o700),
+        (0o710, 0o027, 0o600, 0o700),
+    ],
+)
+def test_the_group_may_read_results_where_it_may_read_their_folder_and_others_never(
+    folder, folder_mode, umask, file_mode, superseded_mode
+) -> None:
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    before = os.umask(umask)
+    try:
+        ResultFolder(folder).publish(SHA, record())
+    finally:
+        os.umask(before)
+    assert (folder / f"{SHA}.json").stat().st_mode & 0o777 == file_mode
+    assert (folder / SUPERSEDED_FOLDER).stat().st_mode & 0o777 == superseded_mode
