@@ -98,6 +98,7 @@ def read_tiff(data: bytes, *, limits: Limits) -> Raster:
     layout = _check_kind(tags, order=order)
     pixel_bytes = layout.channels * layout.dtype.itemsize
     check_pixels(layout.height, layout.width, limits=limits, pixel_bytes=pixel_bytes)
+    _check_lzw_bytes(tags, limits=limits)
     return _show(_read_strips(data, tags=tags, layout=layout), tags=tags)
 
 
@@ -158,6 +159,17 @@ def _check_kind(tags: Tags, *, order: str) -> _Layout:
             _refuse(Reason.UNSUPPORTED, f"expected a TIFF with {wanted}, got another kind")
     dtype = np.dtype(f"{order}u{bits.pop() // 8}")
     return _Layout(_first(tags, _HEIGHT), _first(tags, _WIDTH), channels, dtype)
+
+
+def _check_lzw_bytes(tags: Tags, *, limits: Limits) -> None:
+    """Refuse more LZW bytes than are unpacked in time; strips that overlap count each."""
+    packed = sum(tags.get(_STRIP_BYTES, ()))
+    if _first(tags, _COMPRESSION, _NONE) == _LZW and packed > limits.max_lzw_bytes:
+        msg = (
+            f"expected at most {limits.max_lzw_bytes:,} bytes of LZW-compressed pixels, got "
+            f"{packed:,}; save it as PNG, or as TIFF with Deflate or without compression"
+        )
+        raise DecodeError(Reason.TOO_LARGE, msg)
 
 
 def _read_strips(data: bytes, *, tags: Tags, layout: _Layout) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bonefx_edge.decode import decode
 from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.limits import DEFAULT_LIMITS
+from bonefx_edge.limits import DEFAULT_LIMITS, Limits
 from bonefx_edge.lzw import unpack_lzw
 from bonefx_edge.tiff import read_tiff
 from image_files import (
@@ -21,6 +21,7 @@ from image_files import (
     with_pillow,
 )
 from PIL import Image
+from refusals import refusal
 
 LZW, PACK_BITS = 5, 32773
 CLEAR, END = 256, 257
@@ -226,6 +227,29 @@ def test_a_bomb_in_a_strip_is_cut_off(compression):
     assert reason is Reason.CORRUPT
     # Of LZW one table: its strings and the same bytes unpacked, 7.4 MB each, grown by steps.
     assert peak_bytes < 20_000_000
+
+
+@pytest.mark.parametrize("more", [-1, 0])
+@pytest.mark.parametrize("rows", [7, 40], ids=["strips", "one strip"])
+def test_more_lzw_bytes_than_can_be_unpacked_in_time_are_too_large(more, rows):
+    """Pure Python needs as long as there are packed bytes, whatever they unpack to."""
+    data = tiff_file(gray_film(), rows_per_strip=rows, compression=LZW)
+    with Image.open(io.BytesIO(data)) as image:
+        packed = sum(image.tag_v2[279])
+    limits = Limits(max_lzw_bytes=packed + more)
+    if more < 0:
+        reason, message = refusal(data, limits=limits)
+        assert reason is Reason.TOO_LARGE
+        assert f"expected at most {packed - 1:,} bytes of LZW-compressed pixels" in message
+        assert "save it as PNG, or as TIFF with Deflate" in message
+    else:
+        assert decode(data, limits=limits).shape == (40, 56)
+
+
+def test_a_strip_of_clear_codes_alone_counts_by_its_bytes():
+    data = with_strip(tiff_file(gray_film(), rows_per_strip=40, compression=LZW), b"\x80" * 50_000)
+    reason, _ = refusal(data, limits=Limits(max_lzw_bytes=49_999))
+    assert reason is Reason.TOO_LARGE
 
 
 def test_packbits_left_over_are_corrupt_but_for_one_byte_of_padding():
