@@ -151,7 +151,7 @@ def _refusal(sample: Sample, *, spec: GateSpec) -> str | None:
 
 
 def _statistics(sample: Sample) -> Statistics | None:
-    # Of the whole film: a 128x128 copy of a reduced one is nearly the same, the margins are wide.
+    # Of the film as is: a 128x128 copy of a reduced one is nearly the same, the margins are wide.
     try:
         return statistics(decode(read_file(sample.path)).pixels)
     except DecodeError:

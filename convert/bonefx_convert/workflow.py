@@ -150,7 +150,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
 
 def _project(keras_model: "keras.Model", run: Run) -> Projection:
     """Return the gate's features, measured on views of train as other hospitals might show them."""
-    films, refused = load_films(run.of("train"), boxes={})
+    films, refused = load_films(run.of("train"), boxes={}, spec=run.settings.input_spec)
     logger.info("features: views of %d train films, %d are unreadable", len(films), len(refused))
     sampler = ViewSampler(films, spec=run.settings.input_spec)
     rng = np.random.default_rng(run.settings.seed)

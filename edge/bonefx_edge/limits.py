@@ -20,10 +20,10 @@ class Limits:
     max_decoded_bytes: int = 300_000_000
     """Of the decoded samples: 100 megapixel of 8-bit color. A radiograph is gray; 16-bit color of
     that size would be 600 MB before anything is made of it."""
-    max_lzw_bytes: int = 20_000_000
-    """Of all LZW strips of a TIFF, packed: about 8 megapixel of 16-bit noise, 14 of 8-bit noise,
-    20 of a calm 16-bit film. They are unpacked in Python, at 0.21 to 0.26 s per MB whatever they
-    hold (one x86 core): 5 s. A watching service ends a film after 30 s, also on a slow board."""
+    max_lzw_bytes: int = 16_000_000
+    """Of all LZW strips of a TIFF, packed: about 6 megapixel of 16-bit noise, 12 of 8-bit noise,
+    18 of a calm 16-bit film. They are unpacked in Python, at 0.21 to 0.26 s per MB whatever they
+    hold: 4 s on one x86 core. A watching service ends a film after 30 s, also on a slow board."""
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bonefx_edge.decode import decode, read_file
 from bonefx_edge.errors import DataError, DecodeError
-from bonefx_edge.preprocess import shrink
+from bonefx_edge.preprocess import InputSpec, shrink
 
 from bonefx_train.boxes import Box
 from bonefx_train.labels import Label
@@ -14,11 +14,12 @@ from bonefx_train.views import LONGEST_PX, Film
 
 
 def load_films(
-    samples: Sequence[Sample], *, boxes: Mapping[str, tuple[Box, ...]]
+    samples: Sequence[Sample], *, boxes: Mapping[str, tuple[Box, ...]], spec: InputSpec
 ) -> tuple[list[Film], list[tuple[str, str]]]:
     """Return the films, and (key, reason code) of those that are no radiographs.
 
-    A film takes at most 0.26 MB: 10,000 films take 2.6 GB at worst.
+    Decoded as the device does for `spec`, then at most `LONGEST_PX` long, uint8. A film takes at
+    most 0.26 MB: 10,000 films take 2.6 GB at worst.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def load_films(
             )
             raise DataError(msg)
         try:
-            pixels = decode(read_file(sample.path)).pixels
+            pixels = decode(read_file(sample.path), reduces=spec.reduces).pixels
         except DecodeError as err:
             refused.append((sample.key, err.reason.value))
         else:

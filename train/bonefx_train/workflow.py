@@ -210,7 +210,7 @@ def _recipe(
     if settings.network in VIEW_NETWORKS:
         found = read_boxes(boxes) if boxes else {}
         _check_boxes(found, dataset)
-        films, refused = load_films(dataset.of("train"), boxes=found)
+        films, refused = load_films(dataset.of("train"), boxes=found, spec=settings.input_spec)
         logger.info(
             "boxes: %d of %d train films have some", sum(bool(f.boxes) for f in films), len(films)
         )
