@@ -3,7 +3,7 @@ PYTHON ?= python3
 DATA ?= $(or $(BONEFX_DATA),../shared/data)
 # Goes into the names of the reference files; say `make bench BOARD=raspberry-pi-5`.
 BOARD ?= $(shell uname -m)
-DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.shipped import DEFAULT_MODEL; print(DEFAULT_MODEL)')
+DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.model.bundled import DEFAULT_MODEL; print(DEFAULT_MODEL)')
 # Of a wheelhouse: aarch64 or x86_64, and the device's Python (3.11: Bookworm; 3.13: Trixie).
 ARCH ?= aarch64
 PYTHON_VERSION ?= 3.11

@@ -24,12 +24,12 @@ import numpy as np
 import simplejpeg
 import typer
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode import decode
-from bonefx_edge.jpeg import read_header
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.reading import cut_tiles
-from bonefx_edge.reduction import reduction_of
-from bonefx_edge.shipped import find_model
+from bonefx_edge.decode.downscale import reduction_of
+from bonefx_edge.decode.jpeg import read_header
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.model.bundled import find_model
+from bonefx_edge.model.model_file import ModelFile
 
 from benchmarks.latency import circumstances, report
 from benchmarks.machine import AS_INSTALLED, PROGRAM, measure

@@ -19,11 +19,11 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from bonefx_edge.board import board
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.outputs import to_record
-from bonefx_edge.shipped import find_model, shipped_models
-from bonefx_edge.sources import list_files
+from bonefx_edge.cli.files import list_files
+from bonefx_edge.diagnostics.board import board
+from bonefx_edge.finding import to_record
+from bonefx_edge.model.bundled import find_model, shipped_models
 
 from benchmarks.machine import AS_INSTALLED
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from bonefx_edge.cli.classify import main; main()")
 AS_INSTALLED = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 """Environment of a command that is measured: pip compiles what it installs, a checkout is compiled
 by its first, unrecorded run. Where that is forbidden, every start compiles it again."""

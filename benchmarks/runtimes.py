@@ -26,15 +26,15 @@ import numpy as np
 import typer
 from bonefx_edge import __version__
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.cli.files import list_files
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
-from bonefx_edge.interpreter import TensorInfo, open_interpreter
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.preprocess import preprocess
-from bonefx_edge.reading import cut_tiles
-from bonefx_edge.shipped import find_model
-from bonefx_edge.sources import list_files
+from bonefx_edge.inference.preprocess import preprocess
+from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.model.bundled import find_model
+from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 
 MODELS = ("lite0-int8", "lite0-float16", "seed-int8")
 """Of the kinds that every runtime opens; tflite-runtime does not open `dynamic`."""

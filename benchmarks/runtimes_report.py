@@ -24,11 +24,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from bonefx_edge import NOTICE
-from bonefx_edge.decision import OperatingPoint, State, decide
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.reading import Reading
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.inference.decision import OperatingPoint, State, decide
+from bonefx_edge.inference.tiling import Reading
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
 
 from benchmarks.runtimes_page import CAVEAT, markdown

@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from bonefx_edge.decode import decode
+from bonefx_edge.decode.reader import decode
 
 DEMO = Path(__file__).parent.parent / "demo"
 RADIOGRAPHS = sorted((DEMO / "radiographs").glob("*/*.jpg"))

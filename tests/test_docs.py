@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from bonefx_edge.decision import OperatingPoint, Proportion
 from bonefx_edge.errors import Reason
-from bonefx_edge.gate import GateSpec, Interval
-from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.outputs import to_record
-from bonefx_edge.preprocess import InputSpec
-from bonefx_edge.reading import Reading, TileSpec
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.finding import to_record
+from bonefx_edge.inference.decision import OperatingPoint, Proportion
+from bonefx_edge.inference.input_check import GateSpec, Interval
+from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.tiling import Reading, TileSpec
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.model.model_file import ModelFile
 from example_findings import ANSWERED
 
 ROOT = Path(__file__).parent.parent

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bonefx_edge.decode import decode
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.preprocess import preprocess
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.inference.preprocess import preprocess
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 
 from benchmarks.latency import circumstances, spread
 from benchmarks.peers.networks import FILES, make_networks, place_of

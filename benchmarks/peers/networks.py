@@ -77,10 +77,10 @@ def make(folder: Path) -> None:
 def write_keras(folder: Path) -> None:
     import keras
     import numpy as np
-    from bonefx_edge.model_file import ModelFile
-    from bonefx_edge.shipped import shipped_models
-    from bonefx_train.networks import LOGIT_NAME, logits_model
-    from bonefx_train.warm_start import load_lite0
+    from bonefx_edge.model.bundled import shipped_models
+    from bonefx_edge.model.model_file import ModelFile
+    from bonefx_train.networks.registry import LOGIT_NAME, logits_model
+    from bonefx_train.networks.warm_start import load_lite0
 
     path = shipped_models()["lite0-float16"]
     spec = ModelFile.read(path).manifest.input
@@ -104,7 +104,7 @@ def write_onnx(folder: Path) -> None:
 
 
 def write_int8_onnx(folder: Path) -> None:
-    from bonefx_edge.shipped import shipped_models
+    from bonefx_edge.model.bundled import shipped_models
 
     source = str(shipped_models()["lite0-int8"])
     command = ["-m", "tf2onnx.convert", "--tflite", source, "--opset", OPSET]

@@ -148,7 +148,7 @@ ROWS: Final = (
 )  # fmt: skip
 
 FLOAT_TOLERANCE: Final = 1e-3
-"""Logit. What bonefx_convert.bounds allows a float32 network: sums in another order."""
+"""Logit. What bonefx_convert.parity.tolerances allows a float32 network: sums in another order."""
 
 THREADS: Final = {
     "OMP_NUM_THREADS": "1",

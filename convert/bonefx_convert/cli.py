@@ -107,12 +107,12 @@ def convert(
 ) -> None:
     """Convert a run; write nothing if parity fails. The report goes to standard output."""
     with _told_errors():
-        from bonefx_convert.bounds import parse_bounds
+        from bonefx_convert.parity.tolerances import parse_bounds
 
         bounds = parse_bounds(bound or [])
         opened = _open_run(run, data)
-        from bonefx_convert.tensors import parse_kinds
-        from bonefx_convert.workflow import Options, convert_run
+        from bonefx_convert.convert_run import Options, convert_run
+        from bonefx_convert.flatbuffer import parse_kinds
 
         settings = opened.settings
         options = Options(
@@ -140,11 +140,11 @@ def parity(
 ) -> None:
     """Hold model files against their run; the report goes to standard output."""
     with _told_errors():
-        from bonefx_convert.bounds import parse_bounds
+        from bonefx_convert.parity.tolerances import parse_bounds
 
         bounds = parse_bounds(bound or [])
         opened = _open_run(keras, data)
-        from bonefx_convert.checking import check_models
+        from bonefx_convert.verify import check_models
 
         report = check_models(models, run=opened, split=split, bounds=bounds)
         sys.stdout.write(report.to_json() if as_json else report.to_markdown())

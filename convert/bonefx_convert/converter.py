@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bonefx_train.lite0 import FEATURES_NAME
-from bonefx_train.networks import logits_model
+from bonefx_train.networks.lite0 import FEATURES_NAME
+from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
 
-from bonefx_convert.projection import Projection
-from bonefx_convert.tensors import Kind, check_kind
+from bonefx_convert.flatbuffer import Kind, check_kind
+from bonefx_convert.whitening import Projection
 
 if TYPE_CHECKING:
     import keras

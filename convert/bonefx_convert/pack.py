@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from bonefx_edge import __version__
 from bonefx_edge.errors import ParityError
-from bonefx_edge.gate import GateSpec
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.manifest import FORMAT_VERSION, Manifest, Provenance
-from bonefx_edge.model_file import ModelFile, check_tensors, write_model_file
-from bonefx_train.closer_look import Views
-from bonefx_train.evaluate import evaluate
-from bonefx_train.pixels import Pixels
+from bonefx_edge.inference.input_check import GateSpec
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, Provenance
+from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_file
+from bonefx_train.data.pixels import Pixels
+from bonefx_train.evaluation.evaluate import evaluate
+from bonefx_train.evaluation.tiled_predictions import Views
 from bonefx_train.run import FitSettings
 from numpy.typing import NDArray
 
-from bonefx_convert.candidates import Candidate
-from bonefx_convert.films import Scored
-from bonefx_convert.tensors import Kind
+from bonefx_convert.flatbuffer import Kind
+from bonefx_convert.parity.scored import Scored
+from bonefx_convert.variants import Candidate
 
 if TYPE_CHECKING:
-    from bonefx_convert.report import ParityReport
+    from bonefx_convert.parity.report import ParityReport
 
 LABELS: Final = ("broken", "not broken")
 """Names of class 0 and class 1, as the original presentation prints them."""

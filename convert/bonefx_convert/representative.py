@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from bonefx_edge.decision import BROKEN, NOT_BROKEN
 from bonefx_edge.errors import DataError
-from bonefx_train.closer_look import Views
-from bonefx_train.pixels import to_network_range
+from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN
+from bonefx_train.data.pixels import to_network_range
+from bonefx_train.evaluation.tiled_predictions import Views
 from numpy.typing import NDArray
 
 FILMS: Final = 200

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decision import Decision, State, decide
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.radiograph import Radiograph
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError, UsageError
-from bonefx_edge.finding import Finding, ModelId
-from bonefx_edge.gate import check, check_distance
-from bonefx_edge.interpreter import Interpreter, faster, open_interpreter
-from bonefx_edge.model_file import ModelFile, check_tensors
-from bonefx_edge.places import Place, suspicious
-from bonefx_edge.preprocess import InputSpec, covered, preprocess
-from bonefx_edge.radiograph import Radiograph
-from bonefx_edge.reading import Answers, Tiles, cut_tiles, read
-from bonefx_edge.stopwatch import Stopwatch
+from bonefx_edge.finding import Finding, ModelId, Stopwatch
+from bonefx_edge.inference.decision import Decision, State, decide
+from bonefx_edge.inference.input_check import check, check_distance
+from bonefx_edge.inference.preprocess import InputSpec, covered, preprocess
+from bonefx_edge.inference.regions import Place, suspicious
+from bonefx_edge.inference.tiling import Answers, Tiles, cut_tiles, read
+from bonefx_edge.model.interpreter import Interpreter, faster, open_interpreter
+from bonefx_edge.model.model_file import ModelFile, check_tensors
 
 if TYPE_CHECKING:
-    from bonefx_edge.heatmap import HeatMap
+    from bonefx_edge.inference.heatmap import HeatMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +271,7 @@ def _places(decision: Decision, closer: _Closer | None) -> tuple[Place, ...]:
 
 def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
     """Return the maps of all views, laid over the film."""
-    from bonefx_edge.heatmap import heat_map  # here: most callers want none
+    from bonefx_edge.inference.heatmap import heat_map  # here: most callers want none
 
     height, width = seen.radiograph.shape
     regions = [covered((height, width), spec=spec)]

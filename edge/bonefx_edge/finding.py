@@ -1,12 +1,15 @@
 """What is said of one file: the value that every output writes."""
 
+import dataclasses
+import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from bonefx_edge.decision import State
+from bonefx_edge import NOTICE
+from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
-from bonefx_edge.places import Place
-from bonefx_edge.radiograph import GrayMapping
+from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.regions import Place
 
 SCHEMA: Final = "bonefx.finding/1"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -74,3 +77,52 @@ class Finding:
         if refused != (self.reason is not None) or refused != (self.p_fracture is None):
             msg = f"finding: state {self.state} does not go with reason {self.reason}"
             raise ValueError(msg)
+
+
+_TIMING_DIGITS: Final = 3
+"""Microseconds: finer is noise."""
+
+
+def to_record(finding: Finding) -> dict[str, Any]:
+    """Return the finding as the JSON object of docs/finding.md, keys in that order."""
+    timings = dataclasses.asdict(finding.timings)
+    return {
+        "schema": SCHEMA,
+        "path": finding.path,
+        "sha256": finding.sha256,
+        "state": finding.state.value,
+        "reason": finding.reason.value if finding.reason else None,
+        "detail": finding.detail,
+        "p_fracture": finding.p_fracture,
+        "class_index": finding.class_index,
+        "reading": finding.reading,
+        "places": [dataclasses.asdict(place) for place in finding.places],
+        "operating_point": finding.operating_point,
+        "model": dataclasses.asdict(finding.model),
+        "runtime": finding.runtime,
+        "gray_mapping": finding.gray_mapping.value if finding.gray_mapping else None,
+        "timings_ms": {
+            name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
+            for name, value in timings.items()
+        },
+        "notice": NOTICE,
+    }
+
+
+class Stopwatch:
+    """Wall-clock milliseconds between laps; monotonic."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Note the time since the last lap as that of `stage`, a field of `Timings`."""
+        now = time.perf_counter()
+        self._laps[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def timings(self) -> Timings:
+        """Return the laps, with the total until now."""
+        total_ms = (time.perf_counter() - self._start) * 1e3
+        return Timings(**self._laps, total_ms=total_ms)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bonefx_edge.decode import decode
-from bonefx_edge.preprocess import SPECS, preprocess
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.inference.preprocess import SPECS, preprocess
 from image_files import gray_film, jpeg_file
 
 import benchmarks.peers.__main__ as peers

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model_file import ModelFile
+from bonefx_edge.model.model_file import ModelFile
 from image_files import gray_film, jpeg_file
 from toy import toy_path
 

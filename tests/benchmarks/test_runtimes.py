@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bonefx_edge.model_file import ModelFile
+from bonefx_edge.model.model_file import ModelFile
 from toy import film, toy_path
 
 from benchmarks import runtimes_report

@@ -55,7 +55,7 @@ def _run_dir(data: Path, tmp_path_factory) -> Path:
 @pytest.fixture(name="pixels", scope="session")
 def _pixels(run_dir: Path) -> dict:
     """Return the films of train and tune as `Pixels`."""
-    from bonefx_train.pixels import load_pixels
+    from bonefx_train.data.pixels import load_pixels
     from bonefx_train.run import Run
 
     run = Run.open(run_dir)
@@ -67,10 +67,10 @@ def _pixels(run_dir: Path) -> dict:
 def _flatbuffers(pixels: dict) -> dict:
     """Return every kind of the brightness network."""
     from bonefx_convert.converter import convert
+    from bonefx_convert.flatbuffer import Kind
     from bonefx_convert.representative import draw_representative
-    from bonefx_convert.tensors import Kind
-    from bonefx_train.closer_look import Views
-    from bonefx_train.scores import logits
+    from bonefx_train.evaluation.predict import logits
+    from bonefx_train.evaluation.tiled_predictions import Views
 
     keras_model = brightness_network()
     train = Views.of_whole(pixels["train"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bonefx_convert.cli import app
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model_file import ModelFile
+from bonefx_edge.model.model_file import ModelFile
 from known_networks import brightness_network, make_run, write_film
 from typer.testing import CliRunner
 

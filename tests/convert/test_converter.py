@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from bonefx_convert.converter import _convert, _one_film
-from bonefx_convert.tensors import (
+from bonefx_convert.flatbuffer import (
     Kind,
     Network,
     Output,
@@ -16,8 +16,8 @@ from bonefx_convert.tensors import (
     read_network,
 )
 from bonefx_edge.errors import ParityError, UsageError
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 from known_networks import GAIN, brightness_network
 from toy import toy_path
 

@@ -5,18 +5,18 @@ import json
 
 import numpy as np
 import pytest
-from bonefx_convert.bounds import Bounds, parse_bounds
 from bonefx_convert.converter import _convert, _one_film
-from bonefx_convert.films import Scored, band_width, choose_points
-from bonefx_convert.parity import compare, tie_mass
-from bonefx_convert.readings import reach_of
-from bonefx_convert.report import ParityReport
+from bonefx_convert.flatbuffer import Kind
+from bonefx_convert.parity.images import compare, tie_mass
+from bonefx_convert.parity.report import ParityReport
+from bonefx_convert.parity.scored import Scored, band_width, choose_points
+from bonefx_convert.parity.tolerances import Bounds, parse_bounds
 from bonefx_convert.representative import pin_input_range
-from bonefx_convert.tensors import Kind
-from bonefx_edge.decision import BROKEN, State, decide
+from bonefx_convert.score_fusion import reach_of
 from bonefx_edge.errors import DataError, ParityError, UsageError
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_train.scores import logits
+from bonefx_edge.inference.decision import BROKEN, State, decide
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_train.evaluation.predict import logits
 from known_networks import GAIN, brightness_network
 
 pytestmark = pytest.mark.host

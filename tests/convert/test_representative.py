@@ -10,7 +10,7 @@ from bonefx_convert.representative import (
     pin_input_range,
 )
 from bonefx_edge.errors import DataError
-from bonefx_train.closer_look import Views
+from bonefx_train.evaluation.tiled_predictions import Views
 
 pytestmark = pytest.mark.host
 MIXED = np.arange(40, dtype=np.uint8) % 2

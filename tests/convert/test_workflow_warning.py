@@ -4,8 +4,8 @@ import dataclasses
 import logging
 
 import pytest
-from bonefx_convert.workflow import _warn_of_chance
-from bonefx_edge.model_file import ModelFile
+from bonefx_convert.convert_run import _warn_of_chance
+from bonefx_edge.model.model_file import ModelFile
 from toy import toy_path
 
 pytestmark = pytest.mark.host

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decision import State, sigmoid
+from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import InterpreterError, ModelFileError, Reason
-from bonefx_edge.model_file import ModelFile, write_model_file
-from bonefx_edge.radiograph import GrayMapping
+from bonefx_edge.inference.decision import State, sigmoid
+from bonefx_edge.model.model_file import ModelFile, write_model_file
 from toy import film, toy_manifest, toy_path, toy_whole
 
 
@@ -128,7 +128,7 @@ def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_pa
         def run(self, x):
             return (np.full((len(x), 1), np.nan, np.float32),)
 
-    from bonefx_edge.interpreter import open_interpreter
+    from bonefx_edge.model.interpreter import open_interpreter
 
     model = ModelFile.read(toy_path("float32"))
     classifier = Classifier(model, Broken(open_interpreter(model.flatbuffer)))
@@ -141,14 +141,14 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
     import dataclasses
 
     import bonefx_edge
-    from bonefx_edge.decision import OperatingPoint, Proportion
-    from bonefx_edge.gate import GateSpec, Interval
-    from bonefx_edge.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
-    from bonefx_edge.preprocess import InputSpec
-    from bonefx_edge.reading import Reading, TileSpec
+    from bonefx_edge.inference.decision import OperatingPoint, Proportion
+    from bonefx_edge.inference.input_check import GateSpec, Interval
+    from bonefx_edge.inference.preprocess import InputSpec
+    from bonefx_edge.inference.tiling import Reading, TileSpec
+    from bonefx_edge.model.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
 
     package = Path(bonefx_edge.__file__).parent
-    code = "\n".join(path.read_text() for path in package.glob("*.py"))
+    code = "\n".join(path.read_text() for path in package.rglob("*.py"))
     unread = [
         f"{kind.__name__}.{field.name}"
         for kind in (
@@ -156,7 +156,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
             *(ProvedRuntime, Provenance, Reading, TileSpec),
         )
         for field in dataclasses.fields(kind)
-        # GateSpec's statistics are read by name, from the list in gate.py.
+        # GateSpec's statistics are read by name, from the list in input_check.py.
         if f".{field.name}" not in code and f'"{field.name}"' not in code
     ]
     assert unread == []

@@ -11,7 +11,7 @@ def imported_by(*args: object) -> set[str]:
     """Return the names of all modules that the command loads."""
     code = (
         "import sys\n"
-        "import bonefx_edge.cli as cli\n"
+        "import bonefx_edge.cli.classify as cli\n"
         "try: cli.main()\n"
         "except SystemExit: pass\n"
         "print(*sys.modules, file=sys.stderr)"
@@ -35,5 +35,5 @@ def test_one_jpeg_does_not_wait_for_what_only_other_commands_and_kinds_need(tmp_
     assert {"numpy", "simplejpeg", "bonefx_edge.classifier"} <= loaded  # it did classify
     others = {"pydicom", "pydantic", "rich", "multiprocessing", "sqlite3", "statistics"}
     others |= {"prometheus_client", "openjpeg", "jpeg_ls"}
-    others |= {"bonefx_edge.watch", "bonefx_edge.heatmap"}
+    others |= {"bonefx_edge.watch", "bonefx_edge.inference.heatmap"}
     assert not others & loaded

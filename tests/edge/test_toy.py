@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from bonefx_edge.decision import State, decide
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile, check_tensors
-from bonefx_edge.preprocess import InputSpec, preprocess
-from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.inference.decision import State, decide
+from bonefx_edge.inference.preprocess import InputSpec, preprocess
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile, check_tensors
 from toy import (
     CLOSER_KINDS,
     DISTANCE_LIMIT,

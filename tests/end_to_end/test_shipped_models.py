@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decision import State, sigmoid
 from bonefx_edge.errors import Reason
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.shipped import shipped_models
+from bonefx_edge.inference.decision import State, sigmoid
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 from toy import film
 
 NAMES = (
@@ -139,8 +139,8 @@ def test_float_model_through_the_command_equals_keras_fed_by_the_presentation(fi
 
 def keras_twin(flatbuffer: bytes):
     """Return the Keras seed network with the weights of the float .tflite."""
-    from bonefx_edge.preprocess import SPECS
-    from bonefx_train.networks import build
+    from bonefx_edge.inference.preprocess import SPECS
+    from bonefx_train.networks.registry import build
 
     engine = open_interpreter(flatbuffer)._engine
     # Constants come before activations, and the flattened film has the shape of the dense weights.

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bonefx_edge.exits import ExitCode
+from bonefx_edge.cli.exit_codes import ExitCode
+from bonefx_edge.watch.app import STOP_PATIENCE_S
 from bonefx_edge.watch.install import UNIT
-from bonefx_edge.watch.process import START_S
 from bonefx_edge.watch.service import LONGEST_WAIT_S
-from bonefx_edge.watch.start import STOP_PATIENCE_S
+from bonefx_edge.watch.workers.process import START_S
 
 MAX_EXPOSURE = 2.0
 """Of 10. The port on 127.0.0.1 that is kept possible costs 0.9 of it, the rest is room."""

@@ -73,7 +73,7 @@ def test_each_kind_of_model_tells_the_drawn_classes_apart_on_the_device(way, kin
 
 def test_the_float_model_answers_as_keras_fed_by_the_presentations_lines(way) -> None:
     import keras
-    from bonefx_edge.model_file import ModelFile
+    from bonefx_edge.model.model_file import ModelFile
 
     network = keras.models.load_model(way / "run" / "model.keras")
     manifest = ModelFile.read(way / "models" / "mine-float32.tflite").manifest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bonefx_edge.watch.jobs import Options
+from bonefx_edge.watch.workers.protocol import Options
 from toy import toy_path
 from watch_service import (
     Watcher,
@@ -38,8 +38,8 @@ def run_with(folder: Path, out: Path, **options) -> subprocess.CompletedProcess[
     """Run `--once` with limits of the worker that the command line does not offer."""
     program = (
         "import json, sys; from pathlib import Path;"
-        "from bonefx_edge.watch.jobs import Options;"
-        "from bonefx_edge.watch.options import *;from bonefx_edge.watch.start import *;"
+        "from bonefx_edge.watch.workers.protocol import Options;"
+        "from bonefx_edge.watch.config import *;from bonefx_edge.watch.app import *;"
         "configure_logging();"
         "watch(WatchOptions(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), journal=None,"
         " once=True, settle_s=0.1, poll=Poll.AUTO, workers=1, min_free_mib=1),"
@@ -113,7 +113,7 @@ def exported(out: Path) -> list[dict]:
 
 
 def admin(*words: str) -> subprocess.CompletedProcess[str]:
-    program = "from bonefx_edge.admin import main; main()"
+    program = "from bonefx_edge.cli.admin import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *words],
         capture_output=True, text=True, check=True, timeout=60,
@@ -201,7 +201,7 @@ def test_a_film_that_ends_the_decoder_is_refused_and_the_others_are_not(folder, 
 def loaded_bytes() -> int:
     """Return the addresses that a worker takes before its first film; the slow one is 81 MB."""
     program = (
-        "import sys; from pathlib import Path; import bonefx_edge.watch.worker;"
+        "import sys; from pathlib import Path; import bonefx_edge.watch.workers.main;"
         "from bonefx_edge.classifier import Classifier;"
         "Classifier.load(Path(sys.argv[1]));"
         "print(Path('/proc/self/statm').read_text().split()[0])"

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bonefx_edge.exits import ExitCode
+from bonefx_edge.cli.exit_codes import ExitCode
 from watch_service import (
     Watcher,
     check_exactly_one,

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch import database, results
-from bonefx_edge.watch.jobs import Options
-from bonefx_edge.watch.options import Poll, WatchOptions
-from bonefx_edge.watch.start import watch
+from bonefx_edge.watch import results
+from bonefx_edge.watch.app import watch
+from bonefx_edge.watch.config import Poll, WatchOptions
+from bonefx_edge.watch.journal import connection as database
+from bonefx_edge.watch.workers.protocol import Options
 from toy import toy_path
 from watch_service import check_exactly_one, film_bytes, sha256
 

@@ -94,7 +94,7 @@ def test_once_ends_in_words_where_the_canary_is_answered_wrongly(folder, out):
 
 
 def test_the_canary_is_no_film_of_the_folder_even_if_it_lies_there(folder, out):
-    from bonefx_edge.watch.canary import CANARY_PATH
+    from bonefx_edge.watch.workers.canary import CANARY_PATH
 
     shutil.copy(CANARY_PATH, folder / "canary.jpg")
     assert run_once(folder, out).returncode in (0, 3)
@@ -103,7 +103,7 @@ def test_the_canary_is_no_film_of_the_folder_even_if_it_lies_there(folder, out):
 
 def test_the_optional_parts_are_loaded_only_if_they_are_asked_for():
     program = (
-        "import sys, bonefx_edge.watch.start;"
+        "import sys, bonefx_edge.watch.app;"
         "print([m for m in ('prometheus_client', 'http.server', 'urllib.request', 'numpy', 'cv2')"
         " if m in sys.modules])"
     )

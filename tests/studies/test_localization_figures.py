@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_train.boxes import Box
-from bonefx_train.labels import Label
-from bonefx_train.sample import Sample
+from bonefx_train.data.boxes import Box
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.studies import external, localization_figures
 from example_findings import ANSWERED, REFUSED
 from toy import toy_path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
+from bonefx_edge.model.bundled import DEFAULT_MODEL, shipped_models
 from bonefx_train.studies import model_card
 from toy import toy_path
 

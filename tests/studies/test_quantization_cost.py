@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import Reason
-from bonefx_train.labels import Label
-from bonefx_train.sample import Sample
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.studies import quantization_cost
 from bonefx_train.studies.quantization_cost_report import Scored, draw, markdown
 from example_findings import ANSWERED, REFUSED

@@ -1,10 +1,10 @@
 """One finding of each sort, for tests of what is written and documented."""
 
-from bonefx_edge.decision import State
+from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import Finding, ModelId, Timings
-from bonefx_edge.places import Place
-from bonefx_edge.radiograph import GrayMapping
+from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.regions import Place
 
 ANSWERED = Finding(
     path="a/film.png",

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch import copying, folders, identity, moving, signature
-from bonefx_edge.watch.identity import PIECE_BYTES
-from bonefx_edge.watch.moving import move
-from bonefx_edge.watch.signature import look_at
+from bonefx_edge.watch import files as folders
+from bonefx_edge.watch import files as signature
+from bonefx_edge.watch.archive import safe_move as copying
+from bonefx_edge.watch.archive import safe_move as moving
+from bonefx_edge.watch.archive.safe_move import move
+from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.intake import hashing as identity
+from bonefx_edge.watch.intake.hashing import PIECE_BYTES
 
 LONG_AGO_NS = 1_000_000_000_123_456_789
 """In 2001: a write after it shows in the time, however coarse the clock of the file system."""

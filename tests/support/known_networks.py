@@ -17,8 +17,8 @@ def write_film(path: Path, gray: np.ndarray) -> None:
 
 def brightness_network(*, gain: float = GAIN, offset: float = 0.5):
     """Return the seed network with logit = gain * (mean of 225 spread 2x2 maxima - offset)."""
-    from bonefx_edge.preprocess import SPECS
-    from bonefx_train.networks import build
+    from bonefx_edge.inference.preprocess import SPECS
+    from bonefx_train.networks.registry import build
 
     keras_model = build("seed", spec=SPECS["seed"], seed=0)
     kernel, bias, dense, dense_bias = (np.zeros_like(w) for w in keras_model.get_weights())
@@ -39,7 +39,7 @@ def spot_network():
     Channels of mean brightness above a level each; the score hangs on their mean.
     """
     import keras
-    from bonefx_train.lite0 import GATE_LAYERS
+    from bonefx_train.networks.lite0 import GATE_LAYERS
 
     channels = 64  # the converter leaves a layer of fewer than 1,024 weights as it is
     rng = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def make_run(
 ) -> Path:
     """Write the run that `bonefx-train fit` would have left with that network."""
     from bonefx_train import run
-    from bonefx_train.dataset import load_dataset, split_csv
+    from bonefx_train.data.dataset import load_dataset, split_csv
 
     folder.mkdir()
     table = split_csv(load_dataset(data, seed=1).samples)

@@ -1,4 +1,4 @@
-"""Draw edge/bonefx_edge/watch/canary.jpg, and write what the shipped models answer beside it.
+"""Draw watch/workers/canary.jpg, and write what the bundled models give for it beside it.
 
     python tests/support/make_canary.py         # the answers; after a model was replaced
     python tests/support/make_canary.py --draw  # the film too: every device begins anew with it
@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import simplejpeg
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.shipped import shipped_models
-from bonefx_edge.watch.canary import CANARY_PATH, SHIPPED_PATH
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.watch.workers.canary import CANARY_PATH, SHIPPED_PATH
 
 HEIGHT, WIDTH = 540, 360
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 PATH = Path(__file__).parents[2] / "docs" / "cli.md"
 COMMANDS = {
-    "edge-classify": ("bonefx_edge.cli", [[]]),
+    "edge-classify": ("bonefx_edge.cli.classify", [[]]),
     "edge-admin": (
-        "bonefx_edge.admin",
+        "bonefx_edge.cli.admin",
         [
             *([], ["doctor"], ["verify"], ["status"], ["requeue"], ["export"], ["rebuild"]),
         ],

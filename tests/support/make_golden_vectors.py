@@ -14,11 +14,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bonefx_edge.decode import decode
-from bonefx_edge.jpeg import decode_gray, read_header
-from bonefx_edge.preprocess import SPECS, preprocess
-from bonefx_edge.radiograph import FileFormat, GrayMapping, Radiograph
-from bonefx_edge.reduction import reduce_by_mean
+from bonefx_edge.decode.downscale import reduce_by_mean
+from bonefx_edge.decode.jpeg import decode_gray, read_header
+from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.inference.preprocess import SPECS, preprocess
 from numpy.typing import NDArray
 
 PATH = Path(__file__).parents[1] / "golden" / "preprocess.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from bonefx_edge.model_file import write_model_file
+from bonefx_edge.model.model_file import write_model_file
 from toy import (
     CELLS,
     CLOSER_KINDS,

@@ -1,7 +1,7 @@
 """How a file was refused."""
 
 import pytest
-from bonefx_edge.decode import decode
+from bonefx_edge.decode.reader import decode
 from bonefx_edge.errors import DecodeError, Reason
 
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from bonefx_edge.decision import OperatingPoint, Proportion
-from bonefx_edge.gate import GateSpec, Interval
-from bonefx_edge.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
-from bonefx_edge.preprocess import InputSpec
-from bonefx_edge.reading import Reading, TileSpec
+from bonefx_edge.inference.decision import OperatingPoint, Proportion
+from bonefx_edge.inference.input_check import GateSpec, Interval
+from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.tiling import Reading, TileSpec
+from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
 from numpy.typing import NDArray
 
 FOLDER: Final = Path(__file__).parents[1] / "toy_models"

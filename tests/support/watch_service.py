@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bonefx_edge.watch.films import ABSENT
+from bonefx_edge.watch.journal.states import ABSENT
 from toy import toy_path
 
 PATIENCE_S = 120.0
@@ -37,7 +37,7 @@ def sha256(data: bytes) -> str:
 
 def command(folder: Path, out: Path, *options: str) -> list[str]:
     """Return the command of a service with the toy model; it settles fast."""
-    program = [sys.executable, "-c", "from bonefx_edge.cli import main; main()"]
+    program = [sys.executable, "-c", "from bonefx_edge.cli.classify import main; main()"]
     own = ["--watch", str(folder), "--out", str(out), "--model", str(toy_path("int8"))]
     return [*program, *own, "--settle", "0.3", "--min-free", "1", *options]
 

@@ -6,19 +6,19 @@ import os
 import time
 from collections import namedtuple
 
-from bonefx_edge.watch.canary import Canary
-from bonefx_edge.watch.crew import Crew
-from bonefx_edge.watch.intake import Intake
-from bonefx_edge.watch.jobs import Options
-from bonefx_edge.watch.journal import Journal
-from bonefx_edge.watch.process import Loading, Worker
+from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import (
     Pause,
     Service,
     Settings,
 )
-from bonefx_edge.watch.signature import look_at
+from bonefx_edge.watch.workers.canary import Canary
+from bonefx_edge.watch.workers.pool import Crew
+from bonefx_edge.watch.workers.process import Loading, Worker
+from bonefx_edge.watch.workers.protocol import Options
 from scripted_worker import jobs_in, program
 
 WALL = 1_800_000_000.0

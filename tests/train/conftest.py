@@ -6,8 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bonefx_train.labels import Label
-from bonefx_train.sample import Sample
+from bonefx_train.data.sample import Label, Sample
 
 WriteFilm = Callable[..., Path]
 

@@ -80,7 +80,7 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
 ) -> None:
     """Fit a network on train, never read test; keep the best epoch on tune (lite0: the last)."""
-    from bonefx_train.workflow import fit_run
+    from bonefx_train.fit.command import fit_run
 
     with _told_errors():
         fit_run(
@@ -117,7 +117,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a run's network; Markdown on standard output, JSON and figures in the run."""
-    from bonefx_train.evaluate_workflow import evaluate_run
+    from bonefx_train.evaluation.command import evaluate_run
     from bonefx_train.run import EVALUATION_FOLDER, Run
 
     with _told_errors():
@@ -149,7 +149,7 @@ def audit(
 
     Markdown on standard output. Exit code 1 for leaks or contradictory labels.
     """
-    from bonefx_train.audit_workflow import audit_data
+    from bonefx_train.audit.command import audit_data
 
     with _told_errors():
         found, markdown = audit_data(data, out=out)
@@ -174,7 +174,7 @@ def split(
 
     Groups are the given ones, joined where the audit finds copies or name families.
     """
-    from bonefx_train.audit_workflow import parse_shares, split_data
+    from bonefx_train.audit.command import parse_shares, split_data
 
     with _told_errors():
         split_data(data, out=out, seed=seed, shares=parse_shares(shares))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bonefx_edge.errors import DataError, UsageError
-from bonefx_edge.preprocess import SPECS, InputSpec
+from bonefx_edge.inference.preprocess import SPECS, InputSpec
 
-from bonefx_train.dataset import read_split_csv
-from bonefx_train.sample import Sample
+from bonefx_train.data.dataset import read_split_csv
+from bonefx_train.data.sample import Sample
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,7 @@ class FitSettings:
     network: str
     """Name in `networks.NETWORKS`."""
     spec: str
-    """Name in `bonefx_edge.preprocess.SPECS`."""
+    """Name in `bonefx_edge.inference.preprocess.SPECS`."""
     seed: int
     """Of the splits (where none are given), the weights, the dropout and the order of films."""
     epochs: int

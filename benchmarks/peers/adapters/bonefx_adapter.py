@@ -11,8 +11,8 @@ import bonefx_edge  # noqa: E402 -- after the protocol took standard output
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from bonefx_edge.classifier import Classifier  # noqa: E402
-from bonefx_edge.interpreter import open_interpreter  # noqa: E402
-from bonefx_edge.model_file import ModelFile  # noqa: E402
+from bonefx_edge.model.interpreter import open_interpreter  # noqa: E402
+from bonefx_edge.model.model_file import ModelFile  # noqa: E402
 
 model = ModelFile.read(Path(options.network))
 interpreter = open_interpreter(model.flatbuffer, threads=1)

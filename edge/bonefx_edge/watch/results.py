@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bonefx_edge.watch.folders import sync_folder
+from bonefx_edge.watch.files import sync_folder
 
 SCHEMA: Final = "bonefx.result/1"
 """Raised when a key changes its meaning or goes away; new keys do not raise it."""

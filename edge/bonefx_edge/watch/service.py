@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import Reason
-from bonefx_edge.watch.crew import Crew, Told
-from bonefx_edge.watch.database import name_of_trouble
-from bonefx_edge.watch.films import Claim, FilmState
-from bonefx_edge.watch.health import Pause, Vitals
-from bonefx_edge.watch.intake import Intake
-from bonefx_edge.watch.jobs import Answer, Job
-from bonefx_edge.watch.journal import Journal
-from bonefx_edge.watch.outbox import message
+from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.journal.connection import name_of_trouble
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.outbox import message
+from bonefx_edge.watch.journal.states import Claim, FilmState
+from bonefx_edge.watch.monitoring.health import Pause, Vitals
 from bonefx_edge.watch.results import ResultFolder, result_record
+from bonefx_edge.watch.workers.pool import Crew, Told
+from bonefx_edge.watch.workers.protocol import Answer, Job
 
 if TYPE_CHECKING:  # it takes 14 MiB, and is there only if a health port was asked for
-    from bonefx_edge.watch.metrics import Metrics
+    from bonefx_edge.watch.monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.canary import Canary
-from bonefx_edge.watch.crew import Crew
-from bonefx_edge.watch.intake import RESCAN_EVENTS_S, Intake
-from bonefx_edge.watch.journal import Journal
+from bonefx_edge.watch.intake.intake import RESCAN_EVENTS_S, Intake
+from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause, Service, Settings
+from bonefx_edge.watch.workers.canary import Canary
+from bonefx_edge.watch.workers.pool import Crew
 
 NOW = 1_800_000_000.0
 SETTLE_S = 2.0

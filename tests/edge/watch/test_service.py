@@ -5,12 +5,12 @@ import os
 
 import pytest
 from bonefx_edge.errors import InterpreterError
-from bonefx_edge.watch.jobs import TIME_LIMIT_S
-from bonefx_edge.watch.journal import Journal
-from bonefx_edge.watch.process import GRACE_S
+from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.service import (
     UNFINISHED_GRACE_S,
 )
+from bonefx_edge.watch.workers.process import GRACE_S
+from bonefx_edge.watch.workers.protocol import TIME_LIMIT_S
 from watched_folder import A_LITTLE, PATIENCE_S
 
 # ---- results and journal ----

@@ -24,18 +24,18 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decision import State
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.shipped import find_model, shipped_models
+from bonefx_edge.inference.decision import State
+from bonefx_edge.model.bundled import find_model, shipped_models
+from bonefx_edge.model.model_file import ModelFile
 
-from bonefx_train.boxes import BOXES_NAME, Box
-from bonefx_train.dataset import Sample, find_samples
-from bonefx_train.evaluate import INTERVAL, evaluate
-from bonefx_train.evaluation import Figure
-from bonefx_train.labels import Label
+from bonefx_train.data.boxes import BOXES_NAME, Box
+from bonefx_train.data.dataset import Sample, find_samples
+from bonefx_train.data.sample import Label
+from bonefx_train.evaluation.evaluate import INTERVAL, evaluate
+from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
 from bonefx_train.studies.external_report import (
     BTXRD,

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from bonefx_train.evaluation import Figure
+from bonefx_train.evaluation.report import Figure
 from bonefx_train.studies.localization_figures import table
 
 WEB, BTXRD, OAI = "web_pool", "btxrd_normal", "oai_knee"

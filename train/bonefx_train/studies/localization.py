@@ -21,15 +21,15 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
-from bonefx_edge.shipped import DEFAULT_MODEL, find_model
+from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from numpy.typing import NDArray
 
-from bonefx_train.boxes import BOXES_NAME, Box, read_boxes
-from bonefx_train.dataset import Sample
-from bonefx_train.evaluation import Figure
-from bonefx_train.labels import Label
+from bonefx_train.data.boxes import BOXES_NAME, Box, read_boxes
+from bonefx_train.data.dataset import Sample
+from bonefx_train.data.sample import Label
+from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
 from bonefx_train.studies.localization_figures import (
     INTERVAL,

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from bonefx_edge.classifier import Classifier, Explained
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
-from bonefx_edge.gate import UNEXPOSED
+from bonefx_edge.inference.input_check import UNEXPOSED
 from numpy.typing import NDArray
 
-from bonefx_train.boxes import Box
-from bonefx_train.dataset import Sample
-from bonefx_train.evaluation import Figure
-from bonefx_train.metrics import bootstrap_by_group, wilson
+from bonefx_train.data.boxes import Box
+from bonefx_train.data.dataset import Sample
+from bonefx_train.evaluation.metrics import bootstrap_by_group, wilson
+from bonefx_train.evaluation.report import Figure
 
 Gray = NDArray[np.uint8]
 Point = tuple[float, float]

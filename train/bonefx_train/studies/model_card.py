@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bonefx_edge import NOTICE
-from bonefx_edge.decision import Proportion
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.shipped import DEFAULT_MODEL, shipped_models
+from bonefx_edge.inference.decision import Proportion
+from bonefx_edge.model.bundled import DEFAULT_MODEL, shipped_models
+from bonefx_edge.model.model_file import ModelFile
 
 from bonefx_train.studies import model_card_figures as figures
 from bonefx_train.studies import model_card_text as words

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bonefx_edge.manifest import Manifest
+from bonefx_edge.model.manifest import Manifest
 
 NOT_MEASURED = "Not measured."
 SHOWN_OF_HASH = 12

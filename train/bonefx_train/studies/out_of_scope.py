@@ -24,12 +24,12 @@ import skimage.data
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode import decode, read_file
-from bonefx_edge.reading import WHOLE
-from bonefx_edge.shipped import DEFAULT_MODEL, find_model
+from bonefx_edge.decode.reader import decode, read_file
+from bonefx_edge.inference.tiling import WHOLE
+from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from numpy.typing import NDArray
 
-from bonefx_train.metrics import wilson
+from bonefx_train.evaluation.metrics import wilson
 
 SETS = {
     "films of other hospitals, fractured": "elsewhere/web_pool/*",

@@ -22,13 +22,13 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.shipped import find_model, shipped_models
+from bonefx_edge.model.bundled import find_model, shipped_models
 
-from bonefx_train.dataset import Sample, check_unchanged, load_dataset
-from bonefx_train.evaluate import evaluate
-from bonefx_train.evaluation import Evaluation
-from bonefx_train.labels import Label
-from bonefx_train.metrics import auc, bootstrap_by_group, distinct_scores
+from bonefx_train.data.dataset import Sample, check_unchanged, load_dataset
+from bonefx_train.data.sample import Label
+from bonefx_train.evaluation.evaluate import evaluate
+from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, distinct_scores
+from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.progress import track
 from bonefx_train.run import SETTINGS_NAME, Run
 from bonefx_train.studies.quantization_cost_report import (

@@ -15,10 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bonefx_train.evaluation import Evaluation
-from bonefx_train.evaluation import Figure as Measured
-from bonefx_train.labels import Label
-from bonefx_train.sample import Sample
+from bonefx_train.data.sample import Label, Sample
+from bonefx_train.evaluation.report import Evaluation
+from bonefx_train.evaluation.report import Figure as Measured
 
 T = TypeVar("T")
 

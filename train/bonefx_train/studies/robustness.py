@@ -25,17 +25,17 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decision import State
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError, DecodeError
 from bonefx_edge.finding import Finding
-from bonefx_edge.shipped import find_model
+from bonefx_edge.inference.decision import State
+from bonefx_edge.model.bundled import find_model
 from numpy.typing import NDArray
 
-from bonefx_train.dataset import Sample
-from bonefx_train.evaluation import Figure
-from bonefx_train.labels import Label
-from bonefx_train.metrics import auc, bootstrap_by_group
+from bonefx_train.data.dataset import Sample
+from bonefx_train.data.sample import Label
+from bonefx_train.evaluation.metrics import auc, bootstrap_by_group
+from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
 from bonefx_train.studies.quantization_cost import find_films
 

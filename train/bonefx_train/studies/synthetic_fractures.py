@@ -21,21 +21,20 @@ from typing import Annotated
 import numpy as np
 import typer
 from bonefx_edge import NOTICE
-from bonefx_edge.decode import decode, read_file
+from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.finding import ModelId
-from bonefx_edge.interpreter import open_interpreter
-from bonefx_edge.model_file import ModelFile
-from bonefx_edge.preprocess import Gray, stretch
-from bonefx_edge.reading import cut_tiles
-from bonefx_edge.shipped import find_model
+from bonefx_edge.inference.preprocess import Gray, stretch
+from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.model.bundled import find_model
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
 
-from bonefx_train.labels import Label
-from bonefx_train.metrics import auc, bootstrap_by_group
+from bonefx_train.data.sample import Label, Sample
+from bonefx_train.evaluation.metrics import auc, bootstrap_by_group
+from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 from bonefx_train.progress import track
-from bonefx_train.sample import Sample
 from bonefx_train.studies.quantization_cost import find_films
-from bonefx_train.synthetic import bend_bone, break_bone
 
 PAIRS = (("cut", "untouched"), ("cut", "bent"), ("bent", "untouched"))
 SEED = 1

@@ -1,0 +1,237 @@
+"""How far a converted network is from its Keras original on labelled films: the parity gate."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from bonefx_edge.errors import DataError
+from bonefx_edge.inference.decision import BROKEN, Decision, Proportion, State
+from bonefx_train.data.pixels import Pixels
+from bonefx_train.evaluation.metrics import (
+    Bools,
+    Floats,
+    auc,
+    bootstrap_by_group,
+    distinct_scores,
+    share,
+    wilson,
+)
+
+from bonefx_convert.parity.report import Change, Difference, Flip, KindReport
+from bonefx_convert.parity.scored import Scored, band_width
+from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Bounds
+
+ROUNDING: Final = 1e-9
+"""1.0 - 0.9 is more than 0.1 in float64."""
+
+
+def compare(
+    original: Scored,
+    converted: Scored,
+    films: Pixels,
+    *,
+    bounds: Bounds,
+    representable: Floats | None = None,
+    runtime_spread: float = 0.0,
+    seed: int = 0,
+) -> KindReport:
+    """Return how far `converted` is from `original` on labelled films, and what is out of bounds.
+
+    Parameters
+    ----------
+    original
+        The Keras network's answers to `films`.
+    converted
+        The .tflite's answers, in the same order.
+    films
+        n labelled films with groups.
+    bounds
+        Stated beforehand.
+    representable
+        (n,), the original's logits as far as the outputs of `converted` can hold them; None clips
+        them to `converted.lowest` and `highest`.
+    runtime_spread
+        In logit, see `KindReport.runtime_spread`.
+    seed
+        Of the resampling.
+
+    Raises
+    ------
+    DataError
+        If the films are of one class.
+    """
+    if films.fractured.all() or not films.fractured.any():
+        msg = f"parity: expected films of both classes, got {len(films.x)} of one; choose a split"
+        raise DataError(msg)
+    if representable is None:
+        representable = np.clip(original.logit, converted.lowest, converted.highest)
+    measured = dataclasses.replace(
+        _measure(original, converted, films, seed=seed),
+        logit=_difference(representable, converted.logit),
+        runtime_spread=runtime_spread,
+    )
+    return dataclasses.replace(measured, failures=_failures(measured, bounds, films))
+
+
+def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> KindReport:
+    flips = _flips(original, converted, films)
+    states = [(a.state, b.state) for a, b in _pairs(original, converted)]
+    ends = {State.FRACTURE, State.NO_FRACTURE}
+    n = len(films.x)
+    hit = int(
+        ((converted.logit <= converted.lowest) | (converted.logit >= converted.highest)).sum()
+    )
+    point = converted.operating_point
+    return KindReport(
+        kind=converted.kind,
+        reading=converted.reading,
+        logit=_difference(original.logit, converted.logit),
+        step=converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS,
+        p_fracture=_difference(original.p_fracture, converted.p_fracture),
+        saturated=wilson(hit, n),
+        distinct_scores=distinct_scores(converted.logit),
+        tie_mass=_tie_masses(converted),
+        **_changes(original, converted, films, seed=seed),
+        state_flips=sum(a is not b for a, b in states),
+        class_flips=sum(a.class_index != b.class_index for a, b in _pairs(original, converted)),
+        jumps=sum({a, b} == ends for a, b in states),
+        flips=flips,
+        band=band_width(point, temperature=converted.temperature),
+        runtime_spread=0.0,
+        failures=(),
+    )
+
+
+def tie_mass(values: Floats, threshold: float) -> Proportion:
+    """Return the largest share of films that have one score next to `threshold`, below or above.
+
+    Parameters
+    ----------
+    values
+        (n,), n >= 1.
+    threshold
+        In the same unit.
+
+    Examples
+    --------
+    >>> tie_mass(np.array([0.1, 0.1, 0.1, 0.9]), 0.5).value
+    0.75
+    """
+    levels, counts = np.unique(values, return_counts=True)
+    at = int(np.searchsorted(levels, threshold))  # the first score that is not below
+    return wilson(int(counts[max(at - 1, 0) : at + 1].max()), len(values))
+
+
+def _tie_masses(scored: Scored) -> dict[str, Proportion]:
+    p, point = scored.p_fracture, scored.operating_point
+    return {
+        "no_fracture_below": tie_mass(p, point.no_fracture_below),
+        "fracture_from": tie_mass(p, point.fracture_from),
+        "class_index": tie_mass(scored.logit, 0.0),
+    }
+
+
+def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> dict[str, Change]:
+    """Return the changes of AUC, sensitivity, specificity and the share of `uncertain`."""
+    fractured = films.fractured
+    groups = [sample.group for sample in films.samples]
+
+    def change(figure: Callable[[Scored, Floats], Floats]) -> Change:
+        once = np.ones((1, len(fractured)))
+        low, high = bootstrap_by_group(
+            lambda w: figure(converted, w) - figure(original, w), groups, seed=seed
+        )
+        before, after = (float(figure(scored, once)[0]) for scored in (original, converted))
+        return Change(before=before, after=after, low=low, high=high)
+
+    def change_of_share(hit: Callable[[Scored], Bools], among: Bools) -> Change:
+        return change(lambda scored, weights: share(hit(scored), among, weights))
+
+    return {
+        "auc": change(lambda scored, weights: auc(-scored.logit, fractured, weights)),
+        "sensitivity": change_of_share(lambda scored: ~scored.cleared, fractured),
+        "specificity": change_of_share(lambda scored: ~scored.called, ~fractured),
+        "uncertain": change_of_share(
+            lambda scored: ~(scored.cleared | scored.called), np.ones(len(fractured), bool)
+        ),
+    }
+
+
+def _flips(original: Scored, converted: Scored, films: Pixels) -> tuple[Flip, ...]:
+    rows = zip(films.samples, films.fractured, _pairs(original, converted), strict=True)
+    return tuple(
+        Flip(
+            key=sample.key,
+            fractured=bool(fractured),
+            before=_words(a),
+            after=_words(b),
+            p_before=a.p_fracture,
+            p_after=b.p_fracture,
+        )
+        for sample, fractured, (a, b) in rows
+        if _words(a) != _words(b)
+    )
+
+
+def _pairs(original: Scored, converted: Scored) -> list[tuple[Decision, Decision]]:
+    return list(zip(original.decisions, converted.decisions, strict=True))
+
+
+def _words(decision: Decision) -> str:
+    return f"{decision.state}, {'broken' if decision.class_index == BROKEN else 'not broken'}"
+
+
+def _difference(before: Floats, after: Floats) -> Difference:
+    sizes = np.abs(before - after)
+    return Difference(
+        mean=float(sizes.mean()), p99=float(np.percentile(sizes, 99)), max=float(sizes.max())
+    )
+
+
+def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, ...]:
+    """Return a sentence for each bound that is broken. A single film never breaks a share."""
+    within = _largest_difference(report, bounds)
+    n, broken = len(films.x), int(films.fractured.sum())
+    at_most = {
+        "logit difference": (report.logit.max, within),
+        "AUC loss": (report.auc.loss, bounds.auc_loss),
+        "sensitivity loss": (report.sensitivity.loss, max(bounds.sensitivity_loss, 1 / broken)),
+        "specificity loss": (
+            report.specificity.loss,
+            max(bounds.specificity_loss, 1 / (n - broken)),
+        ),
+        "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
+        "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
+        # The band has been widened to hold it (films.choose_points), so the band is no bound.
+        "spread between interpreters": (report.runtime_spread, within),
+        # The lower end of the interval: few films tie by chance, few films prove no mass.
+        "share of saturated films, at least": (report.saturated.low, bounds.saturated),
+    }
+    for name, mass in report.tie_mass.items():
+        title = f"share of films on one score beside {name}, at least"
+        at_most[title] = (mass.low, bounds.tie_mass)
+    failures = [
+        f"{name}: expected at most {bound:.4g}, got {value:.4g}"
+        for name, (value, bound) in at_most.items()
+        if not value <= bound + ROUNDING
+    ]
+    least = min(bounds.distinct_scores, n // 2)
+    if report.distinct_scores <= least:
+        failures.append(
+            f"different scores: expected more than {least}, got {report.distinct_scores}"
+        )
+    return tuple(failures)
+
+
+def _largest_difference(report: KindReport, bounds: Bounds) -> float:
+    """Return the largest |logit difference| that a kind may show."""
+    match report.kind:
+        case "float32":
+            return bounds.float32_logit
+        case "float16":
+            return bounds.float16_steps * report.step
+        case "int8":
+            return bounds.int8_steps * report.step
+        case _:
+            return bounds.dynamic_steps * report.step

@@ -1,0 +1,144 @@
+"""Prove that other interpreters open a .tflite and read films as this process's does."""
+
+import dataclasses
+import json
+import logging
+import platform
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from bonefx_edge.errors import UsageError
+from bonefx_edge.inference.tiling import Answers, Reading
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.manifest import OutputSpec, ProvedRuntime
+from bonefx_train.evaluation.tiled_predictions import Views
+from numpy.typing import NDArray
+
+from bonefx_convert import runtime_probe as probe
+from bonefx_convert.score_fusion import answer, evidence_of, logit_of
+
+logger = logging.getLogger(__name__)
+
+FILMS: Final = 200
+"""Films of tune that each interpreter is shown."""
+TIMEOUT_S: Final = 1800.0
+"""200 films with their tiles take a minute; on an emulated machine twenty."""
+
+
+def prove(
+    flatbuffer: bytes,
+    *,
+    views: Views,
+    output: OutputSpec,
+    readings: Sequence[Reading],
+    pythons: Sequence[Path],
+) -> tuple[ProvedRuntime, ...]:
+    """Return the interpreters that ran the network, the one of this process first.
+
+    One that cannot open it is left out, and its message logged: a device with that interpreter
+    must not be given this file, others may.
+
+    Parameters
+    ----------
+    flatbuffer
+        A .tflite.
+    views
+        Of n >= 1 films, with the tiles of every reading.
+    output
+        Which output is what.
+    readings
+        Of the model; the largest difference of any of their logits is what is proved.
+    pythons
+        Python executables of other environments, with bonefx and another interpreter installed.
+
+    Raises
+    ------
+    UsageError
+        If a Python cannot be run or has no bonefx: that proves nothing about the network.
+    """
+    opened = open_interpreter(flatbuffer)
+    here = ProvedRuntime(
+        name=opened.runtime.name,
+        version=opened.runtime.version,
+        machine=platform.machine(),
+        films=len(views.films.x),
+        max_logit_difference=0.0,
+    )
+
+    def read(answers: Answers) -> NDArray[np.float64]:
+        """Return the logits of all films by all readings."""
+        logits = [logit_of(each, evidence_of(each, views, answers)) for each in readings]
+        return np.concatenate(logits)
+
+    if not pythons:
+        return (here,)
+    reference = read(answer(opened, views.x, output=output, label="proving"))
+    proved = [here]
+    for python in pythons:
+        ran = _run_in(python, flatbuffer, x=views.x)
+        if ran is None:
+            continue
+        outputs, runtime = ran
+        difference = float(np.abs(read(output.answers(outputs)) - reference).max())
+        proved.append(
+            dataclasses.replace(
+                here,
+                name=runtime["name"],
+                version=runtime["version"],
+                machine=runtime["machine"],
+                max_logit_difference=difference,
+            )
+        )
+    return tuple(proved)
+
+
+def choose_films(views: Views) -> Views:
+    """Return the views of at most `FILMS` films, evenly spread over all."""
+    n = len(views.films.x)
+    return views.take(np.unique(np.linspace(0, n - 1, FILMS).astype(int)))
+
+
+def _run_in(
+    python: Path, flatbuffer: bytes, *, x: NDArray[Any]
+) -> tuple[tuple[NDArray[np.float32], ...], dict[str, str]] | None:
+    """Return every output and the runtime (name, version, machine) of another Python."""
+    with tempfile.TemporaryDirectory(prefix="bonefx-prove-") as name:
+        folder = Path(name)
+        (folder / probe.NETWORK_NAME).write_bytes(flatbuffer)
+        np.save(folder / probe.FILMS_NAME, x)
+        message = _run_probe(python, folder)
+        if message is not None:
+            logger.warning("not proved in %s: %s", python, message)
+            return None
+        with np.load(folder / probe.OUTPUTS_NAME) as archive:
+            outputs = tuple(archive[key] for key in archive.files)
+        runtime = json.loads((folder / probe.RUNTIME_NAME).read_text("utf-8"))
+    if not all(np.isfinite(output).all() for output in outputs):
+        # A difference of NaN would pass every bound: max(0.0, nan) is 0.0.
+        logger.warning("not proved in %s: it answers with numbers that are not finite", python)
+        return None
+    return outputs, runtime
+
+
+def _run_probe(python: Path, folder: Path) -> str | None:
+    """Return None if the network ran, else what the interpreter says."""
+    # -P: the folder of probe.py must not hide the other environment's modules.
+    command = [str(python), "-P", probe.__file__, str(folder)]
+    try:
+        done = subprocess.run(  # noqa: S603 -- the executable is the user's own --prove-with
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as err:
+        msg = f"--prove-with: expected a Python that runs, {python} gives: {err}; check the path"
+        raise UsageError(msg) from err
+    if done.returncode == 0:
+        return None
+    if done.returncode == probe.CANNOT_RUN:
+        return " ".join(done.stdout.split())
+    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    msg = f"--prove-with: expected a Python with bonefx, {python} says: {said}; install it there"
+    raise UsageError(msg)

@@ -1,0 +1,163 @@
+"""Readings of a network: fitted on tune, and what they make of a network's answers."""
+
+import dataclasses
+import logging
+from typing import Any, Final
+
+import numpy as np
+from bonefx_edge.inference.decision import OperatingPoint, Proportion
+from bonefx_edge.inference.tiling import CLOSER, WHOLE, Answers, Reading, combine
+from bonefx_edge.model.interpreter import Interpreter, TensorInfo
+from bonefx_edge.model.manifest import OutputSpec
+from bonefx_train.evaluation.score_fusion import Combination, fit_combination
+from bonefx_train.evaluation.temperature import fit_temperature
+from bonefx_train.evaluation.tiled_predictions import (
+    CLOSER_LOOK,
+    WHOLE_LOOK,
+    Evidence,
+    Look,
+    Views,
+    gather,
+)
+from bonefx_train.progress import track
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_UNKNOWN: Final = Proportion(value=0.0, low=0.0, high=1.0, n=0)
+_NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN, _UNKNOWN)
+"""A reading cannot be without one; every network gets its own."""
+
+
+def fit_readings(views: Views, answers: Answers) -> tuple[Reading, ...]:
+    """Return the readings that suit a network, closer first, without operating points.
+
+    Which one is the default is settled by `candidates.order_readings`, on converted networks.
+
+    A network without a map is read as the original was: the logit of the whole film, and a
+    temperature. One with a map was fitted on views of which 40 % show a fracture: each of its
+    readings gets weights and an offset, and a temperature that is about 1 after that.
+
+    Parameters
+    ----------
+    views
+        Of tune, with the tiles of `CLOSER_LOOK` where the network has a map.
+    answers
+        Of the Keras network.
+    """
+    if answers.maps is None:
+        plain = _reading(WHOLE, WHOLE_LOOK, Combination(0.0, (1.0,)))
+        return (_with_temperature(plain, views, answers),)
+    fitted = []
+    for name, look in ((CLOSER, CLOSER_LOOK), (WHOLE, WHOLE_LOOK)):
+        evidence = gather(views, answers, look).towards_not_broken(look.terms)
+        combination = fit_combination(evidence, views.films.class_index)
+        weights = dict(zip(look.terms, combination.weights, strict=True))
+        if look.tiles:
+            weights.pop("whole", None)  # tiles that only the whole film's logit outweighs
+        if not any(weights.values()):
+            logger.warning("reading %s left out: what it looks at told nothing on tune", name)
+            continue
+        reading = _with_temperature(_reading(name, look, combination), views, answers)
+        logger.info("reading %s", _describe(reading))
+        fitted.append(reading)
+    return tuple(fitted)
+
+
+def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
+    """Return the grids that the views of a network must hold."""
+    return CLOSER_LOOK.tiles if mapped else ()
+
+
+def evidence_of(reading: Reading, views: Views, answers: Answers) -> Evidence:
+    """Return what the answers to `views` come to under a reading."""
+    return gather(views, answers, Look(reading.tiles, ()))
+
+
+def logit_of(reading: Reading, evidence: Evidence) -> NDArray[np.float64]:
+    """Return the films' logits of "not broken", (n,), before temperature."""
+    return combine(reading, whole=evidence.whole, tile=evidence.tile, cell=evidence.cell)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reach:
+    """What an output can hold; everything for float."""
+
+    lowest: float = -np.inf
+    highest: float = np.inf
+    step: float = 0.0
+
+
+def reach_of(tensor: TensorInfo) -> Reach:
+    """Return the reach of one output; its ends are the very numbers that the tensor gives."""
+    if tensor.scale == 0.0:
+        return Reach()
+    limits = np.iinfo(tensor.dtype)
+    # float32 as in the interpreter: ends in float64 would lie beside the steps, and none be on one.
+    low, high = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype)).tolist()
+    return Reach(low, high, tensor.scale)
+
+
+def held_by(answers: Answers, *, logit: Reach, cell: Reach) -> Answers:
+    """Return the answers, view by view, as outputs of such reach could at best hold them."""
+    maps = answers.maps
+    return dataclasses.replace(
+        answers,
+        logits=np.clip(answers.logits, logit.lowest, logit.highest),
+        maps=None if maps is None else np.clip(maps, cell.lowest, cell.highest),
+    )
+
+
+def reach_of_reading(reading: Reading, *, logit: Reach, cell: Reach) -> Reach:
+    """Return what the reading's sum can hold; its step is that of all its outputs at once."""
+    if logit.step == 0.0:
+        return Reach()
+    # A network without a map has a weight of 0 for it, and 0 times infinity is no number.
+    low_cell, high_cell = (cell.lowest, cell.highest) if cell.step else (0.0, 0.0)
+    return Reach(
+        lowest=combine(reading, whole=logit.lowest, tile=logit.lowest, cell=high_cell),
+        highest=combine(reading, whole=logit.highest, tile=logit.highest, cell=low_cell),
+        step=(reading.whole_weight + reading.tile_weight) * logit.step
+        + reading.map_weight * cell.step,
+    )
+
+
+def _reading(name: str, look: Look, combination: Combination) -> Reading:
+    weight = dict(zip(look.terms, combination.weights, strict=True))
+    return Reading(
+        name=name,
+        tiles=look.tiles,
+        whole_weight=weight.get("whole", 0.0),
+        tile_weight=weight.get("tile", 0.0),
+        map_weight=weight.get("cell", 0.0),
+        offset=combination.offset,
+        temperature=1.0,
+        operating_points=(_NO_POINT,),
+    )
+
+
+def _with_temperature(reading: Reading, views: Views, answers: Answers) -> Reading:
+    logit = logit_of(reading, evidence_of(reading, views, answers))
+    temperature = fit_temperature(logit, views.films.class_index)
+    return dataclasses.replace(reading, temperature=temperature)
+
+
+def _describe(reading: Reading) -> str:
+    return (
+        f"{reading.name}: {reading.offset:+.3f} + {reading.whole_weight:.3f} whole + "
+        f"{reading.tile_weight:.3f} tiles - {reading.map_weight:.3f} highest cell, "
+        f"temperature {reading.temperature:.3f}"
+    )
+
+
+CHUNK: Final = 64
+"""Views between two steps of the progress bar."""
+
+
+def answer(
+    interpreter: Interpreter, x: NDArray[Any], *, output: OutputSpec, label: str, show: bool = True
+) -> Answers:
+    """Return the network's answers to x, (v, height, width, 1), v >= 1, asked once each."""
+    starts = range(0, len(x), CHUNK)
+    parts = [interpreter.run(x[i : i + CHUNK]) for i in track(starts, label=label, show=show)]
+    return output.answers(tuple(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))

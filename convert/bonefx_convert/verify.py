@@ -1,0 +1,108 @@
+"""Written model files held against the run that they were made from, on any of its splits."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.tiling import Answers, TileSpec
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile, check_tensors
+from bonefx_train.data.dataset import check_unchanged
+from bonefx_train.data.sample import SPLITS
+from bonefx_train.evaluation.predict import answers
+from bonefx_train.evaluation.tiled_predictions import Views, load_views
+from bonefx_train.run import Run
+
+from bonefx_convert.parity.report import ParityReport
+from bonefx_convert.parity.tolerances import Bounds
+from bonefx_convert.score_fusion import answer
+from bonefx_convert.variants import (
+    Network,
+    films_of,
+    hold_against,
+    keras_network,
+    make_report,
+    reaches_of,
+    spread,
+    with_points,
+)
+
+
+def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds) -> ParityReport:
+    """Return the parity of written model files with their run's Keras network on one split.
+
+    The Keras network is read as the files say, with operating points chosen on its own tune
+    answers, as conversion did. Features are not compared: their projection is in the files only.
+
+    Raises
+    ------
+    ModelFileError
+        If a file is no model file, was made for another input than the run's, or reads films in
+        other tiles than the first.
+    UsageError, DataError
+        For an unknown split or one without films, and films that are not those of the fit.
+    """
+    if split not in SPLITS or not run.of(split):
+        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
+        raise UsageError(msg)
+    check_unchanged(run.of("tune") + run.of(split))
+    spec = run.settings.input_spec
+    models = [_read_model(path, spec=spec) for path in paths]
+    tiles = _tiles(models[0])
+    for path, model in zip(paths, models, strict=True):
+        if _tiles(model) != tiles:
+            msg = f"{path}: expected the tiles of {paths[0]}, got others; check each by itself"
+            raise ModelFileError(msg)
+    tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
+    views = tune if split == "tune" else load_views(run.of(split), spec=spec, tiles=tiles)
+    keras_model = run.keras_model()
+    on_tune = _without_features(answers(keras_model, tune.x, label="asking keras", progress=True))
+    on_split = on_tune if split == "tune" else _without_features(answers(keras_model, views.x))
+    pairs = []
+    for model in models:
+        chosen_on = films_of(run, "tune")
+        readings = with_points(
+            model.manifest.readings, tune, on_tune, chosen_on=chosen_on, spread=0.0
+        )
+        pairs.append(
+            hold_against(
+                keras_network(on_split, readings),
+                _ask(model, views),
+                views,
+                bounds=bounds,
+                runtime_spread=spread(model.manifest.runtimes),
+            )
+        )
+    kinds = itertools.chain.from_iterable(kinds for kinds, _ in pairs)
+    outputs = itertools.chain.from_iterable(of for _, of in pairs)
+    return make_report(
+        list(kinds), list(outputs), views.films,
+        run=run, name=models[0].manifest.name, split=split, bounds=bounds,
+    )  # fmt: skip
+
+
+def _without_features(found: Answers) -> Answers:
+    return Answers(found.logits, found.maps, None)
+
+
+def _tiles(model: ModelFile) -> tuple[TileSpec, ...]:
+    return tuple(spec for reading in model.manifest.readings for spec in reading.tiles)
+
+
+def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
+    model = ModelFile.read(path)
+    if model.manifest.input != spec:
+        msg = f"{path}: expected a model with the run's input {spec}, got {model.manifest.input}"
+        raise ModelFileError(msg)
+    return model
+
+
+def _ask(model: ModelFile, views: Views) -> Network:
+    """Return a written model's own answers and readings."""
+    opened = open_interpreter(model.flatbuffer)
+    manifest = model.manifest
+    check_tensors(manifest, input_=opened.input, outputs=opened.outputs)
+    found = answer(opened, views.x, output=manifest.output, label=f"asking {manifest.kind}")
+    return Network(manifest.kind, found, manifest.readings, reaches_of(opened, manifest.output))

@@ -1,0 +1,262 @@
+"""The command edge-admin: look after a device. Exit codes: 0, 1 (doctor found a fault), 2, 4, 5."""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bonefx_edge import NOTICE
+from bonefx_edge.cli.admin_text import (
+    describe,
+)
+from bonefx_edge.cli.exit_codes import ExitCode, fail
+from bonefx_edge.errors import BonefxError, JournalError, UsageError
+from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
+from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
+
+if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
+    from bonefx_edge.watch.journal.admin import Desk
+
+DOCTOR_FAULT: Final = 1
+"""Exit code of `doctor` when a check failed."""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help=f"Look after a device that classifies radiographs. {NOTICE}",
+)
+
+
+@app.command()
+def doctor(
+    *,
+    model: Annotated[str, typer.Option(help="Model to check.")] = DEFAULT_MODEL,
+    watch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A watched folder: file system, events, clock too."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
+) -> None:
+    """Say what is wrong with this device and which command mends it."""
+    from bonefx_edge.check import Health
+    from bonefx_edge.diagnostics.doctor import examine
+
+    checks = examine(model=find_model(model))
+    if watch:
+        from bonefx_edge.watch.intake.selftest import examine_folder
+
+        checks += examine_folder(watch, year=datetime.now(UTC).year)
+    for check in checks:
+        if as_json:
+            sys.stdout.write(json.dumps(dataclasses.asdict(check)) + "\n")
+            continue
+        sys.stdout.write(f"{check.health.value:<5} {check.name:<13} {check.found}\n")
+        if check.remedy:
+            sys.stdout.write(f"{'':19} -> {check.remedy}\n")
+    if any(check.health is Health.FAIL for check in checks):
+        raise typer.Exit(DOCTOR_FAULT)
+
+
+@app.command()
+def verify(
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a shipped one.")],
+    *,
+    runtime: Annotated[
+        str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
+    ] = None,
+) -> None:
+    """Check a model file byte for byte, open it, and show what it says of itself."""
+    from bonefx_edge.classifier import Classifier
+
+    try:
+        classifier = Classifier.load(find_model(model), runtime=runtime)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    sys.stdout.write(f"ok: sha256 {classifier.model.sha256}\n")
+    info = classifier.runtime
+    sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
+
+
+OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The service's --out.")]
+JournalOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The service's --journal, if it has one.")
+]
+
+
+@app.command()
+def status(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say how a watched folder stands: what waits, what was refused, when the last result came."""
+    from bonefx_edge.cli.admin_text import status_lines
+
+    with _desk(out, journal) as desk:
+        found = desk.status(now=time.time())
+    told = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
+    sys.stdout.write(told + "\n")
+
+
+@app.command()
+def requeue(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    model_changed: Annotated[
+        bool, typer.Option("--model-changed", help="Films that another model answered.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="With --model-changed: the model now.")] = (
+        DEFAULT_MODEL
+    ),
+    operating_point: Annotated[str | None, typer.Option(help="The same.")] = None,
+    views: Annotated[str | None, typer.Option(help="The same.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Films refused for this reason.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Films that wait for another try: now.")
+    ] = False,
+    sha256: Annotated[
+        str | None, typer.Option(help="One film, by the first digits of its sha256.")
+    ] = None,
+) -> None:
+    """Have films classified again; their results stay until the new ones are there."""
+    from bonefx_edge.watch.journal.admin import Requeue
+
+    asked: list[tuple[Requeue, str]] = [(Requeue.FAILED, "")] if failed else []
+    asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
+    asked += [(Requeue.SHA256, sha256)] if sha256 else []
+    if model_changed:
+        now = _answering(model, operating_point=operating_point, views=views)
+        asked.append((Requeue.NOT_ANSWERED_BY, now))
+    if not asked:
+        msg = "expected to be told which films: --model-changed, --reason, --failed or --sha256"
+        fail(msg, code=ExitCode.USAGE)
+    with _desk(out, journal) as desk:
+        n = sum(desk.requeue(which, value) for which, value in asked)
+    sys.stdout.write(f"{n} films will be classified again\n")
+
+
+def _answering(model: str, *, operating_point: str | None, views: str | None) -> str:
+    """Return what a service with this model and these options would say it answers by."""
+    from bonefx_edge.classifier import Classifier
+    from bonefx_edge.watch.workers.main import describe as describe_answering
+
+    try:
+        found = Classifier.load(find_model(model), operating_point=operating_point, views=views)
+    except BonefxError as err:
+        fail(str(err), code=ExitCode.MODEL)
+    return describe_answering(found)
+
+
+@app.command()
+def export(
+    out: OutArgument,
+    *,
+    journal: JournalOption = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+) -> None:
+    """Write all current results, oldest first, with the names of their files: JSON lines."""
+    from bonefx_edge.cli.formats import record_csv, record_csv_header
+
+    with _desk(out, journal) as desk:
+        if as_csv:
+            sys.stdout.write(record_csv_header(("files",)))
+        for record, names in desk.export():
+            if as_csv:
+                sys.stdout.write(record_csv(record["finding"] | {"files": names}, ("files",)))
+            else:
+                sys.stdout.write(json.dumps(record | {"files": names}) + "\n")
+
+
+@app.command("forget-canary")
+def forget_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Have the canary film's next answer count as its first: after parts of a device changed."""
+    with _desk(out, journal) as desk:
+        n = desk.forget_canary()
+    sys.stdout.write(f"{n} answers forgotten; restart the service\n")
+
+
+@app.command()
+def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Make a lost journal anew from the result files."""
+    from bonefx_edge.watch.journal.rebuild import rebuild as rebuild_journal
+
+    with _told():
+        n = rebuild_journal(out, journal or out / JOURNAL_FOLDER)
+    sys.stdout.write(
+        f"journal with {n} current results; files are read once when the service runs\n"
+    )
+
+
+@app.command("install-service")
+def install_service(
+    *,
+    watch: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder where radiographs arrive.")
+    ] = Path("/srv/incoming"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
+    ] = False,
+) -> None:
+    """Install the watching service under systemd: user, folder, unit, start (as root)."""
+    import subprocess
+
+    from bonefx_edge.watch.install import describe, install, installation
+
+    try:
+        steps = installation(Path(sys.prefix) / "bin" / "edge-classify", watch)
+        if not dry_run:
+            install(steps)
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except (OSError, subprocess.CalledProcessError) as err:
+        said = err.stderr.strip() if isinstance(err, subprocess.CalledProcessError) else ""
+        fail(f"a step failed, run it again when this is mended: {err} {said}", code=ExitCode.OUTPUT)
+    sys.stdout.write(describe(steps, watch))
+
+
+@contextmanager
+def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
+    """Yield the desk of a watched folder; turn our errors into words and an exit code."""
+    from bonefx_edge.watch.journal.admin import Desk
+
+    with _told():
+        desk = Desk.open(journal or out / JOURNAL_FOLDER)
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    import sqlite3  # here: most commands have no journal
+
+    try:
+        yield
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except JournalError as err:
+        fail(str(err), code=ExitCode.JOURNAL)
+    except BrokenPipeError:  # `| head` has read enough, which is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.OUTPUT) from None
+    except (OSError, sqlite3.Error) as err:
+        msg = f"expected to read and write the journal, got: {err}; run as the service's user"
+        fail(msg, code=ExitCode.JOURNAL)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,103 @@
+"""What edge-admin prints."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bonefx_edge import NOTICE
+from bonefx_edge.inference.decision import OperatingPoint
+from bonefx_edge.text import printable
+from bonefx_edge.watch.journal.admin import Status
+
+if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
+    from bonefx_edge.inference.tiling import Reading
+    from bonefx_edge.model.manifest import Manifest, OutputSpec
+
+
+def status_lines(found: Status) -> list[str]:
+    """Return the status in lines for people."""
+
+    def counts(numbers: dict[str, int]) -> str:
+        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
+
+    oldest, last = found.oldest_waiting_s, found.last_result
+    return [
+        f"service      {'running' if found.is_running else 'not running'}",
+        f"folder       {printable(found.folder or '-')}",
+        f"films        {counts(found.states)}",
+        f"refused for  {counts(found.refusals)}",
+        f"waiting for  {counts(found.failures)}",
+        f"oldest wait  {'-' if oldest is None else f'{oldest:.0f} s'}",
+        f"last result  {'-' if last is None else datetime.fromtimestamp(last, UTC).isoformat()}",
+        f"last hour    {found.per_hour} results",
+        f"unreadable   {counts(found.unreadable)}",
+        f"absent       {found.absent}",
+        f"duplicates   {found.duplicates}",
+        f"messages     {found.untold} not taken yet",
+        f"answered by  {counts(found.models)}",
+        NOTICE,
+    ]
+
+
+def describe(manifest: "Manifest") -> str:
+    """Return the manifest in lines for people."""
+    spec, about = manifest.input, manifest.provenance
+    lines = [
+        f"model        {manifest.name} {manifest.version}, {manifest.kind}",
+        f"network      {about.network}",
+        f"classes      0 = {manifest.labels[0]}, 1 = {manifest.labels[1]}",
+        f"input        {spec.width}x{spec.height}, {spec.resize}, {spec.aspect}, {spec.scale}",
+        f"outputs      {_describe_output(manifest.output)}",
+        f"trained on   {about.training_data}, {about.n_train} radiographs",
+        f"written      {about.created} by {about.converter}",
+        f"distance     {_describe_limit(manifest.gate.distance_limit)}",
+        f"recorded     representative set {about.representative_sha256[:12] or '-'}",
+        f"settings     {json.dumps(about.settings)}",
+        f"metrics      {json.dumps(about.metrics)}",
+    ]
+    for reading in manifest.readings:
+        lines += _describe_reading(reading)
+    lines += [
+        f"proved on    {r.name} {r.version} {r.machine}: {r.films} films, "
+        f"largest logit difference {r.max_logit_difference:.3g}"
+        for r in manifest.runtimes
+    ]
+    return "\n".join([*lines, NOTICE, ""])
+
+
+def _describe_limit(limit: float | None) -> str:
+    return "not measured" if limit is None else f"refused above {limit:.4g}"
+
+
+def _describe_output(output: "OutputSpec") -> str:
+    told = f"logit {output.logit} of class {output.high_means_class}"
+    told += "" if output.map is None else f", map {output.map}"
+    return told + ("" if output.features is None else f", features {output.features}")
+
+
+def _describe_reading(reading: "Reading") -> list[str]:
+    logit = (
+        f"{reading.offset:+.4g} {reading.whole_weight:+.4g} whole "
+        f"{reading.tile_weight:+.4g} tiles {-reading.map_weight:+.4g} highest cell"
+    )
+    lines = [f"reading {reading.name}, temperature {reading.temperature:.4g}, logit {logit}"]
+    lines += [
+        f"  tiles of {spec.share:.0%} of a film of at most {spec.film_px} px, overlap "
+        f"{spec.overlap:.0%}: {spec.most} on a square film"
+        for spec in reading.tiles
+    ]
+    for point in reading.operating_points:
+        lines += [f"  {line}" for line in _describe_operating_point(point)]
+    return lines
+
+
+def _describe_operating_point(point: OperatingPoint) -> list[str]:
+    lines = [
+        f"operating point {point.name}: {point.chosen_for}, on {point.chosen_on}",
+        f"  no_fracture below {point.no_fracture_below:.4f}",
+        f"  fracture from {point.fracture_from:.4f}",
+    ]
+    for name, share in (("sensitivity", point.sensitivity), ("specificity", point.specificity)):
+        interval = f"95 % {share.low:.3f} to {share.high:.3f}, n {share.n}"
+        lines.append(f"  {name} {share.value:.3f} ({interval})")
+    return lines

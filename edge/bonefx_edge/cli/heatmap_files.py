@@ -1,0 +1,171 @@
+"""Write the heat map of each film as a picture into one folder."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.classifier import Explained
+from bonefx_edge.errors import UsageError
+from bonefx_edge.finding import Finding
+from bonefx_edge.inference.heatmap import (
+    COLORS,
+    FONT,
+    FONT_SCALES,
+    INK_GRAY,
+    LEGEND,
+    MARGIN_PX,
+    NARROWEST_PX,
+    OPAQUENESS,
+    PICTURE_PX,
+    STRIP_GRAY,
+    TRANSPARENT_BELOW,
+    HeatMap,
+)
+from bonefx_edge.inference.preprocess import shrink
+
+HASH_DIGITS: Final = 8
+"""Of the film's sha256, in the picture's name: films of two folders may have one name."""
+MAX_STEM_BYTES: Final = 200
+"""File systems take names of 255 bytes; the digits, the suffix and a temporary name need some."""
+
+
+def make_folder(folder: Path) -> Path:
+    """Return the folder of the pictures, made with those above it where they are absent.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be made, or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        msg = (
+            f"{folder}: expected a folder for the heat maps, got: {err.strerror}; "
+            "name another, or make it"
+        )
+        raise UsageError(msg) from err
+    return folder
+
+
+def write_picture(folder: Path, explained: Explained) -> Finding:
+    """Write the heat map into `folder`, none for a refused film, and return the finding.
+
+    Raises
+    ------
+    UsageError
+        If the picture cannot be written.
+    """
+    if explained.heat_map and explained.radiograph:
+        picture = overlay(explained.radiograph.pixels, explained.heat_map)
+        write_png(folder / picture_name(explained.finding), picture)
+    return explained.finding
+
+
+def picture_name(finding: Finding) -> str:
+    """Return the name of the picture of an answered film: the same for the same film only."""
+    stem = os.fsdecode(os.fsencode(Path(finding.path).stem)[:MAX_STEM_BYTES])
+    return f"{stem}-{(finding.sha256 or '')[:HASH_DIGITS]}.png"
+
+
+def overlay(pixels: NDArray[np.uint8], heat: HeatMap) -> NDArray[np.uint8]:
+    """Return the film with warm color where the value is high, and the legend below it.
+
+    Parameters
+    ----------
+    pixels
+        (height, width), the film that `heat` belongs to.
+
+    Returns
+    -------
+    (h, w, 3) uint8, BGR. The film is at the top left, shrunk to `PICTURE_PX` where it is longer,
+    never enlarged; where the value is below `TRANSPARENT_BELOW` it is as gray as it was.
+    """
+    if pixels.shape != (heat.height, heat.width):
+        msg = f"overlay: expected a film of {heat.height}x{heat.width}, got shape {pixels.shape}"
+        raise ValueError(msg)
+    film = shrink(pixels, longest_px=PICTURE_PX)
+    height, width = film.shape
+    strip = _strip(max(width, NARROWEST_PX))
+    picture = np.full((height + len(strip), strip.shape[1], 3), STRIP_GRAY, np.uint8)
+    picture[:height, :width] = _tint(film, heat.values)
+    picture[height:] = strip
+    return picture
+
+
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write `picture` to `path`, all or nothing; what was there is replaced.
+
+    Raises
+    ------
+    UsageError
+        If the folder is absent, may not be written to, or its disk is full.
+    """
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    # Same folder, so that the rename cannot cross file systems; a short name, for a long one may
+    # leave no room for a suffix; a random one, for two processes may write the same picture.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as err:
+        msg = (
+            f"{path}: expected to write the heat map there, got: {err.strerror}; "
+            "make the folder, free the disk, or name another folder"
+        )
+        raise UsageError(msg) from err
+
+
+def _tint(film: NDArray[Any], values: NDArray[np.float32]) -> NDArray[Any]:
+    """Return the film in BGR with its hot places colored, (height, width, 3)."""
+    heat = cv2.resize(values, film.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    strength = (heat - TRANSPARENT_BELOW) / (1.0 - TRANSPARENT_BELOW)  # < 0 where transparent
+    opaqueness = OPAQUENESS[0] + strength * (OPAQUENESS[1] - OPAQUENESS[0])
+    color = np.array(COLORS[0]) + strength * (np.array(COLORS[1]) - np.array(COLORS[0]))
+    gray = np.repeat(film[..., None], 3, axis=-1)
+    return np.where(
+        strength >= 0.0, np.rint(gray * (1.0 - opaqueness) + color * opaqueness), gray
+    ).astype(np.uint8)
+
+
+def _strip(width: int) -> NDArray[np.uint8]:
+    """Return the legend on a strip of that width, (height, width, 3)."""
+    room = width - 2 * MARGIN_PX
+    words = LEGEND.split()
+    scale = next((s for s in FONT_SCALES if _fits(words, s, room)), FONT_SCALES[-1])
+    lines = _wrap(words, scale, room)
+    (_, ascent), descent = cv2.getTextSize(LEGEND, FONT, scale, 1)
+    pitch = ascent + descent + MARGIN_PX
+    strip = np.full((MARGIN_PX + len(lines) * pitch, width, 3), STRIP_GRAY, np.uint8)
+    for number, line in enumerate(lines):
+        origin = (MARGIN_PX, MARGIN_PX + number * pitch + ascent)
+        cv2.putText(strip, line, origin, FONT, scale, (INK_GRAY,) * 3, 1, cv2.LINE_AA)
+    return strip
+
+
+def _fits(lines: Sequence[str], scale: float, room: int) -> bool:
+    return all(cv2.getTextSize(line, FONT, scale, 1)[0][0] <= room for line in lines)
+
+
+def _wrap(words: Sequence[str], scale: float, room: int) -> list[str]:
+    """Return the words in as many lines as they need, each filled as far as it goes."""
+    lines = [words[0]]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        if _fits([longer], scale, room):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

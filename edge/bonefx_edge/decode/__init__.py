@@ -1,0 +1,1 @@
+"""Bytes of a file to a radiograph: one module per file format."""

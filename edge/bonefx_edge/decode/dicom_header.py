@@ -1,0 +1,222 @@
+"""The elements of a DICOM file that bonefx reads, and the kinds of image that it refuses."""
+
+from io import BytesIO
+from typing import Final
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+
+from bonefx_edge.decode.dicom_pixels import PixelLayout
+from bonefx_edge.errors import DecodeError, Reason
+
+MODALITIES: Final = frozenset({"CR", "DX", "RG"})
+"""Computed radiography, digital radiography, digitized film: Modality (0008,0060)."""
+_KEYWORDS: Final = [
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "PresentationIntentType",
+    "Modality",
+    "BodyPartExamined",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "WindowCenter",
+    "WindowWidth",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "VOILUTFunction",
+    "ModalityLUTSequence",
+    "LUTDescriptor",
+    "LUTData",
+    "VOILUTSequence",
+    "PresentationLUTShape",
+    "PixelData",
+]
+"""All that is ever read: name, identifier and dates of the patient never enter memory as values."""
+_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+"""Media Storage SOP Class UID of a DICOMDIR: an index without an image."""
+_RAW_X_RAY: Final = "1.2.840.10008.5.1.4.1.1.1.1.1"
+"""SOP Class UID Digital X-Ray Image Storage - For Processing (PS3.4 B.5)."""
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_META_AT: Final = 132
+"""Bytes before the file meta information: preamble and "DICM"."""
+_GROUP_AT: Final = 144
+"""Bytes before the first element that File Meta Information Group Length (0002,0000) counts."""
+_META_BYTES: Final = 1 << 16
+"""The file meta information is a few hundred bytes."""
+_LARGEST_VALUE_BYTES: Final = 1 << 24
+"""Of an element that is looked at: a sequence of a hundred lookup tables of 65,536 entries."""
+_MAX_BITS: Final = 16
+_INVERSES: Final = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
+"""The only Presentation LUT Shape that fits each photometric interpretation (PS3.3 C.7.6.1)."""
+_QUOTABLE: Final = frozenset(
+    [
+        "CR",
+        "DX",
+        "RG",
+        "CT",
+        "MR",
+        "US",
+        "MG",
+        "NM",
+        "PT",
+        "XA",
+        "RF",
+        "SR",
+        "PR",
+        "KO",
+        "OT",
+        "DOC",
+        "SEG",
+        "IO",
+        "PX",
+        "ECG",
+        "REG",
+        "XC",
+        "ES",
+        "OP",
+        "SM",
+        "RTDOSE",
+        "RTIMAGE",
+        "RTPLAN",
+        "RTSTRUCT",
+        "RGB",
+        "YBR_FULL",
+        "YBR_FULL_422",
+        "YBR_ICT",
+        "YBR_RCT",
+        "MONOCHROME1",
+        "MONOCHROME2",
+        "IDENTITY",
+        "INVERSE",
+    ]
+) | {"PALETTE COLOR"}
+"""Header values that may stand in a message: words of the standard, none of a person."""
+
+
+def read_elements(data: bytes) -> tuple[Dataset, str]:
+    """Return the elements of `_KEYWORDS` and the transfer syntax UID."""
+    meta = read_dataset(
+        BytesIO(data[_META_AT : _META_AT + _META_BYTES]),
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, _vr, _length: tag >> 16 != 2,  # noqa: PLR2004 - group 0002
+    )
+    transfer_syntax = str(meta.get("TransferSyntaxUID", ""))
+    if transfer_syntax == _DEFLATED:
+        msg = "expected DICOM that is not deflated as a whole, got Deflated Explicit VR"
+        raise DecodeError(Reason.UNSUPPORTED, f"{msg} Little Endian; send it uncompressed")
+    group_bytes = integer_value(meta, "FileMetaInformationGroupLength", default=0)
+    if _GROUP_AT + group_bytes > len(data) or (not group_bytes and not transfer_syntax):
+        msg = "expected whole file meta information (group 0002), the file ends inside it"
+        raise DecodeError(Reason.TRUNCATED, f"{msg}; send the file again")
+    if not transfer_syntax:
+        msg = "expected Transfer Syntax UID (0002,0010), it is missing; send the file again"
+        raise DecodeError(Reason.CORRUPT, msg)
+    if meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
+        msg = "expected a radiograph, got a DICOMDIR (an index); give the image files"
+        raise DecodeError(Reason.WRONG_MODALITY, msg)
+    # Pixel data stay where they are: of what is larger, position and length are enough.
+    dataset = pydicom.dcmread(
+        BytesIO(data), specific_tags=list(_KEYWORDS), defer_size=_LARGEST_VALUE_BYTES
+    )
+    return dataset, transfer_syntax
+
+
+def check_kind(dataset: Dataset) -> None:
+    """Refuse everything but one gray picture of a radiograph, meant to be looked at."""
+    modality = text_value(dataset, "Modality")
+    # Without pixel data an unknown word may be a known one cut short, with the rest of the file.
+    if modality not in MODALITIES and (modality in _QUOTABLE or "PixelData" in dataset):
+        msg = f"expected Modality (0008,0060) CR, DX or RG, got {_quote(modality)}"
+        raise DecodeError(Reason.WRONG_MODALITY, f"{msg}; send radiographs only")
+    # The intent is mandatory in DX images, and left out by some; the SOP class says it as well.
+    raw_class = text_value(dataset, "SOPClassUID") == _RAW_X_RAY
+    if raw_class or text_value(dataset, "PresentationIntentType") == "FOR PROCESSING":
+        msg = "expected Presentation Intent Type (0008,0068) FOR PRESENTATION, got FOR PROCESSING"
+        raise DecodeError(Reason.NOT_FOR_PRESENTATION, f"{msg}; send the processed image")
+    if "PixelData" not in dataset:
+        msg = "expected Pixel Data (7FE0,0010), the file ends before it is whole"
+        raise DecodeError(Reason.TRUNCATED, f"{msg}; send the file again")
+    frames = integer_value(dataset, "NumberOfFrames", default=1)
+    samples = integer_value(dataset, "SamplesPerPixel", default=1)
+    photometric = text_value(dataset, "PhotometricInterpretation")
+    if frames != 1 or samples != 1 or photometric not in _INVERSES:
+        msg = (
+            "expected one frame, one sample per pixel, MONOCHROME1 or MONOCHROME2, got "
+            f"{frames} frames, {samples} samples, {_quote(photometric)}; send single gray images"
+        )
+        raise DecodeError(Reason.UNSUPPORTED, msg)
+    shape = text_value(dataset, "PresentationLUTShape")
+    if shape not in ("", _INVERSES[photometric]):
+        # Viewers disagree: dcm4che follows the shape, others the photometric interpretation.
+        msg = (
+            f"expected Presentation LUT Shape (2050,0020) {_INVERSES[photometric]} with "
+            f"{photometric}, got {_quote(shape)}: what is bright is not certain; correct the header"
+        )
+        raise DecodeError(Reason.UNSUPPORTED, msg)
+
+
+def read_layout(dataset: Dataset) -> PixelLayout:
+    """Return the pixel layout (PS3.3 C.7.6.3.1); refuse what PS3.5 section 8.1.1 does not allow."""
+    layout = PixelLayout(
+        rows=integer_value(dataset, "Rows"),
+        columns=integer_value(dataset, "Columns"),
+        bits_allocated=integer_value(dataset, "BitsAllocated"),
+        bits_stored=integer_value(dataset, "BitsStored"),
+        signed=integer_value(dataset, "PixelRepresentation", default=0) == 1,
+    )
+    high_bit = integer_value(dataset, "HighBit", default=layout.bits_stored - 1)
+    if (
+        layout.bits_allocated not in (8, _MAX_BITS)
+        or not 1 < layout.bits_stored <= layout.bits_allocated
+        or high_bit != layout.bits_stored - 1
+    ):
+        msg = (
+            "expected 8 or 16 Bits Allocated (0028,0100) with the lowest ones stored, got "
+            f"{layout.bits_allocated} allocated, {layout.bits_stored} stored, high bit {high_bit}; "
+            "send it with 16 bits allocated"
+        )
+        raise DecodeError(Reason.UNSUPPORTED, msg)
+    return layout
+
+
+def text_value(dataset: Dataset, keyword: str) -> str:
+    """Return a text value in capitals without spaces at its ends; "" where absent."""
+    return str(dataset.get(keyword) or "").strip().upper()
+
+
+def _quote(text: str) -> str:
+    """Return a value for a message, or a stand-in: a damaged file may hold anything there."""
+    return text if text in _QUOTABLE else "another value" if text else "none"
+
+
+def integer_value(dataset: Dataset, keyword: str, *, default: int | None = None) -> int:
+    """Return an integer value; refuse a file where it is missing and has no default."""
+    value = optional_integer(dataset, keyword)
+    if value is None:
+        value = default
+    if value is None:
+        msg = f"expected {keyword} in the DICOM header, it is missing; send the file again"
+        raise DecodeError(Reason.CORRUPT, msg)
+    return value
+
+
+def optional_integer(dataset: Dataset, keyword: str) -> int | None:
+    """Return an integer value, or None where it is absent or empty."""
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, int):
+        msg = f"expected one integer as {keyword} in the DICOM header, got another type"
+        raise DecodeError(Reason.CORRUPT, f"{msg}; send the file again")
+    return int(value)

@@ -1,0 +1,243 @@
+"""Pixel Data (7FE0,0010) of one frame to stored values, native or compressed (PS3.5 annex A).
+
+Each transfer syntax has exactly one decoder: two decoders of one syntax need not agree.
+"""
+
+import importlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.decode import jpeg
+from bonefx_edge.decode.packbits import unpack_bits
+from bonefx_edge.errors import DecodeError, Reason
+
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
+_UNDEFINED: Final = 0xFFFFFFFF
+_ITEM_HEADER_BYTES: Final = 8
+_BYTE_BITS: Final = 8
+_RLE_HEADER: Final = struct.Struct("<16I")
+_SOC_SIZ: Final = b"\xff\x4f\xff\x51"
+_SOT: Final = b"\xff\x90"
+_EOC: Final = b"\xff\xd9"
+_SOT_SEGMENT_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLayout:
+    """The Image Pixel module (PS3.3 C.7.6.3) of one gray frame."""
+
+    rows: int
+    """Rows (0028,0010)."""
+    columns: int
+    """Columns (0028,0011)."""
+    bits_allocated: int
+    """Bits Allocated (0028,0100), 8 or 16."""
+    bits_stored: int
+    """Bits Stored (0028,0101), the lowest ones; above them may lie an old overlay."""
+    signed: bool
+    """Pixel Representation (0028,0103) is 1: two's complement."""
+
+    @property
+    def mask(self) -> int:
+        """Bits that belong to the picture."""
+        return (1 << self.bits_stored) - 1
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the uncompressed frame."""
+        return self.rows * self.columns * self.bits_allocated // _BYTE_BITS
+
+
+Decoder = Callable[[bytes, PixelLayout], NDArray[Any]]
+
+
+def read_stored(
+    data: bytes, *, start: int, length: int, layout: PixelLayout, transfer_syntax: str
+) -> NDArray[Any]:
+    """Return the stored bit patterns, (rows, columns), uint8 or uint16 by Bits Allocated.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    start, length
+        Position and length in bytes of the value of Pixel Data; 0xFFFFFFFF = undefined length.
+
+    Raises
+    ------
+    DecodeError
+        TRUNCATED, CORRUPT, UNSUPPORTED or MISSING_CODEC.
+    """
+    native, decoder = transfer_syntax in _NATIVE, _DECODERS.get(transfer_syntax)
+    if not native and decoder is None:
+        name = _UNREAD.get(transfer_syntax, "another one")
+        msg = f"expected an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 image, got {name}"
+        raise DecodeError(Reason.UNSUPPORTED, f"{msg}; send it uncompressed")
+    if native == (length == _UNDEFINED):
+        _refuse("pixel data of defined length where native, undefined where compressed (PS3.5 A.4)")
+    if decoder is None:
+        return _read_native(data, start=start, length=length, layout=layout)
+    decoded = decoder(_join_fragments(data, start=start), layout)
+    if decoded.size != layout.rows * layout.columns:
+        _refuse(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
+    if not layout.signed and int(decoded.max()) > layout.mask:
+        _refuse(f"values of {layout.bits_stored} bits, the decoder gives larger ones")
+    # A signed 8-bit stream in 16 allocated bits: astype extends the sign, as it should.
+    stored = decoded.reshape(layout.rows, layout.columns)
+    patterns = np.uint8 if layout.bits_allocated == _BYTE_BITS else np.uint16
+    return stored.astype(patterns, copy=False)
+
+
+def _refuse(wanted: str, *, reason: Reason = Reason.CORRUPT) -> NoReturn:
+    raise DecodeError(reason, f"expected {wanted}; send the file again")
+
+
+def _read_native(data: bytes, *, start: int, length: int, layout: PixelLayout) -> NDArray[Any]:
+    there = min(length, len(data) - start)
+    if there < layout.frame_bytes:
+        wanted = f"{layout.frame_bytes} bytes of pixels, got {there}"
+        _refuse(wanted, reason=Reason.TRUNCATED)
+    dtype = np.dtype(f"<u{layout.bits_allocated // _BYTE_BITS}")
+    stored = np.frombuffer(data, dtype, layout.rows * layout.columns, start)
+    return stored.reshape(layout.rows, layout.columns)
+
+
+def _join_fragments(data: bytes, *, start: int) -> bytes:
+    """Return the one frame of encapsulated Pixel Data (PS3.5 A.4), offset table left out."""
+    fragments = []
+    at = start
+    while data[at : at + _ITEM_HEADER_BYTES] != _DELIMITER:
+        header = data[at : at + _ITEM_HEADER_BYTES]
+        length = int.from_bytes(header[len(_ITEM) :], "little")
+        end = at + _ITEM_HEADER_BYTES + length
+        if len(header) < _ITEM_HEADER_BYTES or end > len(data):
+            wanted = "pixel data up to its sequence delimiter, the file ends before"
+            _refuse(wanted, reason=Reason.TRUNCATED)
+        if not header.startswith(_ITEM):
+            _refuse(f"a fragment item at byte {at} of the file, got something else")
+        fragments.append(data[at + _ITEM_HEADER_BYTES : end])
+        at = end
+    return b"".join(fragments[1:])
+
+
+def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    """Return the values of an RLE frame (PS3.5 annex G): one segment per byte, highest first."""
+    if len(frame) < _RLE_HEADER.size:
+        _refuse("an RLE header of 64 bytes, the frame is shorter", reason=Reason.TRUNCATED)
+    count, *offsets = _RLE_HEADER.unpack_from(frame)
+    if count != layout.bits_allocated // _BYTE_BITS:
+        _refuse(f"{layout.bits_allocated // _BYTE_BITS} RLE segments, got {count}")
+    ends = [*offsets[1:count], len(frame)]
+    pixels = layout.rows * layout.columns
+    values = np.empty((pixels, count), np.uint8)
+    for column, (start, end) in enumerate(zip(offsets, ends, strict=False)):
+        plane = _unpack_segment(frame[start:end], wanted=pixels)
+        values[:, count - 1 - column] = np.frombuffer(plane, np.uint8)
+    return values.reshape(-1).view(f"<u{count}")
+
+
+def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
+    """Return exactly `wanted` bytes of an RLE segment (PS3.5 G.3.2)."""
+    plane, _ = unpack_bits(segment, wanted=wanted)
+    if len(plane) < wanted:
+        _refuse(f"{wanted} bytes per RLE segment, got {len(plane)}", reason=Reason.TRUNCATED)
+    # A run may not cross the end of the plane; some encoders pad it by a byte nevertheless.
+    return plane[:wanted]
+
+
+def _check_size(height: int, width: int, *, layout: PixelLayout) -> None:
+    """Refuse a compressed stream of another size than the header's, before it is decoded."""
+    if (height, width) != (layout.rows, layout.columns):
+        _refuse(f"a stream of {layout.columns} x {layout.rows} pixels, got {width} x {height}")
+
+
+def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    """Return the values of an 8-bit DCT JPEG, by the strict decoder of JPEG files."""
+    header = jpeg.read_header(frame)
+    _check_size(header.height, header.width, layout=layout)
+    return jpeg.decode_gray(frame, header=header)
+
+
+def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    header = jpeg.read_header(frame)
+    _check_size(header.height, header.width, layout=layout)
+    if not jpeg.ends_whole(frame):
+        _refuse("a JPEG-LS stream up to its EOI, it ends before", reason=Reason.TRUNCATED)
+    jpeg_ls = _import_codec("jpeg_ls", name="JPEG-LS")
+    try:
+        decoded, _ = jpeg_ls.decode_pixel_data(frame)
+    except RuntimeError as err:
+        msg = "expected an undamaged JPEG-LS stream, CharLS refuses it; send the file again"
+        raise DecodeError(Reason.CORRUPT, msg) from err
+    return np.frombuffer(decoded, np.uint8 if header.bits <= _BYTE_BITS else "<u2")
+
+
+def _decode_jpeg_2000(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    if not frame.startswith(_SOC_SIZ):
+        _refuse("a JPEG 2000 codestream, got something else")
+    left, top = struct.unpack_from(">II", frame, 16)
+    right, bottom = struct.unpack_from(">II", frame, 8)
+    _check_size(bottom - top, right - left, layout=layout)
+    (components, precision) = struct.unpack_from(">HB", frame, 40)
+    if components != 1:
+        _refuse(f"one JPEG 2000 component, got {components}")
+    _check_tile_parts(frame)
+    openjpeg = _import_codec("openjpeg", name="JPEG 2000")
+    try:
+        decoded = openjpeg.decode_pixel_data(frame, version=2)
+    except (RuntimeError, ValueError) as err:
+        msg = "expected an undamaged JPEG 2000 stream, OpenJPEG refuses it; send the file again"
+        raise DecodeError(Reason.CORRUPT, msg) from err
+    bits = (precision & 0x7F) + 1  # the top bit says signed, T.800 A.5.1
+    signed = layout.signed and precision > 0x7F  # noqa: PLR2004 - the same bit
+    kind = "i" if signed else "u"
+    return np.frombuffer(decoded, f"<{kind}{1 if bits <= _BYTE_BITS else 2}")
+
+
+def _check_tile_parts(frame: bytes) -> None:
+    """Refuse a codestream that is cut, EOC glued on or not, as what it is: truncated.
+
+    OpenJPEG 2.5 refuses it as well, but only in its default strict mode, and as damaged.
+    T.800 A.4.2: each tile-part says its length in Psot; after the last one follows EOC.
+    """
+    at = frame.find(_SOT)
+    while frame[at : at + 2] == _SOT and at + _SOT_SEGMENT_BYTES <= len(frame):
+        (length,) = struct.unpack_from(">I", frame, at + 6)
+        # 0 is allowed for the last tile-part: up to EOC, after which one byte may pad the frame.
+        at = at + max(length, _SOT_SEGMENT_BYTES) if length else frame.find(_EOC, len(frame) - 3)
+    if at < 0 or frame[at : at + 2] != _EOC:
+        _refuse("a JPEG 2000 stream up to its EOC, it ends before", reason=Reason.TRUNCATED)
+
+
+def _import_codec(module: str, *, name: str) -> Any:
+    """Return a decoder module of the `codecs` extra; only called for a file that needs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as err:
+        msg = f'expected a decoder for {name}, none is installed; pip install "bonefx[codecs]"'
+        raise DecodeError(Reason.MISSING_CODEC, msg) from err
+
+
+_NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
+_JPEG_LOSSLESS: Final = "lossless JPEG (no decoder that refuses damaged streams)"
+_UNREAD: Final = {
+    "1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)",
+    "1.2.840.10008.1.2.4.57": _JPEG_LOSSLESS,
+    "1.2.840.10008.1.2.4.70": _JPEG_LOSSLESS,
+}
+"""Syntaxes that are known and not read."""
+_DECODERS: Final[dict[str, Decoder]] = {
+    "1.2.840.10008.1.2.5": _decode_rle,
+    "1.2.840.10008.1.2.4.50": _decode_jpeg,
+    "1.2.840.10008.1.2.4.51": _decode_jpeg,
+    "1.2.840.10008.1.2.4.80": _decode_jpeg_ls,
+    "1.2.840.10008.1.2.4.81": _decode_jpeg_ls,
+    "1.2.840.10008.1.2.4.90": _decode_jpeg_2000,
+    "1.2.840.10008.1.2.4.91": _decode_jpeg_2000,
+}
+"""12-bit JPEG Extended reaches `jpeg.decode_gray`, which refuses it as UNSUPPORTED."""

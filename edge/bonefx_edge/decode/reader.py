@@ -1,0 +1,142 @@
+"""Bytes of any supported kind to a radiograph; the kind is told by content, never by name."""
+
+import dataclasses
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bonefx_edge.decode import jpeg, png, tiff
+from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
+from bonefx_edge.decode.downscale import reduce_by_mean, reduction_of
+from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits
+from bonefx_edge.decode.radiograph import FileFormat, Radiograph
+from bonefx_edge.decode.raster import to_radiograph
+from bonefx_edge.errors import DecodeError, Reason
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "decode", "read_file", "recognize"]
+
+_DICOM_MAGIC: Final = b"DICM"
+_DICOM_MAGIC_AT: Final = 128
+"""Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
+_READ_BYTES: Final = 1 << 20
+"""At a time, of a file that is longer than it was said to be."""
+
+
+def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = False) -> Radiograph:
+    """Return the radiograph in `data`: the content of one JPEG, PNG, TIFF, BMP or DICOM file.
+
+    With `reduces` a large film is made smaller, see `reduction`; `InputSpec.reduces` says whether
+    a network is to see it so.
+
+    Raises
+    ------
+    DecodeError
+        EMPTY, TOO_LARGE, NOT_AN_IMAGE, TRUNCATED, CORRUPT, UNSUPPORTED; for DICOM also
+        MISSING_CODEC, WRONG_MODALITY, NOT_FOR_PRESENTATION.
+    """
+    _check_bytes(len(data), limits=limits)
+    file_format = recognize(data)
+    if file_format is None:
+        msg = "expected JPEG, PNG, TIFF, BMP or DICOM Part 10, the content is none of them"
+        raise DecodeError(Reason.NOT_AN_IMAGE, f"{msg}; export the radiograph in one of these")
+    if file_format is FileFormat.JPEG:
+        return jpeg.decode_jpeg(data, limits=limits, reduces=reduces)
+    radiograph = _DECODERS[file_format](data, limits)
+    return _reduce(radiograph) if reduces else radiograph
+
+
+def recognize(data: bytes) -> FileFormat | None:
+    """Return the format that the first bytes name, or None.
+
+    DICOM goes first: its 128 bytes of preamble may hold anything, a TIFF header for instance
+    (PS3.10 section 7.1, dual-personality files).
+    """
+    if data[_DICOM_MAGIC_AT : _DICOM_MAGIC_AT + len(_DICOM_MAGIC)] == _DICOM_MAGIC:
+        return FileFormat.DICOM
+    magics = {
+        FileFormat.JPEG: (jpeg.MAGIC,),
+        FileFormat.PNG: (png.MAGIC,),
+        FileFormat.TIFF: (*tiff.MAGICS, *tiff.BIG_MAGICS),
+        FileFormat.BMP: (BMP_MAGIC,),
+    }
+    return next((kind for kind, starts in magics.items() if data.startswith(starts)), None)
+
+
+def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Return the content of a regular file; never waits for a pipe, never reads a huge file.
+
+    Raises
+    ------
+    DecodeError
+        UNREADABLE (missing, forbidden, a folder, pipe or device), EMPTY, TOO_LARGE.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO without a writer would otherwise wait forever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as err:  # ValueError: a NUL in the name
+        reason = err.strerror if isinstance(err, OSError) else "not a file name"
+        msg = f"expected a readable file at {path}, got: {reason}; check path and permission"
+        raise DecodeError(Reason.UNREADABLE, msg) from err
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            msg = f"expected a regular file at {path}, got a folder, pipe or device; give a file"
+            raise DecodeError(Reason.UNREADABLE, msg)
+        _check_bytes(status.st_size, limits=limits)
+        data = _read_at_most(descriptor, limits.max_bytes + 1, expected=status.st_size)
+    except OSError as err:
+        msg = f"expected to read {path}, got: {err.strerror}; check the disk"
+        raise DecodeError(Reason.UNREADABLE, msg) from err
+    finally:
+        os.close(descriptor)
+    _check_bytes(len(data), limits=limits)  # the file may have grown or shrunk since
+    return data
+
+
+def _read_at_most(descriptor: int, count: int, *, expected: int) -> bytes:
+    """Return up to `count` bytes; those expected at once: joined, they would be there twice."""
+    parts, wanted = [], min(count, expected)
+    while count > 0 and (part := os.read(descriptor, wanted)):
+        parts.append(part)
+        count -= len(part)
+        wanted = min(count, _READ_BYTES)
+    return b"".join(parts)
+
+
+def _check_bytes(count: int, *, limits: Limits) -> None:
+    if count == 0:
+        msg = "expected a radiograph, got 0 bytes; copy the file again"
+        raise DecodeError(Reason.EMPTY, msg)
+    if count > limits.max_bytes:
+        msg = f"expected at most {limits.max_bytes:,} bytes, got {count:,}; export it smaller"
+        raise DecodeError(Reason.TOO_LARGE, msg)
+
+
+def _decode_dicom(data: bytes, limits: Limits) -> Radiograph:
+    from bonefx_edge.decode.dicom import decode_dicom  # here: importing pydicom takes 0.25 s
+
+    return decode_dicom(data, limits=limits)
+
+
+def _reduce(radiograph: Radiograph) -> Radiograph:
+    factor = reduction_of(*radiograph.shape)
+    if factor == 1:
+        return radiograph
+    pixels = reduce_by_mean(radiograph.pixels, factor=factor)
+    return dataclasses.replace(radiograph, pixels=pixels, film_shape=radiograph.shape)
+
+
+_DECODERS: Final[dict[FileFormat, Callable[[bytes, Limits], Radiograph]]] = {
+    FileFormat.PNG: lambda data, limits: to_radiograph(
+        png.read_png(data, limits=limits), file_format=FileFormat.PNG
+    ),
+    FileFormat.TIFF: lambda data, limits: to_radiograph(
+        tiff.read_tiff(data, limits=limits), file_format=FileFormat.TIFF
+    ),
+    FileFormat.BMP: lambda data, limits: to_radiograph(
+        read_bmp(data, limits=limits), file_format=FileFormat.BMP
+    ),
+    FileFormat.DICOM: _decode_dicom,
+}

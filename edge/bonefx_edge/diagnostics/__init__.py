@@ -1,0 +1,1 @@
+"""What `edge-admin doctor` looks at."""

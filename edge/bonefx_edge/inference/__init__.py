@@ -1,0 +1,1 @@
+"""Pure steps between a radiograph and its state, and their settings."""

@@ -1,0 +1,194 @@
+"""Turn a radiograph into the array the network reads: one implementation, host and device."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.decode.radiograph import Radiograph
+
+Region = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels of a picture; may reach outside of it."""
+
+
+class Resize(StrEnum):
+    """Resize filter."""
+
+    BILINEAR = "bilinear"
+    """cv2.INTER_LINEAR on float64: what the original presentation did; aliases on large films."""
+    AREA = "area"
+    """cv2.INTER_AREA on uint8, of a film decoded no larger than `reduction` says: antialiased."""
+
+
+class Aspect(StrEnum):
+    """What happens to a film that is not of the network's shape."""
+
+    SQUASH = "squash"
+    """Stretch each side on its own."""
+    LETTERBOX = "letterbox"
+    """Keep the shape, center it, fill the rest with black (0)."""
+
+
+class Gray(StrEnum):
+    """What happens to the gray levels."""
+
+    AS_IS = "as_is"
+    STRETCH = "stretch"
+    """The 1st percentile of the input becomes black, the 99th white; black bars count."""
+
+
+STRETCH_PERCENTILES: Final = (0.01, 0.99)
+"""Shares of the pixels that become black and white: a marker or a hot pixel rules nothing."""
+LEAST_RANGE: Final = 24
+"""Gray levels: a narrower range is widened to this, so that air does not become ten times noise."""
+
+
+class Scale(StrEnum):
+    """Range and dtype of the numbers that leave the preprocessing."""
+
+    UNIT_FLOAT32 = "unit_float32"
+    """float32 in [0, 1]: gray / 255 in float64 *before* the resize, then rounded to float32."""
+    UINT8 = "uint8"
+    """uint8 in [0, 255]; a float model gets them / 255, a uint8 model gets them untouched."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """Everything that decides which numbers the network sees. Travels in the model file."""
+
+    height: int = 150
+    """Pixels."""
+    width: int = 150
+    """Pixels."""
+    resize: Resize = Resize.AREA
+    aspect: Aspect = Aspect.SQUASH
+    scale: Scale = Scale.UINT8
+    gray: Gray = Gray.AS_IS
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            msg = f"InputSpec: height and width must be >= 1, got {self.height}x{self.width}"
+            raise ValueError(msg)
+        if (self.resize is Resize.BILINEAR) != (self.scale is Scale.UNIT_FLOAT32):
+            msg = (
+                "InputSpec: bilinear goes with unit_float32 (the seed path), area with uint8; "
+                f"got {self.resize} with {self.scale}"
+            )
+            raise ValueError(msg)
+        if self.gray is Gray.STRETCH and self.scale is not Scale.UINT8:
+            msg = f"InputSpec: stretch goes with uint8 gray levels, got {self.scale}"
+            raise ValueError(msg)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether large films are decoded smaller: a resize by area sees the same picture.
+
+        Not the seed path, which is the original presentation's to the last bit.
+        """
+        return self.resize is Resize.AREA
+
+
+SPECS: Final[dict[str, InputSpec]] = {
+    "seed": InputSpec(resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32),
+    "seed-letterbox": InputSpec(
+        resize=Resize.BILINEAR, scale=Scale.UNIT_FLOAT32, aspect=Aspect.LETTERBOX
+    ),
+    "area": InputSpec(),
+    "area-letterbox": InputSpec(aspect=Aspect.LETTERBOX),
+    "stretch-letterbox": InputSpec(aspect=Aspect.LETTERBOX, gray=Gray.STRETCH),
+}
+"""The named specs; `seed` is the original presentation's, exactly."""
+
+
+def preprocess(
+    radiograph: Radiograph, *, spec: InputSpec
+) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Return the network's input, shape (1, spec.height, spec.width, 1).
+
+    dtype and range follow `spec.scale`: float32 in [0, 1] or uint8 in [0, 255]. Works for any
+    radiograph from 1x1 up: a side never rounds to 0 pixels.
+    """
+    if radiograph.film_shape is not None and not spec.reduces:
+        msg = f"preprocess: expected the whole film for {spec.resize}, got a reduced one"
+        raise ValueError(msg)
+    if spec.scale is Scale.UNIT_FLOAT32:
+        resized = _fit(radiograph.pixels / 255.0, spec=spec).astype(np.float32)
+        return resized.reshape(1, spec.height, spec.width, 1)
+    fitted = _fit(radiograph.pixels, spec=spec)
+    if spec.gray is Gray.STRETCH:
+        fitted = stretch(fitted)
+    return fitted.reshape(1, spec.height, spec.width, 1)
+
+
+def covered(shape: tuple[int, int], *, spec: InputSpec) -> Region:
+    """Return what the network's full input covers of a (height, width) picture, in its pixels.
+
+    The picture itself where it is squashed; with its black bars, outside of it, where it is
+    letterboxed. This is where a cell of a map lies.
+    """
+    height, width = shape
+    if spec.aspect is Aspect.SQUASH:
+        return (0.0, 0.0, float(width), float(height))
+    top, left, inner_height, inner_width = _letterbox(shape, spec=spec)
+    across, down = width / inner_width, height / inner_height
+    return (
+        *(-left * across, -top * down),
+        *((spec.width - left) * across, (spec.height - top) * down),
+    )
+
+
+def _fit(gray: NDArray[Any], *, spec: InputSpec) -> NDArray[Any]:
+    """Return `gray` resized to (spec.height, spec.width), letterboxed where the spec says so."""
+    if spec.aspect is Aspect.SQUASH:
+        return _resize(gray, height=spec.height, width=spec.width, how=spec.resize)
+    height, width = gray.shape
+    top, left, inner_height, inner_width = _letterbox((height, width), spec=spec)
+    canvas = np.zeros((spec.height, spec.width), gray.dtype)
+    canvas[top : top + inner_height, left : left + inner_width] = _resize(
+        gray, height=inner_height, width=inner_width, how=spec.resize
+    )
+    return canvas
+
+
+def _letterbox(shape: tuple[int, int], *, spec: InputSpec) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of the picture inside the input, in its pixels."""
+    height, width = shape
+    factor = min(spec.height / height, spec.width / width)
+    # A very long, thin film must not round to zero pixels: OpenCV refuses a size of 0.
+    inner_height = max(1, round(height * factor))
+    inner_width = max(1, round(width * factor))
+    top = (spec.height - inner_height) // 2
+    left = (spec.width - inner_width) // 2
+    return top, left, inner_height, inner_width
+
+
+def _resize(gray: NDArray[Any], *, height: int, width: int, how: Resize) -> NDArray[Any]:
+    interpolation = cv2.INTER_LINEAR if how is Resize.BILINEAR else cv2.INTER_AREA
+    return cv2.resize(gray, (width, height), interpolation=interpolation)
+
+
+def stretch(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return gray levels, uint8 of any shape, with the 1st percentile at 0 and the 99th at 255.
+
+    In whole numbers: the same levels on every machine. What another detector, window or exposure
+    does to brightness and contrast is taken out; what it does to the curve in between stays.
+    """
+    below = np.cumsum(np.bincount(gray.ravel(), minlength=256))
+    low, high = (int(np.searchsorted(below, share * gray.size)) for share in STRETCH_PERCENTILES)
+    span = max(high - low, LEAST_RANGE)
+    levels = (np.clip(np.arange(256) - low, 0, span) * 255 + span // 2) // span
+    return np.asarray(cv2.LUT(gray, levels.astype(np.uint8)), np.uint8).reshape(gray.shape)
+
+
+def shrink(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:
+    """Return (height, width) pixels at most `longest_px` long, antialiased; smaller ones as is."""
+    height, width = pixels.shape
+    factor = longest_px / max(height, width)
+    if factor >= 1.0:
+        return pixels
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

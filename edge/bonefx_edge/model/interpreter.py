@@ -1,0 +1,216 @@
+"""Run a .tflite with whichever interpreter is installed: the only module that imports one."""
+
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.errors import InterpreterError
+from bonefx_edge.model.runtimes import RuntimeInfo, installed_names
+
+PAYS_FROM: Final = 0.9
+"""More threads must take at most this share of the time: what they take, another process lacks."""
+TIMED_PASSES: Final = 7
+"""An odd number: their median; what else the board does now and then must not decide."""
+_GRAY: Final = 90
+"""Of the view that is timed; the time does not depend on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Shape and number format of one tensor, as the .tflite states them."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """numpy name: float32, uint8 or int8."""
+    scale: float
+    """Quantization step; 0 for float tensors."""
+    zero_point: int
+
+    def quantize(self, x: NDArray[np.float32]) -> NDArray[Any]:
+        """Return float numbers as this tensor stores them: round to nearest, then clip.
+
+        `astype` alone would wrap around: 256 would become 0.
+        """
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(x / self.scale) + self.zero_point
+        stored: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return stored
+
+    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return stored numbers as float32."""
+        if self.scale == 0.0:
+            return stored.astype(np.float32)
+        return ((stored.astype(np.float32) - self.zero_point) * self.scale).astype(np.float32)
+
+
+class Interpreter(Protocol):
+    """One opened network. Not for use by two threads at once."""
+
+    runtime: RuntimeInfo
+    threads: int
+    """That it was opened with."""
+    input: TensorInfo
+    outputs: tuple[TensorInfo, ...]
+    """In the interpreter's own order, which is that of the .tflite."""
+
+    def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        """Return each output for n views, float32 (n, *shape[1:]).
+
+        Parameters
+        ----------
+        x
+            (n, height, width, 1), n >= 1, float32 in [0, 1] or uint8 in [0, 255]. What the
+            network's input tensor wants (float32, uint8 or int8) is made of it here.
+        """
+        ...
+
+
+def open_interpreter(
+    flatbuffer: bytes, *, threads: int = 1, runtime: str | None = None
+) -> Interpreter:
+    """Return the network in `flatbuffer`, ready to run.
+
+    Parameters
+    ----------
+    flatbuffer
+        A .tflite. Its integrity must have been checked: interpreters trust it blindly.
+    threads
+        >= 1. Whether more than one pays depends on board and network, see `faster`.
+    runtime
+        One of `runtimes.RUNTIMES`; None takes the first that is installed.
+
+    Raises
+    ------
+    InterpreterError
+        No interpreter is installed, or this one cannot run the network.
+    """
+    module = _import_runtime(runtime)
+    info = RuntimeInfo(name=module.__name__.partition(".")[0], version=_version(module))
+    try:
+        engine = module.Interpreter(model_content=flatbuffer, num_threads=threads)
+        engine.allocate_tensors()
+    except (ValueError, RuntimeError) as err:
+        msg = (
+            f"expected {info.name} {info.version} to open the model, it says: {err}; "
+            "update the interpreter, or use a model file whose manifest lists this one"
+        )
+        raise InterpreterError(msg) from err
+    return _TfliteInterpreter(engine, info, threads)
+
+
+def faster(first: Interpreter, flatbuffer: bytes, *, threads: Sequence[int]) -> Interpreter:
+    """Return `first`, or its network with that of the numbers of threads, ascending, that pays.
+
+    Each number is timed on this network and board, `TIMED_PASSES` passes and one before them.
+
+    Raises
+    ------
+    InterpreterError
+        As `open_interpreter`.
+    """
+    best, least_s = first, _pass_s(first) if threads else 0.0
+    for number in threads:
+        other = open_interpreter(flatbuffer, threads=number, runtime=first.runtime.name)
+        took_s = _pass_s(other)
+        if took_s <= least_s * PAYS_FROM:
+            best, least_s = other, took_s
+    return best
+
+
+def _pass_s(interpreter: Interpreter) -> float:
+    """Return the median seconds of one pass, after one that prepares."""
+    view = np.full((1, *interpreter.input.shape[1:]), _GRAY, np.uint8)
+    interpreter.run(view)
+    times = []
+    for _ in range(TIMED_PASSES):
+        began = time.perf_counter()
+        interpreter.run(view)
+        times.append(time.perf_counter() - began)
+    return sorted(times)[TIMED_PASSES // 2]
+
+
+def _import_runtime(name: str | None) -> Any:
+    """Return the interpreter module; a runtime that is installed but broken is an error."""
+    installed = installed_names()
+    if name is not None and name not in installed:
+        msg = f"expected the interpreter {name}, installed are {installed or 'none'}; install it"
+        raise InterpreterError(msg)
+    if not installed:
+        msg = "expected an interpreter, found none; run: pip install ai-edge-litert"
+        raise InterpreterError(msg)
+    chosen = name or installed[0]
+    try:
+        return importlib.import_module(f"{chosen}.interpreter")
+    except (ImportError, AttributeError) as err:
+        # tflite-runtime 2.14 is built against NumPy 1 and fails under NumPy 2 in this way.
+        msg = (
+            f"expected {chosen} to import under NumPy {np.__version__}, it says: {err}; "
+            "tflite-runtime needs 'numpy<2', or install ai-edge-litert instead"
+        )
+        raise InterpreterError(msg) from err
+
+
+def _version(module: Any) -> str:
+    package = sys.modules[module.__name__.partition(".")[0]]
+    return str(package.__version__)
+
+
+class _TfliteInterpreter:
+    """The classic TFLite Python API, which both runtimes share."""
+
+    def __init__(self, engine: Any, runtime: RuntimeInfo, threads: int) -> None:
+        inputs, outputs = engine.get_input_details(), engine.get_output_details()
+        if len(inputs) != 1 or not outputs:
+            msg = (
+                f"expected a network with one input and some output, got {len(inputs)} and "
+                f"{len(outputs)}; convert it with bonefx-convert"
+            )
+            raise InterpreterError(msg)
+        self.runtime = runtime
+        self.threads = threads
+        self.input = _tensor_info(inputs[0])
+        self.outputs = tuple(_tensor_info(output) for output in outputs)
+        self._engine = engine
+        self._input_index: int = inputs[0]["index"]
+        self._output_indices: tuple[int, ...] = tuple(output["index"] for output in outputs)
+
+    def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        views = [self._run_one(view[np.newaxis]) for view in x]
+        return tuple(np.concatenate(output) for output in zip(*views, strict=True))
+
+    def _run_one(self, view: NDArray[Any]) -> list[NDArray[np.float32]]:
+        self._engine.set_tensor(self._input_index, _as_stored(view, tensor=self.input))
+        self._engine.invoke()
+        # get_tensor copies; the view that `tensor()` gives would block the next invoke.
+        pairs = zip(self.outputs, self._output_indices, strict=True)
+        return [tensor.dequantize(self._engine.get_tensor(index)) for tensor, index in pairs]
+
+
+def _as_stored(film: NDArray[Any], *, tensor: TensorInfo) -> NDArray[Any]:
+    """Return one film, float32 [0, 1] or uint8 [0, 255], in the input tensor's own numbers."""
+    if film.dtype == np.uint8 and tensor.dtype == "uint8" and gray_levels_untouched(tensor):
+        return film
+    unit = film.astype(np.float32) / np.float32(255) if film.dtype == np.uint8 else film
+    return unit if tensor.dtype == "float32" else tensor.quantize(unit)
+
+
+def gray_levels_untouched(tensor: TensorInfo) -> bool:
+    """Return whether a gray level goes into this tensor as it is: scale 1/255, zero point 0."""
+    # The scale is stored as float32: half a gray level of drift over the range is the bound.
+    return tensor.zero_point == 0 and abs(tensor.scale * 255 - 1) < 0.5 / 255
+
+
+def _tensor_info(details: dict[str, Any]) -> TensorInfo:
+    scale, zero_point = details["quantization"]
+    return TensorInfo(
+        shape=tuple(int(side) for side in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )

@@ -1,0 +1,262 @@
+"""What a model file says of itself: `bonefx.json`. The only module that knows its keys."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
+from bonefx_edge.inference.decision import BROKEN
+from bonefx_edge.inference.input_check import GateSpec
+from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.tiling import Answers, Reading
+
+FORMAT_VERSION: Final = 2
+"""Raised when an older device could misread a newer file."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """Which of the network's outputs is what; positions in the interpreter's list, from 0."""
+
+    logit: int
+    """The output with the one logit."""
+    map: int | None
+    """(1, rows, columns, 1): logit of fracture of each cell of the view, high means fracture."""
+    features: int | None
+    """(1, k): mean 0 and variance 1 over the training films; what the gate measures."""
+    quantity: str
+    """Always "logit": an int8 sigmoid saturates at 0.996 and hides ties."""
+    high_means_class: int
+    """Class index whose logit it is: 1, not broken."""
+
+    def __post_init__(self) -> None:
+        if self.quantity != "logit" or self.high_means_class == BROKEN:
+            msg = (
+                "output: expected quantity 'logit' of class 1 (not broken), got "
+                f"{self.quantity!r} of class {self.high_means_class}"
+            )
+            raise ValueError(msg)
+        used = self.positions
+        if sorted(used) != list(range(len(used))):
+            msg = f"output: expected the positions 0 to {len(used) - 1}, each once, got {used}"
+            raise ValueError(msg)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions that are used, logit first."""
+        return tuple(p for p in (self.logit, self.map, self.features) if p is not None)
+
+    def answers(self, outputs: tuple[NDArray[np.float32], ...]) -> Answers:
+        """Return what `Interpreter.run` gave for n views, by name.
+
+        Raises
+        ------
+        InterpreterError
+            If a number is not finite: of many views one such number could be outvoted, and a
+            broken number must never turn into an answer.
+        """
+        for name in ("logit", "map", "features"):
+            position: int | None = getattr(self, name)
+            if position is not None:
+                _check_finite(name, outputs[position])
+        return Answers(
+            logits=outputs[self.logit].reshape(-1),
+            maps=None if self.map is None else outputs[self.map][..., 0],
+            features=None if self.features is None else outputs[self.features],
+        )
+
+
+def _check_finite(name: str, numbers: NDArray[np.float32]) -> None:
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        msg = (
+            f"{name}: expected finite numbers, got {numbers[~finite][0]}; "
+            "the model file or the interpreter is broken"
+        )
+        raise InterpreterError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedRuntime:
+    """One interpreter that opened this very file and gave these answers."""
+
+    name: str
+    """Import name: ai_edge_litert or tflite_runtime."""
+    version: str
+    machine: str
+    """platform.machine(), such as x86_64 or aarch64."""
+    films: int
+    """How many films it was run on."""
+    max_logit_difference: float
+    """Largest |logit - logit of the first runtime in the list| over those films."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the model comes from; shown by `edge-admin verify`, never used to decide."""
+
+    created: str
+    """ISO 8601, UTC."""
+    network: str
+    """Name of the architecture, such as seed."""
+    training_data: str
+    """Data set, licence and attribution."""
+    n_train: int
+    """Radiographs."""
+    representative_sha256: str
+    """Hash over the hashes of the representative data set, or "" for kinds without one."""
+    settings: dict[str, Any]
+    """The training settings as saved by the trainer."""
+    metrics: dict[str, Any]
+    """Metrics with n and 95 % intervals."""
+    converter: str
+    """Versions of TensorFlow and bonefx that wrote the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything the device needs to know about a model beside its weights."""
+
+    format_version: int
+    name: str
+    version: str
+    kind: str
+    """float32, dynamic or int8."""
+    flatbuffer_sha256: str
+    """Of the .tflite bytes before the appended manifest, hexadecimal."""
+    input: InputSpec
+    output: OutputSpec
+    labels: tuple[str, str]
+    """Names of class 0 and class 1."""
+    readings: tuple[Reading, ...]
+    """The first is the default."""
+    gate: GateSpec
+    runtimes: tuple[ProvedRuntime, ...]
+    """Interpreters that were proved to open it."""
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        names = [reading.name for reading in self.readings]
+        if not names or len(set(names)) != len(names):
+            msg = f"readings: expected at least one, with distinct names, got {names}"
+            raise ValueError(msg)
+        if self.output.map is None and any(reading.map_weight > 0 for reading in self.readings):
+            msg = "readings: expected map_weight 0 for a network without a map, got more"
+            raise ValueError(msg)
+        if (self.output.features is None) != (self.gate.distance_limit is None):
+            msg = (
+                "gate: expected a distance_limit if and only if the network gives features, got "
+                f"{self.gate.distance_limit} with features {self.output.features}"
+            )
+            raise ValueError(msg)
+
+    def reading(self, name: str | None) -> Reading:
+        """Return the reading of that name, or the default one for None.
+
+        Raises
+        ------
+        UsageError
+            If the model has no such reading; the message lists those it has.
+        """
+        if name is None:
+            return self.readings[0]
+        for reading in self.readings:
+            if reading.name == name:
+                return reading
+        known = ", ".join(reading.name for reading in self.readings)
+        msg = (
+            f"views: expected one that model {self.name} has ({known}), got {name!r}; "
+            "choose one of these"
+        )
+        raise UsageError(msg)
+
+    def to_json(self) -> str:
+        """Return the manifest as JSON text, keys in the order of the fields."""
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Return the manifest that `text` holds.
+
+        Raises
+        ------
+        ModelFileError
+            For text that is not JSON, another format version, and absent, unknown, ill-typed or
+            senseless fields.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as err:
+            msg = f"bonefx.json: expected JSON, got {len(text)} characters that are not ({err})"
+            raise ModelFileError(msg) from err
+        version = raw.get("format_version") if isinstance(raw, dict) else None
+        if version != FORMAT_VERSION:
+            msg = (
+                f"bonefx.json: expected format_version {FORMAT_VERSION}, got {version!r}; "
+                "update bonefx on this device, or convert the model again"
+            )
+            raise ModelFileError(msg)
+        try:
+            manifest: Manifest = _build(cls, raw, where="bonefx.json")
+        except (TypeError, ValueError, ArithmeticError) as err:
+            # ArithmeticError: a tile so small that their number overflows, a float of 400 digits.
+            msg = f"bonefx.json: {err}; convert the model again"
+            raise ModelFileError(msg) from err
+        return manifest
+
+
+def _build(kind: Any, raw: Any, *, where: str) -> Any:
+    """Return `raw` (from json) as an instance of the annotated type `kind`, strictly."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, raw, where=where)
+    if origin is tuple:
+        return _build_tuple(typing.get_args(kind), raw, where=where)
+    if origin is dict:
+        return _expect(raw, dict, where=where)
+    if origin in (types.UnionType, typing.Union):
+        inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
+        return None if raw is None else _build(inner, raw, where=where)
+    if issubclass(kind, Enum):
+        return kind(raw)
+    if kind is float:
+        return float(_expect(raw, (int, float), where=where))
+    return _expect(raw, kind, where=where)
+
+
+def _build_dataclass(kind: Any, raw: Any, *, where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    got = set(_expect(raw, dict, where=where))
+    if got != set(hints):
+        odd = ", ".join(sorted(got ^ set(hints)))
+        msg = f"{where}: absent or unknown fields: {odd}"
+        raise ValueError(msg)
+    values = {key: _build(hints[key], raw[key], where=f"{where}.{key}") for key in hints}
+    return kind(**values)
+
+
+def _build_tuple(args: tuple[Any, ...], raw: Any, *, where: str) -> tuple[Any, ...]:
+    items = _expect(raw, list, where=where)
+    kinds = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
+    if len(kinds) != len(items):
+        msg = f"{where}: expected {len(kinds)} items, got {len(items)}"
+        raise ValueError(msg)
+    pairs = zip(kinds, items, strict=True)
+    return tuple(_build(kind, item, where=f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+
+
+def _expect(raw: Any, kind: Any, *, where: str) -> Any:
+    # bool is an int in Python; a true/false where a number belongs is a mistake.
+    if not isinstance(raw, kind) or isinstance(raw, bool):
+        msg = f"{where}: expected {kind}, got {type(raw).__name__}"
+        raise TypeError(msg)
+    return raw

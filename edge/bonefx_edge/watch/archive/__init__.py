@@ -1,0 +1,1 @@
+"""Moves originals away after a result."""

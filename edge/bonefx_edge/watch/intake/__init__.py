@@ -1,0 +1,1 @@
+"""Which files are there, whether they are complete, and what is in them."""

@@ -1,0 +1,75 @@
+"""The identity of a file at rest: the sha256 of its content, read a piece at a time."""
+
+import hashlib
+import os
+from collections.abc import Generator
+from typing import Final
+
+from bonefx_edge.decode.limits import DEFAULT_LIMITS
+from bonefx_edge.watch.files import Signature, look_at, signature_of
+
+PIECE_BYTES: Final = 1 << 20
+"""Read between two looks at everything else: about a millisecond from a local disk."""
+
+
+def hash_pieces(
+    path: bytes, expected: Signature, *, max_bytes: int = DEFAULT_LIMITS.max_bytes
+) -> Generator[None, None, str | None]:
+    """Yield between pieces; return the content's sha256, or None if the file changed meanwhile.
+
+    Of a file above the cap the first `max_bytes` + 1 bytes are its identity: it is refused for its
+    size whatever follows, and must not hold up the others.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    # O_NOFOLLOW and O_NONBLOCK: a link or pipe put in the file's place is neither followed nor
+    # waited for; its signature differs.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        if signature_of(os.fstat(descriptor)) != expected:
+            return None
+        digest, left = hashlib.sha256(), max_bytes + 1
+        while left > 0 and (piece := os.read(descriptor, min(left, PIECE_BYTES))):
+            digest.update(piece)
+            left -= len(piece)
+            yield
+        if signature_of(os.fstat(descriptor)) != expected:
+            return None
+        return digest.hexdigest()
+    finally:
+        os.close(descriptor)
+
+
+def hash_at_once(
+    path: bytes, expected: Signature, *, max_bytes: int = DEFAULT_LIMITS.max_bytes
+) -> str | None:
+    """Return what `hash_pieces` returns, without a look at anything else in between.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    pieces = hash_pieces(path, expected, max_bytes=max_bytes)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            found: str | None = end.value
+            return found
+
+
+def identify(path: bytes) -> str | None:
+    """Return the identity of a file at once; None if it changed meanwhile or is no regular file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    signature = look_at(path)
+    return None if signature is None else hash_at_once(path, signature)

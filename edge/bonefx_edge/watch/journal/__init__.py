@@ -1,0 +1,1 @@
+"""The SQLite database of images and their states."""

@@ -1,0 +1,174 @@
+"""DICOM that is no single gray radiograph, or makes no sense; and nothing of a patient leaks."""
+
+import logging
+
+import numpy as np
+import pytest
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.errors import Reason
+from image_files import deep_film, dicom_file, gray_film, lut_item, write_dicom
+from pydicom.dataset import Dataset
+from refusals import refusal
+
+
+def ramp(*values, dtype=np.uint16):
+    """Return one row of these stored values."""
+    return np.array([values], dtype)
+
+
+def header_only():
+    dataset = Dataset()
+    dataset.Modality = "DX"
+    dataset.Rows = dataset.Columns = 2
+    return write_dicom(dataset, syntax="1.2.840.10008.1.2.1")
+
+
+REFUSED = {
+    "ct": ({"Modality": "CT"}, Reason.WRONG_MODALITY, "CR, DX or RG, got CT"),
+    "no modality": ({"Modality": None}, Reason.WRONG_MODALITY, "CR, DX or RG, got none"),
+    "odd modality": (
+        {"Modality": "SECRETNAME"},
+        Reason.WRONG_MODALITY,
+        "CR, DX or RG, got another value",
+    ),
+    "raw": (
+        {"PresentationIntentType": "FOR PROCESSING"},
+        Reason.NOT_FOR_PRESENTATION,
+        "got FOR PROCESSING; send the processed image",
+    ),
+    "raw by its SOP class alone": (
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+        Reason.NOT_FOR_PRESENTATION,
+        "got FOR PROCESSING; send the processed image",
+    ),
+    "frames": ({"NumberOfFrames": 3}, Reason.UNSUPPORTED, "got 3 frames"),
+    "rgb": (
+        {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
+        Reason.UNSUPPORTED,
+        "3 samples, RGB",
+    ),
+    "palette": (
+        {"PhotometricInterpretation": "PALETTE COLOR"},
+        Reason.UNSUPPORTED,
+        "1 samples, PALETTE COLOR",
+    ),
+    "no photometric": ({"PhotometricInterpretation": None}, Reason.UNSUPPORTED, "samples, none"),
+    "inverse twice": (
+        {"PresentationLUTShape": "INVERSE"},
+        Reason.UNSUPPORTED,
+        "expected Presentation LUT Shape (2050,0020) IDENTITY with MONOCHROME2, got INVERSE",
+    ),
+    "32 bit": ({"BitsAllocated": 32}, Reason.UNSUPPORTED, "32 allocated"),
+    "high bit": ({"HighBit": 14}, Reason.UNSUPPORTED, "high bit 14"),
+    "bits": ({"BitsStored": 17, "HighBit": 16}, Reason.UNSUPPORTED, "17 stored"),
+    "1 bit": ({"BitsStored": 1, "HighBit": 0}, Reason.UNSUPPORTED, "1 stored"),
+    "no rows": ({"Rows": None}, Reason.CORRUPT, "expected Rows in the DICOM header"),
+    "zero rows": ({"Rows": 0}, Reason.CORRUPT, "at least 1 x 1 pixels"),
+    "more rows": ({"Rows": 41}, Reason.TRUNCATED, "expected 4592 bytes of pixels, got 4480"),
+    "two rows": ({"Rows": [40, 40]}, Reason.CORRUPT, "expected one integer as Rows"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_single_gray_radiograph_is_refused_with_its_reason(kind):
+    elements, reason, words = REFUSED[kind]
+    got, message = refusal(dicom_file(deep_film(bits=16), **elements))
+    assert got is reason
+    assert words in message
+    assert "SECRET" not in message.upper()
+
+
+def test_an_image_without_pixel_data_is_truncated():
+    reason, message = refusal(header_only())
+    assert reason is Reason.TRUNCATED
+    assert "expected Pixel Data (7FE0,0010)" in message
+
+
+def test_a_dicomdir_is_no_radiograph():
+    reason, message = refusal(dicom_file(gray_film(), SOPClassUID="1.2.840.10008.1.3.10"))
+    assert reason is Reason.WRONG_MODALITY
+    assert "DICOMDIR" in message
+
+
+def test_nothing_of_the_patient_is_warned_printed_or_logged(capfd, recwarn, caplog):
+    caplog.set_level(logging.DEBUG)
+    data = bytearray(dicom_file(gray_film(), BodyPartExamined="SECRETPART"))
+    data[data.index(b"SECRETPART") + 3] = 0x80  # not a legal code string: pydicom would warn
+    decode(bytes(data))
+    output = capfd.readouterr()
+    assert output.out == output.err == ""
+    assert not recwarn.list
+    assert "SECRET" not in caplog.text.upper()
+
+
+def test_a_value_that_is_no_number_is_corrupt_and_not_quoted():
+    data = dicom_file(ramp(1, 2), RescaleSlope="1.25", RescaleIntercept="0")
+    reason, message = refusal(data.replace(b"1.25", b"Eve "))
+    assert reason is Reason.CORRUPT
+    assert message.startswith("expected readable DICOM, got damage (")
+    assert "Eve" not in message
+
+
+def test_a_file_without_transfer_syntax_is_corrupt():
+    data = dicom_file(ramp(1, 2)).replace(b"\2\0\x10\0UI", b"\2\0\x11\0UI", 1)
+    reason, message = refusal(data)
+    assert reason is Reason.CORRUPT
+    assert "expected Transfer Syntax UID (0002,0010), it is missing" in message
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        lut_item([1, 2, 3], bits=7),
+        lut_item([1, 2000], bits=10),
+        lut_item([1, 2, 3], bits=17),
+    ],
+    ids=["7 bits", "entries beyond their bits", "17 bits"],
+)
+def test_an_impossible_lut_is_corrupt(item):
+    reason, message = refusal(dicom_file(ramp(1, 2), VOILUTSequence=item))
+    assert reason is Reason.CORRUPT
+    assert message.startswith("expected VOILUTSequence with ")
+
+
+def test_a_lut_shorter_than_it_says_is_corrupt():
+    item = lut_item([1, 2, 3])
+    item[0].LUTDescriptor = [4, 0, 16]
+    assert refusal(dicom_file(ramp(1, 2), VOILUTSequence=item))[0] is Reason.CORRUPT
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"WindowWidth": -9}, Reason.CORRUPT),
+        ({"WindowWidth": 0.5}, Reason.CORRUPT),
+        ({"WindowWidth": -9, "VOILUTFunction": "SIGMOID"}, Reason.CORRUPT),
+        ({"WindowWidth": -9, "VOILUTFunction": "LINEAR_EXACT"}, Reason.CORRUPT),
+        ({"WindowWidth": 9, "VOILUTFunction": "CUBIC"}, Reason.UNSUPPORTED),
+        ({"WindowWidth": 9, "RescaleSlope": 0}, Reason.CORRUPT),
+    ],
+    ids=["width -9", "width 0.5", "sigmoid width -9", "exact width -9", "function", "slope 0"],
+)
+def test_an_impossible_window_is_refused(elements, reason):
+    assert refusal(dicom_file(ramp(1, 2), WindowCenter=5, **elements))[0] is reason
+
+
+def test_an_infinite_window_is_corrupt():
+    data = dicom_file(ramp(1, 2), WindowCenter="1.5e10", WindowWidth=9)
+    reason, message = refusal(data.replace(b"1.5e10", b"15e999"))
+    assert reason is Reason.CORRUPT
+    assert "expected a finite number as WindowCenter" in message
+
+
+def test_deflated_dicom_is_refused_before_it_is_inflated():
+    data = dicom_file(np.zeros((2000, 2000), np.uint8), syntax="1.2.840.10008.1.2.1.99")
+    assert len(data) < 10_000
+    reason, message = refusal(data)
+    assert reason is Reason.UNSUPPORTED
+    assert "Deflated Explicit VR Little Endian" in message
+
+
+def test_big_endian_dicom_is_unsupported_by_name():
+    reason, message = refusal(dicom_file(gray_film(), syntax="1.2.840.10008.1.2.2"))
+    assert reason is Reason.UNSUPPORTED
+    assert "got Explicit VR Big Endian (retired); send it uncompressed" in message

@@ -1,0 +1,179 @@
+"""The manifest of a model file: every field as it should be, or a message that names it."""
+
+import json
+import math
+
+import pytest
+from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_edge.model.manifest import Manifest
+from bonefx_edge.model.model_file import ModelFile
+from toy import toy_path
+
+TOY = ModelFile.read(toy_path("int8"))
+CLOSER = ModelFile.read(toy_path("closer-int8"))
+
+
+# ---- manifest ----
+
+
+def test_a_manifest_survives_its_json() -> None:
+    assert Manifest.from_json(TOY.manifest.to_json()) == TOY.manifest
+    assert Manifest.from_json(CLOSER.manifest.to_json()) == CLOSER.manifest
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+def test_a_manifest_of_another_format_version_is_refused(version: object) -> None:
+    raw = json.loads(TOY.manifest.to_json()) | {"format_version": version}
+    with pytest.raises(ModelFileError, match=r"expected format_version 2, got .*update bonefx"):
+        Manifest.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"', "\x00"])
+def test_text_that_is_no_manifest_is_refused(text: str) -> None:
+    with pytest.raises(ModelFileError, match=r"bonefx\.json"):
+        Manifest.from_json(text)
+
+
+def _paths_of(value: object, at: tuple = ()) -> list[tuple]:
+    """Return the path of every field of the JSON value."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [at, *(path for key, inner in items for path in _paths_of(inner, (*at, key)))]
+
+
+FIELDS = [p for p in _paths_of(json.loads(CLOSER.manifest.to_json())) if p and p[0] != "provenance"]
+
+
+def _changed(field: tuple, change) -> str:
+    raw = json.loads(CLOSER.manifest.to_json())
+    inner = raw
+    for key in field[:-1]:
+        inner = inner[key]
+    change(inner, field[-1])
+    return json.dumps(raw)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda f: ".".join(map(str, f)))
+def test_a_manifest_with_an_ill_typed_field_is_refused(field: tuple) -> None:
+    def spoil(inner, key) -> None:
+        inner[key] = True  # no field is a truth value, and bool must not pass for a number
+
+    with pytest.raises(ModelFileError, match=r"bonefx\.json"):
+        Manifest.from_json(_changed(field, spoil))
+
+
+@pytest.mark.parametrize(
+    "field", [f for f in FIELDS if isinstance(f[-1], str)], ids=lambda f: ".".join(map(str, f))
+)
+def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
+    def remove(inner, key) -> None:
+        del inner[key]
+
+    with pytest.raises(ModelFileError, match=r"bonefx\.json"):
+        Manifest.from_json(_changed(field, remove))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        (("readings",), [], "at least one"),
+        (("readings", 1), json.loads(CLOSER.manifest.to_json())["readings"][0], "distinct names"),
+        (("readings", 0, "name"), "third", "expected the name closer or whole"),
+        (("readings", 0, "name"), "whole", "expected tiles in closer and none in whole"),
+        (("readings", 1, "name"), "closer", "expected tiles in closer and none in whole"),
+        (("readings", 0, "tiles"), [], "expected tiles in closer and none in whole"),
+        (("readings", 0, "tiles", 0, "film_px"), 0, "1 <= film_px <= 512"),
+        (("readings", 0, "tiles", 0, "film_px"), 400.5, "expected <class 'int'>"),
+        (("readings", 0, "tiles", 0, "share"), 0, "0 < share <= 1"),
+        (("readings", 0, "tiles", 0, "share"), 1.1, "0 < share <= 1"),
+        (("readings", 0, "tiles", 0, "share"), math.nan, "0 < share <= 1"),
+        (("readings", 0, "tiles", 0, "share"), 0.01, "at most 64 tiles"),
+        (
+            ("readings", 0, "tiles", 0),
+            {"film_px": 512, "share": 1e-308, "overlap": 0.5},
+            r"infinity.*; convert the model again",
+        ),
+        (
+            ("readings", 0, "tiles", 0),
+            {"film_px": 512, "share": 5e-324, "overlap": 0.5},
+            r"division.*; convert the model again",
+        ),
+        (("readings", 0, "offset"), 10**400, r"too large.*; convert the model again"),
+        (("readings", 0, "tiles", 0, "overlap"), 1, "0 <= overlap < 1"),
+        (("readings", 0, "tiles", 0, "overlap"), -0.1, "0 <= overlap < 1"),
+        (("readings", 0, "whole_weight"), -0.1, "finite weights >= 0"),
+        (("readings", 0, "tile_weight"), math.inf, "finite weights >= 0"),
+        (("readings", 0, "map_weight"), math.nan, r"finite weights >= 0|map_weight > 0"),
+        (("readings", 0, "offset"), math.inf, "finite offset"),
+        (("readings", 0, "temperature"), 0, "temperature"),
+        (("readings", 1, "whole_weight"), 0, "expected tile_weight 0, and another > 0"),
+        (("readings", 1, "tile_weight"), 1, "expected tile_weight 0, and another > 0"),
+        (("readings", 0, "operating_points"), [], "at least one"),
+        (("readings", 0, "operating_points", 0, "fracture_from"), 0.1, "no_fracture_below <="),
+        (("readings", 0, "operating_points", 0, "name"), "sensitive", "distinct names"),
+        (("output", "logit"), 2, "expected the positions 0 to 2, each once"),
+        (("output", "logit"), -1, "expected the positions 0 to 2, each once"),
+        (("output", "features"), 3, "expected the positions 0 to 2, each once"),
+        (("gate", "distance_limit"), None, "a distance_limit if and only if"),
+        (("gate", "distance_limit"), 0, "expected a finite distance_limit > 0"),
+        (("output", "high_means_class"), 0, "class 1"),
+        (("output", "quantity"), "probability", "expected quantity 'logit'"),
+        (("input", "resize"), "nearest", "nearest"),
+        (("labels",), ["broken"], "expected 2 items"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(field: tuple, value, says: str) -> None:
+    def replace(inner, key) -> None:
+        inner[key] = value
+
+    with pytest.raises(ModelFileError, match=says):
+        Manifest.from_json(_changed(field, replace))
+
+
+def _without(output: str, **reading_changes: object) -> str:
+    """Return a manifest whose network lacks the features or the map (position 2 is taken)."""
+    raw = json.loads(CLOSER.manifest.to_json())
+    raw["output"] |= {output: None, "logit": 0}
+    raw["output"][{"map": "features", "features": "map"}[output]] = 1
+    raw["readings"][0] |= reading_changes
+    return json.dumps(raw)
+
+
+def test_a_limit_without_features_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="a distance_limit if and only if"):
+        Manifest.from_json(_without("features"))
+
+
+def test_a_weight_for_a_map_that_the_network_does_not_give_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="map_weight 0 for a network without a map"):
+        Manifest.from_json(_without("map"))
+    assert Manifest.from_json(_without("map", map_weight=0)).output.map is None
+
+
+def test_tiles_that_count_for_nothing_are_refused() -> None:
+    raw = json.loads(CLOSER.manifest.to_json())
+    raw["readings"][0] |= {"tile_weight": 0, "map_weight": 0}
+    with pytest.raises(ModelFileError, match="tile_weight or map_weight > 0 for its tiles"):
+        Manifest.from_json(json.dumps(raw))
+
+
+def test_an_unknown_operating_point_is_refused_with_those_there_are() -> None:
+    reading = TOY.manifest.reading(None)
+    with pytest.raises(ModelFileError, match="expected one of balanced, sensitive, got 'x'"):
+        reading.operating_point("x")
+    assert reading.operating_point(None).name == "balanced"
+    assert reading.operating_point("sensitive").name == "sensitive"
+
+
+def test_an_unknown_reading_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"model toy has \(closer, whole\), got 'x'"):
+        CLOSER.manifest.reading("x")
+    with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'closer'"):
+        TOY.manifest.reading("closer")
+    assert CLOSER.manifest.reading(None).name == "closer"
+    assert CLOSER.manifest.reading("whole").name == "whole"

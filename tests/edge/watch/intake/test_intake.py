@@ -1,0 +1,183 @@
+"""What the intake does where the kernel gives no events, or no more of them."""
+
+import errno
+import logging
+import os
+
+import pytest
+from bonefx_edge.watch.intake import intake as module
+from bonefx_edge.watch.intake.inotify import Events
+from bonefx_edge.watch.intake.intake import (
+    ABSENT_EVERY_S,
+    ENTRIES_PER_TURN,
+    RESCAN_EVENTS_S,
+    RESCAN_POLLING_S,
+    ROOT_CHECK_S,
+    Intake,
+)
+from bonefx_edge.watch.journal.journal import Journal
+
+SETTLE_S = 0.5
+
+
+class FullKernel(Events):
+    """Events of a kernel that has `room` for so many folders; None: not for one listener.
+
+    The limits themselves are those of the whole machine: a test must not set them.
+    """
+
+    room: int | None
+
+    def __init__(self, root):
+        if self.room is None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        super().__init__(root)
+
+    def listen(self, folder):
+        if len(self._folders) >= self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().listen(folder)
+
+
+class Place:
+    """A watched folder and a clock that is set by hand."""
+
+    def __init__(self, folder, journal):
+        self.root, self.journal, self.now = folder, journal, 1000.0
+        self.intake = Intake(
+            bytes(folder), journal, settle_s=SETTLE_S, clock=lambda: self.now,
+            wall=lambda: 1e9 + self.now, is_silent=lambda: False,
+        )  # fmt: skip
+
+    def turn_for(self, seconds):
+        """Turn whenever it is due, so long by the clock."""
+        end = self.now + seconds
+        while self.now <= end:
+            for _ in range(5):
+                self.intake.turn()
+            self.now += 0.25
+
+    def films(self):
+        return list(self.journal.present_files(after=b"", limit=100))
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "Events", FullKernel)
+    (tmp_path / "in").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        place = Place(tmp_path / "in", journal)
+        yield place
+        place.intake.close()
+
+
+@pytest.fixture(name="log")
+def _log(caplog):
+    caplog.set_level(logging.INFO, "bonefx_edge")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_without_a_listener_left_the_folder_is_polled_and_the_log_says_what_to_raise(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", None, raising=False)
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    assert log() == [
+        "no events (EMFILE): raise fs.inotify.max_user_instances",
+        "watching by polling",
+    ]
+    (place.root / "film.png").write_bytes(b"film")
+    place.turn_for(RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"film.png"]
+
+
+def test_without_room_for_all_folders_they_are_polled_and_the_log_says_what_to_raise(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", 2, raising=False)
+    for name in "abc":
+        (place.root / name).mkdir()
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    (said,) = [line for line in log() if "no events" in line]
+    assert said == (
+        "no events (ENOSPC): the folder is walked every 1 s instead; "
+        "raise fs.inotify.max_user_watches"
+    )
+    for name in "abc":
+        (place.root / name / "film.png").write_bytes(name.encode())
+    place.turn_for(RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"a/film.png", b"b/film.png", b"c/film.png"]
+
+
+def test_when_the_room_ends_with_a_folder_that_comes_later_the_polling_begins_at_once(
+    place, monkeypatch
+):
+    monkeypatch.setattr(FullKernel, "room", 2, raising=False)
+    (place.root / "a").mkdir()
+    place.turn_for(ROOT_CHECK_S)
+    assert place.intake.fileno() is not None
+    (place.root / "b").mkdir()
+    place.turn_for(0)
+    assert place.intake.fileno() is None
+    for name in "ab":
+        (place.root / name / "film.png").write_bytes(name.encode())
+    assert RESCAN_EVENTS_S > 10 * RESCAN_POLLING_S
+    place.turn_for(2 * RESCAN_POLLING_S + SETTLE_S)
+    assert place.films() == [b"a/film.png", b"b/film.png"]
+
+
+def test_a_walk_that_is_asked_for_during_another_one_follows_it_at_once(tmp_path):
+    """What was lost may lie where the one under way has been already."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(ENTRIES_PER_TURN + 1):
+        (folder / f"{number}.png").write_bytes(b"film %d" % number)
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        intake = Intake(
+            os.fsencode(folder), journal, settle_s=2.0, clock=lambda: 1000.0, wall=lambda: 1e9,
+            is_silent=lambda: False,
+        )  # fmt: skip
+        intake.turn()
+        assert intake.walks == 0, "the folder is too small to be walked in two turns"
+        intake.walk_soon()
+        for _ in range(10):
+            intake.turn()
+        assert intake.walks == 2
+        intake.close()
+
+
+def test_where_the_mounts_cannot_be_listed_the_folder_is_polled_and_the_log_says_so(tmp_path, log):
+    def fail():
+        raise OSError(errno.EACCES, "scripted")
+
+    (tmp_path / "in").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        intake = Intake(
+            os.fsencode(tmp_path / "in"), journal, settle_s=SETTLE_S, clock=lambda: 1000.0,
+            wall=lambda: 1e9, is_silent=fail,
+        )  # fmt: skip
+        intake.turn()
+        assert intake.fileno() is None
+        assert log() == ["the mount table cannot be read (EACCES)", "watching by polling"]
+        intake.close()
+
+
+def test_a_folder_that_is_not_there_is_named_at_once_and_every_minute_until_it_comes(
+    place, monkeypatch, log
+):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    place.root.rmdir()
+    said = f"the watched folder {place.root} cannot be read (ENOENT): waiting for it"
+    place.turn_for(0)
+    assert log() == [said]
+    place.turn_for(ABSENT_EVERY_S - 2 * ROOT_CHECK_S)
+    assert log() == [said]
+    place.turn_for(3 * ROOT_CHECK_S)
+    assert log() == [said, said]
+    place.root.mkdir()
+    place.turn_for(ROOT_CHECK_S)
+    place.root.rmdir()
+    place.turn_for(ROOT_CHECK_S)
+    assert log() == [said, said, "watching by events", said]

@@ -1,0 +1,42 @@
+"""The doctor of a watched folder."""
+
+from bonefx_edge.check import Health
+from bonefx_edge.watch.intake import selftest
+from bonefx_edge.watch.intake.selftest import examine_folder
+
+
+def test_a_folder_on_a_disk_of_this_machine_hears_of_its_own_file(tmp_path) -> None:
+    checks = {check.name: check for check in examine_folder(tmp_path, year=2026)}
+    assert {name: check.health for name, check in checks.items()} == {
+        "watched": Health.OK, "events": Health.OK, "clock": Health.OK,
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_told() -> None:
+    from pathlib import Path
+
+    (_, events, _) = examine_folder(Path("/proc"), year=2026)
+    assert events.health is Health.WARN
+    assert "could not be tried" in events.found
+
+
+def test_an_absent_folder_fails(tmp_path) -> None:
+    (check,) = examine_folder(tmp_path / "absent", year=2026)
+    assert check.health is Health.FAIL
+
+
+def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
+    """The folder listened to is another one, as where a share hides the writer."""
+    monkeypatch.setattr(selftest, "EVENT_PATIENCE_S", 0.05)
+    (tmp_path / "other").mkdir()
+    real = selftest.Events.listen
+    monkeypatch.setattr(selftest.Events, "listen", lambda self, _: real(self, b"other"))
+    (_, events, _) = examine_folder(tmp_path, year=2026)
+    assert events.health is Health.FAIL
+    assert "--poll always" in events.remedy
+
+
+def test_a_clock_that_was_never_set_is_told(tmp_path) -> None:
+    *_, clock = examine_folder(tmp_path, year=1970)
+    assert clock.health is Health.WARN

@@ -1,0 +1,108 @@
+"""What makes the service unready, and what must not."""
+
+from dataclasses import replace
+
+import pytest
+from bonefx_edge.check import Health
+from bonefx_edge.watch.journal.admin import Status
+from bonefx_edge.watch.monitoring.health import (
+    CANARY_LIMIT_S,
+    TURN_LIMIT_S,
+    WAIT_LIMIT_S,
+    Pause,
+    Vitals,
+    check_alive,
+    check_ready,
+    status_line,
+)
+
+NOW, WALL = 10_000.0, 1_800_000_000.0
+WELL = Vitals(
+    turned=NOW, folder_is_there=True, workers_ready=1, pause=Pause.NONE, canary_is_sound=True,
+    canary_answered=NOW, decided=3, refused=1,
+)  # fmt: skip
+EMPTY = Status(
+    is_running=True, folder="/in", states={}, refusals={}, failures={}, absent=0, unreadable={},
+    duplicates=0, oldest_waiting_s=None, oldest_untried_s=None, last_result=None, per_hour=0,
+    untold=0, oldest_untold_s=None, models={},
+)  # fmt: skip
+
+
+def failed(vitals=WELL, journal=EMPTY):
+    checks = check_ready(vitals, journal, now=NOW, wall=WALL)
+    for check in checks:
+        assert bool(check.remedy) == (check.health is not Health.OK), check
+    return [check.name for check in checks if check.health is Health.FAIL]
+
+
+def test_a_service_with_nothing_to_do_is_ready():
+    assert failed() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"turned": NOW - TURN_LIMIT_S - 1}, ["loop"]),
+        ({"folder_is_there": False}, ["folder"]),
+        ({"workers_ready": 0}, ["workers"]),
+        ({"pause": Pause.DISK_LOW}, ["results"]),
+        ({"pause": Pause.TROUBLE}, ["results"]),
+        ({"canary_is_sound": False}, ["canary"]),
+        ({"canary_answered": None}, ["canary"]),
+        ({"canary_answered": NOW - CANARY_LIMIT_S - 1}, ["canary"]),
+        # what must not: a turn, an answer, just within their time
+        ({"turned": NOW - TURN_LIMIT_S + 1}, []),
+        ({"canary_answered": NOW - CANARY_LIMIT_S + 1}, []),
+    ],
+)
+def test_one_thing_wrong_fails_one_check(change, names):
+    assert failed(replace(WELL, **change)) == names
+
+
+def test_a_journal_that_cannot_be_read_is_not_ready():
+    assert failed(journal="OSError") == ["journal"]
+
+
+@pytest.mark.parametrize(
+    ("oldest_s", "last_ago_s", "names"),
+    [
+        (WAIT_LIMIT_S - 1, None, []),
+        (WAIT_LIMIT_S + 1, None, ["queue"]),
+        (WAIT_LIMIT_S + 1, WAIT_LIMIT_S + 1, ["queue"]),
+        (50_000.0, 10.0, []),  # a backlog of a day that moves
+        (None, 50_000.0, []),  # a quiet night
+    ],
+)
+def test_a_queue_is_wrong_where_films_wait_and_no_result_comes(oldest_s, last_ago_s, names):
+    last = None if last_ago_s is None else WALL - last_ago_s
+    assert failed(journal=replace(EMPTY, oldest_untried_s=oldest_s, last_result=last)) == names
+
+
+def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready():
+    films = replace(EMPTY, failures={"EIO": 1}, oldest_waiting_s=1e6)
+    assert failed(journal=films) == []
+    (queue,) = (c for c in check_ready(WELL, films, now=NOW, wall=WALL) if c.name == "queue")
+    assert queue.health is Health.WARN
+    assert "1 for EIO" in queue.found
+
+
+def test_messages_that_nobody_takes_are_told():
+    assert failed(journal=replace(EMPTY, untold=1, oldest_untold_s=WAIT_LIMIT_S + 1)) == [
+        "messages"
+    ]
+    assert failed(journal=replace(EMPTY, untold=9, oldest_untold_s=WAIT_LIMIT_S - 1)) == []
+
+
+def test_alive_asks_for_nothing_but_turns():
+    ill = replace(WELL, folder_is_there=False, workers_ready=0, canary_is_sound=False)
+    assert check_alive(ill, now=NOW).health is Health.OK
+    assert check_alive(ill, now=NOW + TURN_LIMIT_S + 1).health is Health.FAIL
+
+
+def test_the_line_for_the_service_manager_says_what_is_wrong_first():
+    assert status_line(WELL) == "3 results, 1 of them refused"
+    ill = status_line(replace(WELL, pause=Pause.DISK_LOW, canary_is_sound=False))
+    assert ill.startswith(
+        "results nothing is taken: disk_low; "
+        "canary is answered wrongly: no film is classified; 3 results"
+    )

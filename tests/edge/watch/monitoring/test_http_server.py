@@ -1,0 +1,158 @@
+"""What the health port answers, asked over the loopback; a real journal lies behind it."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from bonefx_edge.errors import PortError
+from bonefx_edge.watch.files import Signature
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.monitoring.health import Pause, Vitals
+from bonefx_edge.watch.monitoring.http_server import HOST, HealthPort
+from bonefx_edge.watch.monitoring.metrics import Metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+WELL = Vitals(
+    turned=float("inf"), folder_is_there=True, workers_ready=1, pause=Pause.NONE,
+    canary_is_sound=True, canary_answered=float("inf"), decided=0, refused=0,
+)  # fmt: skip
+FINDING = {
+    "state": "fracture", "reason": None, "p_fracture": 0.62,
+    "timings_ms": {"decode": 20.0, "tiles": None},
+}  # fmt: skip
+
+
+@pytest.fixture(name="journal")
+def _journal(tmp_path):
+    with Journal.open(tmp_path, owner=True) as journal:
+        yield journal
+
+
+@contextmanager
+def answering(folder, vitals=WELL, metrics=None):
+    port = HealthPort(
+        0, vitals=lambda: vitals, journal=folder, out=folder, metrics=metrics or Metrics()
+    )
+    try:
+        yield port.port
+    finally:
+        port.close()
+
+
+def ask(port, page):
+    """Return the status and the body."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{page}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as err:
+        return err.code, err.read().decode()
+
+
+def samples(text):
+    """Return the values of an exposition by name and labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_a_ready_service_says_200_and_each_check_by_name(tmp_path, journal):
+    with answering(tmp_path) as port:
+        status, body = ask(port, "/readyz")
+    told = json.loads(body)
+    assert status == 200
+    assert told["passed"]
+    assert [check["name"] for check in told["checks"]] == [
+        "loop", "folder", "workers", "results", "canary", "journal", "queue", "messages",
+    ]  # fmt: skip
+    assert "not a diagnosis" in told["notice"]
+
+
+def test_an_unready_service_says_503_and_is_alive_all_the_same(tmp_path, journal):
+    with answering(tmp_path, replace(WELL, canary_is_sound=False)) as port:
+        assert ask(port, "/readyz")[0] == 503
+        assert ask(port, "/livez")[0] == 200
+
+
+def test_a_loop_that_hangs_is_not_alive(tmp_path, journal):
+    with answering(tmp_path, replace(WELL, turned=float("-inf"))) as port:
+        assert ask(port, "/livez")[0] == 503
+
+
+def test_a_journal_that_went_away_is_unready_and_the_port_lives_on(tmp_path, journal):
+    (tmp_path / "journal.sqlite").unlink()
+    with answering(tmp_path) as port:
+        status, body = ask(port, "/readyz")
+        assert status == 503
+        failed = [c["name"] for c in json.loads(body)["checks"] if c["health"] == "fail"]
+        assert failed == ["journal"]
+        status, text = ask(port, "/metrics")
+        assert status == 200
+        assert samples(text)["bonefx_check_passed", "journal"] == 0
+
+
+def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
+    metrics = Metrics()
+    metrics.decided(FINDING, lag_s=2.0)
+    refused = FINDING | {"state": "refused", "reason": "blank", "p_fracture": None}
+    metrics.decided(refused, lag_s=2.0)
+    metrics.failed("EIO")
+    journal.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
+    with answering(tmp_path, metrics=metrics) as port:
+        found = samples(ask(port, "/metrics")[1])
+    assert found["bonefx_results_total", "fracture"] == 1
+    assert found["bonefx_results_total", "refused"] == 1
+    assert found["bonefx_refusals_total", "blank"] == 1
+    assert found["bonefx_failures_total", "EIO"] == 1
+    assert found["bonefx_p_fracture_bucket", "0.6"] == 0
+    assert found["bonefx_p_fracture_bucket", "0.65"] == 1
+    assert found["bonefx_p_fracture_count",] == 1
+    assert found["bonefx_stage_seconds_sum", "decode"] == pytest.approx(2 * 0.020)
+    assert ("bonefx_stage_seconds_count", "tiles") not in found
+    assert found["bonefx_lag_seconds_count",] == 2
+    assert found["bonefx_films", "received"] == 1
+    assert found["bonefx_oldest_waiting_seconds",] > 1e9
+    assert found["bonefx_free_bytes",] > 0
+
+
+def test_no_name_of_a_film_or_folder_is_told(tmp_path, journal):
+    journal.remember("folder", "/incoming/Doe^Jane")
+    journal.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
+    journal.note_unreadable(b"Doe^John.png", "EACCES")
+    with answering(tmp_path) as port:
+        told = "".join(ask(port, page)[1] for page in ("/livez", "/readyz", "/metrics"))
+    assert "EACCES" in told
+    assert "Doe" not in told
+
+
+def test_other_pages_and_other_methods_are_none(tmp_path, journal):
+    with answering(tmp_path) as port:
+        assert ask(port, "/")[0] == 404
+        assert ask(port, "/readyz/../etc")[0] == 404
+        request = urllib.request.Request(f"http://{HOST}:{port}/livez", data=b"x", method="POST")
+        with pytest.raises(urllib.error.HTTPError, match="501"):
+            urllib.request.urlopen(request, timeout=10)  # noqa: S310 -- ours
+
+
+def test_only_this_machine_reaches_it(tmp_path, journal):
+    with answering(tmp_path) as port, socket.socket() as outside:
+        outside.settimeout(2)
+        # All of 127/8 is this machine, but the port is open on one address of it.
+        with pytest.raises(ConnectionRefusedError):
+            outside.connect(("127.0.0.2", port))
+
+
+def test_a_client_that_says_nothing_does_not_keep_the_others_out(tmp_path, journal, monkeypatch):
+    monkeypatch.setattr("bonefx_edge.watch.monitoring.http_server.CLIENT_PATIENCE_S", 0.1)
+    with answering(tmp_path) as port, socket.create_connection((HOST, port)):
+        assert ask(port, "/livez")[0] == 200
+
+
+def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
+    with answering(tmp_path) as port, pytest.raises(PortError, match="expected a free port"):
+        HealthPort(port, vitals=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())

@@ -1,0 +1,290 @@
+"""Messages about results: written with the result, delivered at least once, for ever."""
+
+import json
+import shlex
+import sqlite3
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from bonefx_edge.errors import UsageError
+from bonefx_edge.watch import delivery as courier
+from bonefx_edge.watch.delivery import Courier, NotTakenError, by_command, by_webhook
+from bonefx_edge.watch.files import Signature
+from bonefx_edge.watch.journal.connection import connect
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.outbox import Outbox, message
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(name="connection")
+def _connection(tmp_path):
+    connection = connect(tmp_path / "journal", check=False)
+    yield connection
+    connection.close()
+
+
+def put(connection, *bodies):
+    for body in bodies:
+        connection.execute("INSERT INTO outbox (body, written) VALUES (?, ?)", (body, NOW))
+
+
+def left(connection):
+    return [row["body"] for row in connection.execute("SELECT body FROM outbox ORDER BY number")]
+
+
+def run(source):
+    """Return the delivery by a Python program that reads the message from its standard input."""
+    return by_command(shlex.join([sys.executable, "-c", source]))
+
+
+def record(sha256="a" * 64):
+    finding = {
+        "path": "Doe^Jane.png", "state": "fracture", "reason": None, "p_fracture": 0.5,
+        "detail": "Doe^Jane.png",
+    }  # fmt: skip
+    return {"sha256": sha256, "decided": "2026", "answered_by": "model", "finding": finding}
+
+
+# ---- the outbox ----
+
+
+def test_a_message_says_what_was_decided_and_names_no_file_and_no_person():
+    told = json.loads(message(record(), supersedes=["b" * 64]))
+    assert told["state"] == "fracture"
+    assert told["p_fracture"] == 0.5
+    assert told["supersedes"] == ["b" * 64]
+    assert "not a diagnosis" in told["notice"]
+    assert "Doe" not in json.dumps(told)
+
+
+def test_a_message_is_there_exactly_if_the_result_is_noted(tmp_path, connection):
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        journal.receive(b"x", Signature(1, 1, 1), "x", now=NOW)
+        journal.claim(now=NOW)
+        with pytest.raises(sqlite3.IntegrityError):  # the message is written after the result
+            journal.finish("x", record("x"), answered_by="m", now=None, message="told")
+        assert left(connection) == []
+        state = connection.execute("SELECT state FROM film").fetchone()["state"]
+        assert state == "claimed"
+        journal.finish("x", record("x"), answered_by="m", now=NOW, message="told")
+        assert left(connection) == ["told"]
+
+
+def test_messages_are_due_in_order_and_a_postponed_one_lets_the_others_pass(connection):
+    put(connection, "first", "second")
+    outbox = Outbox(connection)
+    first = outbox.next(now=NOW)
+    outbox.postpone(first, now=NOW)
+    assert outbox.next(now=NOW).body == "second"
+    again = outbox.next(now=NOW + 2.0)
+    assert (again.body, again.attempts) == ("first", 1)
+
+
+def test_the_pause_doubles_up_to_five_minutes(connection):
+    put(connection, "x")
+    outbox, now, pauses = Outbox(connection), NOW, []
+    for _ in range(10):
+        found = outbox.next(now=now)
+        outbox.postpone(found, now=now)
+        retry_at = connection.execute("SELECT retry_at FROM outbox").fetchone()[0]
+        assert outbox.next(now=retry_at - 0.01) is None
+        pauses.append(retry_at - now)
+        now = retry_at
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+def test_a_pause_that_a_wrong_clock_put_far_ahead_is_over_now(connection):
+    put(connection, "x")
+    outbox = Outbox(connection)
+    outbox.postpone(outbox.next(now=NOW), now=NOW + 1e8)
+    assert outbox.next(now=NOW) is not None
+
+
+# ---- the courier ----
+
+
+def test_what_is_taken_goes_and_what_is_not_stays_and_is_tried_later(connection):
+    put(connection, "bad", "good")
+    taken, now = [], [NOW]
+
+    def deliver(body):
+        if body == b"bad":
+            raise NotTakenError("away")
+        taken.append(body)
+
+    going = Courier(deliver, wall=lambda: now[0], pause_s=0.0)
+    assert going.turn(connection)
+    assert going.turn(connection)
+    assert not going.turn(connection)
+    assert (taken, left(connection)) == ([b"good"], ["bad"])
+    now[0] += 2.0
+    assert going.turn(connection)
+
+
+def test_a_receiver_that_is_away_is_asked_once_a_second_however_many_messages_wait(connection):
+    put(connection, *map(str, range(20)))
+    asked, now = [], [NOW]
+
+    def refuse(body):
+        asked.append(body)
+        raise NotTakenError("away")
+
+    going = Courier(refuse, wall=lambda: now[0])
+    for _ in range(100):
+        now[0] += 0.1
+        while going.turn(connection):
+            assert len(asked) <= 20
+    assert len(asked) in (10, 11)
+
+
+def test_a_receiver_that_is_away_is_logged_once_a_message_and_no_address_is_in_it(
+    connection, caplog
+):
+    put(connection, "x")
+    now = [NOW]
+    going = Courier(by_webhook("http://127.0.0.1:9/secret"), wall=lambda: now[0])
+    for _ in range(3):
+        assert going.turn(connection)
+        now[0] += 300.0
+    assert caplog.text.count("could not be reached") == 1
+    assert "secret" not in caplog.text
+
+
+# ---- commands ----
+
+
+def test_a_command_is_given_the_message_and_takes_it_by_ending_well(tmp_path):
+    told = tmp_path / "told"
+    run(f"import sys; open({str(told)!r}, 'w').write(sys.stdin.read())")(b'{"a": 1}')
+    assert told.read_text() == '{"a": 1}'
+
+
+def test_a_command_that_ends_badly_has_not_taken_it():
+    with pytest.raises(NotTakenError, match="ended with 7"):
+        run("raise SystemExit(7)")(b"{}")
+
+
+def test_a_command_that_does_not_read_is_no_trouble():
+    run("pass")(b"x" * (1 << 20))
+
+
+def test_a_command_that_hangs_is_ended(monkeypatch):
+    monkeypatch.setattr(courier, "COMMAND_LIMIT_S", 0.5)
+    with pytest.raises(NotTakenError, match=r"longer than 0\.5 s"):
+        run("import time; time.sleep(60)")(b"{}")
+
+
+def test_a_program_that_was_removed_has_not_taken_it(tmp_path):
+    program = tmp_path / "hook"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    deliver = by_command(str(program))
+    deliver(b"{}")
+    program.unlink()
+    with pytest.raises(NotTakenError, match="could not be run"):
+        deliver(b"{}")
+
+
+@pytest.mark.parametrize("words", ["", "'no end", "/no/such/program", "no-such-program-at-all"])
+def test_a_command_that_cannot_be_run_is_refused_at_the_start(words):
+    with pytest.raises(UsageError, match="--on-result: expected a"):
+        by_command(words)
+
+
+# ---- webhooks ----
+
+
+@contextmanager
+def receiver(code, **headers):
+    """Yield the address of a server that answers so, and what came there."""
+    came = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            came.append((self.command, self.headers["Content-Type"], body))
+            self.send_response(code)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def do_GET(self):
+            came.append(("GET", None, b""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", came
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("code", [200, 202, 204])
+def test_a_webhook_is_posted_json_and_takes_it_by_any_2xx(code):
+    with receiver(code) as (url, came):
+        by_webhook(url)(b'{"a": 1}')
+    assert came == [("POST", "application/json", b'{"a": 1}')]
+
+
+@pytest.mark.parametrize("code", [400, 404, 500, 503])
+def test_any_other_answer_has_not_taken_it(code):
+    with receiver(code) as (url, _), pytest.raises(NotTakenError, match=str(code)):
+        by_webhook(url)(b"{}")
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirection_is_not_followed_for_it_would_lose_the_message(code):
+    with receiver(code, Location="/elsewhere") as (url, came):
+        with pytest.raises(NotTakenError, match=str(code)):
+            by_webhook(url)(b"{}")
+        assert [method for method, _, _ in came] == ["POST"]
+
+
+def test_what_is_no_http_has_not_taken_it():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as line:
+                line.recv(65536)
+                line.sendall(b"220 mail here\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(NotTakenError, match="could not be reached"):
+            by_webhook(f"http://127.0.0.1:{server.getsockname()[1]}")(b"{}")
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "file:///etc/passwd",
+        "ftp://x",
+        "example.org",
+        "http://",
+        "http://a..b/",
+        "http://x/ü",
+        "http://x:port/",
+        "https://user:secret@x/",
+        "http://x/a b",
+    ],
+)
+def test_an_address_of_another_kind_is_refused_and_not_quoted(url):
+    with pytest.raises(UsageError, match="--webhook: expected") as caught:
+        by_webhook(url)
+    assert not url or url not in str(caught.value)

@@ -1,0 +1,124 @@
+"""A canary film that is answered otherwise than before must be noticed."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.finding import to_record
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.model_file import ModelFile
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.workers.canary import CANARY, SAME_P, SHIPPED_PATH, Canary
+
+SHIPPED = json.loads(SHIPPED_PATH.read_text())
+KEY, SHIPPED_P = next(iter(SHIPPED.items()))
+SHIPPED_SHA256, SHIPPED_READING = KEY.split()
+
+
+@pytest.fixture(name="journal")
+def _journal(tmp_path):
+    with Journal.open(tmp_path, owner=True) as journal:
+        yield journal
+
+
+@pytest.fixture(name="canary")
+def _canary(journal):
+    return Canary(journal, clock=lambda: 5.0)
+
+
+def finding(p=0.7, *, state="fracture", reason=None, model="other", reading="whole"):
+    return {
+        "state": state, "reason": reason, "p_fracture": p,
+        "model": {"sha256": model}, "reading": reading,
+    }  # fmt: skip
+
+
+def judge(canary, answer, *, made_of="these libraries"):
+    canary.judge(answer, answered_by="this model", made_of=made_of)
+    return canary.is_sound
+
+
+def test_nothing_speaks_against_a_device_that_was_not_asked_yet(canary):
+    assert canary.is_sound
+    assert canary.answered is None
+
+
+def test_the_first_answer_is_kept_and_the_same_one_is_right_also_after_a_restart(journal, canary):
+    assert judge(canary, finding(0.7))
+    later = Canary(journal, clock=lambda: 6.0)
+    assert judge(later, finding(0.7))
+    assert later.answered == 6.0
+    assert not judge(later, finding(0.7 + 2 * SAME_P))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        finding(0.7 + 2 * SAME_P),
+        finding(0.7 - 2 * SAME_P),
+        finding(0.7, state="uncertain"),
+        finding(None, state="refused", reason="not_a_radiograph"),
+        None,  # no answer: it ended the worker, or the file is not what it was
+    ],
+)
+def test_another_answer_than_the_first_is_wrong_until_the_right_one_comes(canary, other):
+    judge(canary, finding(0.7))
+    assert not judge(canary, other)
+    assert judge(canary, finding(0.7))
+
+
+def test_a_refusal_for_another_reason_is_another_answer(canary):
+    assert judge(canary, finding(None, state="refused", reason="not_a_radiograph"))
+    assert not judge(canary, finding(None, state="refused", reason="blank"))
+
+
+def test_other_libraries_begin_anew(canary):
+    assert judge(canary, finding(0.7))
+    assert judge(canary, finding(0.5), made_of="newer libraries")
+    assert not judge(canary, finding(0.7), made_of="newer libraries")
+
+
+def test_a_shipped_model_must_answer_near_what_it_was_shipped_with_even_the_first_time(canary):
+    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    assert not judge(canary, far)
+    near = finding(SHIPPED_P + 0.05, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    assert judge(canary, near)
+
+
+def test_a_wrong_answer_is_never_kept_as_the_first(canary):
+    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    judge(canary, far)
+    assert not judge(canary, far)
+
+
+def test_a_shipped_model_that_refuses_the_canary_is_wrong(canary):
+    none = finding(
+        None, state="refused", reason="blank", model=SHIPPED_SHA256, reading=SHIPPED_READING
+    )
+    assert not judge(canary, none)
+
+
+def test_the_film_is_the_one_whose_hash_is_known():
+    data = Path(os.fsdecode(CANARY.path)).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == CANARY.sha256
+
+
+def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_written(canary):
+    """Written by make_canary.py under LiteRT; here whichever interpreter is installed."""
+    runtime = Classifier.load(shipped_models()["seed-float32"]).runtime.name
+    judged = set()
+    for path in shipped_models().values():
+        manifest = ModelFile.read(path).manifest
+        if runtime not in {proved.name for proved in manifest.runtimes}:
+            continue
+        for reading in manifest.readings:
+            classifier = Classifier.load(path, views=reading.name)
+            record = to_record(classifier.classify(Path(os.fsdecode(CANARY.path))))
+            key = f"{record['model']['sha256']} {reading.name}"
+            assert judge(canary, record, made_of=key), f"{path.stem} {reading.name}"
+            judged.add(key)
+    assert judged <= set(SHIPPED)
+    assert len(judged) >= 6

@@ -1,0 +1,135 @@
+"""No result is believed of a worker that has not answered the canary film rightly."""
+
+import pytest
+from bonefx_edge.watch.workers.canary import AGAIN_S, EVERY_S
+from scripted_worker import jobs_in
+from watched_folder import SETTLE_S
+
+
+@pytest.fixture(name="watched")
+def _watched(place):
+    """A place whose workers are asked about the canary, as always outside of these tests."""
+    place.asks_canary = True
+    return place
+
+
+def canary_says(place, word):
+    place.heard.with_name("canary").write_text(word)
+
+
+def heard(place):
+    return ["canary" if name.endswith("canary.jpg") else name for name, _ in jobs_in(place.heard)]
+
+
+def learn(place):
+    """Have the first answer to the canary film kept."""
+    place.receive("film-0")
+    place.go(lambda: place.finished == ["film-0"])
+
+
+def test_each_worker_is_asked_about_the_canary_before_its_first_film(watched):
+    watched.receive("film-1", "SIGSEGV-1", "film-2")
+    watched.begin()
+    watched.go(lambda: len(watched.finished) == 3)
+    first, second = (i for i, name in enumerate(heard(watched)) if name == "canary")
+    assert first == 0
+    assert heard(watched).index("SIGSEGV-1") < second < heard(watched).index("film-2")
+
+
+def test_the_canary_is_asked_about_again_on_schedule_and_not_before(watched):
+    watched.begin()
+    learn(watched)
+    watched.now += EVERY_S - 100.0
+    watched.service.turn()
+    assert heard(watched).count("canary") == 1
+    watched.now += 100.0
+    watched.go(lambda: heard(watched).count("canary") == 2)
+    watched.go(lambda: watched.canary.answered == watched.now)
+
+
+def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watched):
+    service = watched.begin()
+    learn(watched)
+    canary_says(watched, "0.7")
+    watched.now += EVERY_S
+    watched.receive("film-1")
+    watched.go(lambda: not service.vitals().canary_is_sound)
+    began = watched.now
+    watched.go(lambda: service.is_ready() and len(watched.hired) == 2)
+    assert watched.now < began + AGAIN_S
+    while watched.now < began + AGAIN_S - 2 * SETTLE_S:
+        service.turn()
+        watched.now += SETTLE_S
+    watched.go(lambda: watched.crew.is_idle)
+    assert watched.finished == ["film-0"]
+    assert len(watched.hired) == 2
+    assert heard(watched).count("canary") == 2, "a worker was asked before its time"
+    assert watched.states()["film-1"] == "received"
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-0", "film-1"])
+    assert service.vitals().canary_is_sound
+
+
+def test_films_behind_a_wrong_answer_are_handed_back_without_a_result(watched):
+    """They are in the worker's hands before it has answered."""
+    watched.begin()
+    learn(watched)
+    canary_says(watched, "0.7")
+    watched.now += EVERY_S
+    watched.receive("film-1", "film-2")
+    watched.go(lambda: not watched.canary.is_sound)
+    watched.go(lambda: set(watched.states().values()) == {"done", "received"})
+    assert watched.finished == ["film-0"]
+    assert watched.row("film-1")["attempts"] == 0
+
+
+@pytest.mark.parametrize("word", ["exit", "SIGSEGV"])
+def test_a_worker_that_the_canary_ends_is_wrong_and_no_film_is_blamed(watched, word):
+    watched.begin()
+    learn(watched)
+    canary_says(watched, word)
+    watched.now += EVERY_S
+    watched.receive("film-1")
+    watched.go(lambda: not watched.canary.is_sound)
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-0", "film-1"])
+    assert watched.reasons()["film-1"] is None
+
+
+@pytest.mark.parametrize("word", ["EIO", "SIGKILL"])
+def test_want_of_memory_or_a_disk_says_nothing_of_the_answer(watched, word):
+    watched.begin()
+    learn(watched)
+    answered = watched.canary.answered
+    canary_says(watched, word)
+    watched.now += EVERY_S
+    watched.go(lambda: heard(watched).count("canary") == 2)
+    watched.go(lambda: watched.crew.is_idle)
+    assert watched.canary.is_sound
+    assert watched.canary.answered == answered
+
+
+def test_a_worker_that_could_not_try_the_canary_gets_no_film_and_is_asked_again(watched):
+    canary_says(watched, "EIO")
+    watched.receive("film-1")
+    watched.begin()
+    watched.go(lambda: heard(watched) == ["canary", "canary"])
+    assert watched.finished == []
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.finished == ["film-1"])
+
+
+def test_a_worker_hired_while_another_was_wrong_is_asked_before_its_first_film(watched):
+    watched.begin(workers=2)
+    watched.go(lambda: all(worker.is_proven for worker in watched.hired))
+    watched.receive("film-0")
+    watched.go(lambda: watched.finished == ["film-0"])
+    first, second = watched.hired
+    second.canary_due = watched.now + AGAIN_S / 2  # the other one has its turn a little later
+    first.canary_due = watched.now
+    canary_says(watched, "0.7")
+    watched.never_asks = True
+    watched.go(lambda: len(watched.hired) == 3)
+    canary_says(watched, "0.5")
+    watched.go(lambda: watched.canary.is_sound and watched.hired[2].answered_by)
+    assert not watched.hired[2].has_room

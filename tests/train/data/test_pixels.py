@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from bonefx_edge.decode.reader import decode, read_file
+from bonefx_edge.errors import DataError
+from bonefx_edge.inference.preprocess import SPECS, preprocess
+from bonefx_train.data.dataset import load_dataset
+from bonefx_train.data.pixels import load_pixels, to_network_range
+
+
+@pytest.fixture(name="films")
+def _films(tmp_path, write_folders):
+    return load_dataset(write_folders(tmp_path, ["stable", "broken"], films=6), seed=1).samples
+
+
+@pytest.mark.parametrize(("spec", "dtype"), [("seed", np.float32), ("area", np.uint8)])
+def test_the_pixels_are_those_of_the_device(films, spec, dtype):
+    pixels = load_pixels(films, spec=SPECS[spec])
+    assert pixels.x.shape == (12, 150, 150, 1)
+    assert pixels.x.dtype == dtype
+    for row, sample in zip(pixels.x, pixels.samples, strict=True):
+        device = preprocess(decode(read_file(sample.path)), spec=SPECS[spec])
+        np.testing.assert_array_equal(row, device[0])
+
+
+def test_the_target_is_1_for_not_broken(films):
+    pixels = load_pixels(films, spec=SPECS["area"])
+    broken = [sample.key.startswith("broken/") for sample in pixels.samples]
+    np.testing.assert_array_equal(pixels.class_index, [0 if b else 1 for b in broken])
+    np.testing.assert_array_equal(pixels.fractured, broken)
+
+
+def test_a_file_that_is_no_film_is_listed_and_the_others_are_read(films):
+    films[3].path.write_bytes(b"no picture at all")
+    films[5].path.write_bytes(b"")
+    pixels = load_pixels(films, spec=SPECS["area"])
+    assert pixels.refused == ((films[3].key, "not_an_image"), (films[5].key, "empty"))
+    assert pixels.samples == tuple(film for i, film in enumerate(films) if i not in (3, 5))
+    assert len(pixels.x) == len(pixels.class_index) == 10
+
+
+def test_no_readable_film_at_all_is_an_error(films):
+    for film in films:
+        film.path.unlink()
+    with pytest.raises(DataError, match=r"12 refused.*check the data path"):
+        load_pixels(films, spec=SPECS["area"])
+
+
+def test_uint8_and_float_pixels_reach_the_network_in_one_range():
+    gray = np.array([0, 51, 255], np.uint8)
+    np.testing.assert_array_equal(to_network_range(gray), np.float32([0, 0.2, 1]))
+    unit = np.float32([0, 0.2, 1])
+    np.testing.assert_array_equal(to_network_range(unit), unit)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.float32([0, 255]), np.float32([-0.1, 1]), np.float64([0, 1]), np.float32([0, np.nan])],
+    ids=["not divided", "negative", "float64", "nan"],
+)
+def test_pixels_in_another_range_never_reach_the_network(wrong):
+    with pytest.raises(DataError, match="expected uint8 or float32"):
+        to_network_range(wrong)

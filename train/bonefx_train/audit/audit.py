@@ -1,0 +1,161 @@
+"""Whether a data set can be trusted: copies, leaks, contradictions, unreadable files, shortcuts."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bonefx_edge.errors import DataError
+
+from bonefx_train.audit.baseline import Baseline, measure_baselines
+from bonefx_train.audit.duplicates import Cluster, Clusters, find_clusters
+from bonefx_train.audit.image_stats import FilmFacts, Refusal, read_films
+from bonefx_train.data.class_folders import is_junk
+from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
+from bonefx_train.data.filename_groups import find_families
+from bonefx_train.data.sample import Sample
+
+BASELINE_SEED: Final = 1
+"""Of the folds: the figure belongs to the data, so nobody chooses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Films that belong together and lie in two splits."""
+
+    because: str
+    """copies, file names, or same group."""
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found; every key is a film's path below `root`."""
+
+    root: Path
+    """Folder of the data, absolute."""
+    samples: tuple[Sample, ...]
+    """All films as they are labelled, read or not."""
+    notes: tuple[str, ...]
+    """How the films were found."""
+    clusters: tuple[Cluster, ...]
+    """Copies."""
+    families: tuple[tuple[str, ...], ...]
+    """Films whose names say that they are copies of one."""
+    contradictions: tuple[Cluster, ...]
+    """Clusters with both labels."""
+    leaks: tuple[Leak, ...]
+    refused: tuple[Refusal, ...]
+    """Films that the device's decoder does not read."""
+    junk: tuple[str, ...]
+    """What file managers and archivers left behind, paths below the root."""
+    unused: tuple[str, ...]
+    """Other files below the root that no label was found for."""
+    groups: dict[str, str]
+    """Key -> group, where copies and families are joined."""
+    baselines: tuple[Baseline, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no film contradicts another and none lies in two splits."""
+        return not (self.leaks or self.contradictions)
+
+
+def run_audit(data: Path, *, show: bool = True) -> Audit:
+    """Return what is found in `data`, given as for `load_dataset`; `show` draws progress.
+
+    Raises
+    ------
+    DataError
+        If the films cannot be found or labelled, or none can be read.
+    """
+    samples, notes, root = find_samples(data)
+    films, refused = read_films(samples, show=show)
+    if not films:
+        msg = f"{root}: expected readable films, got {len(refused)} refused; check the folder"
+        raise DataError(msg)
+    clusters = find_clusters(films, show=show)
+    families = find_families(samples)
+    groups = join_groups(samples, clusters, families)
+    films_and_list = {*(sample.path for sample in samples), data.absolute(), root / MANIFEST_NAME}
+    junk, unused = _other_files(root, besides=films_and_list)
+    return Audit(
+        root=root,
+        samples=tuple(samples),
+        notes=tuple(notes),
+        clusters=tuple(clusters),
+        families=tuple(tuple(sample.key for sample in family) for family in families),
+        contradictions=tuple(_contradictions(samples, clusters)),
+        leaks=tuple(_leaks(samples, clusters, families)),
+        refused=tuple(refused),
+        junk=junk,
+        unused=unused,
+        groups=groups,
+        baselines=tuple(_baselines(films, groups)),
+    )
+
+
+def join_groups(
+    samples: Sequence[Sample],
+    clusters: Sequence[Cluster],
+    families: Sequence[Sequence[Sample]],
+) -> dict[str, str]:
+    """Return key -> group: the given groups, joined wherever copies or families connect two."""
+    own = {sample.key: sample.group for sample in samples}
+    known = Clusters()
+    sets = [[own[key] for key in cluster.keys] for cluster in clusters]
+    sets += [[sample.group for sample in family] for family in families]
+    for first, *others in sets:
+        for other in others:
+            known.join(first, other)
+    return {key: known.leader(group) for key, group in own.items()}
+
+
+def _contradictions(samples: Sequence[Sample], clusters: Sequence[Cluster]) -> list[Cluster]:
+    label = {sample.key: sample.label for sample in samples}
+    return [cluster for cluster in clusters if len({label[key] for key in cluster.keys}) > 1]
+
+
+def _leaks(
+    samples: Sequence[Sample],
+    clusters: Sequence[Cluster],
+    families: Sequence[Sequence[Sample]],
+) -> list[Leak]:
+    """Return the sets of films in two splits; a set that lies within another one is told once."""
+    split = {sample.key: sample.split for sample in samples}
+    groups = defaultdict(list)
+    for sample in samples:
+        groups[sample.group].append(sample.key)
+    named = [
+        *(Leak("copies", cluster.keys) for cluster in clusters),
+        *(Leak("file names", tuple(sample.key for sample in family)) for family in families),
+        *(Leak("same group", tuple(keys)) for keys in groups.values()),
+    ]
+    found: list[Leak] = []
+    inside: dict[str, list[set[str]]] = defaultdict(list)
+    for leak in named:
+        keys = set(leak.keys)
+        told = any(keys <= other for other in inside[leak.keys[0]])
+        if len({split[key] for key in keys} - {""}) > 1 and not told:
+            found.append(leak)
+            for key in keys:
+                inside[key].append(keys)
+    return found
+
+
+def _other_files(root: Path, *, besides: set[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return junk and other files below the root, sorted."""
+    junk: list[str] = []
+    unused: list[str] = []
+    for path in sorted(root.rglob("*")):
+        if path.is_dir() or path in besides:
+            continue
+        within = path.relative_to(root)
+        is_left_behind = any(is_junk(Path(part)) for part in within.parts)
+        (junk if is_left_behind else unused).append(within.as_posix())
+    return tuple(junk), tuple(unused)
+
+
+def _baselines(films: Sequence[FilmFacts], groups: dict[str, str]) -> list[Baseline]:
+    return measure_baselines(films, [groups[film.key] for film in films], seed=BASELINE_SEED)

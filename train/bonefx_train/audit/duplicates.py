@@ -1,0 +1,185 @@
+"""Films that are copies: same bytes, same pixels, or one picture turned and altered."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from os import cpu_count
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonefx_train.audit.alignment import Agreement, agreement, peaks, signatures, spectrum
+from bonefx_train.audit.image_stats import FilmFacts
+from bonefx_train.audit.thumbnails import Frame, Thumbnail
+from bonefx_train.progress import track
+
+NEIGHBORS: Final = 32
+"""Films with the most similar signature that are looked at, per film and frame."""
+CANDIDATE: Final = 0.80
+"""Least correlation on the rings; copies reach 0.84 and more (docs/decisions/0013)."""
+PROOF: Final = 0.88
+"""Least correlation of the details; above it FracAtlas has only retouched or repeated exposures."""
+BLOCK: Final = 1024
+"""Films at a time: 1,024 x 10,000 similarities are 41 MB."""
+PAIRS: Final = 4096
+"""Pairs at a time: their spectra take 40 MB."""
+BATCH: Final = 64
+"""Alignments between two looks at what is already known to belong together."""
+
+
+class Likeness(StrEnum):
+    """In what two copies agree."""
+
+    BYTES = "same bytes"
+    PIXELS = "same pixels"
+    NEAR = "near duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Two films that are one."""
+
+    first: str
+    """Key."""
+    second: str
+    """Key."""
+    likeness: Likeness
+    agreement: Agreement | None = None
+    """How the first lies on the second, for near duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """All copies of one film."""
+
+    keys: tuple[str, ...]
+    """Two or more, sorted."""
+    copies: tuple[Copy, ...]
+    """Pairs that join them; not every pair that could be named."""
+
+
+class Clusters:
+    """Which films are known to belong together (union-find)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def leader(self, key: str) -> str:
+        """Return the film that stands for all that belong to `key`: the first in the alphabet."""
+        while (parent := self._parent.get(key, key)) != key:
+            self._parent[key] = self._parent.get(parent, parent)
+            key = parent
+        return key
+
+    def join(self, first: str, second: str) -> None:
+        """Note that two films, and all that belong to them, belong together."""
+        low, high = sorted((self.leader(first), self.leader(second)))
+        self._parent[high] = low
+
+
+def find_clusters(films: Sequence[FilmFacts], *, show: bool = True) -> list[Cluster]:
+    """Return the sets of copies among the films, the largest first; `show` draws progress."""
+    known = Clusters()
+    copies = _same(films, lambda film: film.sha256, Likeness.BYTES, known)
+    copies += _same(films, lambda film: film.pixels_digest, Likeness.PIXELS, known)
+    distinct = [film for film in films if known.leader(film.key) == film.key]
+    copies += _near(distinct, known, show=show)
+    members: dict[str, set[str]] = defaultdict(set)
+    pairs: dict[str, list[Copy]] = defaultdict(list)
+    for copy in copies:
+        leader = known.leader(copy.first)
+        members[leader] |= {copy.first, copy.second}
+        pairs[leader].append(copy)
+    found = [Cluster(tuple(sorted(members[key])), tuple(pairs[key])) for key in members]
+    return sorted(found, key=lambda cluster: (-len(cluster.keys), cluster.keys))
+
+
+def _same(
+    films: Iterable[FilmFacts],
+    of: Callable[[FilmFacts], str],
+    likeness: Likeness,
+    known: Clusters,
+) -> list[Copy]:
+    first: dict[str, str] = {}
+    copies = []
+    for film in films:
+        other = first.setdefault(of(film), film.key)
+        if known.leader(other) != known.leader(film.key):
+            copies.append(Copy(other, film.key, likeness))
+            known.join(other, film.key)
+    return copies
+
+
+def _near(films: Sequence[FilmFacts], known: Clusters, *, show: bool) -> list[Copy]:
+    candidates = sorted(
+        (pair for frame in Frame for pair in _candidates(films, frame, show=show)),
+        key=lambda pair: (-pair[0], pair[1:]),
+    )
+    batches = [candidates[start : start + BATCH] for start in range(0, len(candidates), BATCH)]
+    copies = []
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for batch in track(batches, label="comparing candidates", show=show):
+            pairs = [
+                (films[i], films[j], frame)
+                for _, i, j, frame in batch
+                if known.leader(films[i].key) != known.leader(films[j].key)
+            ]
+            agreements = pool.map(lambda pair: _agree(*pair), pairs)
+            for (first, second, _), found in zip(pairs, agreements, strict=True):
+                apart = known.leader(first.key) != known.leader(second.key)
+                if found.correlation >= PROOF and apart:
+                    copies.append(Copy(first.key, second.key, Likeness.NEAR, found))
+                    known.join(first.key, second.key)
+    return copies
+
+
+def _agree(first: FilmFacts, second: FilmFacts, frame: Frame) -> Agreement:
+    return agreement(_thumbnail(first, frame), _thumbnail(second, frame))
+
+
+def _thumbnail(film: FilmFacts, frame: Frame) -> Thumbnail:
+    return film.thumbnails.get(frame, film.thumbnails[Frame.CANVAS])
+
+
+def _candidates(
+    films: Sequence[FilmFacts], frame: Frame, *, show: bool
+) -> list[tuple[float, int, int, Frame]]:
+    """Return (correlation on the rings, index, index, frame) of pairs that may be copies."""
+    # A film without this frame is seen in CANVAS, and CANVAS with CANVAS is another call's pair.
+    own = np.array([frame in film.thumbnails for film in films])
+    if len(films) < 2 or not own.any():  # noqa: PLR2004 - a pair
+        return []
+    spectra = np.array(
+        [
+            spectrum(_thumbnail(film, frame))
+            for film in track(films, label=f"spectra, {frame.name.lower()}", show=show)
+        ]
+    )
+    pairs = _nearest(signatures(spectra), show=show)
+    pairs = pairs[own[pairs].any(axis=1)]
+    found = []
+    for start in range(0, len(pairs), PAIRS):
+        some = pairs[start : start + PAIRS]
+        best = peaks(spectra[some[:, 0]], spectra[some[:, 1]])
+        found += [
+            (float(value), int(i), int(j), frame)
+            for value, (i, j) in zip(best, some, strict=True)
+            if value >= CANDIDATE
+        ]
+    return found
+
+
+def _nearest(signature: NDArray[np.float32], *, show: bool) -> NDArray[np.intp]:
+    """Return (m, 2) the pairs i < j where one is among the nearest of the other."""
+    count = min(NEIGHBORS, len(signature) - 1)
+    pairs = []
+    for start in track(range(0, len(signature), BLOCK), label="all pairs", show=show):
+        alike = signature[start : start + BLOCK] @ signature.T
+        rows = np.arange(len(alike))
+        alike[rows, rows + start] = -1  # not with itself
+        nearest = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        pairs.append(np.stack([np.repeat(rows + start, count), nearest.ravel()], axis=1))
+    return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)

@@ -1,0 +1,100 @@
+"""Read films into the arrays that networks are trained on, with the device's own code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from bonefx_edge.decode.reader import decode, read_file
+from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.inference.decision import BROKEN
+from bonefx_edge.inference.preprocess import InputSpec, Scale, preprocess
+from numpy.typing import NDArray
+
+from bonefx_train.data.sample import Sample
+from bonefx_train.progress import track
+
+UINT8_MAX: Final = 255.0
+"""Gray levels of the brightest pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Films as one array, in the order of `samples`.
+
+    All films lie in memory: at 150x150 one takes 90 kB as float32 and 22 kB as uint8, so 10,000
+    films take 0.9 GB or 0.2 GB.
+    """
+
+    x: NDArray[np.float32] | NDArray[np.uint8]
+    """(n, height, width, 1); float32 in [0, 1] or uint8 in [0, 255], as `InputSpec.scale` says."""
+    class_index: NDArray[np.uint8]
+    """(n,), 0 broken, 1 not broken: the network's target."""
+    samples: tuple[Sample, ...]
+    """The n films that could be read."""
+    refused: tuple[tuple[str, str], ...]
+    """(key, reason code) of the films that could not."""
+
+    @property
+    def fractured(self) -> NDArray[np.bool_]:
+        """(n,), True = fractured."""
+        return np.asarray(self.class_index == BROKEN)
+
+
+def _input(sample: Sample, *, spec: InputSpec) -> NDArray[Any]:
+    radiograph = decode(read_file(sample.path), reduces=spec.reduces)
+    return np.asarray(preprocess(radiograph, spec=spec)[0])
+
+
+def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = True) -> Pixels:
+    """Return the films as network input; a file that is no radiograph is listed as refused.
+
+    Raises
+    ------
+    DataError
+        If no film at all could be read.
+    """
+    dtype = np.float32 if spec.scale is Scale.UNIT_FLOAT32 else np.uint8
+    x = np.empty((len(samples), spec.height, spec.width, 1), dtype)
+    read: list[Sample] = []
+    refused: list[tuple[str, str]] = []
+    for sample in track(samples, label="reading films", show=progress):
+        try:
+            x[len(read)] = _input(sample, spec=spec)
+        except DecodeError as err:
+            refused.append((sample.key, err.reason.value))
+        else:
+            read.append(sample)
+    if not read:
+        what = f"{refused[0][1]}: {refused[0][0]}" if refused else "an empty list"
+        msg = f"expected readable films, got {len(refused)} refused ({what}); check the data path"
+        raise DataError(msg)
+    return Pixels(
+        x=x[: len(read)],
+        class_index=np.array([sample.label.class_index for sample in read], np.uint8),
+        samples=tuple(read),
+        refused=tuple(refused),
+    )
+
+
+def to_network_range(x: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return float32 in [0, 1] of the same shape: what every Keras network here is fed.
+
+    uint8 is divided by 255; float32 is in range already. A function and not a Rescaling layer:
+    a uint8 .tflite takes the division into its input scale (1/255), so that the device feeds
+    stored pixels, and a layer invites dividing twice (pitfall 7).
+
+    Raises
+    ------
+    DataError
+        For another dtype, and for float32 outside [0, 1], such as pixels that were not divided.
+    """
+    if x.dtype == np.uint8:
+        return (x / UINT8_MAX).astype(np.float32)
+    if x.dtype != np.float32 or (x.size and not (x.min() >= 0.0 and x.max() <= 1.0)):
+        msg = (
+            f"network input: expected uint8 or float32 in [0, 1], got {x.dtype} in "
+            f"[{x.min()}, {x.max()}]; preprocess with bonefx_edge.inference.preprocess"
+        )
+        raise DataError(msg)
+    return x.astype(np.float32, copy=False)

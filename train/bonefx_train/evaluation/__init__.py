@@ -1,0 +1,1 @@
+"""Scores, metrics and operating points on images the fit never saw."""

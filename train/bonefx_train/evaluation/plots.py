@@ -1,0 +1,98 @@
+"""Curves of a fit and figures of an evaluation, as PNG."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bonefx_edge.inference.decision import OperatingPoint
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bonefx_train.evaluation.metrics import Bools, Floats, auc, reliability_bins, roc_curve
+
+if TYPE_CHECKING:  # fit imports Keras; drawing does not need it
+    pass
+
+DPI: Final = 120
+BLUE: Final = "#1f5fa8"
+ORANGE: Final = "#c8590a"
+GRAY: Final = "#777777"
+
+
+def write_roc(
+    path: Path, p_fracture: Floats, fractured: Bools, *, point: OperatingPoint, title: str
+) -> None:
+    """Write the ROC curve with both thresholds of the operating point; needs both classes."""
+    figure, (axes,) = _figure(title, panels=1)
+    curve = roc_curve(p_fracture, fractured)
+    films = f"n {len(fractured)}, {fractured.sum()} fractured"
+    axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="chance")
+    axes.plot(
+        curve.false_positive_rate,
+        curve.sensitivity,
+        color=BLUE,
+        label=f"AUC {auc(p_fracture, fractured):.3f} ({films})",
+    )
+    for threshold, marker, name in (
+        (point.no_fracture_below, "v", "no_fracture below"),
+        (point.fracture_from, "^", "fracture from"),
+    ):
+        above = p_fracture >= threshold
+        axes.plot(
+            above[~fractured].mean(),
+            above[fractured].mean(),
+            marker,
+            color=ORANGE,
+            markersize=9,
+            linestyle="none",
+            label=f"{name} {threshold:.3f}",
+        )
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.01))
+    axes.set_aspect("equal")
+    _write(figure, path)
+
+
+def write_reliability(path: Path, p_fracture: Floats, fractured: Bools, *, title: str) -> None:
+    """Write what share was fractured against p_fracture, and how p_fracture is distributed."""
+    figure, (axes, counts) = _figure(title, panels=2)
+    bins = reliability_bins(p_fracture, fractured)
+    said = [b.mean_p_fracture for b in bins]
+    true = [b.fractured.value for b in bins]
+    below = [b.fractured.value - b.fractured.low for b in bins]
+    above = [b.fractured.high - b.fractured.value for b in bins]
+    axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="p_fracture is true")
+    axes.errorbar(
+        said,
+        true,
+        yerr=[below, above],
+        fmt="o-",
+        color=BLUE,
+        capsize=3,
+        label="films in tenths (Wilson 95 %)",
+    )
+    axes.set(xlabel="mean p_fracture", ylabel="share fractured", xlim=(0, 1), ylim=(0, 1))
+    axes.set_aspect("equal")
+    groups = [p_fracture[~fractured], p_fracture[fractured]]
+    names = [
+        f"{name} (n {len(p)})"
+        for name, p in zip(("not fractured", "fractured"), groups, strict=True)
+    ]
+    counts.hist(groups, bins=20, range=(0, 1), color=[BLUE, ORANGE], label=names, density=True)
+    counts.set(xlabel="p_fracture", ylabel="density within the class", xlim=(0, 1))
+    _write(figure, path)
+
+
+def _figure(title: str, *, panels: int) -> tuple[Figure, list[Axes]]:
+    # A Figure with its own canvas, not pyplot: no global state, no display, nothing to close.
+    figure = Figure(figsize=(5.5 * panels, 5.2), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    return figure, [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
+
+
+def _write(figure: Figure, path: Path) -> None:
+    for axes in figure.axes:
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(loc="best", fontsize=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,275 @@
+"""The command `fit` as a function: a path in, a run folder full of files out."""
+
+import csv
+import dataclasses
+import hashlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from bonefx_edge import __version__
+from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.model.model_file import ModelFile
+
+from bonefx_train import run as files
+from bonefx_train.data.boxes import BOXES_NAME, read_boxes
+from bonefx_train.data.dataset import MANIFEST_NAME, Dataset, load_dataset, split_csv
+from bonefx_train.data.pixels import load_pixels
+from bonefx_train.fit.curves import write_curves
+from bonefx_train.run import FitSettings, Run
+
+if TYPE_CHECKING:
+    from bonefx_train.fit.whole_image_trainer import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+class Suiting(NamedTuple):
+    """What a network is fitted with where nobody says otherwise."""
+
+    spec: str
+    epochs: int
+
+
+SUITING: Final = {"seed": Suiting("seed", 30), "lite0": Suiting("stretch-letterbox", 24)}
+VIEW_NETWORKS: Final = frozenset({"lite0"})
+"""Networks that are fitted on views of films; the others on whole films."""
+DEFAULT_VIEWS: Final = 8000
+"""Views per epoch: three minutes on two cores."""
+DEFAULT_START_SHARE: Final = 0.5
+"""The middle, as its authors recommend where nothing is known (Wortsman et al., CVPR 2022)."""
+START_WARNING: Final = (
+    "WARNING: %s, or what it began with, was fitted on other films, or on these split otherwise, "
+    "as far as it says: if some of its train films are in tune or test here, every figure flatters"
+)
+MAY_CHANGE_ON_RESUME: Final = frozenset({"patience", "data_root", "data_name", "software"})
+"""Settings that do not decide what the epochs behind us did, beside `epochs` of films recipes."""
+
+
+def fit_run(
+    data: Path,
+    *,
+    out: Path,
+    network: str,
+    spec: str | None,
+    seed: int,
+    epochs: int | None,
+    batch_size: int,
+    patience: int,
+    resume: bool,
+    views_per_epoch: int | None = None,
+    boxes: Path | None = None,
+    start_from: Path | None = None,
+    start_share: float | None = None,
+) -> Run:
+    """Return the run that a fit on `data` made in `out`; what it does is logged.
+
+    Raises
+    ------
+    DataError, UsageError
+        For unfit data, unknown names, an existing run without `resume`, a resume with other
+        settings or other films, an `out` that cannot be the folder of a run, a `start_from`
+        that holds another network, another kind or another spec, and a `start_share` without one.
+    ModelFileError
+        If `start_from` is no model file.
+    """
+    _check_out(out, data=data)
+    exists = (out / files.SETTINGS_NAME).exists()
+    if exists and not resume:
+        msg = f"{out}: expected a new folder, got one with a run; add --resume or choose another"
+        raise UsageError(msg)
+    dataset = load_dataset(data, seed=seed)
+    table = split_csv(dataset.samples)
+    on_views = network in VIEW_NETWORKS
+    if start_share is not None and not start_from:
+        msg = "start share: expected a model to start from beside it, got none; add --start-from"
+        raise UsageError(msg)
+    if not on_views and (boxes or views_per_epoch or start_from):
+        msg = (
+            f"network {network}: expected neither boxes, views nor a model to start from, it is "
+            "fitted afresh on whole films"
+        )
+        raise UsageError(msg)
+    boxes = _find_boxes(boxes, dataset.root) if on_views else None
+    settings = FitSettings(
+        network=network,
+        spec=spec or SUITING.get(network, SUITING["seed"]).spec,
+        seed=seed,
+        epochs=epochs or SUITING.get(network, SUITING["seed"]).epochs,
+        batch_size=batch_size,
+        patience=patience,
+        data_root=str(dataset.root),
+        data_name=dataset.root.name,
+        data_sha256=hashlib.sha256(table.encode()).hexdigest(),
+        software=_software(),
+        views_per_epoch=(views_per_epoch or DEFAULT_VIEWS) if on_views else 0,
+        boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
+    )
+    if start_from:
+        settings = _with_start(settings, start_from, share=start_share)
+    if exists:
+        _check_resumable(Run.open(out).settings, settings, out=out)
+    _fit(dataset, table=table, settings=settings, out=out, boxes=boxes, start=start_from)
+    return Run.open(out)
+
+
+def _with_start(settings: FitSettings, start: Path, *, share: float | None) -> FitSettings:
+    """Return the settings of a fit that begins with the network in a model file."""
+    from bonefx_train.networks.warm_start import read_start
+
+    # Of the network alone: its manifest says when it was converted, the network does not.
+    sha256 = read_start(start, spec=settings.input_spec).manifest.flatbuffer_sha256
+    share = DEFAULT_START_SHARE if share is None else share
+    return dataclasses.replace(settings, start_sha256=sha256, start_share=share)
+
+
+def _may_have_seen(start: Path, settings: FitSettings) -> bool:
+    """Return whether a network to go on with may have been fitted on films of tune or test here.
+
+    It cannot have been if it was fitted afresh on the same films, split alike.
+    """
+    before = ModelFile.read(start).manifest.provenance.settings
+    return before.get("data_sha256") != settings.data_sha256 or bool(before.get("start_sha256"))
+
+
+def _find_boxes(given: Path | None, root: Path) -> Path | None:
+    """Return the file of boxes: the one given, else boxes.csv beside the films, if it is there."""
+    path = given or root / BOXES_NAME
+    if path.is_file():
+        return path
+    if given:
+        msg = f"{given}: expected a CSV of boxes, got no file there"
+        raise UsageError(msg)
+    return None
+
+
+def _check_out(out: Path, *, data: Path) -> None:
+    """Return if `out` can be made, and will not be taken for a class folder the next time."""
+    scanned = data.is_dir() and not (data / MANIFEST_NAME).is_file()
+    inside = scanned and out.resolve().is_relative_to(data.resolve())
+    blocked = any(path.exists() and not path.is_dir() for path in (out, *out.parents))
+    if inside or blocked:
+        got = f"one inside the films' folder {data}" if inside else "a file there"
+        msg = f"{out}: expected a folder for the run, got {got}; choose another"
+        raise UsageError(msg)
+
+
+def _fit(
+    dataset: Dataset,
+    *,
+    table: str,
+    settings: FitSettings,
+    out: Path,
+    boxes: Path | None,
+    start: Path | None,
+) -> None:
+    """Write the whole run folder: settings and films first, then network, history and curves."""
+    from bonefx_train.fit.fit import fit, kept_epoch, write_text
+    from bonefx_train.networks import registry as networks
+
+    fresh = (
+        None
+        if start
+        else networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    with _logged_to(out / files.LOG_NAME):
+        for note in dataset.notes:
+            logger.info("%s", note)
+        if fresh:
+            fresh.summary(print_fn=logger.info)
+        if start and _may_have_seen(start, settings):
+            logger.warning(START_WARNING, start)
+        logger.info("settings %s", settings.to_json())
+        write_text(out / files.SPLIT_NAME, table)
+        write_text(out / files.SETTINGS_NAME, settings.to_json())
+        recipe, refused = _recipe(dataset, settings, boxes=boxes, start=start)
+        tune = load_pixels(dataset.of("tune"), spec=settings.input_spec)
+        _write_refused(out / files.REFUSED_NAME, (*refused, *tune.refused))
+        history = fit(recipe=recipe, tune=tune, settings=settings, run_dir=out)
+        write_curves(out / files.CURVES_NAME, history, kept=kept_epoch(history, recipe))
+
+
+def _recipe(
+    dataset: Dataset, settings: FitSettings, *, boxes: Path | None, start: Path | None
+) -> tuple["Recipe", Sequence[tuple[str, str]]]:
+    """Return the recipe of the network with its train films, and the films that were refused."""
+    from bonefx_train.fit.patch_trainer import ViewsRecipe
+    from bonefx_train.fit.whole_image_trainer import FilmsRecipe
+    from bonefx_train.patches.images import load_films
+
+    if settings.network in VIEW_NETWORKS:
+        found = read_boxes(boxes) if boxes else {}
+        _check_boxes(found, dataset)
+        films, refused = load_films(dataset.of("train"), boxes=found, spec=settings.input_spec)
+        logger.info(
+            "boxes: %d of %d train films have some", sum(bool(f.boxes) for f in films), len(films)
+        )
+        return ViewsRecipe(films, settings, start=start), refused
+    train = load_pixels(dataset.of("train"), spec=settings.input_spec)
+    return FilmsRecipe(train, settings), train.refused
+
+
+def _check_boxes(found: Mapping[str, object], dataset: Dataset) -> None:
+    """Return if every film that boxes name is in the data set, whatever its split."""
+    strangers = sorted(set(found) - {sample.key for sample in dataset.samples})
+    if strangers:
+        msg = (
+            f"boxes: expected paths as in the data set, such as {dataset.samples[0].key}, got "
+            f"{len(strangers)} of other films, such as {strangers[0]}; correct the path column"
+        )
+        raise DataError(msg)
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Append what this package logs to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("bonefx_train")
+    level = package.level
+    package.setLevel(logging.INFO)  # the file is a promise, whatever the caller listens to
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        handler.close()
+
+
+def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> None:
+    may_change = MAY_CHANGE_ON_RESUME | (set() if now.views_per_epoch else {"epochs"})
+    differing = [
+        f"{field.name} {getattr(before, field.name)!r} (now {getattr(now, field.name)!r})"
+        for field in dataclasses.fields(FitSettings)
+        if field.name not in may_change and getattr(before, field.name) != getattr(now, field.name)
+    ]
+    if differing:
+        msg = (
+            f"{out}: expected the settings and films of the interrupted fit, got other "
+            f"{', '.join(differing)}; give the same ones, or fit into a new folder"
+        )
+        raise UsageError(msg)
+    if before.software != now.software:
+        logger.warning("software changed: was %s, is %s", before.software, now.software)
+
+
+def _software() -> str:
+    import keras
+
+    backend = keras.config.backend()
+    version = getattr(sys.modules.get(backend), "__version__", "of unknown version")
+    keras_on = f"keras {keras.__version__} on {backend} {version}"
+    return f"bonefx {__version__}, {keras_on}, numpy {np.__version__}"
+
+
+def _write_refused(path: Path, refused: Sequence[tuple[str, str]]) -> None:
+    for key, reason in refused:
+        logger.warning("refused, not used: %s (%s)", key, reason)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([("key", "reason"), *refused])
