@@ -32,7 +32,7 @@ def convert(
     ----------
     keras_model
         Its score comes from Dense(1, sigmoid). The sigmoid is taken off: in int8 it ends at 0.996
-        and ties every film beyond (pitfall 30).
+        and ties every film beyond.
     representative
         (n, height, width, 1), float32, [0, 1]; gives full-int8 its activation ranges.
     kinds

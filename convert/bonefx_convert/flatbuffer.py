@@ -54,7 +54,7 @@ REQUIRED_TYPE: Final = {
     Kind.DYNAMIC: "INT8",
     Kind.INT8: "INT8",
 }
-"""Without one of these the converter has silently made another kind (pitfall 31)."""
+"""Without one of these the converter has made another kind, without an error."""
 GRAY_SCALE: Final = 1 / 255
 """Input step of a full-int8 network with which a gray level goes in as it is."""
 GRAY_SCALE_TOLERANCE: Final = 1e-6

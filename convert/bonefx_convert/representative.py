@@ -12,7 +12,7 @@ from bonefx_train.evaluation.tiled_predictions import Views
 from numpy.typing import NDArray
 
 FILMS: Final = 200
-"""Drawn at random, half of them fractured. Ten mixed ones suffice in practice (pitfall 28)."""
+"""Drawn at random, half of them fractured. Ten of both classes suffice in practice."""
 WHOLE_SHARE: Final = 1 / 3
 """Of the views for a network that also sees tiles, which it is shown about ten times as often;
 100 wholes and 200 tiles, since the activations of both must fit into one range."""
@@ -21,7 +21,7 @@ VIEWS: Final = 300
 MIN_DISTINCT: Final = 20
 """Fewer different films do not show what activations occur."""
 MIN_SHARE: Final = 0.1
-"""Least share of each class: one class alone clamps the logits of the other (pitfall 28)."""
+"""Least share of each class: one class alone clamps the logits of the other."""
 DARKEST_WHITE: Final = 0.5
 """The brightest pixel of all films lies above this, unless they were divided by 255 twice."""
 

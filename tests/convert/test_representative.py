@@ -1,4 +1,4 @@
-"""Films that would ruin full-int8 are refused before they can (pitfalls 28 and 29)."""
+"""Films that would ruin full-int8 are refused before they can."""
 
 import dataclasses
 

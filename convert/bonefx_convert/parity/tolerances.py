@@ -45,10 +45,10 @@ class Bounds:
     """Share of films on the two end steps of the output, where films are tied that the original
     tells apart; of each int8 output, the same share of its numbers over all views. The ends are
     the extremes of train: 2 / (films of train + 1) of other films lie beyond by chance, 2 % for
-    100; one class clamped gives its whole share (pitfall 28)."""
+    100; one class clamped gives its whole share."""
     distinct_scores: int = 20
     """More different scores than this, or than half of the films where these are few: a wrong
-    representative set leaves one to four (pitfall 29)."""
+    representative set leaves one to four."""
     tie_mass: float = 0.05
     """Share of films on one score next to a threshold; that many change sides at once. 20 equally
     likely scores give 0.05, see `distinct_scores`; one class clamped, its whole share."""

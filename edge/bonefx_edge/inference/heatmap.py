@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.errors import InterpreterError
 from bonefx_edge.inference.preprocess import Region
 
 LEGEND: Final = (
@@ -91,21 +90,10 @@ def heat_map(
     maps
         (rows, columns) float32 of each view: logit of "the fracture is in this cell", finite.
         The cells divide the input evenly, as in fitting.
-
-    Raises
-    ------
-    InterpreterError
-        If a logit is not finite: a broken number must never turn into a picture.
     """
     rows, columns = _grid(shape)
     total, covered = np.zeros((rows, columns)), np.zeros((rows, columns))
     for (left, top, right, bottom), logits in zip(regions, maps, strict=True):
-        if not np.isfinite(logits).all():
-            msg = (
-                "map: expected finite logits, got others; "
-                "the model file or the interpreter is broken"
-            )
-            raise InterpreterError(msg)
         down = _Axis(shape[0], rows, top, bottom)
         across = _Axis(shape[1], columns, left, right)
         value = (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode.radiograph import Radiograph
-from bonefx_edge.errors import DecodeError, InterpreterError, Reason
+from bonefx_edge.errors import DecodeError, Reason
 
 MIN_SIDE_PX: Final = 64
 """Shortest side that is answered: below it no fracture line could be in the pixels."""
@@ -136,22 +136,17 @@ def check_distance(features: NDArray[np.float32] | None, *, spec: GateSpec) -> N
     Parameters
     ----------
     features
-        (1, k), mean 0 and variance 1 over disturbed views of the training films; None for a network
-        without them.
+        (1, k), finite, mean 0 and variance 1 over disturbed views of the training films; None for
+        a network without them.
 
     Raises
     ------
     DecodeError
         NOT_A_RADIOGRAPH where the mean of their squares is above the model's limit.
-    InterpreterError
-        If it is not finite: the model is broken, not the film.
     """
     if features is None or spec.distance_limit is None:
         return
     distance = float(np.mean(np.square(features, dtype=np.float64)))
-    if not math.isfinite(distance):
-        msg = f"expected finite features, got {distance}; the model file or interpreter is broken"
-        raise InterpreterError(msg)
     if distance > spec.distance_limit:
         msg = (
             "expected a limb radiograph like those of training, got distance "

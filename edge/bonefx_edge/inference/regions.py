@@ -1,11 +1,9 @@
 """Where on the film the tiles call fracture: a few rectangles for the person who reads it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bonefx_edge.errors import InterpreterError
 from bonefx_edge.inference.decision import sigmoid
 
 MOST_PLACES: Final = 3
@@ -57,21 +55,9 @@ def suspicious(
         Of "not broken", one per tile; finite. <= 0 calls fracture, as `decide` rounds.
     limit
         At most so many places; >= 0.
-
-    Raises
-    ------
-    InterpreterError
-        If a logit is not finite: a broken number must never turn into an answer.
     """
-    tiles = list(zip(logits, rectangles, strict=True))
-    for logit, rectangle in tiles:
-        if not math.isfinite(logit):
-            msg = (
-                f"tile {rectangle}: expected a finite logit, got {logit}; "
-                "the model file or the interpreter is broken"
-            )
-            raise InterpreterError(msg)
     kept: list[Place] = []
+    tiles = zip(logits, rectangles, strict=True)
     for logit, rectangle in sorted(tiles, key=lambda tile: tile[0]):
         if logit > 0.0 or len(kept) >= limit:
             break

@@ -192,11 +192,14 @@ class Spoilt(Spy):
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("output", ["logit", "map", "features"])
 @pytest.mark.parametrize("call", [1, 2], ids=["whole", "tiles"])
-def test_a_number_of_any_view_that_is_not_finite_stops_the_work(path, output, number, call) -> None:
+@pytest.mark.parametrize("work", [Classifier.classify, Classifier.explain])
+def test_a_number_of_any_view_that_is_not_finite_stops_the_work(
+    path, output, number, call, work
+) -> None:
     """A map of NaN is the highest cell of nothing, a logit of infinity a tile without fracture."""
     spoilt = Spoilt("closer-float32", output, number, call=call)
     with pytest.raises(InterpreterError, match=f"{output}: expected finite numbers, got {number}"):
-        spoilt.classifier().classify(path)
+        work(spoilt.classifier(), path)
 
 
 # ---- explained ----

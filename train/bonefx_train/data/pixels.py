@@ -82,7 +82,7 @@ def to_network_range(x: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.f
 
     uint8 is divided by 255; float32 is in range already. A function and not a Rescaling layer:
     a uint8 .tflite takes the division into its input scale (1/255), so that the device feeds
-    stored pixels, and a layer invites dividing twice (pitfall 7).
+    stored pixels, and a layer invites dividing twice.
 
     Raises
     ------

@@ -54,7 +54,7 @@ AMBIGUOUS_NAMES: Final = {
     "no": "no to which question?",
     "abnormal": "abnormal may be arthritis or metal without a fracture",
 }
-"""Names in use that say opposite things in different sets (pitfall 3), with the reason."""
+"""Names in use that say opposite things in different sets, with the reason."""
 
 
 def label_from_name(folder_name: str) -> Label:
