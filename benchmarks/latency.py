@@ -106,7 +106,7 @@ def main(
     out: Path | None = None,
 ) -> None:
     """Measure, print, write."""
-    films = list(list_files(paths))
+    films = list_files(paths).files
     around = circumstances()
     print("  ".join(f"{key}: {value}" for key, value in around.items()))
     if around["governor"] not in ("performance", "unknown"):

@@ -49,7 +49,7 @@ def choose(data: Path, *, split: str, films: int) -> list[str]:
         with manifest.open(newline="") as file:
             found = [row["path"] for row in csv.DictReader(file) if row["split"] == split]
     else:
-        found = sorted(str(path.relative_to(data)) for path in list_files([data]))
+        found = sorted(str(path.relative_to(data)) for path in list_files([data]).files)
     if not found:
         sys.exit(f"error: expected films of {split} in {data}, found none; see --data")
     every = np.unique(np.linspace(0, len(found) - 1, films).astype(int))

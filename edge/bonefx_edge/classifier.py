@@ -18,6 +18,7 @@ from bonefx_edge.inference.input_check import check, check_distance
 from bonefx_edge.inference.preprocess import InputSpec, covered, preprocess
 from bonefx_edge.inference.regions import Place, suspicious
 from bonefx_edge.inference.tiling import Answers, Tiles, cut_tiles, read
+from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, faster, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 
@@ -61,20 +62,20 @@ class Classifier:
     @classmethod
     def load(
         cls,
-        model: Path,
+        model: str | Path,
         *,
         operating_point: str | None = None,
         threads: Sequence[int] = (1,),
         runtime: str | None = None,
         views: str | None = None,
     ) -> "Classifier":
-        """Return a classifier for the model file at `model`.
+        """Return a classifier for `model`.
 
         Parameters
         ----------
         model
-            A model file of bonefx-convert; see `shipped.shipped_models` for those that come
-            with the package.
+            The name of a model that comes with the package, such as "lite0-int8", or the path of
+            a model file.
         operating_point
             Name of one of the model's operating points; None takes its default.
         threads
@@ -87,14 +88,14 @@ class Classifier:
         Raises
         ------
         UsageError
-            The model has no such reading.
+            The model has no such reading or operating point.
         ModelFileError
-            The file is no model file, altered, mismatched, of another format version, or has no
-            such operating point.
+            There is no such model, or the file is no model file, altered, mismatched, or of
+            another format version.
         InterpreterError
             No interpreter is installed, or it cannot run this model.
         """
-        model_file = ModelFile.read(model)
+        model_file = ModelFile.read(find_model(model))
         network = model_file.flatbuffer
         first = open_interpreter(network, threads=threads[0], runtime=runtime)
         classifier = cls(model_file, first, operating_point=operating_point, views=views)
@@ -107,15 +108,17 @@ class Classifier:
         """Of the interpreter."""
         return self._interpreter.threads
 
-    def classify(self, path: Path) -> Finding:
+    def classify(self, path: str | Path) -> Finding:
         """Return the finding for one file; a file that cannot be judged is `refused`, not raised.
 
         Raises
         ------
+        TypeError
+            `path` is something else, such as pixels.
         InterpreterError
             The network gives a number that is not finite: no file can be trusted to this model.
         """
-        return self._look(path).finding
+        return self._look(_path_of(path)).finding
 
     def classify_content(self, data: bytes, *, path: Path) -> Finding:
         """Return the finding for the content of a file that was read already; `path` names it.
@@ -131,7 +134,7 @@ class Classifier:
         """Return the finding for a file that could not be read."""
         return self._finding(path, None, Stopwatch(), error=error)
 
-    def explain(self, path: Path) -> Explained:
+    def explain(self, path: str | Path) -> Explained:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
 
         Raises
@@ -142,7 +145,7 @@ class Classifier:
             As `classify`.
         """
         self.check_explains()
-        look = self._look(path)
+        look = self._look(_path_of(path))
         if look.seen is None:
             return Explained(look.finding, None, None)
         drawn = _heat_map(look.seen, spec=self.manifest.input)
@@ -232,6 +235,16 @@ class Classifier:
             gray_mapping=seen.radiograph.gray_mapping if seen else None,
             timings=clock.timings(),
         )
+
+
+def _path_of(path: str | Path) -> Path:
+    if not isinstance(path, str | Path):
+        msg = (  # type: ignore[unreachable]
+            f"expected the path of a file, got {type(path).__name__}; "
+            "classify_content takes the bytes of a file"
+        )
+        raise TypeError(msg)
+    return Path(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,12 @@ class PortError(BonefxError):
     code = "port"
 
 
+class OutputError(BonefxError):
+    """A result cannot be written: its folder is absent or forbidden, or the disk is full."""
+
+    code = "output"
+
+
 class UsageError(BonefxError):
     """The command or the call was given something it cannot work with."""
 

@@ -136,6 +136,33 @@ def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_pa
         classifier.classify(write_film(tmp_path / "film.png", 60))
 
 
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (np.zeros((200, 160), np.uint8), "got ndarray"),
+        (b"content", "got bytes"),
+        (None, "got NoneType"),
+    ],
+)
+def test_a_file_is_named_and_nothing_else(classifier, thing, words: str) -> None:
+    with pytest.raises(TypeError, match=f"expected the path of a file, {words}; .*classify_"):
+        classifier.classify(thing)
+
+
+def test_a_file_may_be_named_as_text(tmp_path, classifier) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    assert classifier.classify(str(path)).state is State.FRACTURE
+
+
+def test_a_model_is_a_name_that_comes_with_the_package_or_a_file(tmp_path, monkeypatch) -> None:
+    assert Classifier.load("seed-int8").model.name == "seed"
+    assert Classifier.load(str(toy_path("int8"))).model.name == "toy"
+    with pytest.raises(ModelFileError, match=r"seed-int9: .* name one of .*seed-int8"):
+        Classifier.load("seed-int9")
+    with pytest.raises(TypeError, match="expected the name or path of a model, got bytes"):
+        Classifier.load(toy_path("int8").read_bytes())
+
+
 def test_every_field_of_the_manifest_is_read_by_code() -> None:
     """A field that nothing reads is a promise that nobody keeps (the MONAI tale)."""
     import dataclasses

@@ -159,6 +159,6 @@ def test_csv_of_a_whole_folder_can_be_read_back(way) -> None:
     model = way / "models" / "mine-int8.tflite"
     command = [str(BIN / "edge-classify"), str(way / "films"), "--csv", "--model", str(model)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    rows = list(csv.DictReader(io.StringIO(done.stdout.removeprefix("\ufeff"))))
     assert len(rows) == 2 * FILMS
     assert [row["path"] for row in rows] == sorted(row["path"] for row in rows)

@@ -1,6 +1,7 @@
 """The command edge-admin: look after a device. Exit codes: 0, 1 (doctor found a fault), 2, 4, 5."""
 
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -17,9 +18,9 @@ from bonefx_edge import NOTICE
 from bonefx_edge.cli.admin_text import (
     describe,
 )
-from bonefx_edge.cli.exit_codes import ExitCode, fail
+from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
-from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
+from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
@@ -51,7 +52,7 @@ def doctor(
     from bonefx_edge.check import Health
     from bonefx_edge.diagnostics.doctor import examine
 
-    checks = examine(model=find_model(model))
+    checks = examine(model=model)
     if watch:
         from bonefx_edge.watch.intake.selftest import examine_folder
 
@@ -79,9 +80,9 @@ def verify(
     from bonefx_edge.classifier import Classifier
 
     try:
-        classifier = Classifier.load(find_model(model), runtime=runtime)
+        classifier = Classifier.load(model, runtime=runtime)
     except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
+        fail_with(err)
     sys.stdout.write(f"ok: sha256 {classifier.model.sha256}\n")
     info = classifier.runtime
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
@@ -153,9 +154,9 @@ def _answering(model: str, *, operating_point: str | None, views: str | None) ->
     from bonefx_edge.watch.workers.main import describe as describe_answering
 
     try:
-        found = Classifier.load(find_model(model), operating_point=operating_point, views=views)
+        found = Classifier.load(model, operating_point=operating_point, views=views)
     except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
+        fail_with(err)
     return describe_answering(found)
 
 
@@ -167,10 +168,12 @@ def export(
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
 ) -> None:
     """Write all current results, oldest first, with the names of their files: JSON lines."""
-    from bonefx_edge.cli.formats import record_csv, record_csv_header
+    from bonefx_edge.cli.formats import Csv, record_csv, record_csv_header
 
     with _desk(out, journal) as desk:
         if as_csv:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding=Csv.encoding)
             sys.stdout.write(record_csv_header(("files",)))
         for record, names in desk.export():
             if as_csv:
@@ -245,10 +248,8 @@ def _told() -> Iterator[None]:
 
     try:
         yield
-    except UsageError as err:
-        fail(str(err), code=ExitCode.USAGE)
-    except JournalError as err:
-        fail(str(err), code=ExitCode.JOURNAL)
+    except (UsageError, JournalError) as err:
+        fail_with(err)
     except BrokenPipeError:  # `| head` has read enough, which is no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(ExitCode.OUTPUT) from None

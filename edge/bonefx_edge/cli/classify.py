@@ -1,34 +1,32 @@
 """The command edge-classify. Exit codes: 0 to 5; see `ExitCode`."""
 
-import io
-import os
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 
 from bonefx_edge import NOTICE, __version__
-from bonefx_edge.cli.exit_codes import ExitCode, fail
-from bonefx_edge.cli.files import list_files
-from bonefx_edge.errors import BonefxError, JournalError, PortError, UsageError
+from bonefx_edge.cli.batch import Batch, classify_files
+from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
+from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from bonefx_edge.parallel import threads_to_try
 
-if TYPE_CHECKING:
-    from bonefx_edge.cli.formats import Csv, JsonLines, Table
-    from bonefx_edge.finding import Finding
-
-PROGRESS_FROM_FILES: Final = 5
-"""A bar for fewer files would be gone before it is read."""
+FILES_ONLY: Final = ("paths", "heatmap", "jobs", "as_json", "as_csv")
+"""Parameters of the command that do nothing with `--watch`."""
+WATCH_ONLY: Final = (
+    *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
+    *("on_result", "webhook", "move_done", "move_refused", "duplicates"),
+)
+"""Parameters of the command that do nothing without `--watch`."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command(help=f"Classify bone radiographs. {NOTICE}")
 def classify(
+    context: typer.Context,
     paths: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILE|DIR...", help="Films; folders are searched recursively."),
@@ -120,178 +118,64 @@ def classify(
     if version:
         sys.stdout.write(f"bonefx {__version__}\n")
         return
+    _check_mode(context, watching=watch is not None)
     options = {"operating_point": operating_point, "runtime": runtime, "views": views}
-    if watch is not None:
-        if paths or heatmap or as_json or as_csv:
-            msg = "expected --watch without files, --heatmap, --json or --csv; see --out"
-            fail(msg, code=ExitCode.USAGE)
-        words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
-        words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
-        words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
-        words |= {"move_done": move_done, "move_refused": move_refused}
-        if duplicates not in {"known", "again"}:
-            msg = f"--duplicates: expected known or again, got {duplicates!r}"
-            fail(msg, code=ExitCode.USAGE)
-        words |= {"repeats": duplicates == "again"}
-        reading: dict[str, Any] = {"model": str(find_model(model).absolute())}
-        reading |= options | {"threads": _threads_to_try(threads, processes=workers)}
-        raise typer.Exit(_watch(words, poll=poll, reading=reading))
-    if as_json and as_csv:
-        fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
-    _classify(
-        paths or [],
-        find_model(model),
-        heatmap,
-        threads=threads,
-        jobs=jobs,
-        options=options,
-        kind=("json" if as_json else "csv" if as_csv else "table"),
-    )
-
-
-def _classify(
-    names: list[str],
-    model: Path,
-    heatmap: str | None,
-    *,
-    threads: str,
-    jobs: int,
-    options: dict[str, str | None],
-    kind: str,
-) -> NoReturn:
-    """Classify files and folders, print, and leave."""
-    files = _find_files(names)
-    if sys.stdout is None:
-        msg = "expected to write the results to standard output, it is closed; open it"
-        fail(msg, code=ExitCode.OUTPUT)
-    # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
-    from bonefx_edge.cli.formats import Csv, JsonLines, Table
-    from bonefx_edge.parallel import LoadOptions, classify_on_several, processes_for
-
-    processes = 1 if heatmap is not None else jobs or processes_for(len(files))
-    numbers = _threads_to_try(threads, processes=processes)
-    if processes == 1:
-        read = _open_model(model, heatmap, threads=numbers, **options)
-        findings: Iterable[Finding] = map(read, files)
-    else:
-        how = LoadOptions(model, threads=numbers, **options)
-        findings = classify_on_several(files, how, processes=processes)
-    output = JsonLines() if kind == "json" else Csv() if kind == "csv" else Table()
     try:
-        refused = _write_findings(findings, len(files), output=output)
-    except UsageError as err:
-        # A picture that could not be written; without pictures, a model without such a reading.
-        fail(str(err), code=ExitCode.USAGE if heatmap is None else ExitCode.OUTPUT)
+        if watch is not None:
+            words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
+            words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
+            words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
+            words |= {"move_done": move_done, "move_refused": move_refused}
+            words |= {"repeats": duplicates == "again"}
+            loading = options | {"threads": threads_to_try(threads, processes=workers)}
+            code = _watch(words, poll=poll, model=model, loading=loading)
+        else:
+            kind = "json" if as_json else "csv" if as_csv else "table"
+            batch = Batch(model, heatmap, threads=threads, jobs=jobs, options=options, kind=kind)
+            code = classify_files(paths or [], batch)
     except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
-    except MemoryError:
-        fail("expected memory for a film, there is none left; close programs", code=ExitCode.MODEL)
-    except OSError as err:
-        _drop_output(err)
-    raise typer.Exit(ExitCode.SOME_REFUSED if refused else ExitCode.OK)
+        fail_with(err)
+    raise typer.Exit(code)
 
 
-def _threads_to_try(word: str, *, processes: int) -> tuple[int, ...]:
-    try:
-        return threads_to_try(word, processes=processes)
-    except UsageError as err:
-        fail(str(err), code=ExitCode.USAGE)
+def _check_mode(context: typer.Context, *, watching: bool) -> None:
+    """Leave if a parameter is named that would do nothing, or two that exclude each other."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name == "DEFAULT" or context.params[name] == ():
+            continue
+        shown = "FILE|DIR" if name == "paths" else parameter.opts[0]
+        if watching and name in FILES_ONLY:
+            msg = f"{shown}: does nothing with --watch; leave it out"
+            fail(msg, code=ExitCode.USAGE)
+        if not watching and name in WATCH_ONLY:
+            msg = f"{shown}: needs --watch; add --watch DIR, or leave {shown} out"
+            fail(msg, code=ExitCode.USAGE)
+    if context.params["as_json"] and context.params["as_csv"]:
+        fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
+    for name, choices in (
+        ("duplicates", ("known", "again")),
+        ("poll", ("auto", "always", "never")),
+    ):
+        if context.params[name] not in choices:
+            msg = f"--{name}: expected one of {', '.join(choices)}, got {context.params[name]!r}"
+            fail(msg, code=ExitCode.USAGE)
 
 
-def _watch(words: dict[str, Any], *, poll: str, reading: dict[str, Any]) -> ExitCode:
-    """Watch a folder; return what the shell is told."""
+def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, Any]) -> ExitCode:
+    """Watch a folder; return the exit code."""
     from bonefx_edge.watch.app import watch
     from bonefx_edge.watch.config import Poll, WatchOptions
     from bonefx_edge.watch.logs import configure_logging
     from bonefx_edge.watch.workers.protocol import Options
 
-    if poll not in list(Poll):
-        fail(f"--poll: expected auto, always or never, got {poll!r}", code=ExitCode.USAGE)
     options = WatchOptions(**words, poll=Poll(poll))
+    path = str(find_model(model).absolute())
     configure_logging()
-    try:
-        unanswered = watch(options, Options(root=str(options.folder.absolute()), **reading))
-    except UsageError as err:
-        fail(str(err), code=ExitCode.USAGE)
-    except JournalError as err:
-        fail(str(err), code=ExitCode.JOURNAL)
-    except PortError as err:
-        fail(str(err), code=ExitCode.OUTPUT)
-    except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
+    root = str(options.folder.absolute())
+    unanswered = watch(options, Options(root=root, model=path, **loading))
     return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
-
-
-def _find_files(names: list[str]) -> list[Path]:
-    """Return the files that the names mean, at least one."""
-    if "" in names:  # Path("") is the current folder: nobody means that
-        fail("expected names, got an empty one (an unset variable?)", code=ExitCode.USAGE)
-    files = list(list_files(Path(name) for name in names))
-    if not files:
-        fail("expected at least one file, found none; name files or folders", code=ExitCode.USAGE)
-    return files
-
-
-def _open_model(
-    path: Path, heatmaps: str | None, *, threads: tuple[int, ...], **options: str | None
-) -> Callable[[Path], "Finding"]:
-    """Return what gives a file's finding, and writes its heat map if a folder is named."""
-    from bonefx_edge.classifier import Classifier
-
-    if heatmaps == "":
-        fail("expected a folder for the heat maps, got an empty name", code=ExitCode.USAGE)
-    try:
-        classifier = Classifier.load(path, threads=threads, **options)
-        if heatmaps is None:
-            return classifier.classify
-        from bonefx_edge.cli.heatmap_files import make_folder, write_picture
-
-        classifier.check_explains()
-        folder = make_folder(Path(heatmaps))
-    except UsageError as err:
-        fail(str(err), code=ExitCode.USAGE)
-    except BonefxError as err:
-        fail(str(err), code=ExitCode.MODEL)
-    return lambda film: write_picture(folder, classifier.explain(film))
-
-
-def _write_findings(
-    findings: Iterable["Finding"],
-    n_files: int,
-    *,
-    output: "JsonLines | Csv | Table",
-) -> int:
-    """Write one row a file to standard output, in order, and return how many were refused."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's encoding lacks must not end the run.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout.write(output.header())
-    refused = 0
-    with _progress(findings, n_files) as progressing:
-        for finding in progressing:
-            refused += finding.reason is not None
-            sys.stdout.write(output.row(finding))
-            sys.stdout.flush()
-    return refused
-
-
-def _drop_output(err: OSError) -> NoReturn:
-    """Leave in words; without this Python tries again at exit and adds its own."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(err, BrokenPipeError):  # `| head` has read enough, which is no fault
-        raise typer.Exit(ExitCode.OUTPUT)
-    msg = f"expected to write the results to standard output, got: {err.strerror}; free the disk"
-    fail(msg, code=ExitCode.OUTPUT)
-
-
-def _progress(
-    findings: Iterable["Finding"], n_files: int
-) -> AbstractContextManager[Iterable["Finding"]]:
-    """Return the findings behind a progress bar on standard error, if a person is there."""
-    # A table on the same terminal is its own progress; a bar would tear its lines.
-    if n_files < PROGRESS_FROM_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
-        return nullcontext(findings)
-    return typer.progressbar(findings, length=n_files, label="classifying", file=sys.stderr)
 
 
 def main() -> None:

@@ -2,10 +2,17 @@
 
 import sys
 from enum import IntEnum
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 
+from bonefx_edge.errors import (
+    BonefxError,
+    JournalError,
+    OutputError,
+    PortError,
+    UsageError,
+)
 from bonefx_edge.text import printable
 
 
@@ -25,6 +32,20 @@ class ExitCode(IntEnum):
     """The model file or the interpreter cannot be used; no answer after this one is to be had."""
     JOURNAL = 5
     """Watching: the journal is in use by another service, damaged, or of a newer bonefx."""
+
+
+_CODES: Final = {
+    UsageError: ExitCode.USAGE,
+    OutputError: ExitCode.OUTPUT,
+    PortError: ExitCode.OUTPUT,
+    JournalError: ExitCode.JOURNAL,
+}
+"""Every other error is of the model file or the interpreter."""
+
+
+def fail_with(err: BonefxError) -> NoReturn:
+    """Say the error on standard error and leave with its exit code."""
+    fail(str(err), code=_CODES.get(type(err), ExitCode.MODEL))
 
 
 def fail(message: str, *, code: ExitCode) -> NoReturn:

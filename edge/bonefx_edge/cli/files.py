@@ -1,22 +1,42 @@
 """From the files and folders that a person names to the files to classify, in order."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 
-def list_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each file named, and every file under each folder named, sorted within a folder.
+class FoundFiles(NamedTuple):
+    """The files to classify."""
+
+    files: list[Path]
+    """In order."""
+    passed_over: int
+    """Names below the folders that are never films; a folder counts once."""
+
+
+def list_files(paths: Iterable[Path]) -> FoundFiles:
+    """Return each file named, and every file under each folder named, sorted within a folder.
 
     Symbolic links to files count as files and links to folders are entered, each real folder once,
-    so that a loop of links ends. Names that start with a dot are left out below a folder, never
-    when named themselves. A path that does not exist and a folder that
-    cannot be listed are yielded too: the classifier refuses them in words.
+    so that a loop of links ends. Below a folder, hidden, unfinished and system files are passed
+    over as `--watch` does, see `watch.intake.ignore`; a file that is named itself never is. A path
+    that does not exist and a folder that cannot be listed are in the list too: the classifier
+    refuses them with a reason.
     """
+    files: list[Path] = []
+    passed_over = 0
     for path in paths:
-        yield from _walk(path)
+        for found in _walk(path):
+            if found is None:
+                passed_over += 1
+            else:
+                files.append(found)
+    return FoundFiles(files, passed_over)
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def _walk(top: Path) -> Iterator[Path | None]:
+    """Yield the files, and None for each name that is passed over."""
     entered: set[tuple[int, int]] = set()
     waiting = [top]  # a stack of our own: folders may be nested deeper than Python's
     while waiting:
@@ -26,14 +46,24 @@ def _walk(top: Path) -> Iterator[Path]:
             continue
         try:
             status = path.stat()
-            inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+            inside = sorted(path.iterdir())
         except OSError:
             yield path  # the classifier says why it cannot be read
             continue
         identity = (status.st_dev, status.st_ino)
         if identity not in entered:
             entered.add(identity)
-            waiting += reversed(inside)
+            films = [each for each in inside if _may_hold_films(each)]
+            yield from [None] * (len(inside) - len(films))
+            waiting += reversed(films)
+
+
+def _may_hold_films(path: Path) -> bool:
+    # Here: a command that names one file needs no part of the service.
+    from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
+
+    is_wanted = is_film_folder if _is_folder(path) else is_film_name
+    return is_wanted(os.fsencode(path.name))
 
 
 def _is_folder(path: Path) -> bool:

@@ -9,9 +9,15 @@ from bonefx_edge import NOTICE
 from bonefx_edge.finding import Finding, to_record
 from bonefx_edge.text import printable
 
+BYTE_ORDER_MARK: Final = "\ufeff"
+FORMULA_STARTS: Final = ("=", "+", "-", "@")
+"""Spreadsheets run a cell that begins so."""
+
 
 class JsonLines:
     """One JSON object a line; ASCII, so that any path survives any terminal encoding."""
+
+    encoding: Final = "ascii"
 
     def header(self) -> str:
         """Return nothing: JSON lines have no header."""
@@ -23,10 +29,16 @@ class JsonLines:
 
 
 class Csv:
-    """The same record, nested keys joined by a dot, lists as JSON; RFC 4180."""
+    """The same record for a spreadsheet: nested keys joined by a dot, lists as JSON; RFC 4180.
+
+    It begins with a byte order mark, by which spreadsheets tell UTF-8, and no text in it begins as
+    a formula does: a name such as `=1+1.png` has an apostrophe in front.
+    """
+
+    encoding: Final = "utf-8"
 
     def header(self) -> str:
-        """Return the line of column names."""
+        """Return the byte order mark and the line of column names."""
         return record_csv_header(())
 
     def row(self, finding: Finding) -> str:
@@ -35,18 +47,21 @@ class Csv:
 
 
 def record_csv_header(extra: tuple[str, ...]) -> str:
-    """Return the line of column names for `record_csv`."""
-    return _csv_line((*_CSV_COLUMNS, *extra))
+    """Return the byte order mark and the line of column names for `record_csv`."""
+    return BYTE_ORDER_MARK + _csv_line((*_CSV_COLUMNS, *extra))
 
 
 def record_csv(record: dict[str, Any], extra: tuple[str, ...]) -> str:
     """Return a record of `to_record` as `Csv` writes it, with `extra` keys of it behind."""
     flat = _flatten(record)
-    return _csv_line([printable(_cell(flat[name])) for name in (*_CSV_COLUMNS, *extra)])
+    return _csv_line([_cell(flat[name]) for name in (*_CSV_COLUMNS, *extra)])
 
 
 class Table:
     """Columns for people, narrow ones first so that a row can be printed as soon as it is known."""
+
+    encoding: Final = None
+    """The terminal's."""
 
     def header(self) -> str:
         """Return the notice and the line of column names."""
@@ -75,10 +90,13 @@ def _flatten(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """Return a value of the record as text: a list as JSON, null as nothing."""
+    """Return a value of the record: a list as JSON, null as nothing, text never as a formula."""
     if isinstance(value, list):
         return json.dumps(value, allow_nan=False)
-    return "" if value is None else str(value)
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    text = printable(value)  # a tab or carriage return in front is escaped by this
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _csv_line(cells: tuple[str, ...] | list[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.classifier import Explained
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import OutputError, UsageError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.heatmap import (
     COLORS,
@@ -59,7 +59,7 @@ def write_picture(folder: Path, explained: Explained) -> Finding:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the picture cannot be written.
     """
     if explained.heat_map and explained.radiograph:
@@ -104,7 +104,7 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the folder is absent, may not be written to, or its disk is full.
     """
     data = cv2.imencode(".png", picture)[1].tobytes()
@@ -125,7 +125,7 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
             f"{path}: expected to write the heat map there, got: {err.strerror}; "
             "make the folder, free the disk, or name another folder"
         )
-        raise UsageError(msg) from err
+        raise OutputError(msg) from err
 
 
 def _tint(film: NDArray[Any], values: NDArray[np.float32]) -> NDArray[Any]:

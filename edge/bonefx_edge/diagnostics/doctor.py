@@ -33,7 +33,7 @@ _BITS_64: Final = 64
 _MIB: Final = 1024 * 1024
 
 
-def examine(*, model: Path) -> list[Check]:
+def examine(*, model: str | Path) -> list[Check]:
     """Return one check a line of `edge-admin doctor`, in reading order."""
     looks: tuple[Callable[[], Check], ...] = (
         _board,
@@ -114,7 +114,7 @@ def _codecs() -> Check:
     return Check("DICOM codecs", Health.OK, "JPEG 2000, JPEG-LS")
 
 
-def _model(path: Path) -> Check:
+def _model(path: str | Path) -> Check:
     try:
         # Here: where a package is broken, the doctor must live to say so.
         from bonefx_edge.classifier import Classifier

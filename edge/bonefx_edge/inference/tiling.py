@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.downscale import LEAST_PX
 from bonefx_edge.decode.radiograph import Radiograph
-from bonefx_edge.errors import ModelFileError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import OperatingPoint
 from bonefx_edge.inference.preprocess import InputSpec, Region, covered, preprocess, shrink
 from bonefx_edge.inference.regions import Rectangle
@@ -110,7 +110,7 @@ class Reading:
 
         Raises
         ------
-        ModelFileError
+        UsageError
             If the reading has no such operating point; the message lists those it has.
         """
         if name is None:
@@ -120,7 +120,7 @@ class Reading:
                 return point
         known = ", ".join(point.name for point in self.operating_points)
         msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
-        raise ModelFileError(msg)
+        raise UsageError(msg)
 
 
 def _check_views(reading: Reading) -> None:

@@ -1,7 +1,10 @@
 """The model files that come with the package."""
 
+import os
 from pathlib import Path
 from typing import Final
+
+from bonefx_edge.errors import ModelFileError
 
 DEFAULT_MODEL: Final = "lite0-int8"
 
@@ -12,6 +15,25 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.tflite"))}
 
 
-def find_model(name: str) -> Path:
-    """Return the path of a shipped model of that name, or `name` itself as a path."""
-    return shipped_models().get(name, Path(name))
+def find_model(model: str | Path) -> Path:
+    """Return the path of a model: text may be the name of a shipped one, else it is a path.
+
+    Raises
+    ------
+    ModelFileError
+        If text is neither.
+    TypeError
+        If `model` is neither text nor a path.
+    """
+    if isinstance(model, Path):
+        return model
+    if not isinstance(model, str):
+        msg = f"expected the name or path of a model, got {type(model).__name__}"  # type: ignore[unreachable]
+        raise TypeError(msg)
+    shipped = shipped_models()
+    path = shipped.get(model, Path(model))
+    if not os.access(path, os.F_OK):
+        known = ", ".join(shipped)
+        msg = f"{model}: expected a model file, found none; check the path, or name one of {known}"
+        raise ModelFileError(msg)
+    return path

@@ -38,6 +38,12 @@ def _films(tmp_path_factory) -> Path:
     return folder
 
 
+def of_columns(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
+    """Return the rows of CSV, which begins with a byte order mark."""
+    assert done.stdout.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(done.stdout.removeprefix("\ufeff"))))
+
+
 def test_all_answered_exits_0_and_prints_one_json_object_a_file_in_order(films) -> None:
     done = run(films / "light.jpg", films / "dark.png", "--json", TOY)
     records = [json.loads(line) for line in done.stdout.splitlines()]
@@ -74,8 +80,62 @@ def test_a_jpeg_with_a_damaged_scan_header_is_refused_and_the_next_film_answered
 
 
 def test_csv_has_a_header_and_a_row_a_file(films) -> None:
-    rows = list(csv.DictReader(io.StringIO(run(films, "--csv", TOY).stdout)))
+    rows = of_columns(run(films, "--csv", TOY))
     assert [row["state"] for row in rows] == ["fracture", "no_fracture", "refused"]
+    assert next(iter(rows[0])) == "schema"
+
+
+def test_csv_is_utf_8_whatever_the_terminal_takes(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "plain.png"), film(60))
+    (tmp_path / "plain.png").rename(tmp_path / "\u017c.png")
+    done = run(tmp_path, "--csv", TOY, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, "\u017c.png" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize("start", "=+-@")
+def test_a_file_name_is_no_formula_in_a_spreadsheet(tmp_path, start: str) -> None:
+    cv2.imwrite(str(tmp_path / "plain.png"), film(60))
+    (tmp_path / "plain.png").rename(tmp_path / f"{start}1+1.png")
+    (row,) = of_columns(run("--csv", TOY, "--", f"{start}1+1.png", cwd=tmp_path))
+    assert row["path"] == f"'{start}1+1.png"
+
+
+WATCH_OPTIONS = (
+    *("--out=r", "--journal=j", "--once", "--settle=2", "--poll=auto", "--workers=1"),
+    *("--min-free=200", "--health-port=0", "--on-result=true", "--webhook=http://127.0.0.1/"),
+    *("--move-done=m", "--move-refused=m", "--duplicates=known"),
+)
+
+
+@pytest.mark.parametrize("option", WATCH_OPTIONS)
+def test_an_option_of_watching_without_watch_is_refused(films, option: str) -> None:
+    """Also where it says what is the default: who names it expects something of it."""
+    done = run(films / "dark.png", TOY, option)
+    name = option.partition("=")[0]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{name}: needs --watch; add --watch DIR, or leave {name} out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--jobs=1",), ("--heatmap=m",), ("--json",), ("--csv",), ("x",)]
+)
+def test_what_only_files_need_is_refused_with_watch(tmp_path, words: tuple[str, ...]) -> None:
+    done = run("--watch", tmp_path, "--once", TOY, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    name = "FILE|DIR" if words == ("x",) else words[0].partition("=")[0]
+    assert f"{name}: does nothing with --watch; leave it out" in done.stderr
+
+
+def test_names_that_are_never_films_are_passed_over_and_counted(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "film.png"), film(60))
+    for name in ("Thumbs.db", ".DS_Store", "._film.png", "next.png.part", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"no film")
+    done = run(tmp_path, "--json", TOY)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert "5 names passed over: hidden, unfinished or system files" in done.stderr
+    (tmp_path / "film.png").unlink()
+    empty = run(tmp_path, TOY)
+    assert (empty.returncode, "5 names passed over" in empty.stderr) == (2, True)
 
 
 def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
@@ -108,9 +168,8 @@ def test_an_empty_folder_exits_2(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--model", "nonesuch.tflite"), "No such file"),
+        (("--model", "nonesuch.tflite"), "name one of lite0-dynamic"),
         (("--model", __file__), "make it with bonefx-convert"),
-        ((TOY, "--operating-point", "nonesuch"), "expected one of balanced, sensitive"),
         ((TOY, "--runtime", "nonesuch"), "expected the interpreter nonesuch"),
     ],
 )
@@ -230,12 +289,13 @@ def test_the_reading_asked_for_is_used_and_named(films) -> None:
 
 def test_a_reading_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
     for options, has in (
-        ((CLOSER, "--views", "third"), "closer, whole"),
-        ((TOY, "--views", "closer"), "whole"),
+        ((CLOSER, "--views", "third"), "expected one that model toy has (closer, whole)"),
+        ((TOY, "--views", "closer"), "expected one that model toy has (whole)"),
+        ((TOY, "--operating-point", "third"), "expected one of balanced, sensitive"),
     ):
         done = run(films, *options)
         assert (done.returncode, done.stdout) == (2, "")
-        assert f"expected one that model toy has ({has})" in done.stderr
+        assert has in done.stderr
 
 
 def test_heat_maps_are_written_for_answered_films_only(films, tmp_path) -> None:

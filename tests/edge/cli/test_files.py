@@ -14,7 +14,7 @@ def make(root: Path, *names: str) -> None:
 
 
 def names(root: Path, paths: list[Path]) -> list[str]:
-    return [str(path.relative_to(root)) for path in list_files(paths)]
+    return [str(path.relative_to(root)) for path in list_files(paths).files]
 
 
 def test_files_come_in_the_order_they_are_named_and_folders_sorted(tmp_path) -> None:
@@ -27,6 +27,15 @@ def test_hidden_files_count_only_when_named(tmp_path) -> None:
     make(tmp_path, ".hidden.png", ".git/x", "a.png")
     assert names(tmp_path, [tmp_path]) == ["a.png"]
     assert names(tmp_path, [tmp_path / ".hidden.png"]) == [".hidden.png"]
+
+
+def test_names_that_watching_passes_over_are_passed_over_and_counted(tmp_path) -> None:
+    make(tmp_path, "Thumbs.db", ".DS_Store", "a.png.part", "@eaDir/a.png", "a.png", "IMG0001")
+    found = list_files([tmp_path])
+    assert [path.name for path in found.files] == ["IMG0001", "a.png"]
+    assert found.passed_over == 4  # a folder counts once
+    named = list_files([tmp_path / "Thumbs.db", tmp_path / "@eaDir"])
+    assert (len(named.files), named.passed_over) == (2, 0)
 
 
 def test_symbolic_links_to_files_and_folders_are_followed(tmp_path) -> None:
@@ -74,7 +83,7 @@ def test_folders_deeper_than_the_stack_are_searched(tmp_path, monkeypatch) -> No
     deepest = os.open(".", os.O_RDONLY)
     os.chdir(tmp_path)
     try:
-        assert [path.name for path in list_files([Path("a")])] == ["film.png"]
+        assert [path.name for path in list_files([Path("a")]).files] == ["film.png"]
     finally:  # pytest's own cleaning recurses
         os.fchdir(deepest)
         os.close(deepest)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from bonefx_edge import NOTICE
-from bonefx_edge.cli.formats import Csv, JsonLines, Table
+from bonefx_edge.cli.formats import Csv, JsonLines, Table, record_csv
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import to_record
 from bonefx_edge.inference.decision import State
@@ -66,12 +66,20 @@ def test_any_path_is_one_json_line_of_ascii(path: str) -> None:
 
 def test_csv_has_the_same_keys_and_values_as_json() -> None:
     output = Csv()
-    rows = list(csv.DictReader(io.StringIO(output.header() + output.row(ANSWERED))))
+    rows = list(csv.DictReader(io.StringIO(output.header()[1:] + output.row(ANSWERED))))
+    assert output.header().startswith("\ufeff")
     record = to_record(ANSWERED)
     flat = {k: v for k, v in record.items() if not isinstance(v, dict)}
     flat |= {f"{k}.{i}": v for k in ("model", "timings_ms") for i, v in record[k].items()}
     flat["places"] = json.dumps(record["places"])
     assert rows == [{key: "" if v is None else str(v) for key, v in flat.items()}]
+
+
+@pytest.mark.parametrize("start", "=+-@")
+def test_text_that_begins_as_a_formula_is_defused_and_numbers_are_not(start: str) -> None:
+    record = to_record(ANSWERED) | {"path": f"{start}1+1", "p_fracture": -0.5, "files": "\t=1"}
+    (cells,) = csv.reader([record_csv(record, ("files",))])
+    assert (cells[1], cells[6], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
 
 
 @pytest.mark.parametrize("output", [Csv(), Table()])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.cli.heatmap_files import overlay, write_png
-from bonefx_edge.errors import UsageError
+from bonefx_edge.errors import OutputError
 from bonefx_edge.inference.heatmap import HeatMap
 from image_files import gray_film
 
@@ -132,7 +132,7 @@ def test_a_name_as_long_as_a_name_can_be_is_written(tmp_path: Path) -> None:
 
 
 def test_an_absent_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected to write the heat map there, got: No such"):
+    with pytest.raises(OutputError, match=r"expected to write the heat map there, got: No such"):
         write_png(tmp_path / "absent" / "heat.png", gray_film())
 
 
@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_the_former_picture_and_no_trace(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageError, match="No space left on device"):
+    with pytest.raises(OutputError, match="No space left on device"):
         write_png(path, gray_film(seed=2))
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["heat.png"]

@@ -164,7 +164,7 @@ def test_tiles_that_count_for_nothing_are_refused() -> None:
 
 def test_an_unknown_operating_point_is_refused_with_those_there_are() -> None:
     reading = TOY.manifest.reading(None)
-    with pytest.raises(ModelFileError, match="expected one of balanced, sensitive, got 'x'"):
+    with pytest.raises(UsageError, match="expected one of balanced, sensitive, got 'x'"):
         reading.operating_point("x")
     assert reading.operating_point(None).name == "balanced"
     assert reading.operating_point("sensitive").name == "sensitive"

@@ -1,0 +1,153 @@
+"""Classify the files and folders that a person named: print a row each, draw heat maps."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import typer
+
+from bonefx_edge.cli.exit_codes import ExitCode, fail
+from bonefx_edge.cli.files import list_files
+from bonefx_edge.errors import OutputError, UsageError
+from bonefx_edge.model.bundled import find_model
+from bonefx_edge.parallel import threads_to_try
+
+if TYPE_CHECKING:
+    from bonefx_edge.cli.formats import Csv, JsonLines, Table
+    from bonefx_edge.finding import Finding
+
+PROGRESS_FROM_FILES: Final = 5
+"""A bar for fewer files would be gone before it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the command line says beside the files."""
+
+    model: str
+    heatmap: str | None
+    """Folder of the heat maps; None for none."""
+    threads: str
+    """As `threads.threads_to_try` takes it."""
+    jobs: int
+    """Processes; 0: as many as pay."""
+    options: dict[str, str | None]
+    """Further arguments of `Classifier.load`."""
+    kind: str
+    """table, json or csv."""
+
+
+def classify_files(names: list[str], batch: Batch) -> ExitCode:
+    """Classify files and folders, print a row each to standard output, return the exit code.
+
+    Raises
+    ------
+    BonefxError
+        UsageError before any file is read, OutputError for a heat map, else of the model.
+    """
+    files = _find_files(names)
+    if sys.stdout is None:
+        msg = "expected to write the results to standard output, it is closed; open it"
+        raise OutputError(msg)
+    # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
+    from bonefx_edge.cli.formats import Csv, JsonLines, Table
+    from bonefx_edge.parallel import LoadOptions, classify_on_several, processes_for
+
+    model = find_model(batch.model)
+    processes = 1 if batch.heatmap is not None else batch.jobs or processes_for(len(files))
+    numbers = threads_to_try(batch.threads, processes=processes)
+    if processes == 1:
+        classify = _open_model(model, batch.heatmap, threads=numbers, **batch.options)
+        findings: Iterable[Finding] = map(classify, files)
+    else:
+        how = LoadOptions(model, threads=numbers, **batch.options)
+        findings = classify_on_several(files, how, processes=processes)
+    kinds: dict[str, Callable[[], JsonLines | Csv | Table]]
+    kinds = {"json": JsonLines, "csv": Csv, "table": Table}
+    try:
+        refused = _write_findings(findings, len(files), output=kinds[batch.kind]())
+    except MemoryError:
+        fail("expected memory for a film, there is none left; close programs", code=ExitCode.MODEL)
+    except OSError as err:
+        _drop_output(err)
+    return ExitCode.SOME_REFUSED if refused else ExitCode.OK
+
+
+def _find_files(names: list[str]) -> list[Path]:
+    """Return the files that the names mean, at least one."""
+    if "" in names:  # Path("") is the current folder: nobody means that
+        msg = "expected names, got an empty one (an unset variable?)"
+        raise UsageError(msg)
+    found = list_files(Path(name) for name in names)
+    if found.passed_over:
+        sys.stderr.write(
+            f"{found.passed_over} names passed over: hidden, unfinished or system files such as "
+            ".DS_Store, Thumbs.db, *.part\n"
+        )
+    if not found.files:
+        msg = "expected at least one file, found none; name files or folders"
+        raise UsageError(msg)
+    return found.files
+
+
+def _open_model(
+    path: Path, heatmaps: str | None, *, threads: tuple[int, ...], **options: str | None
+) -> Callable[[Path], "Finding"]:
+    """Return what gives a file's finding, and writes its heat map if a folder is named."""
+    from bonefx_edge.classifier import Classifier
+
+    if heatmaps == "":
+        msg = "expected a folder for the heat maps, got an empty name"
+        raise UsageError(msg)
+    classifier = Classifier.load(path, threads=threads, **options)
+    if heatmaps is None:
+        return classifier.classify
+    from bonefx_edge.cli.heatmap_files import make_folder, write_picture
+
+    classifier.check_explains()
+    folder = make_folder(Path(heatmaps))
+    return lambda film: write_picture(folder, classifier.explain(film))
+
+
+def _write_findings(
+    findings: Iterable["Finding"],
+    n_files: int,
+    *,
+    output: "JsonLines | Csv | Table",
+) -> int:
+    """Write one row a file to standard output, in order, and return how many were refused."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks must not end the run.
+        sys.stdout.reconfigure(encoding=output.encoding, errors="backslashreplace")
+    sys.stdout.write(output.header())
+    refused = 0
+    with _progress(findings, n_files) as progressing:
+        for finding in progressing:
+            refused += finding.reason is not None
+            sys.stdout.write(output.row(finding))
+            sys.stdout.flush()
+    return refused
+
+
+def _drop_output(err: OSError) -> NoReturn:
+    """Leave in words; without this Python tries again at exit and adds its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(err, BrokenPipeError):  # `| head` has read enough, which is no fault
+        raise typer.Exit(ExitCode.OUTPUT)
+    msg = f"expected to write the results to standard output, got: {err.strerror}; free the disk"
+    fail(msg, code=ExitCode.OUTPUT)
+
+
+def _progress(
+    findings: Iterable["Finding"], n_files: int
+) -> AbstractContextManager[Iterable["Finding"]]:
+    """Return the findings behind a progress bar on standard error, if a person is there."""
+    # A table on the same terminal is its own progress; a bar would tear its lines.
+    if n_files < PROGRESS_FROM_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
+        return nullcontext(findings)
+    return typer.progressbar(findings, length=n_files, label="classifying", file=sys.stderr)
