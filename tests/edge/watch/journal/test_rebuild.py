@@ -1,0 +1,105 @@
+"""A lost journal is made from the result files: all of it, or none."""
+
+import json
+import sqlite3
+
+import pytest
+from bonefx_edge.errors import JournalError, UsageError
+from bonefx_edge.watch.journal import rebuild as module
+from bonefx_edge.watch.journal.connection import JOURNAL_NAME
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.rebuild import rebuild
+from bonefx_edge.watch.results import ResultFolder, result_record
+
+SHA = "ab" * 32
+
+
+@pytest.fixture(name="out")
+def _out(tmp_path):
+    """A folder with one result."""
+    finding = {"sha256": SHA, "state": "uncertain", "reason": None, "p_fracture": 0.5}
+    record = result_record(finding, received=1e9, decided=1e9 + 1, answered_by="model")
+    ResultFolder(tmp_path / "out").publish(SHA, record)
+    return tmp_path / "out"
+
+
+def is_absent(journal) -> bool:
+    """Return whether there is no journal, nor a part of one."""
+    return not journal.exists() or {path.name for path in journal.iterdir()} <= {"journal.lock"}
+
+
+def test_a_rebuilt_journal_holds_the_results_and_nothing_is_left_beside_it(out, tmp_path):
+    assert rebuild(out, tmp_path / "journal") == 1
+    left = {path.name for path in (tmp_path / "journal").iterdir()}
+    assert left == {JOURNAL_NAME, "journal.lock"}
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        assert journal._film(SHA)["state"] == "done"
+
+
+def a_folder(path):
+    path.mkdir()
+
+
+def another_file(path):
+    path.write_text("{}")
+
+
+def half_a_result(path):
+    record = json.loads((path.parent / f"{SHA}.json").read_text())
+    path.write_text(json.dumps({"schema": record["schema"], "sha256": "cd" * 32}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [
+        (a_folder, r"Is a directory: .*odd\.json"),
+        (another_file, r"odd\.json: expected a result"),
+        (half_a_result, "cdcd.*'finding'"),
+    ],
+)
+def test_what_is_no_result_is_named_and_once_it_is_away_the_journal_is_made(
+    out, tmp_path, spoil, cause
+):
+    spoil(out / "odd.json")
+    with pytest.raises(JournalError, match=cause):
+        rebuild(out, tmp_path / "journal")
+    assert is_absent(tmp_path / "journal")
+    (out / "odd.json").rename(tmp_path / "odd.json")
+    assert rebuild(out, tmp_path / "journal") == 1
+
+
+def test_a_disk_that_fails_leaves_no_journal(out, tmp_path, monkeypatch):
+    def fail(*_args, **_more):
+        raise sqlite3.OperationalError("scripted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_insert", fail)
+        with pytest.raises(sqlite3.OperationalError):
+            rebuild(out, tmp_path / "journal")
+    assert is_absent(tmp_path / "journal")
+    assert rebuild(out, tmp_path / "journal") == 1
+
+
+@pytest.mark.parametrize("name", [JOURNAL_NAME, f"{JOURNAL_NAME}-wal"])
+def test_no_part_of_a_journal_is_written_over(out, tmp_path, name):
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / name).write_bytes(b"what was there")
+    with pytest.raises(UsageError, match="move it away"):
+        rebuild(out, tmp_path / "journal")
+    assert {path.name for path in (tmp_path / "journal").iterdir()} == {name, "journal.lock"}
+
+
+def test_while_a_service_runs_no_journal_is_made(out, tmp_path):
+    with Journal.open(tmp_path / "journal", owner=True):
+        (tmp_path / "journal" / JOURNAL_NAME).rename(tmp_path / "lost")
+        for path in (tmp_path / "journal").glob(f"{JOURNAL_NAME}-*"):
+            path.unlink()
+        with pytest.raises(JournalError, match="in use"):
+            rebuild(out, tmp_path / "journal")
+
+
+def test_the_leftover_of_a_rebuild_that_was_killed_is_no_obstacle(out, tmp_path):
+    (tmp_path / "journal" / module.BUILDING).mkdir(parents=True)
+    (tmp_path / "journal" / module.BUILDING / JOURNAL_NAME).write_bytes(b"half")
+    assert rebuild(out, tmp_path / "journal") == 1
+    assert not (tmp_path / "journal" / module.BUILDING).exists()
