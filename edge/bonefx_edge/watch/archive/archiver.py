@@ -27,7 +27,8 @@ MOST_TROUBLES: Final = 10
 """Files that could not be moved, before a pass ends early: it is the disk then, and each costs two
 synced writes to the journal."""
 PASS_SHARE: Final = 0.01
-"""Of the time at most that passes take: many files that stay are looked through less often."""
+"""Of the time at most that the search takes, moving aside: many files that stay are searched less
+often."""
 HALF_FILM_S: Final = 600.0
 """After its refusal, before a file that ended early is moved: its sender may still go on."""
 _PAGE: Final = 200
@@ -48,7 +49,7 @@ class Mover:
         """Take the watched folder, and for DONE, REFUSED or both the folder that it goes to."""
         self._root, self._targets, self._clock, self._wall = root, targets, clock, wall
         self._after, self._next_pass = b"", clock()
-        self._spent_s, self._troubles, self._said = 0.0, 0, ""
+        self._searched_s, self._troubles, self._said = 0.0, 0, ""
 
     def turn(self, connection: sqlite3.Connection) -> bool:
         """Move what a page of files holds; return whether the pass goes on."""
@@ -57,6 +58,7 @@ class Mover:
             return False
         now = self._wall()
         page = connection.execute(_FILES, (now - HALF_FILM_S, self._after, _PAGE)).fetchall()
+        self._searched_s += self._clock() - began
         for row in page:
             self._after = row["path"]
             target = self._targets.get(FilmState(row["state"]))
@@ -64,14 +66,13 @@ class Mover:
                 self._troubles += 1
             if self._troubles == MOST_TROUBLES:
                 break
-        self._spent_s += self._clock() - began
         if len(page) == _PAGE and self._troubles < MOST_TROUBLES:
             return True
         if self._troubles < MOST_TROUBLES:  # else the rest of the files is first, the next time
             self._after = b""
         least_s = TROUBLE_PAUSE_S if self._troubles else PASS_EVERY_S
-        self._next_pass = self._clock() + max(least_s, self._spent_s / PASS_SHARE)
-        self._spent_s, self._troubles = 0.0, 0
+        self._next_pass = self._clock() + max(least_s, self._searched_s / PASS_SHARE)
+        self._searched_s, self._troubles = 0.0, 0
         return False
 
     def _move(self, journal: Journal, row: sqlite3.Row, target: bytes) -> bool:

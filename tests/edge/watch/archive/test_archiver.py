@@ -1,0 +1,104 @@
+"""When originals are moved: soon after their results, however slow the disk."""
+
+import json
+import os
+
+import pytest
+from bonefx_edge.watch.archive import archiver as module
+from bonefx_edge.watch.archive.archiver import PASS_EVERY_S, PASS_SHARE, TROUBLE_PAUSE_S, Mover
+from bonefx_edge.watch.files import Signature
+from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.states import FilmState
+
+SLOW_S = 3.0
+
+
+class SlowQueries:
+    """A connection whose queries take so long by the clock."""
+
+    def __init__(self, place, seconds):
+        self.place, self.seconds = place, seconds
+
+    def execute(self, *words):
+        self.place.now += self.seconds
+        return self.place.journal._connection.execute(*words)
+
+    def __getattr__(self, name):
+        return getattr(self.place.journal._connection, name)
+
+
+class Place:
+    """Films with results, a mover, and a clock that is set by hand; each move takes `SLOW_S`."""
+
+    def __init__(self, folder, journal):
+        self.journal, self.now, self.moved = journal, 1000.0, []
+        self.connection, self.trouble = journal._connection, None
+        self.mover = Mover(
+            os.fsencode(folder), {FilmState.DONE: os.fsencode(folder)},
+            clock=lambda: self.now, wall=lambda: 1e9 + self.now,
+        )  # fmt: skip
+
+    def move(self, source, _folder, **_more):
+        self.now += SLOW_S
+        if self.trouble:
+            raise self.trouble
+        self.moved.append(os.fsdecode(source).rpartition("/")[2])
+        return True
+
+    def decide(self, *names):
+        for name in names:
+            self.journal.receive(name.encode(), Signature(1, 2, 3), name, now=1e9)
+            claim = self.journal.claim(now=1e9)
+            record = {"finding": {"reason": None}, "text": json.dumps(name)}
+            self.journal.finish(claim.sha256, record, answered_by="m", now=1e9)
+
+    def turn(self):
+        while self.mover.turn(self.connection):
+            pass
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path, monkeypatch):
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        place = Place(tmp_path, journal)
+        monkeypatch.setattr(module, "move", place.move)
+        yield place
+
+
+def test_after_a_pass_with_many_slow_moves_the_next_film_is_moved_in_the_usual_time(place):
+    names = [f"{number:03}.png" for number in range(60)]
+    place.decide(*names)
+    place.turn()
+    assert place.moved == names
+    assert place.now > 60 * SLOW_S
+    place.decide("late.png")
+    place.turn()
+    assert len(place.moved) == 60, "moved before its time"
+    place.now += PASS_EVERY_S
+    place.turn()
+    assert place.moved[60:] == ["late.png"]
+
+
+def test_where_looking_for_films_is_slow_it_is_done_less_often(place):
+    place.connection = SlowQueries(place, 2.0)
+    place.turn()
+    place.decide("late.png")
+    place.now += 2.0 / PASS_SHARE - 1.0
+    place.turn()
+    assert place.moved == []
+    place.now += 1.0
+    place.turn()
+    assert place.moved == ["late.png"]
+
+
+def test_after_trouble_the_next_pass_waits_longer(place):
+    place.decide("film.png")
+    place.trouble = OSError("scripted")
+    place.turn()
+    place.trouble = None
+    place.now += TROUBLE_PAUSE_S - 1.0
+    place.turn()
+    assert place.moved == []
+    place.now += 1.0
+    place.turn()
+    assert place.moved == ["film.png"]
