@@ -1,6 +1,7 @@
 """The command bonefx-train.
 
-Exit codes: 0 done, 1 audit found leaks or contradictions, 2 wrong command line, 3 unfit data.
+Exit codes: 0 done, 1 audit found leaks, contradictions or one class only, 2 wrong command line,
+3 unfit data.
 """
 
 import logging
@@ -147,7 +148,7 @@ def audit(
 ) -> None:
     """Look for copies, leaks across splits, contradictory labels, damaged files and shortcuts.
 
-    Markdown on standard output. Exit code 1 for leaks or contradictory labels.
+    Markdown on standard output. Exit code 1 for leaks, contradictory labels or one class only.
     """
     from bonefx_train.audit.command import audit_data
 

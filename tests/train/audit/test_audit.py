@@ -226,12 +226,34 @@ def test_a_baseline_is_never_measured_on_films_that_it_was_fitted_on(samples, se
     assert known.auc <= 0.55
 
 
-def test_one_class_has_no_baseline_and_the_report_says_so(films):
+def test_one_class_has_no_baseline_and_the_report_says_so(films, cli):
     shutil.rmtree(films / "train/stable")
     shutil.rmtree(films / "test/stable")
     found = audit(films)
     assert found.baselines[0].auc is None
     assert "undefined" in to_markdown(found)
+    told = cli("audit", films)
+    assert told.exit_code == 1
+    assert "No film is not fractured" in told.stdout
+    assert "No leak" not in told.stdout
+
+
+def test_a_class_whose_films_cannot_be_read_counts_as_missing(films, cli):
+    for path in films.glob("*/broken/*.jpg"):
+        path.write_bytes(path.read_bytes()[:200])
+    told = cli("audit", films)
+    assert told.exit_code == 1
+    assert "No film is fractured" in told.stdout
+
+
+def test_a_color_picture_is_listed_as_junk(films):
+    noise = np.random.default_rng(0).integers(0, 256, (150, 120, 3), np.uint8)
+    write(films / "train/broken/party.jpg", noise)
+    (films / "Thumbs.db").write_bytes(b"x")
+    found = audit(films)
+    assert found.junk == ("Thumbs.db", "train/broken/party.jpg")
+    assert "- `train/broken/party.jpg`" in to_markdown(found)
+    assert found.is_clean
 
 
 def test_the_report_json_and_contact_sheets_are_written(films, tmp_path, cli):
@@ -275,9 +297,12 @@ def test_films_that_none_can_be_read_or_found_are_unfit_data(tmp_path, cli):
         (tmp_path / name / "a.jpg").write_bytes(b"no film")
     with pytest.raises(DataError, match="2 refused"):
         audit(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error_that_names_it(tmp_path, cli):
     told = cli("audit", tmp_path / "nothing")
-    assert told.exit_code == 3
-    assert "nothing there" in told.stderr
+    assert told.exit_code == 2
+    assert f"{tmp_path / 'nothing'}: no such folder or manifest CSV" in told.stderr
 
 
 def test_labels_are_those_of_the_folders(films):

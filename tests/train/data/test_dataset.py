@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from bonefx_edge.errors import DataError
+from bonefx_edge.errors import DataError, UsageError
 from bonefx_train.data.dataset import check_unchanged, load_dataset, read_split_csv, split_csv
 from bonefx_train.data.sample import Label
 
@@ -140,7 +140,7 @@ def test_folders_that_cannot_be_understood_are_refused(tmp_path, write_folders, 
 def test_an_empty_or_absent_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match="neither"):
         load_dataset(tmp_path, seed=1)
-    with pytest.raises(DataError, match="nothing there"):
+    with pytest.raises(UsageError, match="absent: no such folder or manifest CSV"):
         load_dataset(tmp_path / "absent", seed=1)
 
 

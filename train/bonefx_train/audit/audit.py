@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import DataError
+from bonefx_edge.inference.input_check import MAX_CHROMA
 
 from bonefx_train.audit.baseline import Baseline, measure_baselines
 from bonefx_train.audit.duplicates import Cluster, Clusters, find_clusters
@@ -14,7 +15,7 @@ from bonefx_train.audit.image_stats import FilmFacts, Refusal, read_films
 from bonefx_train.data.class_folders import is_junk
 from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
 from bonefx_train.data.filename_groups import find_families
-from bonefx_train.data.sample import Sample
+from bonefx_train.data.sample import Label, Sample
 
 BASELINE_SEED: Final = 1
 """Of the folds: the figure belongs to the data, so nobody chooses it."""
@@ -49,7 +50,7 @@ class Audit:
     refused: tuple[Refusal, ...]
     """Films that the device's decoder does not read."""
     junk: tuple[str, ...]
-    """What file managers and archivers left behind, paths below the root."""
+    """Left behind by file managers and archivers, and color pictures; paths below the root."""
     unused: tuple[str, ...]
     """Other files below the root that no label was found for."""
     groups: dict[str, str]
@@ -58,8 +59,15 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Whether no film contradicts another and none lies in two splits."""
-        return not (self.leaks or self.contradictions)
+        """Whether both classes are there, no film contradicts another, none is in two splits."""
+        return not (self.leaks or self.contradictions or self.missing)
+
+    @property
+    def missing(self) -> tuple[Label, ...]:
+        """Labels that no readable film has."""
+        refused = {refusal.key for refusal in self.refused}
+        there = {sample.label for sample in self.samples if sample.key not in refused}
+        return tuple(label for label in Label if label not in there)
 
 
 def run_audit(data: Path, *, show: bool = True) -> Audit:
@@ -89,7 +97,7 @@ def run_audit(data: Path, *, show: bool = True) -> Audit:
         contradictions=tuple(_contradictions(samples, clusters)),
         leaks=tuple(_leaks(samples, clusters, families)),
         refused=tuple(refused),
-        junk=junk,
+        junk=tuple(sorted((*junk, *(film.key for film in films if film.chroma > MAX_CHROMA)))),
         unused=unused,
         groups=groups,
         baselines=tuple(_baselines(films, groups)),
@@ -145,7 +153,7 @@ def _leaks(
 
 
 def _other_files(root: Path, *, besides: set[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return junk and other files below the root, sorted."""
+    """Return the junk of file managers and other files below the root, sorted."""
     junk: list[str] = []
     unused: list[str] = []
     for path in sorted(root.rglob("*")):

@@ -24,6 +24,7 @@ def to_json(audit: Audit) -> str:
     """Return the audit as JSON text; keys are paths below the data folder, none is absolute."""
     told = {
         "clean": audit.is_clean,
+        "missing": audit.missing,
         "films": len(audit.samples),
         "notes": audit.notes,
         "contradictions": [asdict(cluster) for cluster in audit.contradictions],
@@ -73,7 +74,12 @@ def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
             "The device's decoder does not read them; neither fit nor split will use them.",
             [f"`{refusal.key}`: {refusal.reason}" for refusal in audit.refused],
         ),
-        _section("Folder junk", "Delete it.", [f"`{name}`" for name in audit.junk]),
+        _section(
+            "Junk",
+            "Left behind by file managers, or a color picture, which the device refuses. "
+            "Delete or move it.",
+            [f"`{name}`" for name in audit.junk],
+        ),
         _section(
             "Other files",
             "No label was found for them: outside class folders, or not in the manifest.",
@@ -85,17 +91,24 @@ def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
     return "\n".join(line for part in parts for line in part)
 
 
-def _head(audit: Audit) -> list[str]:
-    verdict = (
-        "**No leak across splits, no copies with both labels.**"
-        if audit.is_clean
-        else f"**Mend before fitting: {len(audit.contradictions)} films with both labels, "
+def _verdict(audit: Audit) -> str:
+    if audit.is_clean:
+        return "**No leak across splits, no copies with both labels.**"
+    missing = "".join(
+        f"No film is {label.value.replace('_', ' ')}: films of both classes are needed. "
+        for label in audit.missing
+    )
+    return (
+        f"**Mend before fitting: {missing}{len(audit.contradictions)} films with both labels, "
         f"{len(audit.leaks)} leaks across splits.**"
     )
+
+
+def _head(audit: Audit) -> list[str]:
     return [
         "# Audit",
         "",
-        verdict,
+        _verdict(audit),
         "",
         *_census(audit.samples),
         f"- {len(set(audit.groups.values()))} groups after joining copies and name families",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError
+from bonefx_edge.errors import DataError, UsageError
 
 from bonefx_train.data.class_folders import scan_folders
 from bonefx_train.data.manifest_csv import read_manifest
@@ -62,6 +62,8 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
 
     Raises
     ------
+    UsageError
+        If there is nothing at `data`.
     DataError
         If the films cannot be found, labelled or divided, or the given splits cut a group.
     """
@@ -85,6 +87,8 @@ def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
 
     Raises
     ------
+    UsageError
+        If there is nothing at `data`.
     DataError
         If the films cannot be found or labelled.
     """
@@ -93,8 +97,8 @@ def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
         samples, notes = read_manifest(data)
         return samples, notes, data.parent
     if not data.is_dir():
-        msg = f"{data}: expected a folder of films or a manifest CSV, got nothing there"
-        raise DataError(msg)
+        msg = f"{data}: no such folder or manifest CSV; check the path"
+        raise UsageError(msg)
     manifest = data / MANIFEST_NAME
     if manifest.is_file():
         samples, notes = read_manifest(manifest)
