@@ -24,7 +24,7 @@ import numpy as np
 import simplejpeg
 import typer
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode.downscale import reduction_of
+from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.jpeg import read_header
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.inference.tiling import cut_tiles
@@ -52,7 +52,7 @@ def seconds(work: Callable[[], object]) -> float:
 def bare_decode(data: bytes) -> Callable[[], object]:
     """Return what decodes a JPEG at the product's scale and does nothing else."""
     header = read_header(data)
-    factor = reduction_of(header.height, header.width)
+    factor = downscale_factor(header.height, header.width)
     height, width = -(-header.height // factor), -(-header.width // factor)
     return lambda: simplejpeg.decode_jpeg(
         data, "GRAY", min_height=height, min_width=width, strict=True
@@ -81,7 +81,7 @@ def films(model: Path, paths: Sequence[Path], views: str) -> dict[str, object]:
     rows = []
     for path in paths:
         data = path.read_bytes()
-        radiograph = decode(data, reduces=True)
+        radiograph = decode(data, allow_downscale=True)
         tiles = cut_tiles(radiograph, classifier.reading.tiles, classifier.manifest.input)
         passes, at_best = 1 + len(tiles.x), bare_decode(data)
         classifier.classify(path)

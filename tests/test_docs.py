@@ -41,7 +41,7 @@ def test_every_reason_code_is_in_the_documentation(reason: Reason) -> None:
 def test_every_key_of_a_finding_is_in_the_documentation() -> None:
     text = (DOCS / "finding.md").read_text()
     record = to_record(ANSWERED)
-    keys = [*record, *record["model"], *record["timings_ms"], *record["places"][0]]
+    keys = [*record, *record["model"], *record["timings_ms"], *record["regions"][0]]
     assert [key for key in keys if f"`{key}`" not in text] == []
 
 

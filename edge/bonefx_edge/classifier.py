@@ -15,8 +15,8 @@ from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Finding, ModelId, Stopwatch
 from bonefx_edge.inference.decision import Decision, State, decide
 from bonefx_edge.inference.input_check import check, check_distance
-from bonefx_edge.inference.preprocess import InputSpec, covered, preprocess
-from bonefx_edge.inference.regions import Place, suspicious
+from bonefx_edge.inference.preprocess import InputSpec, input_extent, preprocess
+from bonefx_edge.inference.regions import Region, select_regions
 from bonefx_edge.inference.tiling import Answers, Tiles, cut_tiles, read
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, faster, open_interpreter
@@ -182,7 +182,7 @@ class Classifier:
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
         try:
-            radiograph = decode(data, reduces=self.manifest.input.reduces)
+            radiograph = decode(data, allow_downscale=self.manifest.input.allow_downscale)
             clock.lap("decode_ms")
             check(radiograph, spec=self.manifest.gate)
             clock.lap("gate_ms")
@@ -228,7 +228,7 @@ class Classifier:
             p_fracture=decision.p_fracture if decision else None,
             class_index=decision.class_index if decision else None,
             reading=self.reading.name,
-            places=_places(decision, seen.closer) if decision and seen else (),
+            regions=_regions(decision, seen.closer) if decision and seen else (),
             operating_point=self.operating_point.name,
             model=self.model,
             runtime=f"{self.runtime.name} {self.runtime.version}{several}",
@@ -275,11 +275,11 @@ class _Look:
     seen: _Seen | None = None
 
 
-def _places(decision: Decision, closer: _Closer | None) -> tuple[Place, ...]:
+def _regions(decision: Decision, closer: _Closer | None) -> tuple[Region, ...]:
     """Return where to look first; nowhere if the film as a whole is called no_fracture."""
     if closer is None or decision.state is State.NO_FRACTURE:
         return ()
-    return suspicious(closer.tiles.rectangles, closer.answers.logits.tolist())
+    return select_regions(closer.tiles.rectangles, closer.answers.logits.tolist())
 
 
 def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
@@ -287,10 +287,10 @@ def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
     from bonefx_edge.inference.heatmap import heat_map  # here: most callers want none
 
     height, width = seen.radiograph.shape
-    regions = [covered((height, width), spec=spec)]
+    extents = [input_extent((height, width), spec=spec)]
     maps = [seen.whole.maps]
     if seen.closer:
-        regions += seen.closer.tiles.regions
+        extents += seen.closer.tiles.extents
         maps += [seen.closer.answers.maps]
     cells = np.concatenate([each for each in maps if each is not None])
-    return heat_map((height, width), regions, list(cells))
+    return heat_map((height, width), extents, list(cells))

@@ -9,9 +9,9 @@ from bonefx_edge import NOTICE
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import State
-from bonefx_edge.inference.regions import Place
+from bonefx_edge.inference.regions import Region
 
-SCHEMA: Final = "bonefx.finding/1"
+SCHEMA: Final = "bonefx.finding/2"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
 
 
@@ -60,7 +60,7 @@ class Finding:
     """0 broken, 1 not broken, as the original presentation prints it; ignores operating points."""
     reading: str
     """closer or whole: which views of the film were looked at."""
-    places: tuple[Place, ...]
+    regions: tuple[Region, ...]
     """Tiles that call fracture on their own, strongest first; a refusal and a `no_fracture` have
     none, nor has the reading `whole`."""
     operating_point: str
@@ -96,7 +96,7 @@ def to_record(finding: Finding) -> dict[str, Any]:
         "p_fracture": finding.p_fracture,
         "class_index": finding.class_index,
         "reading": finding.reading,
-        "places": [dataclasses.asdict(place) for place in finding.places],
+        "regions": [dataclasses.asdict(region) for region in finding.regions],
         "operating_point": finding.operating_point,
         "model": dataclasses.asdict(finding.model),
         "runtime": finding.runtime,

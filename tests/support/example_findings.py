@@ -4,7 +4,7 @@ from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import Finding, ModelId, Timings
 from bonefx_edge.inference.decision import State
-from bonefx_edge.inference.regions import Place
+from bonefx_edge.inference.regions import Region
 
 ANSWERED = Finding(
     path="a/film.png",
@@ -15,7 +15,7 @@ ANSWERED = Finding(
     p_fracture=0.9,
     class_index=0,
     reading="closer",
-    places=(Place(left=10, top=20, right=110, bottom=120, score=0.75),),
+    regions=(Region(left=10, top=20, right=110, bottom=120, score=0.75),),
     operating_point="balanced",
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
@@ -32,7 +32,7 @@ REFUSED = Finding(
     p_fracture=None,
     class_index=None,
     reading="closer",
-    places=(),
+    regions=(),
     operating_point="balanced",
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",

@@ -1,4 +1,4 @@
-"""Write tests/golden/*.json: what `preprocess` and `reduction` give for drawn films, as numbers.
+"""Write tests/golden/*.json: what `preprocess` and `downscale` give for drawn films, as numbers.
 
     python tests/support/make_golden_vectors.py
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bonefx_edge.decode.downscale import reduce_by_mean
+from bonefx_edge.decode.downscale import downscale_by_mean
 from bonefx_edge.decode.jpeg import decode_gray, read_header
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.decode.reader import decode
@@ -63,7 +63,7 @@ def reduced(data: bytes) -> dict[str, list[int]]:
         step = 64 // factor
         small = decode_gray(data, header=header, factor=factor)
         numbers[f"jpeg/{factor}"] = small[::step, ::step].ravel().tolist()
-        mean = reduce_by_mean(whole, factor=factor)
+        mean = downscale_by_mean(whole, factor=factor)
         numbers[f"mean/{factor}"] = mean[::step, ::step].ravel().tolist()
     return numbers
 

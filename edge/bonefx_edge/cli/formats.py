@@ -107,7 +107,7 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 _CSV_COLUMNS: Final = (
     *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
-    *("reading", "places", "operating_point", "model.name", "model.version", "model.sha256"),
+    *("reading", "regions", "operating_point", "model.name", "model.version", "model.sha256"),
     *("runtime", "gray_mapping"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "gate")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),

@@ -27,7 +27,7 @@ from bonefx_edge.inference.heatmap import (
     TRANSPARENT_BELOW,
     HeatMap,
 )
-from bonefx_edge.inference.preprocess import shrink
+from bonefx_edge.inference.preprocess import downscale_to
 
 HASH_DIGITS: Final = 8
 """Of the film's sha256, in the picture's name: films of two folders may have one name."""
@@ -90,7 +90,7 @@ def overlay(pixels: NDArray[np.uint8], heat: HeatMap) -> NDArray[np.uint8]:
     if pixels.shape != (heat.height, heat.width):
         msg = f"overlay: expected a film of {heat.height}x{heat.width}, got shape {pixels.shape}"
         raise ValueError(msg)
-    film = shrink(pixels, longest_px=PICTURE_PX)
+    film = downscale_to(pixels, longest_px=PICTURE_PX)
     height, width = film.shape
     strip = _strip(max(width, NARROWEST_PX))
     picture = np.full((height + len(strip), strip.shape[1], 3), STRIP_GRAY, np.uint8)

@@ -19,10 +19,10 @@ from bonefx_edge.decode.dicom_header import (
     read_layout,
     text_value,
 )
-from bonefx_edge.decode.dicom_pixels import PixelLayout, read_stored
+from bonefx_edge.decode.dicom_pixels import PixelLayout, decode_pixel_data
 from bonefx_edge.decode.gray_levels import (
+    apply_lut,
     count_values,
-    look_up,
     percentile_range,
     scale_to_unit,
     unit_to_gray,
@@ -82,7 +82,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
         msg = "expected Pixel Data (7FE0,0010) as bytes, got another type; send the file again"
         raise DecodeError(Reason.CORRUPT, msg)
     # Position and length, not the value: pydicom gives pixel data that lacks its end all the same.
-    stored = read_stored(
+    stored = decode_pixel_data(
         data,
         start=element.value_tell,
         length=element.length,
@@ -91,7 +91,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
     )
     table, mapping = _gray_table(dataset, layout=layout, stored=stored)
     return Radiograph(
-        pixels=look_up(stored, table=table),
+        pixels=apply_lut(stored, table=table),
         file_format=FileFormat.DICOM,
         gray_mapping=mapping,
         body_part=text_value(dataset, "BodyPartExamined") or None,

@@ -35,7 +35,7 @@ def apply_modality_lut(dataset: Dataset, *, stored: NDArray[np.int64]) -> NDArra
     PS3.3 C.11.1: the sequence or the linear function, never both. Unchanged where both are absent.
     """
     if dataset.get("ModalityLUTSequence"):
-        table, _ = _look_up(dataset, keyword="ModalityLUTSequence", values=stored)
+        table, _ = _apply_lut(dataset, keyword="ModalityLUTSequence", values=stored)
         return table
     slope, intercept = _rescale(dataset)
     return stored.astype(np.float64) * slope + intercept
@@ -50,7 +50,7 @@ def apply_voi(
     the curve that the maker's processing chose, the window its straight approximation.
     """
     if dataset.get("VOILUTSequence"):
-        table, white = _look_up(dataset, keyword="VOILUTSequence", values=values)
+        table, white = _apply_lut(dataset, keyword="VOILUTSequence", values=values)
         return table / white, GrayMapping.VOI_LUT
     center, width = _first_number(dataset, "WindowCenter"), _first_number(dataset, "WindowWidth")
     # Width 0 is not allowed (C.11.2.1.2.1); exporters write 0/0 where they have no window.
@@ -126,7 +126,7 @@ def _first_number(dataset: Dataset, keyword: str) -> float | None:
     return number
 
 
-def _look_up(
+def _apply_lut(
     dataset: Dataset, *, keyword: str, values: NDArray[Any]
 ) -> tuple[NDArray[np.float64], int]:
     """Return the LUT entries for `values`, float64, and the largest entry that its bits allow.

@@ -56,7 +56,7 @@ class PixelLayout:
 Decoder = Callable[[bytes, PixelLayout], NDArray[Any]]
 
 
-def read_stored(
+def decode_pixel_data(
     data: bytes, *, start: int, length: int, layout: PixelLayout, transfer_syntax: str
 ) -> NDArray[Any]:
     """Return the stored bit patterns, (rows, columns), uint8 or uint16 by Bits Allocated.

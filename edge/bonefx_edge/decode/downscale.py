@@ -1,7 +1,7 @@
-"""Large films, made smaller by a whole factor while they are decoded: no view needs more pixels.
+"""Downscale large images by a whole factor while decoding: the network needs no more pixels.
 
-A JPEG is reduced in its cosine transform (libjpeg's scaled decoding), anything else by the mean of
-factor x factor pixels. Both are antialiased. Every step after it then costs a fraction.
+JPEG is downscaled by libjpeg's scaled decoding, every other format by the mean of factor x factor
+pixels. Both are antialiased. All later steps then cost a fraction.
 """
 
 from typing import Any, Final
@@ -10,23 +10,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_PX: Final = 512
-"""The longest side never becomes shorter: as much as the finest tiles are cut from. Part of the
-meaning of every spec that resizes by area: another number is another input for deployed models."""
+MIN_LONGEST_SIDE_PX: Final = 512
+"""The longest side is never made shorter than this: the finest tiles are cut from that many pixels.
+Changing it changes the input of every deployed model that resizes by area."""
 _FACTORS: Final = (8, 4, 2)
 """What libjpeg does fast; largest first."""
 
 
-def reduction_of(height: int, width: int) -> int:
-    """Return 8, 4, 2 or 1: the largest factor that leaves the longest side `LEAST_PX`."""
+def downscale_factor(height: int, width: int) -> int:
+    """Return 8, 4, 2 or 1: the largest that keeps the longest side >= `MIN_LONGEST_SIDE_PX`."""
     longest = max(height, width)
-    return next((factor for factor in _FACTORS if longest >= LEAST_PX * factor), 1)
+    return next((factor for factor in _FACTORS if longest >= MIN_LONGEST_SIDE_PX * factor), 1)
 
 
-def reduce_by_mean(pixels: NDArray[np.uint8], *, factor: int) -> NDArray[np.uint8]:
+def downscale_by_mean(pixels: NDArray[np.uint8], *, factor: int) -> NDArray[np.uint8]:
     """Return (height // factor, width // factor) means of (height, width) pixels, at least 1x1.
 
-    What does not fill a whole square at the right and lower edge is left out: up to 7 pixels.
+    Up to 7 pixels at the right and lower edge that do not fill a whole square are left out.
     """
     if factor == 1:
         return pixels

@@ -83,10 +83,10 @@ def film_to_gray(film: NDArray[np.uint16]) -> NDArray[np.uint8]:
     values = np.arange(counts.size, dtype=np.float64)
     black_white = percentile_range(values, counts)
     table = unit_to_gray(scale_to_unit(values, black_white=black_white))
-    return look_up(film, table=table)
+    return apply_lut(film, table=table)
 
 
-def look_up(stored: NDArray[Any], *, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def apply_lut(stored: NDArray[Any], *, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return table[stored], shape of `stored`, without widening 30 million indices at once."""
     gray = np.empty(stored.shape, np.uint8)
     flat_gray, flat_stored = gray.reshape(-1), stored.reshape(-1)

@@ -9,10 +9,10 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.downscale import reduction_of
+from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.gray_levels import mean_chroma
 from bonefx_edge.decode.limits import Limits, check_pixels
-from bonefx_edge.decode.orientation import UPRIGHT, exif_orientation, orient, turn
+from bonefx_edge.decode.orientation import UPRIGHT, exif_orientation, orient, oriented_shape
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 
@@ -56,10 +56,10 @@ class JpegHeader:
     """Byte position of the first SOS marker."""
 
 
-def decode_jpeg(data: bytes, *, limits: Limits, reduces: bool = False) -> Radiograph:
+def decode_jpeg(data: bytes, *, limits: Limits, allow_downscale: bool = False) -> Radiograph:
     """Return the radiograph of a JPEG file: the pixels of cv2.imread(path, IMREAD_GRAYSCALE).
 
-    With `reduces` a large one is decoded smaller, see `reduction`.
+    With `allow_downscale` a large one is decoded smaller, see `decode.downscale`.
 
     Raises
     ------
@@ -69,14 +69,14 @@ def decode_jpeg(data: bytes, *, limits: Limits, reduces: bool = False) -> Radiog
     header = read_header(data)
     check_pixels(header.height, header.width, limits=limits)
     size = (header.height, header.width)
-    factor = reduction_of(*size) if reduces else 1
+    factor = downscale_factor(*size) if allow_downscale else 1
     gray = decode_gray(data, header=header, factor=factor)
     return Radiograph(
         pixels=orient(gray, orientation=header.orientation),
         file_format=FileFormat.JPEG,
         gray_mapping=GrayMapping.STORED,
         chroma=_measure_chroma(data) if header.components > 1 else 0.0,
-        film_shape=turn(size, orientation=header.orientation) if factor > 1 else None,
+        original_shape=oriented_shape(size, orientation=header.orientation) if factor > 1 else None,
     )
 
 

@@ -37,7 +37,7 @@ def orient(pixels: NDArray[Any], *, orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
-def turn(shape: tuple[int, int], *, orientation: int) -> tuple[int, int]:
+def oriented_shape(shape: tuple[int, int], *, orientation: int) -> tuple[int, int]:
     """Return the (height, width) that `orient` gives pixels of this (height, width)."""
     height, width = shape
     return (width, height) if orientation in _TRANSPOSED else (height, width)

@@ -46,7 +46,7 @@ class Radiograph:
     """How the stored values became 8 bits."""
     chroma: float = 0.0
     """Mean over pixels of max(R,G,B) - min(R,G,B), in gray levels [0, 255]; 0 for gray files."""
-    film_shape: tuple[int, int] | None = None
+    original_shape: tuple[int, int] | None = None
     """(height, width) of the film where `pixels` are a reduced picture of it; None: as `pixels`."""
     body_part: str | None = None
     """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
@@ -64,4 +64,4 @@ class Radiograph:
     def shape(self) -> tuple[int, int]:
         """(height, width) of the film, in pixels as stored, upright."""
         height, width = self.pixels.shape
-        return self.film_shape or (height, width)
+        return self.original_shape or (height, width)

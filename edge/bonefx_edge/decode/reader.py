@@ -1,4 +1,4 @@
-"""Bytes of any supported kind to a radiograph; the kind is told by content, never by name."""
+"""Bytes of any supported format to a radiograph; the format is found by content, never by name."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ from typing import Final
 
 from bonefx_edge.decode import jpeg, png, tiff
 from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
-from bonefx_edge.decode.downscale import reduce_by_mean, reduction_of
+from bonefx_edge.decode.downscale import downscale_by_mean, downscale_factor
 from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits
 from bonefx_edge.decode.radiograph import FileFormat, Radiograph
 from bonefx_edge.decode.raster import to_radiograph
@@ -24,11 +24,13 @@ _READ_BYTES: Final = 1 << 20
 """At a time, of a file that is longer than it was said to be."""
 
 
-def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = False) -> Radiograph:
+def decode(
+    data: bytes, *, limits: Limits = DEFAULT_LIMITS, allow_downscale: bool = False
+) -> Radiograph:
     """Return the radiograph in `data`: the content of one JPEG, PNG, TIFF, BMP or DICOM file.
 
-    With `reduces` a large film is made smaller, see `reduction`; `InputSpec.reduces` says whether
-    a network is to see it so.
+    With `allow_downscale` a large image is made smaller, see `decode.downscale`;
+    `InputSpec.allow_downscale` says whether a network takes it so.
 
     Raises
     ------
@@ -42,9 +44,9 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS, reduces: bool = Fals
         msg = "expected JPEG, PNG, TIFF, BMP or DICOM Part 10, the content is none of them"
         raise DecodeError(Reason.NOT_AN_IMAGE, f"{msg}; export the radiograph in one of these")
     if file_format is FileFormat.JPEG:
-        return jpeg.decode_jpeg(data, limits=limits, reduces=reduces)
+        return jpeg.decode_jpeg(data, limits=limits, allow_downscale=allow_downscale)
     radiograph = _DECODERS[file_format](data, limits)
-    return _reduce(radiograph) if reduces else radiograph
+    return _reduce(radiograph) if allow_downscale else radiograph
 
 
 def recognize(data: bytes) -> FileFormat | None:
@@ -121,11 +123,11 @@ def _decode_dicom(data: bytes, limits: Limits) -> Radiograph:
 
 
 def _reduce(radiograph: Radiograph) -> Radiograph:
-    factor = reduction_of(*radiograph.shape)
+    factor = downscale_factor(*radiograph.shape)
     if factor == 1:
         return radiograph
-    pixels = reduce_by_mean(radiograph.pixels, factor=factor)
-    return dataclasses.replace(radiograph, pixels=pixels, film_shape=radiograph.shape)
+    pixels = downscale_by_mean(radiograph.pixels, factor=factor)
+    return dataclasses.replace(radiograph, pixels=pixels, original_shape=radiograph.shape)
 
 
 _DECODERS: Final[dict[FileFormat, Callable[[bytes, Limits], Radiograph]]] = {

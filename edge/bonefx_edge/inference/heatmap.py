@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.inference.preprocess import Region
+from bonefx_edge.inference.preprocess import Extent
 
 LEGEND: Final = (
     "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
@@ -72,7 +72,7 @@ class HeatMap:
 
 def heat_map(
     shape: tuple[int, int],
-    regions: Sequence[Region],
+    extents: Sequence[Extent],
     maps: Sequence[NDArray[np.float32]],
 ) -> HeatMap:
     """Return the mean over the views of sigmoid(logit), where they cover the film.
@@ -85,7 +85,7 @@ def heat_map(
     ----------
     shape
         (height, width) of the film, pixels.
-    regions
+    extents
         What the whole input of each view shows, margins of a letterbox included.
     maps
         (rows, columns) float32 of each view: logit of "the fracture is in this cell", finite.
@@ -93,7 +93,7 @@ def heat_map(
     """
     rows, columns = _grid(shape)
     total, covered = np.zeros((rows, columns)), np.zeros((rows, columns))
-    for (left, top, right, bottom), logits in zip(regions, maps, strict=True):
+    for (left, top, right, bottom), logits in zip(extents, maps, strict=True):
         down = _Axis(shape[0], rows, top, bottom)
         across = _Axis(shape[1], columns, left, right)
         value = (

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.radiograph import Radiograph
 
-Region = tuple[float, float, float, float]
-"""(left, top, right, bottom) in pixels of a picture; may reach outside of it."""
+Extent = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels of an image; may reach outside of it."""
 
 
 class Resize(StrEnum):
@@ -20,7 +20,7 @@ class Resize(StrEnum):
     BILINEAR = "bilinear"
     """cv2.INTER_LINEAR on float64: what the original presentation did; aliases on large films."""
     AREA = "area"
-    """cv2.INTER_AREA on uint8, of a film decoded no larger than `reduction` says: antialiased."""
+    """cv2.INTER_AREA on uint8, antialiased; large images are decoded smaller first."""
 
 
 class Aspect(StrEnum):
@@ -42,7 +42,7 @@ class Gray(StrEnum):
 
 STRETCH_PERCENTILES: Final = (0.01, 0.99)
 """Shares of the pixels that become black and white: a marker or a hot pixel rules nothing."""
-LEAST_RANGE: Final = 24
+MIN_RANGE: Final = 24
 """Gray levels: a narrower range is widened to this, so that air does not become ten times noise."""
 
 
@@ -83,10 +83,10 @@ class InputSpec:
             raise ValueError(msg)
 
     @property
-    def reduces(self) -> bool:
-        """Whether large films are decoded smaller: a resize by area sees the same picture.
+    def allow_downscale(self) -> bool:
+        """Whether large images may be decoded smaller: a resize by area gives the same picture.
 
-        Not the seed path, which is the original presentation's to the last bit.
+        Not for the seed spec, which reproduces the original presentation to the last bit.
         """
         return self.resize is Resize.AREA
 
@@ -111,7 +111,7 @@ def preprocess(
     dtype and range follow `spec.scale`: float32 in [0, 1] or uint8 in [0, 255]. Works for any
     radiograph from 1x1 up: a side never rounds to 0 pixels.
     """
-    if radiograph.film_shape is not None and not spec.reduces:
+    if radiograph.original_shape is not None and not spec.allow_downscale:
         msg = f"preprocess: expected the whole film for {spec.resize}, got a reduced one"
         raise ValueError(msg)
     if spec.scale is Scale.UNIT_FLOAT32:
@@ -119,11 +119,11 @@ def preprocess(
         return resized.reshape(1, spec.height, spec.width, 1)
     fitted = _fit(radiograph.pixels, spec=spec)
     if spec.gray is Gray.STRETCH:
-        fitted = stretch(fitted)
+        fitted = stretch_percentiles(fitted)
     return fitted.reshape(1, spec.height, spec.width, 1)
 
 
-def covered(shape: tuple[int, int], *, spec: InputSpec) -> Region:
+def input_extent(shape: tuple[int, int], *, spec: InputSpec) -> Extent:
     """Return what the network's full input covers of a (height, width) picture, in its pixels.
 
     The picture itself where it is squashed; with its black bars, outside of it, where it is
@@ -170,7 +170,7 @@ def _resize(gray: NDArray[Any], *, height: int, width: int, how: Resize) -> NDAr
     return cv2.resize(gray, (width, height), interpolation=interpolation)
 
 
-def stretch(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def stretch_percentiles(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return gray levels, uint8 of any shape, with the 1st percentile at 0 and the 99th at 255.
 
     In whole numbers: the same levels on every machine. What another detector, window or exposure
@@ -178,12 +178,12 @@ def stretch(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     below = np.cumsum(np.bincount(gray.ravel(), minlength=256))
     low, high = (int(np.searchsorted(below, share * gray.size)) for share in STRETCH_PERCENTILES)
-    span = max(high - low, LEAST_RANGE)
+    span = max(high - low, MIN_RANGE)
     levels = (np.clip(np.arange(256) - low, 0, span) * 255 + span // 2) // span
     return np.asarray(cv2.LUT(gray, levels.astype(np.uint8)), np.uint8).reshape(gray.shape)
 
 
-def shrink(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:
+def downscale_to(pixels: NDArray[np.uint8], *, longest_px: int) -> NDArray[np.uint8]:
     """Return (height, width) pixels at most `longest_px` long, antialiased; smaller ones as is."""
     height, width = pixels.shape
     factor = longest_px / max(height, width)

@@ -1,4 +1,4 @@
-"""Where on the film the tiles call fracture: a few rectangles for the person who reads it."""
+"""Suspicious regions: rectangles of the image whose tiles call fracture, for the reader."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Final
 
 from bonefx_edge.inference.decision import sigmoid
 
-MOST_PLACES: Final = 3
-"""A reader checks a few places; tiles that overlap less than half are few on one film anyhow."""
-SAME_PLACE_OVERLAP: Final = 0.5
-"""Two tiles that share more than this of the smaller one point at the same place."""
+MAX_REGIONS: Final = 3
+"""More would not be read."""
+MAX_OVERLAP: Final = 0.5
+"""Two tiles that share more than this of the smaller one are the same region."""
 
 Rectangle = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels of the film; right and bottom are the first ones outside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Region:
     """A rectangle of the film whose tile calls fracture on its own."""
 
     left: int
@@ -24,9 +24,9 @@ class Place:
     top: int
     """Pixels of the film as decoded, from its top edge; >= 0."""
     right: int
-    """First column to the right of the place; > left."""
+    """First column to the right of the region; > left."""
     bottom: int
-    """First row below the place; > top."""
+    """First row below the region; > top."""
     score: float
     """Sigmoid of the tile's own logit of fracture, [0, 1]; without temperature: no p_fracture."""
 
@@ -34,17 +34,18 @@ class Place:
         inside = 0 <= self.left < self.right and 0 <= self.top < self.bottom
         if not inside or not 0.0 <= self.score <= 1.0:
             msg = (
-                f"place: expected 0 <= left < right, 0 <= top < bottom, score in [0, 1]; got {self}"
+                "region: expected 0 <= left < right, 0 <= top < bottom and score in [0, 1], "
+                f"got {self}"
             )
             raise ValueError(msg)
 
 
-def suspicious(
-    rectangles: Sequence[Rectangle], logits: Sequence[float], *, limit: int = MOST_PLACES
-) -> tuple[Place, ...]:
+def select_regions(
+    rectangles: Sequence[Rectangle], logits: Sequence[float], *, limit: int = MAX_REGIONS
+) -> tuple[Region, ...]:
     """Return the tiles that call fracture on their own, strongest first; empty where none does.
 
-    A tile that overlaps a stronger one by more than half of the smaller is the same place and
+    A tile that overlaps a stronger one by more than half of the smaller is the same region and
     left out (greedy non-maximum suppression). Of equal tiles, the first given comes first.
 
     Parameters
@@ -54,25 +55,25 @@ def suspicious(
     logits
         Of "not broken", one per tile; finite. <= 0 calls fracture, as `decide` rounds.
     limit
-        At most so many places; >= 0.
+        Maximum number of regions; >= 0.
     """
-    kept: list[Place] = []
+    kept: list[Region] = []
     tiles = zip(logits, rectangles, strict=True)
     for logit, rectangle in sorted(tiles, key=lambda tile: tile[0]):
         if logit > 0.0 or len(kept) >= limit:
             break
-        place = Place(*rectangle, score=sigmoid(-logit))
-        if not any(_overlap(place, stronger) > SAME_PLACE_OVERLAP for stronger in kept):
-            kept.append(place)
+        region = Region(*rectangle, score=sigmoid(-logit))
+        if not any(_overlap(region, stronger) > MAX_OVERLAP for stronger in kept):
+            kept.append(region)
     return tuple(kept)
 
 
-def _overlap(a: Place, b: Place) -> float:
-    """Return the intersection as share of the smaller of two places, [0, 1]."""
+def _overlap(a: Region, b: Region) -> float:
+    """Return the intersection as share of the smaller of two regions, [0, 1]."""
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
     return max(0, width) * max(0, height) / min(_area(a), _area(b))
 
 
-def _area(place: Place) -> int:
-    return (place.right - place.left) * (place.bottom - place.top)
+def _area(region: Region) -> int:
+    return (region.right - region.left) * (region.bottom - region.top)

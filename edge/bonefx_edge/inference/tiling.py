@@ -8,11 +8,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.downscale import LEAST_PX
+from bonefx_edge.decode.downscale import MIN_LONGEST_SIDE_PX
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import OperatingPoint
-from bonefx_edge.inference.preprocess import InputSpec, Region, covered, preprocess, shrink
+from bonefx_edge.inference.preprocess import (
+    Extent,
+    InputSpec,
+    downscale_to,
+    input_extent,
+    preprocess,
+)
 from bonefx_edge.inference.regions import Rectangle
 
 CLOSER: Final = "closer"
@@ -32,8 +38,8 @@ class TileSpec:
     """A grid of overlapping square tiles that covers the film."""
 
     film_px: int
-    """[1, `reduction.LEAST_PX`]; the film is shrunk, never enlarged, to a longest side of at most
-    so many."""
+    """[1, `downscale.MIN_LONGEST_SIDE_PX`]: longest side in pixels that the image is downscaled to;
+    a smaller image is not enlarged."""
     share: float
     """Side of a tile as share of that longest side, (0, 1]."""
     overlap: float
@@ -41,12 +47,12 @@ class TileSpec:
 
     def __post_init__(self) -> None:
         if (
-            not 1 <= self.film_px <= LEAST_PX
+            not 1 <= self.film_px <= MIN_LONGEST_SIDE_PX
             or not 0.0 < self.share <= 1.0
             or not 0.0 <= self.overlap < 1.0
         ):
             msg = (
-                f"tiles: expected 1 <= film_px <= {LEAST_PX}, 0 < share <= 1 and "
+                f"tiles: expected 1 <= film_px <= {MIN_LONGEST_SIDE_PX}, 0 < share <= 1 and "
                 f"0 <= overlap < 1, got {self.film_px}, {self.share} and {self.overlap}"
             )
             raise ValueError(msg)
@@ -172,7 +178,7 @@ class Tiles:
     """(n, height, width, 1), as `preprocess` gives it."""
     rectangles: tuple[Rectangle, ...]
     """Of each tile in the film as decoded: left, top, right, bottom; every one inside the film."""
-    regions: tuple[Region, ...]
+    extents: tuple[Extent, ...]
     """Of each network input, black bars included, in the same pixels; may reach outside."""
 
 
@@ -185,8 +191,8 @@ def cut_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: InputSp
     parts = [part for tile_spec in tiles for part in _cut(radiograph, tile_spec, spec=spec)]
     if not parts:
         return Tiles(preprocess(radiograph, spec=spec)[:0], (), ())
-    x, rectangles, regions = zip(*parts, strict=True)
-    return Tiles(np.concatenate(x), rectangles, regions)
+    x, rectangles, extents = zip(*parts, strict=True)
+    return Tiles(np.concatenate(x), rectangles, extents)
 
 
 def combine(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> Number:
@@ -245,9 +251,9 @@ def read(reading: Reading, *, whole: Answers, tiles: Answers | None) -> float:
 
 def _cut(
     radiograph: Radiograph, tile_spec: TileSpec, *, spec: InputSpec
-) -> list[tuple[NDArray[Any], Rectangle, Region]]:
-    """Return input, rectangle and region of each tile of one grid."""
-    small = shrink(radiograph.pixels, longest_px=tile_spec.film_px)
+) -> list[tuple[NDArray[Any], Rectangle, Extent]]:
+    """Return input, rectangle and extent of each tile of one grid."""
+    small = downscale_to(radiograph.pixels, longest_px=tile_spec.film_px)
     height, width = small.shape
     film_height, film_width = radiograph.shape
     parts = []
@@ -255,20 +261,20 @@ def _cut(
         for left, right in _spans(width, longest=max(small.shape), spec=tile_spec):
             piece = np.ascontiguousarray(small[top:bottom, left:right])
             x = preprocess(
-                dataclasses.replace(radiograph, pixels=piece, film_shape=None), spec=spec
+                dataclasses.replace(radiograph, pixels=piece, original_shape=None), spec=spec
             )
             # Outwards to whole pixels, in whole numbers: the last tile ends where the film does.
             rectangle = (
                 *(left * film_width // width, top * film_height // height),
                 *(-(-right * film_width // width), -(-bottom * film_height // height)),
             )
-            x0, y0, x1, y1 = covered(piece.shape, spec=spec)
+            x0, y0, x1, y1 = input_extent(piece.shape, spec=spec)
             across, down = film_width / width, film_height / height
-            region = (
+            extent = (
                 *((left + x0) * across, (top + y0) * down),
                 *((left + x1) * across, (top + y1) * down),
             )
-            parts.append((x, rectangle, region))
+            parts.append((x, rectangle, extent))
     return parts
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 def test_a_json_line_holds_the_whole_finding() -> None:
     record = json.loads(JsonLines().row(ANSWERED))
     assert record == {
-        "schema": "bonefx.finding/1",
+        "schema": "bonefx.finding/2",
         "path": "a/film.png",
         "sha256": "ab" * 32,
         "state": "fracture",
@@ -28,7 +28,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "p_fracture": 0.9,
         "class_index": 0,
         "reading": "closer",
-        "places": [{"left": 10, "top": 20, "right": 110, "bottom": 120, "score": 0.75}],
+        "regions": [{"left": 10, "top": 20, "right": 110, "bottom": 120, "score": 0.75}],
         "operating_point": "balanced",
         "model": {"name": "toy", "version": "1.0.0", "sha256": "cd" * 32},
         "runtime": "ai_edge_litert 2.3.0",
@@ -71,7 +71,7 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
     record = to_record(ANSWERED)
     flat = {k: v for k, v in record.items() if not isinstance(v, dict)}
     flat |= {f"{k}.{i}": v for k in ("model", "timings_ms") for i, v in record[k].items()}
-    flat["places"] = json.dumps(record["places"])
+    flat["regions"] = json.dumps(record["regions"])
     assert rows == [{key: "" if v is None else str(v) for key, v in flat.items()}]
 
 

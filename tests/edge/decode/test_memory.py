@@ -68,7 +68,7 @@ def test_a_color_film_takes_its_samples_and_its_gray_levels(film, channels: int)
 
 def test_a_jpeg_that_is_reduced_never_has_its_pixels_in_full(film) -> None:
     data = jpeg_file((film >> 4).astype(np.uint8))
-    assert peak_bytes(lambda: decode(data, reduces=True)) < film.size / 8
+    assert peak_bytes(lambda: decode(data, allow_downscale=True)) < film.size / 8
 
 
 def test_a_file_is_read_into_memory_once(tmp_path) -> None:

@@ -18,7 +18,7 @@ from bonefx_edge.inference.preprocess import (
     Resize,
     Scale,
     preprocess,
-    stretch,
+    stretch_percentiles,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,7 +164,7 @@ def test_stretch_takes_out_what_exposure_and_window_do_to_a_film() -> None:
 
 def test_stretch_makes_the_1st_percentile_black_and_the_99th_white() -> None:
     levels = np.repeat(np.arange(50, 150, dtype=np.uint8), 100)  # 100 levels, 1 % each
-    stretched = stretch(levels).reshape(100, 100)[:, 0].astype(int)
+    stretched = stretch_percentiles(levels).reshape(100, 100)[:, 0].astype(int)
     assert (stretched[0], stretched[98], stretched[99]) == (0, 255, 255)
     assert (np.diff(stretched) >= 0).all()
     assert abs(stretched[49] - 127.5) <= 255 / 98
@@ -172,9 +172,9 @@ def test_stretch_makes_the_1st_percentile_black_and_the_99th_white() -> None:
 
 def test_stretch_does_not_blow_air_up_to_noise() -> None:
     air = np.random.default_rng(0).integers(40, 44, (64, 64)).astype(np.uint8)
-    assert np.ptp(stretch(air).astype(int)) <= 4 * 255 / 24
+    assert np.ptp(stretch_percentiles(air).astype(int)) <= 4 * 255 / 24
     for level in (0, 128, 255):
-        assert np.ptp(stretch(np.full((64, 64), level, np.uint8))) == 0
+        assert np.ptp(stretch_percentiles(np.full((64, 64), level, np.uint8))) == 0
 
 
 def test_stretch_of_float_films_is_refused() -> None:

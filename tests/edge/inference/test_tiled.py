@@ -89,7 +89,7 @@ def test_the_whole_reading_is_the_networks_own_answer_to_the_whole_film(path, ki
     logit = toy_logit(view(patched()), kind=kind.removeprefix("closer-"))[0]
     finding = Classifier.load(toy_path(kind), views="whole").classify(path)
     assert finding.p_fracture == pytest.approx(sigmoid(-logit), abs=1e-5)
-    assert (finding.reading, finding.places, finding.timings.tiles_ms) == ("whole", (), None)
+    assert (finding.reading, finding.regions, finding.timings.tiles_ms) == ("whole", (), None)
 
 
 def test_the_whole_reading_asks_exactly_what_the_closer_one_asks_first(path, kind: str) -> None:
@@ -111,7 +111,7 @@ def test_a_film_far_from_training_is_refused_before_any_tile_is_asked_about(tmp_
     assert [len(x) for x in spy.asked] == [1]
     assert finding.timings.invoke_ms is not None
     assert finding.timings.tiles_ms is None
-    assert (finding.places, finding.p_fracture) == ((), None)
+    assert (finding.regions, finding.p_fracture) == ((), None)
 
 
 def test_the_distance_is_that_of_the_whole_film_not_of_its_tiles(tmp_path, kind: str) -> None:
@@ -133,23 +133,23 @@ def test_a_film_that_the_pixels_refuse_is_not_asked_about_at_all(tmp_path, kind:
     assert (finding.reason, spy.asked) == (Reason.NOT_A_RADIOGRAPH, [])
 
 
-def test_the_places_are_the_tiles_that_call_fracture_strongest_first(path, kind: str) -> None:
+def test_the_regions_are_the_tiles_that_call_fracture_strongest_first(path, kind: str) -> None:
     finding = Classifier.load(toy_path(kind)).classify(path)
     # The patch lies in the lower right tile whole, and half or less in every tile that is left.
-    first = finding.places[0]
+    first = finding.regions[0]
     assert (first.left, first.top, first.right, first.bottom) == (60, 100, 160, 200)
     logit = toy_logit(view(patched()[100:200, 60:160]), kind=kind.removeprefix("closer-"))[0]
     assert first.score == pytest.approx(sigmoid(-logit), abs=1e-5)
-    scores = [place.score for place in finding.places]
+    scores = [region.score for region in finding.regions]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) <= 3
 
 
-def test_a_film_without_fracture_has_no_places(tmp_path, kind: str) -> None:
+def test_a_film_without_fracture_has_no_regions(tmp_path, kind: str) -> None:
     pixels = patched(bone=235, patch=20)
     path = write(tmp_path / "film.png", pixels)
     finding = Classifier.load(toy_path(kind)).classify(path)
-    assert (finding.state, finding.places) == (State.NO_FRACTURE, ())
+    assert (finding.state, finding.regions) == (State.NO_FRACTURE, ())
 
 
 def test_a_tile_that_calls_fracture_is_no_place_of_a_film_called_no_fracture(tmp_path) -> None:
@@ -159,7 +159,7 @@ def test_a_tile_that_calls_fracture_is_no_place_of_a_film_called_no_fracture(tmp
     manifest = dataclasses.replace(spy.model.manifest, readings=(trusting, readings[1]))
     spy.model = dataclasses.replace(spy.model, manifest=manifest)
     finding = spy.classifier().classify(write(tmp_path / "film.png", patched()))
-    assert (finding.state, finding.places) == (State.NO_FRACTURE, ())
+    assert (finding.state, finding.regions) == (State.NO_FRACTURE, ())
 
 
 def test_the_tiles_have_a_lap_of_their_own(path, kind: str) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
-from bonefx_edge.inference.preprocess import SPECS, covered, preprocess
+from bonefx_edge.inference.preprocess import SPECS, input_extent, preprocess
 from bonefx_edge.inference.tiling import Answers, TileSpec, combine, cut_tiles, logit_of_tiles, read
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_every_pixel_of_any_film_is_in_a_tile_and_every_tile_in_the_film(
         assert 0 <= top < bottom <= height
         seen[top:bottom, left:right] = True
     assert seen.all()
-    assert len(tiles.rectangles) == len(tiles.regions) == len(tiles.x) <= spec.most
+    assert len(tiles.rectangles) == len(tiles.extents) == len(tiles.x) <= spec.most
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (3000, 300), (300, 3000), (2304, 2880)])
@@ -79,7 +79,7 @@ def test_tiles_lie_where_arithmetic_puts_them() -> None:
     for x, (left, top, right, bottom) in zip(tiles.x, tiles.rectangles, strict=True):
         piece = radiograph(np.ascontiguousarray(pixels[top:bottom, left:right]))
         assert np.array_equal(x, preprocess(piece, spec=AREA)[0])
-    assert tiles.regions == tiles.rectangles  # squashed: the input shows the tile and no more
+    assert tiles.extents == tiles.rectangles  # squashed: the input shows the tile and no more
 
 
 def test_a_small_film_is_never_enlarged_before_it_is_cut() -> None:
@@ -100,8 +100,8 @@ def test_a_large_film_is_shrunk_antialiased_before_it_is_cut() -> None:
 @pytest.mark.parametrize("shape", [(2880, 2304), (1009, 733), (200, 160)])
 def test_a_rectangle_is_what_the_tile_shows_rounded_outwards(shape: tuple[int, int]) -> None:
     tiles = cut_tiles(radiograph(np.zeros(shape, np.uint8)), (NINE,), AREA)
-    for rectangle, region in zip(tiles.rectangles, tiles.regions, strict=True):
-        outwards = np.subtract(rectangle, region) * (-1, -1, 1, 1)
+    for rectangle, extent in zip(tiles.rectangles, tiles.extents, strict=True):
+        outwards = np.subtract(rectangle, extent) * (-1, -1, 1, 1)
         assert outwards.min() > -1e-9
         assert outwards.max() < 1
 
@@ -118,7 +118,7 @@ def test_several_grids_give_their_tiles_one_after_the_other() -> None:
 def test_no_grid_gives_no_tile(name: str) -> None:
     tiles = cut_tiles(radiograph(draw(200, 160)), (), SPECS[name])
     assert tiles.x.shape == (0, 150, 150, 1)
-    assert (tiles.rectangles, tiles.regions) == ((), ())
+    assert (tiles.rectangles, tiles.extents) == ((), ())
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -140,7 +140,7 @@ def test_a_large_film_and_its_shrunk_copy_give_nearly_the_same_tiles(name: str) 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1, 700), st.integers(1, 700))
 def test_the_region_of_a_letterboxed_picture_is_the_square_around_it(height, width) -> None:
-    left, top, right, bottom = covered((height, width), spec=LETTERBOX)
+    left, top, right, bottom = input_extent((height, width), spec=LETTERBOX)
     # The inner side is rounded to a whole pixel of 150, and is at least one.
     assume(min(height, width) * 150 >= max(height, width) * 10)
     longest = max(height, width)
@@ -161,10 +161,10 @@ def test_a_spot_of_the_film_is_where_the_region_of_each_view_says(name: str, sha
     film = radiograph(pixels)
     tiles = cut_tiles(film, (NINE,), spec)
     views = [preprocess(film, spec=spec)[0], *tiles.x]
-    regions = [covered(shape, spec=spec), *tiles.regions]
+    extents = [input_extent(shape, spec=spec), *tiles.extents]
     rectangles = [(0, 0, shape[1], shape[0]), *tiles.rectangles]
     found = 0
-    for view, region, rectangle in zip(views, regions, rectangles, strict=True):
+    for view, extent, rectangle in zip(views, extents, rectangles, strict=True):
         left, top, right, bottom = rectangle
         if not (left + 20 < x < right - 20 and top + 20 < y < bottom - 20):
             continue  # cut off, or not in this view
@@ -174,8 +174,8 @@ def test_a_spot_of_the_film_is_where_the_region_of_each_view_says(name: str, sha
         at_y = (rows * weight).sum() / weight.sum() / 150
         # A pixel of the view is up to max(shape) / 150 of the film.
         near = max(shape) / 150
-        assert region[0] + at_x * (region[2] - region[0]) == pytest.approx(x + 0.5, abs=near)
-        assert region[1] + at_y * (region[3] - region[1]) == pytest.approx(y + 0.5, abs=near)
+        assert extent[0] + at_x * (extent[2] - extent[0]) == pytest.approx(x + 0.5, abs=near)
+        assert extent[1] + at_y * (extent[3] - extent[1]) == pytest.approx(y + 0.5, abs=near)
         found += 1
     assert found >= 2
 

@@ -35,7 +35,7 @@ def test_a_film_above_the_limit_is_made_smaller_as_the_device_does(samples_of, s
     films, refused = load_films(samples, boxes={}, spec=SPECS["area-letterbox"])
     assert refused == []
     for film, sample in zip(films, samples, strict=True):
-        device = decode(read_file(sample.path), reduces=True)
+        device = decode(read_file(sample.path), allow_downscale=True)
         assert max(device.pixels.shape) == LONGEST_PX
         np.testing.assert_array_equal(film.pixels, device.pixels)
         spec = SPECS["stretch-letterbox"]

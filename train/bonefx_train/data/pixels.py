@@ -42,7 +42,7 @@ class Pixels:
 
 
 def _input(sample: Sample, *, spec: InputSpec) -> NDArray[Any]:
-    radiograph = decode(read_file(sample.path), reduces=spec.reduces)
+    radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
     return np.asarray(preprocess(radiograph, spec=spec)[0])
 
 

@@ -90,7 +90,9 @@ def load_views(
     pieces: list[NDArray[Any]] = [films.x]
     film = [np.arange(len(films.x))]
     for index, sample in enumerate(track(films.samples, label="cutting tiles")):
-        x = cut_tiles(decode(read_file(sample.path), reduces=spec.reduces), tiles, spec).x
+        x = cut_tiles(
+            decode(read_file(sample.path), allow_downscale=spec.allow_downscale), tiles, spec
+        ).x
         if per_film is not None:
             x = x[rng.permutation(len(x))[:per_film]]
         pieces.append(x)

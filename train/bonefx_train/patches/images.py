@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DataError, DecodeError
-from bonefx_edge.inference.preprocess import InputSpec, shrink
+from bonefx_edge.inference.preprocess import InputSpec, downscale_to
 
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.sample import Label, Sample
@@ -36,12 +36,17 @@ def load_films(
             )
             raise DataError(msg)
         try:
-            pixels = decode(read_file(sample.path), reduces=spec.reduces).pixels
+            pixels = decode(read_file(sample.path), allow_downscale=spec.allow_downscale).pixels
         except DecodeError as err:
             refused.append((sample.key, err.reason.value))
         else:
             films.append(
-                Film(shrink(pixels, longest_px=LONGEST_PX), of_film, fractured, sample.body_part)
+                Film(
+                    downscale_to(pixels, longest_px=LONGEST_PX),
+                    of_film,
+                    fractured,
+                    sample.body_part,
+                )
             )
     if len({film.fractured for film in films}) != len(Label):
         msg = f"expected films of both classes, got {len(films)} readable of one or none"

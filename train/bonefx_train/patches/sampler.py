@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from bonefx_edge.inference.preprocess import Gray, InputSpec, stretch
+from bonefx_edge.inference.preprocess import Gray, InputSpec, stretch_percentiles
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import Box
@@ -149,7 +149,7 @@ class ViewSampler:
 
     def _finish(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the view as the device would give it to the network."""
-        return stretch(pixels) if self._spec.gray is Gray.STRETCH else pixels
+        return stretch_percentiles(pixels) if self._spec.gray is Gray.STRETCH else pixels
 
     def _balance(self, of: list[int]) -> NDArray[np.float64]:
         fractured = Counter(film.body_part for film in self._films if film.fractured)

@@ -99,7 +99,7 @@ def look_at(classifier: Classifier, sample: Sample, boxes: Sequence[Box]) -> Loo
     }
     places = tuple(
         Box(p.left / width, p.top / height, p.right / width, p.bottom / height)
-        for p in finding.places
+        for p in finding.regions
     )
     reach = NEAR * max(height, width)
     return Look(sample, tuple(boxes), points, places, (reach / width, reach / height), finding)

@@ -23,7 +23,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.finding import ModelId
-from bonefx_edge.inference.preprocess import Gray, stretch
+from bonefx_edge.inference.preprocess import Gray, stretch_percentiles
 from bonefx_edge.inference.tiling import cut_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import open_interpreter
@@ -48,7 +48,7 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
     for number, film in enumerate(track(films, label="cutting bones")):
         rng = np.random.default_rng([SEED, number])
         tiles = cut_tiles(
-            decode(read_file(film.path), reduces=spec.reduces),
+            decode(read_file(film.path), allow_downscale=spec.allow_downscale),
             model.manifest.readings[0].tiles,
             spec,
         ).x
@@ -58,7 +58,11 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
             if broken is not None:
                 yield (
                     film.group,
-                    (untouched, stretch(broken[0]), stretch(bend_bone(untouched, rng))),
+                    (
+                        untouched,
+                        stretch_percentiles(broken[0]),
+                        stretch_percentiles(bend_bone(untouched, rng)),
+                    ),
                 )
                 break
 
