@@ -10,13 +10,14 @@ PYTHON_VERSION ?= 3.11
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help demo test lint test-tflite train train-seed bench peers chaos clean wheelhouse \
-	test-arm64 bench-arm64
+	test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
 	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; a quarter of an hour)"
+	@echo "make test-install the steps of docs/install.md in a fresh Debian 12 (root, debootstrap; minutes)"
 	@echo "make bench-arm64  how far apart runtimes and processors are (after test-arm64; an hour)"
 	@echo "make wheelhouse   wheels for a device without internet: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
@@ -75,6 +76,10 @@ wheelhouse: .venv/stamp
 # Needs to be root and qemu-user; says what to install. Not part of `make test`: too slow.
 test-arm64: .venv/stamp
 	PYTHON=.venv/bin/python BONEFX_DATA="$(realpath $(DATA))" arm64/test.sh
+
+# Needs to be root, debootstrap and the internet.
+test-install: .venv/stamp
+	PYTHON=.venv/bin/python tests/install/run.sh
 
 bench-arm64: .venv-dev/stamp .venv-tflite/stamp
 	BONEFX_DATA="$(realpath $(DATA))" arm64/bench.sh

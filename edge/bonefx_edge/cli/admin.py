@@ -213,6 +213,7 @@ def install_service(
     ] = False,
 ) -> None:
     """Install the watching service under systemd: user, folder, unit, start (as root)."""
+    import shlex
     import subprocess
 
     from bonefx_edge.watch.install import describe, install, installation
@@ -223,9 +224,11 @@ def install_service(
             install(steps)
     except UsageError as err:
         fail(str(err), code=ExitCode.USAGE)
-    except (OSError, subprocess.CalledProcessError) as err:
-        said = err.stderr.strip() if isinstance(err, subprocess.CalledProcessError) else ""
-        fail(f"a step failed, run it again when this is mended: {err} {said}", code=ExitCode.OUTPUT)
+    except OSError as err:
+        fail(f"a step failed: {err}; mend this and run it again", code=ExitCode.OUTPUT)
+    except subprocess.CalledProcessError as err:
+        said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
+        fail(f"a step failed: {said}; mend this and run it again", code=ExitCode.OUTPUT)
     sys.stdout.write(describe(steps, watch))
 
 

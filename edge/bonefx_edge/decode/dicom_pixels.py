@@ -219,7 +219,7 @@ def _import_codec(module: str, *, name: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as err:
-        msg = f'expected a decoder for {name}, none is installed; pip install "bonefx[codecs]"'
+        msg = f"expected a decoder for {name}, found none; pip install pylibjpeg-openjpeg pyjpegls"
         raise DecodeError(Reason.MISSING_CODEC, msg) from err
 
 

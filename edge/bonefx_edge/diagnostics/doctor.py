@@ -110,7 +110,7 @@ def _codecs() -> Check:
             absent.append(name)
     if absent:
         found = f"absent: {', '.join(absent)}; DICOM files in JPEG 2000 or JPEG-LS will be refused"
-        return Check("DICOM codecs", Health.WARN, found, 'pip install "bonefx[codecs]"')
+        return Check("DICOM codecs", Health.WARN, found, "pip install pylibjpeg-openjpeg pyjpegls")
     return Check("DICOM codecs", Health.OK, "JPEG 2000, JPEG-LS")
 
 

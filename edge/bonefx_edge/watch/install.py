@@ -98,10 +98,8 @@ def installation(program: Path, incoming: Path) -> list[Step]:
             stdin=text,
         ),
         Step("Make systemd read the unit.", ("systemctl", "daemon-reload")),
-        Step(
-            "Start the service, now and at every start of the device.",
-            ("systemctl", "enable", "--now", UNIT.name),
-        ),
+        Step("Start the service at every start of the device.", ("systemctl", "enable", UNIT.name)),
+        Step("Start the service now.", ("systemctl", "restart", UNIT.name)),
     ]
 
 

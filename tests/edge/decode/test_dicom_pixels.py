@@ -125,7 +125,7 @@ def test_a_missing_decoder_is_named_with_the_extra_that_brings_it(module, build,
     monkeypatch.setitem(sys.modules, module, None)
     assert refusal(data) == (
         Reason.MISSING_CODEC,
-        f'expected a decoder for {name}, none is installed; pip install "bonefx[codecs]"',
+        f"expected a decoder for {name}, found none; pip install pylibjpeg-openjpeg pyjpegls",
     )
 
 

@@ -26,15 +26,15 @@ def commands(steps: list[Step]) -> list[str]:
 
 def test_a_new_device_gets_a_user_a_folder_the_unit_and_a_started_service() -> None:
     steps = installation(PROGRAM, INCOMING)
-    assert commands(steps) == ["useradd", "install", "install", "systemctl", "systemctl"]
-    assert steps[-1].command == ("systemctl", "enable", "--now", UNIT.name)
+    assert commands(steps) == ["useradd", *["install"] * 2, *["systemctl"] * 3]
+    assert steps[-1].command == ("systemctl", "restart", UNIT.name)
 
 
 def test_a_user_and_a_folder_that_exist_are_left_as_they_are(monkeypatch) -> None:
     root = pwd.getpwuid(0)
     bonefx = pwd.struct_passwd(("bonefx", *tuple(root)[1:]))
     monkeypatch.setattr(pwd, "getpwall", lambda: [root, bonefx])
-    assert commands(installation(PROGRAM, Path("/srv"))) == ["install", "systemctl", "systemctl"]
+    assert commands(installation(PROGRAM, Path("/srv"))) == ["install", *["systemctl"] * 3]
 
 
 def test_the_unit_runs_the_program_of_this_environment_on_the_folder() -> None:
