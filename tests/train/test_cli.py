@@ -75,7 +75,8 @@ def test_an_unknown_name_ends_with_2_and_the_known_ones(cli, data, tmp_path, arg
 
 
 def test_unfit_data_ends_with_3_and_leaves_no_run(cli, tmp_path):
-    result = cli("fit", tmp_path / "nothing", "--out", tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    result = cli("fit", tmp_path / "empty", "--out", tmp_path / "run")
     assert result.exit_code == 3
     assert "error: " in result.stderr
     assert not (tmp_path / "run").exists()

@@ -108,7 +108,11 @@ def _read_native(data: bytes, *, start: int, length: int, layout: PixelLayout) -
 
 
 def _join_fragments(data: bytes, *, start: int) -> bytes:
-    """Return the one frame of encapsulated Pixel Data (PS3.5 A.4), offset table left out."""
+    """Return the one frame of encapsulated Pixel Data (PS3.5 A.4), offset table left out.
+
+    Not pydicom.encaps: `generate_fragments` of pydicom 3.0.2 ends without an error where a file
+    is cut short.
+    """
     fragments = []
     at = start
     while data[at : at + _ITEM_HEADER_BYTES] != _DELIMITER:
@@ -142,7 +146,11 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
 
 
 def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
-    """Return exactly `wanted` bytes of an RLE segment (PS3.5 G.3.2)."""
+    """Return exactly `wanted` bytes of an RLE segment (PS3.5 G.3.2).
+
+    Not pydicom.pixels: its decoder (3.0.2) unpacks all of a segment, up to 64 times its size,
+    before it looks at the size of the picture, and does not tell a cut segment from a damaged one.
+    """
     plane, _ = unpack_bits(segment, wanted=wanted)
     if len(plane) < wanted:
         _refuse(f"{wanted} bytes per RLE segment, got {len(plane)}", reason=Reason.TRUNCATED)
