@@ -8,13 +8,17 @@ DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.model.bundled 
 ARCH ?= aarch64
 PYTHON_VERSION ?= 3.11
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Processes that run tests: more than cores, as many tests wait for a disk or a service.
+JOBS ?= 3
+PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo test lint test-tflite train train-seed bench peers chaos clean wheelhouse \
-	test-arm64 bench-arm64 test-install
+.PHONY: help demo test test-fast lint test-tflite train train-seed bench peers chaos clean \
+	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
+	@echo "make test-fast    the suite without what is slow or needs TensorFlow: for every change"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
 	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; a quarter of an hour)"
 	@echo "make test-install the steps of docs/install.md in a fresh Debian 12 (root, debootstrap; minutes)"
@@ -42,7 +46,7 @@ help:
 .venv-tflite/stamp: pyproject.toml constraints-tflite.txt
 	$(PYTHON) -m venv .venv-tflite
 	.venv-tflite/bin/pip install --quiet -c constraints-tflite.txt -e ".[tflite-runtime,codecs]" \
-		pydicom-data pillow hypothesis pytest pytest-timeout
+		pydicom-data pillow hypothesis pytest pytest-timeout pytest-xdist
 	.venv-tflite/bin/pip uninstall --quiet --yes ai-edge-litert
 	@touch $@
 
@@ -57,7 +61,10 @@ demo: .venv/stamp
 	@echo "Heat maps, a PNG file for each film: demo-out/heatmaps"
 
 test: lint
-	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest
+	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS)
+
+test-fast: .venv-dev/stamp
+	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS) -m "not slow and not host"
 
 lint: .venv-dev/stamp
 	.venv-dev/bin/ruff check
@@ -66,7 +73,8 @@ lint: .venv-dev/stamp
 	.venv-dev/bin/lint-imports
 
 test-tflite: .venv-tflite/stamp
-	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest tests/edge tests/end_to_end -m "not host"
+	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest $(PYTEST_JOBS) tests/edge tests/end_to_end \
+		-m "not host and not any_runtime"
 
 # ---- without internet, and the other processor: docs/arm64.md ----
 

@@ -11,6 +11,12 @@ REPOSITORY = Path(__file__).parent.parent
 MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
 
 
+@pytest.hookimpl(trylast=True)  # after other conftest files have marked theirs
+def pytest_collection_modifyitems(items) -> None:
+    """Put slow tests first: no process is left with one when the others are through."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(name="data_root", scope="session")
 def _data_root() -> Path:
     """Return the folder of real radiographs, or skip with the reason."""

@@ -17,6 +17,8 @@ from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from toy import film
 
+pytestmark = pytest.mark.slow
+
 NAMES = (
     "lite0-dynamic", "lite0-float16", "lite0-int8", "seed-dynamic", "seed-float32", "seed-int8",
 )  # fmt: skip

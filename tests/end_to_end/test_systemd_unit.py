@@ -12,6 +12,8 @@ from bonefx_edge.watch.install import UNIT
 from bonefx_edge.watch.service import LONGEST_WAIT_S
 from bonefx_edge.watch.workers.process import START_S
 
+pytestmark = pytest.mark.any_runtime
+
 MAX_EXPOSURE = 2.0
 """Of 10. The port on 127.0.0.1 that is kept possible costs 0.9 of it, the rest is room."""
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.slow]
 QUANTIZATION_COST = "bonefx_train.studies.quantization_cost"
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

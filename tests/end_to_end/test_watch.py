@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from bonefx_edge.watch.workers.protocol import Options
 from toy import toy_path
 from watch_service import (
@@ -26,6 +27,8 @@ from watch_service import (
     sha256,
     wait_until,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def slow_film() -> bytes:

@@ -26,6 +26,8 @@ from watch_service import (
     wait_until,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
+
 LONG = os.environ.get("BONEFX_CHAOS") == "long"
 FILMS, KILLS = (1000, 100) if LONG else (150, 12)
 FEWER_FILMS, FEWER_KILLS, ROUNDS = (300, 40, 7) if LONG else (60, 8, 2)

@@ -16,6 +16,8 @@ from bonefx_edge.watch.workers.protocol import Options
 from toy import toy_path
 from watch_service import check_exactly_one, film_bytes, sha256
 
+pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
+
 
 class Doom:
     """Counts the steps that reach the disk, and dies at one of them: before it or after it."""

@@ -19,6 +19,8 @@ from watch_service import (
     wait_until,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
+
 
 def cpu_s(pid: int) -> float:
     """Return the processor time of a process until now."""

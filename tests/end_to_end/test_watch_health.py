@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
 from watch_service import (
     Watcher,
     check_exactly_one,
@@ -17,6 +18,8 @@ from watch_service import (
     run_once,
     wait_until,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def free_port():

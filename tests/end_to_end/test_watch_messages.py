@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 
+import pytest
 from watch_service import (
     Watcher,
     check_exactly_one,
@@ -14,6 +15,8 @@ from watch_service import (
     sha256,
     wait_until,
 )
+
+pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
 
 APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"
 

@@ -15,6 +15,8 @@ from watch_service import (
     wait_until,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
+
 
 def moved(folder):
     """Return the contents below a folder by the name without the digits of the hash."""

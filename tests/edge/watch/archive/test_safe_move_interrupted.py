@@ -21,6 +21,8 @@ from interrupted_moves import (
     write,
 )
 
+pytestmark = pytest.mark.slow
+
 # ---- order: what a power cut may come between ----
 
 

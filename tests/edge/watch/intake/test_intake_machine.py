@@ -6,12 +6,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from bonefx_edge.watch.intake.intake import RESCAN_EVENTS_S, Intake
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import Receipt
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
+
+pytestmark = pytest.mark.slow
 
 SETTLE_S = 2.0
 NAMES = st.sampled_from(
