@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import os
+import random
 import re
 import shutil
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from bonefx_edge.watch.intake.hashing import PIECE_BYTES
 
 LONG_AGO_NS = 1_000_000_000_123_456_789
 """In 2001: a write after it shows in the time, however coarse the clock of the file system."""
-FILM = os.urandom(PIECE_BYTES) + b"the rest of the film"
-"""More than one piece; two of it go on the small disk, three do not."""
-OTHER = os.urandom(len(FILM))
+FILM = random.Random(1).randbytes(PIECE_BYTES) + b"the rest of the film"
+"""More than one piece; two of it go on the small disk, three do not. The same in every process:
+names of tests have its hash."""
+OTHER = random.Random(2).randbytes(len(FILM))
 STEPS = sorted(
     {
         name
