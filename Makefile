@@ -124,7 +124,7 @@ INT8 = --model lite0-int8 --model seed-int8
 bench: .venv-dev/stamp .venv/stamp
 	$(STUDY).quantization_cost $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76
 	$(STUDY).quantization_cost $(LITE0) --data $(DATA)/fracatlas --baseline-auc 0.76 \
-		--views whole --out benchmarks/reference/whole
+		--mode whole --out benchmarks/reference/whole
 	$(STUDY).quantization_cost $(SEED) --data $(DATA)/fracatlas --baseline-auc 0.76 \
 		--out benchmarks/reference/seed
 	$(STUDY).external lite0-int8 lite0-float16 seed-int8 --data $(DATA)

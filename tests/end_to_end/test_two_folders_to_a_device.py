@@ -122,7 +122,7 @@ def test_accuracy_and_latency_are_measured_by_one_command_each(way) -> None:
     report = json.loads((out / "quantization_cost.json").read_text())
     assert [c["model"] for c in report["comparisons"]] == ["mine-int8"]
     assert (out / "quantization_cost.png").read_bytes()[:4] == b"\x89PNG"
-    assert "| mine-int8 |" in (out / "quantization_cost.md").read_text()
+    assert "| mine-int8 | mine-float32 |" in (out / "quantization_cost.md").read_text()
     films = sorted((way / "films" / "normal").glob("*.png"))[:3]
     script = [sys.executable, "-m", "benchmarks.latency", *map(str, films)]
     options = ("--model", models[1], "--rounds", "2", "--cold-runs", "1")

@@ -1,4 +1,4 @@
-"""What the benchmarks call a hit, a guess and a box."""
+"""What a localization figure counts as a hit, and which films the external study uses."""
 
 import dataclasses
 from pathlib import Path
@@ -8,9 +8,17 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
+from bonefx_edge.errors import DataError
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.sample import Label, Sample
-from bonefx_train.studies import external, localization_figures
+from bonefx_train.studies import external
+from bonefx_train.studies.localization_figures import (
+    Localized,
+    limb_centroid,
+    localization_figures,
+    localize,
+    refusals,
+)
 from example_findings import ANSWERED, REFUSED
 from toy import toy_path
 
@@ -35,46 +43,46 @@ def dark_in_one_cell() -> np.ndarray:
     return pixels
 
 
-def look(*, group: str = "a", **changes: Any) -> Any:
+def localized(*, group: str = "a", **changes: Any) -> Any:
     """Return a film with one box in its upper left quarter, nothing points into."""
     fields: dict[str, Any] = {
         "sample": Sample(Path("f"), "f", Label.FRACTURED, group, "tune", "", hardware=False),
         "boxes": (Box(0.1, 0.1, 0.3, 0.3),),
         "points": {"peak": (0.9, 0.9), "center": (0.5, 0.5), "limb": None},
-        "places": (),
+        "regions": (),
         "margin": (0.05, 0.05),
         "finding": ANSWERED,
     }
-    return localization_figures.Look(**(fields | changes))
+    return Localized(**(fields | changes))
 
 
 def pointing_at(x: float, y: float) -> Any:
-    return look(points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
+    return localized(points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
 
 
 @pytest.mark.parametrize("views", ["whole", "closer"])
 def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, views: str) -> None:
     classifier = Classifier.load(toy_path("closer-float32"), views=views)
     film = sample(tmp_path, dark_in_one_cell())
-    assert localization_figures.look_at(classifier, film, [DARK_CELL]).hit("peak")
-    assert localization_figures.look_at(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
-    assert not localization_figures.look_at(classifier, film, [OPPOSITE]).hit("peak")
-    assert not localization_figures.look_at(classifier, film, [DARK_CELL]).hit("center")
+    assert localize(classifier, film, [DARK_CELL]).hit("peak")
+    assert localize(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
+    assert not localize(classifier, film, [OPPOSITE]).hit("peak")
+    assert not localize(classifier, film, [DARK_CELL]).hit("center")
 
 
 def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(tmp_path: Path) -> None:
     classifier = Classifier.load(toy_path("closer-float32"))
     blank = sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8))
-    found = localization_figures.look_at(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
-    assert (found.hit("peak"), found.hit("center"), found.placed()) == (False, True, False)
-    assert localization_figures.refusals([found]) == {"blank": 1}
+    found = localize(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
+    assert (found.hit("peak"), found.hit("center"), found.region_hits()) == (False, True, False)
+    assert refusals([found.finding]) == {"blank": 1}
 
 
 def test_a_film_that_cannot_be_decoded_is_a_miss(tmp_path: Path) -> None:
     classifier = Classifier.load(toy_path("closer-float32"))
     film = sample(tmp_path, dark_in_one_cell())
     film.path.write_bytes(b"no film")
-    found = localization_figures.look_at(classifier, film, [DARK_CELL])
+    found = localize(classifier, film, [DARK_CELL])
     assert [found.hit("peak"), found.hit("limb")] == [False, False]
 
 
@@ -86,31 +94,31 @@ def test_the_edge_of_a_box_is_a_hit_and_next_to_it_is_not() -> None:
     assert not pointing_at(0.36, 0.1).hit("peak", near=True)
 
 
-def test_a_place_counts_if_it_holds_the_center_of_a_box() -> None:
-    assert look(places=(Box(0.15, 0.15, 0.25, 0.25),)).placed()
-    assert not look(places=(Box(0.21, 0.0, 1.0, 1.0),)).placed()
+def test_a_region_counts_if_it_holds_the_center_of_a_box() -> None:
+    assert localized(regions=(Box(0.15, 0.15, 0.25, 0.25),)).region_hits()
+    assert not localized(regions=(Box(0.21, 0.0, 1.0, 1.0),)).region_hits()
 
 
-def test_places_that_overlap_cover_the_film_once() -> None:
+def test_regions_that_overlap_cover_the_film_once() -> None:
     half, quarter = Box(0.0, 0.0, 1.0, 0.5), Box(0.5, 0.25, 1.0, 0.75)
-    assert look(places=(half, quarter)).covered() == 0.5 + 0.125
-    assert look().covered() == 0.0
+    assert localized(regions=(half, quarter)).covered() == 0.5 + 0.125
+    assert localized().covered() == 0.0
 
 
 def test_the_limb_is_what_is_bright_but_not_white_as_unexposed() -> None:
     pixels = np.full((100, 200), 10, np.uint8)
     pixels[20:40, 150:170] = 180
     pixels[90:] = 255
-    assert localization_figures.limb_centroid(pixels) == pytest.approx((0.8, 0.3))
+    assert limb_centroid(pixels) == pytest.approx((0.8, 0.3))
 
 
 def test_ratio_and_difference_are_those_of_the_hit_rates() -> None:
     hit, miss = (0.2, 0.2), (0.9, 0.9)
     films = [
-        look(group=str(i), points={"peak": peak, "center": center, "limb": None})
+        localized(group=str(i), points={"peak": peak, "center": center, "limb": None})
         for i, (peak, center) in enumerate([(hit, hit), (hit, miss), (hit, miss), (miss, miss)])
     ]
-    figures = localization_figures.pointing_figures(films, has_map=True, has_tiles=False)
+    figures = localization_figures(films, has_map=True, has_tiles=False)
     values = {figure.name: figure.value for figure in figures}
     assert values["peak"] == 0.75
     assert values["center"] == 0.25
@@ -120,20 +128,20 @@ def test_ratio_and_difference_are_those_of_the_hit_rates() -> None:
 
 
 def test_a_rate_of_nothing_has_an_interval_that_is_not_nothing() -> None:
-    films = [look(group=str(i)) for i in range(4)]
-    peak = localization_figures.pointing_figures(films, has_map=True, has_tiles=False)[0]
+    films = [localized(group=str(i)) for i in range(4)]
+    peak = localization_figures(films, has_map=True, has_tiles=False)[0]
     assert (peak.value, peak.low, peak.n) == (0.0, 0.0, 4)
     assert peak.high > 0.4
 
 
-def test_hits_of_places_are_also_given_among_the_films_that_have_any() -> None:
-    named = look(group="a", places=(Box(0.0, 0.0, 0.5, 0.5),))
-    silent = look(group="b", finding=REFUSED)
-    figures = localization_figures.pointing_figures([named, silent], has_map=False, has_tiles=True)
+def test_hits_of_regions_are_also_given_among_the_films_that_have_any() -> None:
+    named = localized(group="a", regions=(Box(0.0, 0.0, 0.5, 0.5),))
+    silent = localized(group="b", finding=REFUSED)
+    figures = localization_figures([named, silent], has_map=False, has_tiles=True)
     by_name = {figure.name: figure for figure in figures}
-    assert (by_name["places"].value, by_name["places"].n) == (0.5, 2)
-    assert (by_name["places_where_named"].value, by_name["places_where_named"].n) == (1.0, 1)
-    assert by_name["places_cover"].value == 0.25
+    assert (by_name["regions"].value, by_name["regions"].n) == (0.5, 2)
+    assert (by_name["regions_where_named"].value, by_name["regions_where_named"].n) == (1.0, 1)
+    assert by_name["regions_cover"].value == 0.25
     assert "peak" not in by_name
 
 
@@ -161,13 +169,13 @@ def test_a_box_of_unknown_class_or_outside_the_film_stops_the_run(
     tmp_path: Path, row: str, said: str
 ) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(DataError, match=said):
         external.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
 
 
 def test_a_film_without_a_box_stops_the_run(tmp_path: Path) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
-    with pytest.raises(SystemExit, match="expected boxes inside"):
+    with pytest.raises(DataError, match="expected boxes inside"):
         external.read_corner_boxes(corners(tmp_path), [film])
 
 
@@ -197,7 +205,7 @@ def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> Non
 @pytest.mark.parametrize("stray", ["new_clinic/c.png", "oai_knee/c.png", "c.png"])
 def test_films_of_an_unknown_folder_stop_the_run(tmp_path: Path, stray: str) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png", stray)
-    with pytest.raises(SystemExit, match=f"expected .*web_pool.*, got {stray}"):
+    with pytest.raises(DataError, match=f"expected .*web_pool.*, got {stray}"):
         external.read_sets(data, films=None)
 
 
@@ -217,5 +225,5 @@ def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> N
         ("auc", 0.5, 6),
         ("auc_with_oai_knee", 0.5, 6),
     ]
-    peak = result.pointing[0]
+    peak = result.localization[0]
     assert (peak.name, peak.value, peak.n) == ("peak", 0.8, 5)

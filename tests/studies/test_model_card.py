@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from bonefx_edge.model.bundled import DEFAULT_MODEL, shipped_models
-from bonefx_train.studies import model_card
+from bonefx_train.studies import model_card, pages
 from toy import toy_path
 
 ROOT = Path(__file__).parents[2]
+REFERENCES = ROOT / pages.REFERENCES
+DEFAULT = "closer-int8"
 TOYS = {name: toy_path(name) for name in ("closer-float32", "closer-int8")}
 FIGURE = {
     "name": "peak",
@@ -26,17 +28,17 @@ FIGURE = {
 
 @pytest.fixture(name="package")
 def _package() -> Any:
-    return model_card.read_package(TOYS, default="closer-int8")
+    return model_card.read_shipped(TOYS)
 
 
 def model_of(package: Any) -> dict[str, str]:
     """Return what a reference file says of the default model."""
-    return {"name": "toy", "version": "1.0.0", "sha256": package.default.sha256}
+    return {"name": "toy", "version": "1.0.0", "sha256": package[DEFAULT].sha256, "kind": "int8"}
 
 
 def accuracy_report(package: Any) -> dict[str, Any]:
     """Return the committed report, as if it were of the default model."""
-    text = (ROOT / "benchmarks" / "reference" / "quantization_cost.json").read_text()
+    text = (REFERENCES / "quantization_cost.json").read_text()
     report: dict[str, Any] = json.loads(text)
     report["models"] = [model_of(package) for _ in report["models"]]
     return report
@@ -50,9 +52,11 @@ def reports(package: Any) -> dict[str, dict[str, Any]]:
     one_set = {"name": "web_pool", "films": 7, "answered": 6, "refused": {"blank": 1}}
     one_set |= {"p_fracture": {"q25": 0.1, "median": 0.2, "q75": 0.3}, "figures": [FIGURE]}
     result = {"name": "toy closer", "model": model_of(package), "aucs": [FIGURE], "sets": [one_set]}
-    result |= {"has_map": True, "pointing": [FIGURE]}
+    result |= {"has_map": True, "localization": [FIGURE]}
     described = {"name": "web_pool", "what": "films", "films": 7, "groups": 5, "boxes": 8}
     row = {"disturbance": "none", "fractured": 3, "figures": [FIGURE]}
+    drawn = {"films": "noise", "n": 7, "refused": FIGURE, "uncertain": 4, "no_fracture": 0}
+    drawn |= {"fracture": 0}
     spread = {"p50": 1.5, "p95": 2.5, "p99": 3.5}
     timed = {"model": "closer-int8", "threads": 1, "runtime": "r 1", "cold": {}}
     timed |= {"warm": {"n": 7, "stages_ms": {"invoke": spread, "total": spread}}}
@@ -60,8 +64,8 @@ def reports(package: Any) -> dict[str, dict[str, Any]]:
     return {
         "quantization_cost": accuracy_report(package),
         "external": {
-            "caveat": "beware",
             "interval": "95 %",
+            "box_classes": ["line"],
             "sets": [described],
             "results": [result],
         },
@@ -69,10 +73,15 @@ def reports(package: Any) -> dict[str, dict[str, Any]]:
         "robustness": head | {"refused_undisturbed": 1, "rows": [row]},
         "out_of_scope": {
             "model": model_of(package),
-            "rows": [{"set": "noise", "films": 7, "refused": 6}],
+            "rows": [drawn],
         },
         "latency-small-board": {"circumstances": {"cores": 2}, "rows": [timed]},
     }
+
+
+def card(references: Path, package: Any) -> str:
+    """Return the page with the toy as the default model."""
+    return model_card.card(references, package, default=DEFAULT)
 
 
 def write(folder: Path, found: dict[str, dict[str, Any]]) -> Path:
@@ -83,26 +92,30 @@ def write(folder: Path, found: dict[str, dict[str, Any]]) -> Path:
     return folder
 
 
-def test_the_committed_page_is_that_of_the_committed_references() -> None:
-    package = model_card.read_package(shipped_models(), default=DEFAULT_MODEL)
-    page = model_card.card(model_card.REFERENCES, package)
-    assert model_card.CARD.read_text() == page, (
-        "stale: run python -m bonefx_train.studies.model_card"
-    )
+def test_the_committed_pages_are_those_of_the_committed_reports() -> None:
+    shipped = model_card.read_shipped(shipped_models())
+    page = model_card.card(REFERENCES, shipped, default=DEFAULT_MODEL)
+    stale = "stale: run python -m bonefx_train.studies.model_card"
+    assert (ROOT / model_card.CARD).read_text() == page, stale
+    reports = [p for p in REFERENCES.rglob("*.json") if p.stem in pages.TITLES]
+    assert len(reports) >= len(model_card.SECTIONS) - 1
+    for path in reports:
+        made = pages.page(path.stem, json.loads(path.read_text()))
+        assert path.with_suffix(".md").read_text() == made, f"stale: {path}"
 
 
 def test_without_references_every_block_says_not_measured(package: Any, tmp_path: Path) -> None:
-    page = model_card.card(tmp_path, package)
-    for heading, _, _ in model_card.MEASURED:
-        assert f"\n## {heading}\n\nNot measured.\n" in page
+    page = card(tmp_path, package)
+    for template in model_card.SECTIONS:
+        assert f"\n## {pages.TITLES[template]}\n\nNot measured.\n" in page
 
 
 @pytest.mark.parametrize(
     "name", ["external", "localization", "robustness", "out_of_scope", "quantization_cost"]
 )
 def test_one_reference_fills_one_block(package: Any, tmp_path: Path, name: str) -> None:
-    page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
-    assert page.count("\nNot measured.\n") == len(model_card.MEASURED) - 1
+    page = card(write(tmp_path, {name: reports(package)[name]}), package)
+    assert page.count("\nNot measured.\n") == len(model_card.SECTIONS) - 1
     assert f"From `benchmarks/reference/{name}.json`." in page
 
 
@@ -121,7 +134,7 @@ def test_every_number_of_a_reference_is_on_the_page(
     package: Any, tmp_path: Path, name: str
 ) -> None:
     original = reports(package)[name]
-    before = model_card.card(write(tmp_path, {name: original}), package)
+    before = card(write(tmp_path, {name: original}), package)
     assert numbers(original)
     for way, number in numbers(original):
         changed = copy.deepcopy(original)
@@ -129,62 +142,66 @@ def test_every_number_of_a_reference_is_on_the_page(
         for key in way[:-1]:
             at = at[key]
         at[way[-1]] = number + 0.125
-        assert model_card.card(write(tmp_path, {name: changed}), package) != before, way
+        assert card(write(tmp_path, {name: changed}), package) != before, way
 
 
 def test_a_figure_stands_with_its_interval_and_n(package: Any, tmp_path: Path) -> None:
-    page = model_card.card(write(tmp_path, reports(package)), package)
+    page = card(write(tmp_path, reports(package)), package)
     assert "| peak | 0.432 (0.300 to 0.500; n 7) | inside a box |" in page
-    assert "| noise | 7 | 6 |" in page
+    assert "| noise | 7 | 0.432 (0.300 to 0.500; n 7) | 4 | 0 | 0 |" in page
 
 
 def test_an_undefined_figure_is_said_to_be_undefined(package: Any, tmp_path: Path) -> None:
     report = reports(package)["localization"]
     report["figures"] = [FIGURE | {"value": None, "low": None, "high": None}]
-    page = model_card.card(write(tmp_path, {"localization": report}), package)
+    page = card(write(tmp_path, {"localization": report}), package)
     assert "| peak | undefined | inside a box |" in page
 
 
 def test_figures_of_another_model_file_are_said_to_be_so(package: Any, tmp_path: Path) -> None:
     found = reports(package)
-    assert "Of other model files" not in model_card.card(write(tmp_path, found), package)
+    assert "Of other model files" not in card(write(tmp_path, found), package)
     found["localization"]["model"]["sha256"] = "ab" * 32
-    page = model_card.card(write(tmp_path, found), package)
-    assert "**Of other model files than those shipped now (toy 1.0.0 `abababababab`)" in page
+    page = card(write(tmp_path, found), package)
+    assert "**Of other model files than those shipped now (toy 1.0.0)" in page
     assert "**The default model as shipped, `closer-int8`, is not among them.**" in page
 
 
 def test_models_that_were_not_timed_are_named(package: Any, tmp_path: Path) -> None:
     name = "latency-small-board"
-    page = model_card.card(write(tmp_path, {name: reports(package)[name]}), package)
+    page = card(write(tmp_path, {name: reports(package)[name]}), package)
     assert "Not timed: closer-float32." in page
 
 
-def test_the_words_hold_no_figures() -> None:
-    words = model_card.words
-    texts = [value for name, value in vars(words).items() if name.isupper()]
-    fractions = re.findall(r"(?<![\d./])0\.\d+|\d+(?:\.\d+)? ?%", str(texts))
-    assert fractions == []
+def test_a_model_file_that_is_not_shipped_is_shown_with_its_hash() -> None:
+    report = json.loads((REFERENCES / "localization.json").read_text())
+    report["model"]["sha256"] = "ab" * 32
+    assert "lite0-int8 0.4.0 `abababababab`, reading" in pages.page("localization", report)
+
+
+def test_the_templates_hold_no_figures() -> None:
+    templates = Path(pages.__file__).with_name("templates").glob("*.j2")
+    texts = [re.sub(r"{[{%].*?[%}]}", "", path.read_text()) for path in templates]
+    texts = [text.replace("95 %", "") for text in texts]
+    assert re.findall(r"(?<![\d./])0\.\d+|\d+(?:\.\d+)? ?%(?! of a box)", str(texts)) == []
 
 
 def test_the_page_names_no_path_of_a_machine(package: Any) -> None:
-    for default, paths in ((DEFAULT_MODEL, shipped_models()), ("closer-int8", TOYS)):
-        made = model_card.read_package(paths, default=default)
-        page = model_card.card(model_card.REFERENCES, made)
+    for page in (card(REFERENCES, package), (ROOT / model_card.CARD).read_text()):
         assert re.findall(r"(?:/home|/root|/tmp|/work|[A-Z]:\\)\S*", page) == []
 
 
 def test_weights_of_others_are_attributed_where_they_are_used(package: Any, tmp_path: Path) -> None:
-    assert package.default.manifest.provenance.network == "toy"
-    assert "Apache-2.0" in model_card.card(tmp_path, package)
+    assert package[DEFAULT].manifest.provenance.network == "toy"
+    assert "Apache-2.0" in card(tmp_path, package)
     seeds = {"seed-int8": shipped_models()["seed-int8"]}
-    alone = model_card.read_package(seeds, default="seed-int8")
-    assert "ImageNet" not in model_card.card(tmp_path, alone)
+    alone = model_card.read_shipped(seeds)
+    assert "ImageNet" not in model_card.card(tmp_path, alone, default="seed-int8")
 
 
 def test_a_file_in_the_folder_that_is_no_reference_changes_nothing(
     package: Any, tmp_path: Path
 ) -> None:
-    before = model_card.card(tmp_path, package)
+    before = card(tmp_path, package)
     shutil.copy(ROOT / "README.md", tmp_path / "quantization_cost.md")
-    assert model_card.card(tmp_path, package) == before
+    assert card(tmp_path, package) == before

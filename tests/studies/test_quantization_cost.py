@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.errors import Reason
+from bonefx_edge.errors import DataError, Reason
 from bonefx_train.data.sample import Label, Sample
-from bonefx_train.studies import quantization_cost
-from bonefx_train.studies.quantization_cost_report import Scored, draw, markdown
+from bonefx_train.studies import pages, quantization_cost
+from bonefx_train.studies.quantization_cost import Scored
 from example_findings import ANSWERED, REFUSED
 from toy import toy_path
 
@@ -72,7 +72,7 @@ def test_two_models_are_compared_on_the_films_that_both_answered() -> None:
 
 def test_models_that_answered_no_film_in_common_stop_the_run() -> None:
     first = scored((0.5, Reason.BLANK))
-    with pytest.raises(SystemExit, match="no film was answered by both"):
+    with pytest.raises(DataError, match="no film was answered by both"):
         quantization_cost.compare(scored((Reason.BLANK, 0.5)), first, SAMPLES[:2])
 
 
@@ -90,15 +90,28 @@ def test_a_model_is_held_against_the_first_float_kind_of_its_own_network() -> No
 
 def test_the_page_gives_each_model_the_number_of_its_own_films(tmp_path: Path) -> None:
     models = [scored(FLOAT, kind="float32"), scored(OTHER)]
-    of = [quantization_cost.measure(s, SAMPLES, split="test", baseline_auc=None) for s in models]
     pairs = quantization_cost.pair(models)
-    compared = [quantization_cost.compare(*each, SAMPLES) for each in pairs]
-    page = markdown(models, of, compared, title="t", baseline_auc=None).splitlines()
-    assert any(line.startswith("| toy-float32 | 5 | 3 | 5 | 0 | 1.000") for line in page)
-    assert any(line.startswith("| toy-int8 | 3 | 2 | 3 | 2 | 1.000") for line in page)
-    (hand,) = (line for line in page if line.startswith("| hand"))
-    assert [cell.split(";")[-1].strip() for cell in hand.split("|")[2:4]] == ["4, 2", "3, 2"]
-    (leg,) = (line for line in page if line.startswith("| leg"))
-    assert leg.endswith("| undefined; 1, 1 | - |")
-    draw(tmp_path / "quantization_cost.png", pairs, SAMPLES)
+    report = {
+        "data": "toys",
+        "readings": ["whole"],
+        "models": [
+            {"name": "toy", "version": "1", "sha256": "ab" * 32, "kind": model.kind}
+            for model in models
+        ],
+        "evaluations": [
+            quantization_cost.measure(model, SAMPLES, split="test", baseline_auc=None)
+            for model in models
+        ],
+        "comparisons": [quantization_cost.compare(*each, SAMPLES) for each in pairs],
+    }
+    pages.write(tmp_path, "quantization_cost", report)
+    page = (tmp_path / "quantization_cost.md").read_text().splitlines()
+    tail = "1 `abababababab` | balanced"
+    assert any(line.startswith(f"| toy-float32 {tail} | 5 | 3 | 0 | 1.000") for line in page)
+    assert any(line.startswith(f"| toy-int8 {tail} | 3 | 2 | 2 | 1.000") for line in page)
+    hands = [line for line in page if line.startswith("| hand ")]
+    assert [line.split(" | ")[1:3] for line in hands] == [["4", "2"], ["3", "2"]]
+    (leg,) = (line for line in page if line.startswith("| leg "))
+    assert leg.startswith("| leg | 1 | 1 | 1 | undefined |")
+    quantization_cost.draw(tmp_path / "quantization_cost.png", pairs, SAMPLES)
     assert (tmp_path / "quantization_cost.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,35 +1,37 @@
-"""What is a model worth on films of other hospitals? No weight or threshold was fitted there.
+"""External test: images of other hospitals, on which no weight or threshold was fitted.
 
-    python -m bonefx_train.studies.external --data DIR [MODEL ...] [--views NAME ...] [--films N]
-                                   [--out FOLDER]
+    python -m bonefx_train.studies.external [MODEL ...] --data DIR [--mode MODE ...] [--films N]
+        [--out FOLDER]
 
 DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; without
---views, every reading that a model has. Each film goes through the device path, gate included, at
-the reading's default operating point, which was fixed before. Choices were made with these films
-in sight, though: how lite0's views are combined, which of its two fits ships, and which layers its
-gate reads (docs/decisions/0015, 0016 and 0017). Writes external.json, external.md and
-external.png (scores, no film); prints the tables.
+--mode, every mode that a model has. Each film is classified as on the device, input check included,
+at the default operating point, which was fixed before. Choices were made after seeing these
+figures, though: how the tiles of lite0 are combined, which of its two fits ships, and which layers
+its input check uses (docs/decisions/0015, 0016 and 0017). Writes external.json, .md and .png
+(histograms of the scores); prints the page.
 """
 
 import csv
 import dataclasses
-import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import DataError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
 from bonefx_edge.model.bundled import find_model, shipped_models
 from bonefx_edge.model.model_file import ModelFile
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import BOXES_NAME, Box
 from bonefx_train.data.dataset import Sample, find_samples
@@ -37,60 +39,133 @@ from bonefx_train.data.sample import Label
 from bonefx_train.evaluation.evaluate import INTERVAL, evaluate
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
-from bonefx_train.studies.external_report import (
-    BTXRD,
-    CAVEAT,
-    OAI,
-    SETS,
-    WEB,
-    Result,
-    SetResult,
-    draw,
-    markdown,
-    scores,
+from bonefx_train.studies.command import draw as draw_samples
+from bonefx_train.studies.command import run
+from bonefx_train.studies.localization_figures import (
+    Localized,
+    localization_figures,
+    localize,
+    refusals,
 )
-from bonefx_train.studies.localization_figures import Look, look_at, pointing_figures
+from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
-SIDES = {"auc": (WEB, BTXRD), "auc_with_oai_knee": (WEB, BTXRD, OAI)}
+FOLDER: Final = "elsewhere"
+"""Below the data folder: the sets that are not licensed for redistribution."""
+WEB, BTXRD, OAI = "web_pool", "btxrd_normal", "oai_knee"
+SETS: Final = {
+    WEB: "fractured, web-collected, mostly hands, wrists, forearms; a few drawn arrows, metal",
+    BTXRD: "not fractured limbs and pelves, stretched to 256x256 by their source",
+    OAI: "knees of an osteoarthritis study in tight crops, no fracture reading, taken as not "
+    "fractured",
+}
+SIDES: Final = {"auc": (WEB, BTXRD), "auc_with_oai_knee": (WEB, BTXRD, OAI)}
 """Which films each AUC is over."""
-BELOW_ELSEWHERE = (WEB, BTXRD)
-"""The folders of elsewhere/; a new one needs a name, a description and a place in the AUCs."""
-FRACTURED_FIGURES = ("sensitivity", "called_fracture", "uncertain")
-INTACT_FIGURES = ("specificity", "called_no_fracture", "uncertain")
-BOX_CLASSES = ("fracture", "line", "angle", "messed_up_angle")
-"""All that the file has, and each was seen to mark a fracture on the films themselves: a break, a
-hairline, a bent cortex, a displaced break. Another class stops the run: its meaning is unknown."""
+FRACTURED_FIGURES: Final = ("sensitivity", "called_fracture", "uncertain")
+INTACT_FIGURES: Final = ("specificity", "called_no_fracture", "uncertain")
+BOX_CLASSES: Final = ("fracture", "line", "angle", "messed_up_angle")
+"""All that the file has. Checked on the films: each marks a fracture (a break, a hairline, a bent
+cortex, a displaced break). The meaning of another class is unknown, so it stops the run."""
+COLORS: Final = {WEB: "#c8590a", BTXRD: "#1f5fa8", OAI: "#5c9a5c"}
+BINS: Final = np.linspace(0, 1, 41)
+COLUMNS: Final = 3
+"""Panels side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """One model and reading on one set."""
+
+    name: str
+    films: int
+    answered: int
+    refused: dict[str, int]
+    """By reason; in no figure."""
+    states: dict[str, int]
+    """Of all films."""
+    p_fracture: dict[str, float] | None
+    """q25, median, q75 of the answered films; None where all were refused."""
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One model and reading on all sets."""
+
+    classifier: Classifier
+    findings: dict[str, list[Finding]]
+    sets: tuple[SetResult, ...]
+    aucs: tuple[Figure, ...]
+    localization: tuple[Figure, ...]
+    """On web_pool; a refused film is a miss."""
+
+    @property
+    def name(self) -> str:
+        """Model, kind and reading."""
+        manifest = self.classifier.manifest
+        return f"{manifest.name}-{manifest.kind} {self.classifier.reading.name}"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the result as JSON holds it."""
+        classifier = self.classifier
+        return {
+            "name": self.name,
+            "model": describe_model(classifier),
+            "reading": classifier.reading.name,
+            "operating_point": classifier.operating_point,
+            "runtime": classifier.runtime,
+            "aucs": self.aucs,
+            "sets": self.sets,
+            "has_map": classifier.manifest.output.map is not None,
+            "localization": self.localization,
+        }
+
+
+def scores(findings: Sequence[Finding]) -> NDArray[np.float64]:
+    """Return p_fracture of the answered films, [0, 1]."""
+    return np.array([f.p_fracture for f in findings if f.p_fracture is not None], np.float64)
 
 
 def read_sets(data: Path, *, films: int | None) -> dict[str, list[Sample]]:
-    """Return the films of each set, without body part: it is not known of each film alike."""
+    """Return the films of each set, without body part, which is not known for every film.
+
+    Raises
+    ------
+    DataError
+        If a film is in no known set, or a set is empty or holds films of the other class.
+    """
     sets: dict[str, list[Sample]] = {name: [] for name in SETS}
-    for sample in find_samples(data / "elsewhere")[0]:
+    for sample in find_samples(data / FOLDER)[0]:
         folder = sample.key.split("/")[0]
-        if folder not in BELOW_ELSEWHERE:
-            sys.exit(f"error: {data / 'elsewhere'}: expected {BELOW_ELSEWHERE}, got {sample.key}")
+        if folder not in (WEB, BTXRD):
+            msg = f"{data / FOLDER}: expected {WEB} and {BTXRD}, got {sample.key}"
+            raise DataError(msg)
         sets[folder].append(sample)
     sets[OAI] += find_samples(data / OAI)[0]
     for name, samples in sets.items():
         expected = Label.FRACTURED if name == WEB else Label.NOT_FRACTURED
         if not samples or {sample.label for sample in samples} != {expected}:
-            sys.exit(f"error: {name}: expected {expected} films only, got {len(samples)} films")
-        if films is not None and films < len(samples):
-            drawn = np.random.default_rng(0).choice(len(samples), films, replace=False)
-            sets[name] = [samples[i] for i in sorted(drawn.tolist())]
+            msg = f"{name}: expected {expected} films only, got {len(samples)} films"
+            raise DataError(msg)
     return {
-        name: [dataclasses.replace(sample, body_part="") for sample in samples]
+        name: [dataclasses.replace(s, body_part="") for s in draw_samples(samples, films)]
         for name, samples in sets.items()
     }
 
 
 def read_corner_boxes(path: Path, samples: Sequence[Sample]) -> dict[str, tuple[Box, ...]]:
-    """Return the boxes of each film in shares of it, from corners in the file's pixels."""
+    """Return the boxes of each film in shares of it, from corners in the file's pixels.
+
+    Raises
+    ------
+    DataError
+        If a class is unknown, a film has no box, or a box lies outside its film.
+    """
     rows: dict[str, list[dict[str, str]]] = {}
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             if row["class"] not in BOX_CLASSES:
-                sys.exit(f"error: {path}: expected a class of {BOX_CLASSES}, got {row['class']}")
+                msg = f"{path}: expected a class of {BOX_CLASSES}, got {row['class']}"
+                raise DataError(msg)
             rows.setdefault(row["path"], []).append(row)
     boxes = {}
     for sample in samples:
@@ -101,7 +176,8 @@ def read_corner_boxes(path: Path, samples: Sequence[Sample]) -> dict[str, tuple[
         ]
         inside = [0 <= a < c <= width and 0 <= b < d <= height for a, b, c, d in corners]
         if not inside or not all(inside):
-            sys.exit(f"error: {path}: expected boxes inside {sample.key}, got {corners}")
+            msg = f"{path}: expected boxes inside {sample.key}, got {corners}"
+            raise DataError(msg)
         boxes[sample.key] = tuple(
             Box(a / width, b / height, c / width, d / height) for a, b, c, d in corners
         )
@@ -115,13 +191,13 @@ def examine(
 ) -> Result:
     """Return all that is measured of one model and reading."""
     findings: dict[str, list[Finding]] = {}
-    looks: list[Look] = []
+    localized: list[Localized] = []
     for name, samples in sets.items():
         findings[name] = []
         for sample in track(samples, label=f"{name}, {classifier.reading.name}"):
             if name == WEB:
-                looks.append(look_at(classifier, sample, boxes[sample.key]))
-                findings[name].append(looks[-1].finding)
+                localized.append(localize(classifier, sample, boxes[sample.key]))
+                findings[name].append(localized[-1].finding)
             else:
                 findings[name].append(classifier.classify(sample.path))
     has_map = classifier.manifest.output.map is not None
@@ -134,8 +210,7 @@ def examine(
             dataclasses.replace(_figures(names, sets, findings, classifier, ("auc",))[0], name=auc)
             for auc, names in SIDES.items()
         ),
-        pointing=tuple(pointing_figures(looks, has_map=has_map, has_tiles=has_tiles)),
-        has_map=has_map,
+        localization=tuple(localization_figures(localized, has_map=has_map, has_tiles=has_tiles)),
     )
 
 
@@ -156,7 +231,7 @@ def _set_result(
         name=name,
         films=len(sets[name]),
         answered=len(p),
-        refused=dict(Counter(f.reason.value for f in findings[name] if f.reason)),
+        refused=refusals(findings[name]),
         states={state.value: states[state] for state in State},
         p_fracture=quartiles,
         figures=_figures((name,), sets, findings, classifier, wanted),
@@ -188,52 +263,56 @@ def _figures(
     return tuple(evaluation.rows[0].figure(name) for name in wanted)
 
 
-def open_classifiers(models: Sequence[str], *, views: Sequence[str]) -> list[Classifier]:
-    """Return a classifier for each model and reading; no views named: all that a model has."""
+def open_classifiers(models: Sequence[str], *, modes: Sequence[str]) -> list[Classifier]:
+    """Return a classifier for each model and mode; no mode named: all that a model has."""
     classifiers = []
     for model in models:
         path = find_model(model)
-        names = views or [reading.name for reading in ModelFile.read(path).manifest.readings]
+        names = modes or [reading.name for reading in ModelFile.read(path).manifest.readings]
         classifiers += [Classifier.load(path, views=name) for name in names]
     return classifiers
 
 
-def to_record(result: Result) -> dict[str, object]:
-    """Return one result as JSON holds it."""
-    classifier = result.classifier
-    return {
-        "name": result.name,
-        "model": dataclasses.asdict(classifier.model),
-        "kind": classifier.manifest.kind,
-        "reading": classifier.reading.name,
-        "operating_point": dataclasses.asdict(classifier.operating_point),
-        "runtime": dataclasses.asdict(classifier.runtime),
-        "aucs": [dataclasses.asdict(figure) for figure in result.aucs],
-        "sets": [dataclasses.asdict(each) for each in result.sets],
-        "has_map": result.has_map,
-        "pointing": [dataclasses.asdict(figure) for figure in result.pointing],
-    }
+def draw(path: Path, results: Sequence[Result]) -> None:
+    """Write histograms of p_fracture, a panel for each model and reading, as share of its set."""
+    columns = min(COLUMNS, len(results))
+    rows = -(-len(results) // columns)
+    canvas = Canvas(figsize=(4.6 * columns, 3.2 * rows), dpi=110, layout="constrained")
+    FigureCanvasAgg(canvas)
+    panels = np.ravel(canvas.subplots(rows, columns, squeeze=False))
+    for axes, result in zip(panels, results, strict=False):
+        for name, findings in result.findings.items():
+            p = scores(findings)
+            label = f"{name}, n {len(p)} of {len(findings)}"
+            weights = np.full(len(p), 1 / max(1, len(p)))
+            axes.hist(p, BINS, weights=weights, histtype="step", color=COLORS[name], label=label)
+        point = result.classifier.operating_point
+        for threshold in (point.no_fracture_below, point.fracture_from):
+            axes.axvline(threshold, color="#777777", linewidth=0.8, linestyle="--")
+        axes.set(xlabel="p_fracture", ylabel="share of the answered", xlim=(0, 1))
+        axes.set_title(result.name)
+        axes.legend(loc="upper right", fontsize="small")
+    for axes in panels[len(results) :]:
+        axes.set_axis_off()
+    canvas.suptitle("Images of other hospitals; dashed: the operating point")
+    canvas.savefig(path)
 
 
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
     *,
     data: Annotated[Path, typer.Option(help="The data folder, with elsewhere/ and oai_knee/.")],
-    views: Annotated[list[str] | None, typer.Option(help="Default: all of each model.")] = None,
+    mode: Annotated[list[str] | None, typer.Option(help="Default: all of each model.")] = None,
     films: Annotated[int | None, typer.Option(min=2, help="Only so many of each set.")] = None,
-    out: Path = Path("benchmarks/reference"),
+    out: Path = REFERENCES,
 ) -> None:
-    """Examine every model and reading, write."""
-    try:
-        classifiers = open_classifiers(models or list(shipped_models()), views=views or [])
-        sets = read_sets(data, films=films)
-        boxes = read_corner_boxes(data / "elsewhere" / BOXES_NAME, sets[WEB])
-        results = [examine(classifier, sets, boxes) for classifier in classifiers]
-    except BonefxError as err:
-        sys.exit(f"error: {err}")
+    """Examine every model and mode, write."""
+    classifiers = open_classifiers(models or list(shipped_models()), modes=mode or [])
+    sets = read_sets(data, films=films)
+    boxes = read_corner_boxes(data / FOLDER / BOXES_NAME, sets[WEB])
+    results = [examine(classifier, sets, boxes) for classifier in classifiers]
     report = {
         "notice": NOTICE,
-        "caveat": CAVEAT,
         "interval": INTERVAL,
         "box_classes": BOX_CLASSES,
         "sets": [
@@ -246,15 +325,11 @@ def main(
             }
             for name, samples in sets.items()
         ],
-        "results": [to_record(result) for result in results],
+        "results": [result.to_record() for result in results],
     }
-    text = markdown(results, report)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "external.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    (out / "external.md").write_text(text)
+    write(out, "external", report)
     draw(out / "external.png", results)
-    typer.echo(text)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,13 +1,12 @@
-"""On fractured films: where boxes are, where model and blind guesses point, how often they hit.
+"""Localization on fractured films: boxes, regions and peaks, and how often they agree.
 
 No command: localization.py and external.py measure with it.
 """
 
-import dataclasses
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -20,68 +19,68 @@ from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.dataset import Sample
-from bonefx_train.evaluation.metrics import bootstrap_by_group, wilson
 from bonefx_train.evaluation.report import Figure
+from bonefx_train.studies.figures import Floats, measure, rate, ratio
 
 Gray = NDArray[np.uint8]
 Point = tuple[float, float]
 """(x, y) as shares of the film's width and height."""
-Floats = NDArray[np.float64]
 
 PEAK, CENTER, LIMB = "peak", "center", "limb"
-GUESSES = {
+POINTS: Final = {
     PEAK: "peak of the heat map",
-    CENTER: "center of the film",
+    CENTER: "center of the image",
     LIMB: "centroid of the bright pixels",
 }
-NEAR = 0.05
+"""One point of the model, and two that need no model: what it is compared with."""
+NEAR: Final = 0.05
 """Share of the film's longest side by which a box is grown for the lenient variant."""
-INTERVAL = "95 % intervals over resampled groups; peak and guesses on the same resamples"
+GRID: Final = 200
+"""Cells along each side of a film when its covered share is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One fractured film: where its boxes are, and where model and guesses point."""
+class Localized:
+    """One fractured film: its boxes, and what the model and the baselines name."""
 
     sample: Sample
     boxes: tuple[Box, ...]
     points: dict[str, Point | None]
-    """By guess; None where there is none: a refused film, or one without pixels."""
-    places: tuple[Box, ...]
+    """By name; None where there is none: a refused film, or one without pixels."""
+    regions: tuple[Box, ...]
     margin: Point
     """`NEAR` in shares of width and height."""
     finding: Finding
 
-    def hit(self, guess: str, *, near: bool = False) -> bool:
-        """Return whether that guess lies inside a box."""
-        point, (dx, dy) = self.points[guess], self.margin if near else (0.0, 0.0)
+    def hit(self, name: str, *, near: bool = False) -> bool:
+        """Return whether that point lies inside a box."""
+        point, (dx, dy) = self.points[name], self.margin if near else (0.0, 0.0)
         return point is not None and any(
             box.left - dx <= point[0] <= box.right + dx
             and box.top - dy <= point[1] <= box.bottom + dy
             for box in self.boxes
         )
 
-    def placed(self) -> bool:
-        """Return whether some place holds the center of a box."""
+    def region_hits(self) -> bool:
+        """Return whether a region holds the center of a box."""
         centers = [((b.left + b.right) / 2, (b.top + b.bottom) / 2) for b in self.boxes]
         return any(
-            p.left <= x <= p.right and p.top <= y <= p.bottom
-            for p in self.places
+            r.left <= x <= r.right and r.top <= y <= r.bottom
+            for r in self.regions
             for x, y in centers
         )
 
     def covered(self) -> float:
-        """Return the share of the film that the places cover together."""
-        side = 200  # a grid of half percents
-        grid = np.zeros((side, side), bool)
-        for p in self.places:
-            left, top, right, bottom = (round(edge * side) for edge in p)
+        """Return the share of the film that the regions cover together, [0, 1]."""
+        grid = np.zeros((GRID, GRID), bool)
+        for region in self.regions:
+            left, top, right, bottom = (round(edge * GRID) for edge in region)
             grid[top:bottom, left:right] = True
         return float(grid.mean())
 
 
-def look_at(classifier: Classifier, sample: Sample, boxes: Sequence[Box]) -> Look:
-    """Return where the boxes of one film are, and where the model and the guesses point."""
+def localize(classifier: Classifier, sample: Sample, boxes: Sequence[Box]) -> Localized:
+    """Return boxes, regions and points of one film."""
     if classifier.manifest.output.map is None:
         explained = Explained(classifier.classify(sample.path), None, None)
     else:
@@ -97,16 +96,17 @@ def look_at(classifier: Classifier, sample: Sample, boxes: Sequence[Box]) -> Loo
         CENTER: (0.5, 0.5),
         LIMB: None if pixels is None else limb_centroid(pixels),
     }
-    places = tuple(
+    regions = tuple(
         Box(p.left / width, p.top / height, p.right / width, p.bottom / height)
         for p in finding.regions
     )
     reach = NEAR * max(height, width)
-    return Look(sample, tuple(boxes), points, places, (reach / width, reach / height), finding)
+    margin = (reach / width, reach / height)
+    return Localized(sample, tuple(boxes), points, regions, margin, finding)
 
 
 def limb_centroid(pixels: Gray) -> Point:
-    """Return the centroid of what Otsu's threshold calls bright, unexposed white left out."""
+    """Return the centroid of what Otsu's threshold calls bright, without unexposed white."""
     threshold, _ = cv2.threshold(pixels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     rows, columns = np.nonzero((pixels > threshold) & (pixels < UNEXPOSED * 255))
     if not rows.size:
@@ -115,37 +115,42 @@ def limb_centroid(pixels: Gray) -> Point:
     return float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height
 
 
-def pointing_figures(looks: Sequence[Look], *, has_map: bool, has_tiles: bool) -> list[Figure]:
-    """Return hit rates, ratios and what the places are worth; undefined without map or tiles."""
-    groups = [look.sample.group for look in looks]
-    hits = {guess: np.array([look.hit(guess) for look in looks], float) for guess in GUESSES}
-    near = {
-        guess: np.array([look.hit(guess, near=True) for look in looks], float) for guess in GUESSES
-    }
-    blind = [guess for guess in GUESSES if has_map or guess != PEAK]
-    figures = [rate(g, f"{GUESSES[g]} inside a box", hits[g], groups=groups) for g in blind]
-    figures += [
-        rate(
-            f"{g}_near", f"{GUESSES[g]} within {NEAR * 100:.0f} % of a box", near[g], groups=groups
-        )
-        for g in blind
-    ]
+def localization_figures(
+    films: Sequence[Localized], *, has_map: bool, has_tiles: bool
+) -> list[Figure]:
+    """Return hit rates and ratios of the points, and figures of the regions.
+
+    Parameters
+    ----------
+    films
+        Fractured films; a refused one is a miss.
+    has_map, has_tiles
+        Whether the model gives a heat map and regions; without them their figures are left out.
+    """
+    groups = [film.sample.group for film in films]
+    names = [name for name in POINTS if has_map or name != PEAK]
+    hits = {name: np.array([film.hit(name) for film in films], float) for name in names}
+    figures = [rate(n, f"{POINTS[n]} inside a box", hits[n], groups=groups) for n in names]
+    for name in names:
+        near = np.array([film.hit(name, near=True) for film in films], float)
+        meaning = f"{POINTS[name]} within {NEAR * 100:.0f} % of a box"
+        figures.append(rate(f"{name}_near", meaning, near, groups=groups))
     if has_map:
-        figures += _against_guesses(hits, groups=groups)
+        figures += _against_baselines(hits, groups=groups)
     if has_tiles:
-        figures += _place_figures(looks, groups=groups)
+        figures += _region_figures(films, groups=groups)
     return figures
 
 
-def _against_guesses(hits: dict[str, Floats], *, groups: list[str]) -> list[Figure]:
+def _against_baselines(hits: dict[str, Floats], *, groups: list[str]) -> list[Figure]:
     figures = []
-    for guess in (CENTER, LIMB):
-        meaning = f"hits of the peak for one hit of the {GUESSES[guess]}, on the same films"
+    for name in (CENTER, LIMB):
+        meaning = f"hits of the peak for one hit of the {POINTS[name]}, on the same images"
 
-        def times(w: Floats, blind: Floats = hits[guess]) -> Floats:
-            return ratio(w @ hits[PEAK], w @ blind)
+        def times(w: Floats, baseline: Floats = hits[name]) -> Floats:
+            return ratio(w @ hits[PEAK], w @ baseline)
 
-        figures.append(measure(f"peak_over_{guess}", meaning, times, groups=groups))
+        figures.append(measure(f"peak_over_{name}", meaning, times, groups=groups))
     meaning = "hit rate of the peak minus twice that of the center; over 0: the bar is met"
     excess = hits[PEAK] - 2 * hits[CENTER]
     figures.append(
@@ -154,24 +159,25 @@ def _against_guesses(hits: dict[str, Floats], *, groups: list[str]) -> list[Figu
     return figures
 
 
-def _place_figures(looks: Sequence[Look], *, groups: list[str]) -> list[Figure]:
-    placed = np.array([look.placed() for look in looks], float)
-    named = np.array([bool(look.places) for look in looks], float)
-    covered = np.array([look.covered() for look in looks])
+def _region_figures(films: Sequence[Localized], *, groups: list[str]) -> list[Figure]:
+    hits = np.array([film.region_hits() for film in films], float)
+    named = np.array([bool(film.regions) for film in films], float)
+    covered = np.array([film.covered() for film in films])
+    meaning = "a region holds the center of a box"
     return [
-        rate("places", "some place holds the center of a box", placed, groups=groups),
-        rate("places_named", "films with a place at all", named, groups=groups),
+        rate("regions", meaning, hits, groups=groups),
+        rate("regions_named", "images with any region", named, groups=groups),
         rate(
-            "places_where_named",
-            "some place holds the center of a box, of the films with a place",
-            placed,
+            "regions_where_named",
+            f"{meaning}, among images with a region",
+            hits,
             groups=groups,
             among=named,
         ),
         measure(
-            "places_cover",
-            "mean share of the film under its places, of the films with a place: what a blind "
-            "throw at the film would hit",
+            "regions_cover",
+            "mean share of the image that its regions cover, among images with a region: the hit "
+            "rate of a random point",
             lambda w: ratio(w @ (covered * named), w @ named),
             groups=groups,
             n=int(named.sum()),
@@ -179,59 +185,6 @@ def _place_figures(looks: Sequence[Look], *, groups: list[str]) -> list[Figure]:
     ]
 
 
-def rate(
-    name: str, meaning: str, hits: Floats, *, groups: list[str], among: Floats | None = None
-) -> Figure:
-    """Return a share of the films in `among` (default: all); at exactly 0 or 1 Wilson's interval.
-
-    Resampling cannot see beyond what was seen: there the groups count as n.
-    """
-    counted = np.ones(len(hits)) if among is None else among
-    figure = measure(
-        name,
-        meaning,
-        lambda w: ratio(w @ (hits * counted), w @ counted),
-        groups=groups,
-        n=int(counted.sum()),
-    )
-    if figure.value not in (0.0, 1.0):
-        return figure
-    n = len({group for group, counts in zip(groups, counted, strict=True) if counts})
-    agreed = wilson(int(figure.value) * n, n)
-    return dataclasses.replace(figure, low=agreed.low, high=agreed.high)
-
-
-def measure(
-    name: str,
-    meaning: str,
-    of: Callable[[Floats], Floats],
-    *,
-    groups: list[str],
-    n: int | None = None,
-) -> Figure:
-    """Return a figure with its interval; None where undefined. Undefined resamples are left out."""
-    numbers = (float(of(np.ones(len(groups)))), *bootstrap_by_group(of, groups, seed=0))
-    value, low, high = (number if math.isfinite(number) else None for number in numbers)
-    return Figure(name, meaning, value, low, high, len(groups) if n is None else n)
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Return the quotient; not finite where the denominator is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(numerator / np.asarray(denominator))
-
-
-def refusals(looks: Sequence[Look]) -> dict[str, int]:
-    """Return how many films were refused, by reason."""
-    reasons = [look.finding.reason for look in looks]
-    return dict(Counter(reason.value for reason in reasons if reason))
-
-
-def table(figures: Sequence[Figure]) -> list[str]:
-    """Return the figures as lines of a Markdown table."""
-    lines = ["| figure | value | 95 % interval | n | of what |", "|---|---|---|---|---|"]
-    for f in figures:
-        value = "undefined" if f.value is None else f"{f.value:.3f}"
-        interval = "-" if f.low is None or f.high is None else f"{f.low:.3f} to {f.high:.3f}"
-        lines.append(f"| {f.name} | {value} | {interval} | {f.n} | {f.meaning} |")
-    return lines
+def refusals(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how many films were refused, by reason code."""
+    return dict(Counter(finding.reason.value for finding in findings if finding.reason))

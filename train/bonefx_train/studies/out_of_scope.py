@@ -1,22 +1,19 @@
-"""What does a model's gate stop? Films it should answer, and pictures it should not.
+"""Input check: how many limb radiographs and how many other images a model refuses.
 
     python -m bonefx_train.studies.out_of_scope DATA [--model NAME] [--out FOLDER]
 
-DATA is a folder that holds the sets named in `SETS`; absent ones are said to be absent. Prints one
-row per set: n, refused, share refused with 95 % Wilson interval, and the states of those that were
-answered. The gate looks at the whole film, so the films are read without tiles. The table of
-docs/decisions/0006-gate.md is this; out_of_scope.json holds the same. Photographs need scikit-image
-(extra `dev`).
+DATA is a folder that holds the sets named in `SETS`; an absent set is reported as absent. For each
+set: n, refused with a 95 % Wilson interval, and the states of the films that were answered. The
+input check uses the whole film, so no tiles are read. Writes out_of_scope.json and .md; prints the
+page. Photographs need scikit-image (extra `dev`).
 """
 
 import csv
-import dataclasses
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -30,13 +27,15 @@ from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from numpy.typing import NDArray
 
 from bonefx_train.evaluation.metrics import wilson
+from bonefx_train.studies.command import run
+from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
 SETS = {
-    "films of other hospitals, fractured": "elsewhere/web_pool/*",
-    "films of other hospitals, not fractured": "elsewhere/btxrd_normal/*",
-    "full-size films": "fullsize/*.jpg",
+    "images of other hospitals, fractured": "elsewhere/web_pool/*",
+    "images of other hospitals, not fractured": "elsewhere/btxrd_normal/*",
+    "full-size images": "fullsize/*.jpg",
     "tight crops of knees": "oai_knee/*.jpg",
-    "chest films without DICOM header": "ood/*.png",
+    "chest images without DICOM header": "ood/*.png",
 }
 STATES = ("uncertain", "no_fracture", "fracture")
 PHOTOGRAPHS = (
@@ -91,7 +90,7 @@ def noise(rng: np.random.Generator) -> Picture:
 
 
 def clouds(rng: np.random.Generator) -> Picture:
-    """Return smooth noise: as soft as a film, and nothing of a limb."""
+    """Return smooth noise, as soft as a film."""
     soft = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), rng.uniform(5, 30))
     low, high = soft.min(), soft.max()
     return np.asarray((soft - low) * (255 / (high - low)), np.uint8)
@@ -124,32 +123,23 @@ def made(tune: list[Path]) -> Iterator[tuple[str, Iterator[Picture]]]:
         rng = np.random.default_rng(number)
         yield name, (draw(rng) for _ in range(EACH))
     yield (
-        "negatives of tune films",
+        "negatives of tune images",
         (255 - decode(read_file(film)).pixels for film in tune),
     )
 
 
-def measure(name: str, films: list[Path], classifier: Classifier) -> dict[str, object]:
-    """Print how many films are refused and what is said of the others; return it."""
-    if not films:
-        typer.echo(f"| {name} | absent | | | | | |")
-        return {"films": name, "n": 0, "refused": None, **dict.fromkeys(STATES)}
+def measure(name: str, films: list[Path], classifier: Classifier) -> dict[str, Any]:
+    """Return how many films are refused, and the states of the others; n 0 for an absent set."""
     states = Counter(classifier.classify(film).state.value for film in films)
-    share = wilson(states["refused"], len(films))
-    cells = [str(states[state]) for state in STATES]
-    interval = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
-    typer.echo(
-        f"| {name} | {len(films)} | {states['refused']} | {interval} | {' | '.join(cells)} |"
-    )
     return {
         "films": name,
         "n": len(films),
-        "refused": dataclasses.asdict(share),
+        "refused": wilson(states["refused"], len(films)) if films else None,
         **{state: states[state] for state in STATES},
     }
 
 
-def rows(data: Path, classifier: Classifier) -> Iterator[dict[str, object]]:
+def rows(data: Path, classifier: Classifier) -> Iterator[dict[str, Any]]:
     """Yield the row of each set."""
     tune = tune_films(data)
     yield measure("FracAtlas tune", tune, classifier)
@@ -165,25 +155,20 @@ def rows(data: Path, classifier: Classifier) -> Iterator[dict[str, object]]:
 
 
 def main(
-    data: Path,
+    data: Annotated[Path, typer.Argument(help="Folder that holds the sets.")],
     *,
     model: Annotated[str, typer.Option(help="A model file or name.")] = DEFAULT_MODEL,
-    out: Annotated[Path, typer.Option(help="Folder of out_of_scope.json.")] = Path(
-        "benchmarks/reference"
-    ),
+    out: Path = REFERENCES,
 ) -> None:
-    """Classify every set, print a row each, write out_of_scope.json."""
+    """Classify every set, write."""
     classifier = Classifier.load(find_model(model), views=WHOLE)
-    typer.echo(f"| films | n | refused | share (95 %) | {' | '.join(STATES)} |")
-    typer.echo("|---" * (4 + len(STATES)) + "|")
     report = {
         "notice": NOTICE,
-        "model": dataclasses.asdict(classifier.model),
+        "model": describe_model(classifier),
         "rows": list(rows(data, classifier)),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "out_of_scope.json").write_text(json.dumps(report, indent=1) + "\n")
+    write(out, "out_of_scope", report)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

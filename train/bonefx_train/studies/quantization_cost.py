@@ -1,66 +1,84 @@
-"""What does int8 cost? Every model file on the same labelled films, through the device path.
+"""Quantization cost: every model file on the same labelled films, as the device classifies them.
 
     python -m bonefx_train.studies.quantization_cost [MODEL ...] --data DIR [--split test]
-        [--views V] [--out DIR]
+        [--mode MODE] [--out DIR]
 
-DIR is a data set that states its splits (for the shipped models: the FracAtlas folder, whose test
-split took no part in training, temperature, operating points or gate), or the run that the models
-were made from: bonefx-train divided its films, and only the run knows how. Without MODEL, the
-shipped ones. Each is measured on the films that it answered, and compared with the float file of
-its own network on those that both answered. Writes quantization_cost.json, .md
-and .png; prints the table.
+DIR is a data set that states its splits. For the shipped models this is the FracAtlas folder: its
+test split chose no weight, temperature, operating point or input check. Or it is the run that the
+models were made from. Without MODEL: the shipped ones. Each model is measured on the films that it
+answered, and compared with the float file of its own network on those that both answered. Writes
+quantization_cost.json, .md and .png; prints the page.
 """
 
 import dataclasses
-import json
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
+from bonefx_edge.errors import DataError
+from bonefx_edge.finding import Finding
 from bonefx_edge.model.bundled import find_model, shipped_models
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from bonefx_train.data.dataset import Sample, check_unchanged, load_dataset
-from bonefx_train.data.sample import Label
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, distinct_scores
 from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.progress import track
-from bonefx_train.run import SETTINGS_NAME, Run
-from bonefx_train.studies.quantization_cost_report import (
-    Scored,
-    both_answered,
-    draw,
-    kept,
-    markdown,
-)
+from bonefx_train.studies.command import read_split, run
+from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
-FLOAT_KINDS = ("float32", "float16")
-"""The first of these that a network has is what its others are held against."""
+FLOAT_KINDS: Final = ("float32", "float16")
+"""The first of these that a network has is the reference of its other files."""
+
+T = TypeVar("T")
 
 
-def find_films(data: Path, split: str) -> tuple[str, tuple[Sample, ...]]:
-    """Return the name of the data set and the films of one split, as the fit saw it."""
-    if (data / SETTINGS_NAME).is_file():
-        run = Run.open(data)
-        check_unchanged(run.of(split))
-        return run.settings.data_name, run.of(split)
-    dataset = load_dataset(data, seed=0)
-    if split not in dataset.stated_splits:
-        # Divided anew, most of these films would be ones that the model was fitted on.
-        sys.exit(f"error: {data} does not say which films are {split}; give the run's folder")
-    return data.name, dataset.of(split)
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One model on all films of the split."""
+
+    name: str
+    kind: str
+    classifier: Classifier
+    findings: tuple[Finding, ...]
+
+    @property
+    def network(self) -> str:
+        """What the files of one network have in common."""
+        return self.classifier.manifest.name
+
+    def answered(self) -> NDArray[np.bool_]:
+        """Return which films were not refused, (n,)."""
+        return np.array([finding.p_fracture is not None for finding in self.findings])
+
+    def p_fracture(self) -> NDArray[np.float64]:
+        """Return p_fracture of the answered films, (answered,), [0, 1]."""
+        p = [f.p_fracture for f in self.findings if f.p_fracture is not None]
+        return np.array(p, np.float64)
+
+    def refused(self, samples: Sequence[Sample]) -> tuple[tuple[str, str], ...]:
+        """Return (key, reason code) of the films that this model refused."""
+        found = zip(samples, self.findings, strict=True)
+        return tuple((sample.key, f.reason.value) for sample, f in found if f.reason is not None)
+
+    def only(self, mask: NDArray[np.bool_]) -> "Scored":
+        """Return the same without the films that are not kept."""
+        return dataclasses.replace(self, findings=tuple(_kept(self.findings, mask)))
 
 
-def score(model: str, samples: tuple[Sample, ...], *, views: str | None) -> Scored:
-    """Classify every film with one model file, as the device would."""
-    classifier = Classifier.load(find_model(model), views=views)
+def score(model: str, samples: Sequence[Sample], *, mode: str | None) -> Scored:
+    """Classify every film with one model file, as the device does."""
+    classifier = Classifier.load(find_model(model), views=mode)
     findings = tuple(
-        classifier.classify(sample.path) for sample in track(samples, label=f"reading, {model}")
+        classifier.classify(sample.path) for sample in track(samples, label=f"classifying, {model}")
     )
     manifest = classifier.manifest
     return Scored(f"{manifest.name}-{manifest.kind}", manifest.kind, classifier, findings)
@@ -72,7 +90,7 @@ def measure(
     """Return the figures of one model over the films that it answered."""
     return evaluate(
         scored.p_fracture(),
-        kept(samples, scored.answered()),
+        _kept(samples, scored.answered()),
         operating_point=scored.classifier.operating_point,
         split=split,
         baseline_auc=baseline_auc,
@@ -95,14 +113,14 @@ def pair(all_scored: Sequence[Scored]) -> list[tuple[Scored, Scored]]:
     return pairs
 
 
-def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dict[str, object]:
+def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dict[str, Any]:
     """Return what `scored` changes against `reference`, every changed film by name.
 
-    Each kind measures distance by features of its own: a film at the limit may pass one only. Such
-    a film is counted, and is in no other figure.
+    Each kind measures the distance of the input check by its own features, so a film at the limit
+    may be answered by one only. Such a film is counted, and is in no other figure.
     """
     by_one = int((scored.answered() ^ reference.answered()).sum())
-    scored, reference, samples = both_answered(scored, reference, samples)
+    scored, reference, samples = _both_answered(scored, reference, samples)
     p, q = scored.p_fracture(), reference.p_fracture()
     fractured = np.array([sample.label is Label.FRACTURED for sample in samples])
     groups = [sample.group for sample in samples]
@@ -140,39 +158,74 @@ def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dic
     }
 
 
+def draw(path: Path, pairs: Sequence[tuple[Scored, Scored]], samples: Sequence[Sample]) -> None:
+    """Write a scatter plot of p_fracture of each model against its reference."""
+    figure = Figure(figsize=(5.2 * len(pairs), 5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, pair_of in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
+        scored, reference, films = _both_answered(*pair_of, samples)
+        fractured = np.array([film.label is Label.FRACTURED for film in films])
+        for mask, color, label in (
+            (~fractured, "#1f5fa8", "not fractured"),
+            (fractured, "#c8590a", "fractured"),
+        ):
+            x, y = reference.p_fracture()[mask], scored.p_fracture()[mask]
+            axes.scatter(x, y, s=9, alpha=0.6, color=color, label=label, linewidths=0)
+        point = scored.classifier.operating_point
+        for threshold in (point.no_fracture_below, point.fracture_from):
+            axes.axhline(threshold, color="#777777", linewidth=0.8, linestyle="--")
+        axes.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+        axes.set(xlabel=f"p_fracture, {reference.name}", ylabel=f"p_fracture, {scored.name}")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.legend(loc="upper left")
+    figure.suptitle("One dot per image; dashed: the operating point")
+    figure.savefig(path)
+
+
+def _kept(values: Sequence[T], mask: NDArray[np.bool_]) -> list[T]:
+    return [value for value, yes in zip(values, mask, strict=True) if yes]
+
+
+def _both_answered(
+    scored: Scored, reference: Scored, samples: Sequence[Sample]
+) -> tuple[Scored, Scored, list[Sample]]:
+    """Return both models and the films, without the films that either of them refused."""
+    both = scored.answered() & reference.answered()
+    if not both.any():
+        msg = f"no film was answered by both {scored.name} and {reference.name}"
+        raise DataError(msg)
+    return scored.only(both), reference.only(both), _kept(samples, both)
+
+
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
     *,
     data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
     split: str = "test",
-    views: Annotated[str | None, typer.Option(help="closer or whole; default: each's own.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Default: that of each model.")] = None,
     baseline_auc: Annotated[float | None, typer.Option(help="Known no-pixel AUC.")] = None,
-    out: Path = Path("benchmarks/reference"),
+    out: Path = REFERENCES,
 ) -> None:
     """Score, compare, write."""
-    data_name, samples = find_films(data, split)
-    all_scored = [score(model, samples, views=views) for model in models or shipped_models()]
-    evaluations = [
-        measure(scored, samples, split=split, baseline_auc=baseline_auc) for scored in all_scored
-    ]
+    data_name, samples = read_split(data, split)
+    all_scored = [score(model, samples, mode=mode) for model in models or shipped_models()]
     pairs = pair(all_scored)
-    comparisons = [compare(scored, reference, samples) for scored, reference in pairs]
-    title = f"int8 against float: {data_name} {split}"
-    text = markdown(all_scored, evaluations, comparisons, title=title, baseline_auc=baseline_auc)
     report = {
         "notice": NOTICE,
-        "models": [dataclasses.asdict(scored.classifier.model) for scored in all_scored],
-        "runtime": dataclasses.asdict(all_scored[0].classifier.runtime),
-        "evaluations": [json.loads(evaluation.to_json()) for evaluation in evaluations],
-        "comparisons": comparisons,
+        "data": data_name,
+        "readings": sorted({scored.classifier.reading.name for scored in all_scored}),
+        "models": [describe_model(scored.classifier) for scored in all_scored],
+        "runtime": all_scored[0].classifier.runtime,
+        "evaluations": [
+            measure(scored, samples, split=split, baseline_auc=baseline_auc)
+            for scored in all_scored
+        ],
+        "comparisons": [compare(scored, reference, samples) for scored, reference in pairs],
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "quantization_cost.json").write_text(json.dumps(report, indent=1) + "\n")
-    (out / "quantization_cost.md").write_text(text)
+    write(out, "quantization_cost", report)
     if pairs:
         draw(out / "quantization_cost.png", pairs, samples)
-    typer.echo(text)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,17 +1,14 @@
-"""What does a disturbed film do to the answer? One model, the same films, disturbed in ten ways.
+"""Robustness: how answers change when the same films are disturbed in ten ways.
 
     python -m bonefx_train.studies.robustness MODEL --data DIR [--split tune] [--films N]
-        [--views NAME] [--out FOLDER]
+        [--mode MODE] [--out FOLDER]
 
 DIR is a data set that states its splits, or the run that the model was made from. Every film is
-decoded, disturbed, written as PNG without loss, and classified as the device would, gate included.
-All changes are against the same films, undisturbed, on the same way. Writes robustness.json and
-robustness.md; prints the table. The test split is refused: who looks at this table chooses by it.
+decoded, disturbed, written as PNG without loss, and classified as on the device, input check
+included. All changes are against the same films without disturbance. Writes robustness.json and
+.md; prints the page. The test split is refused, because this table is used to make choices.
 """
 
-import dataclasses
-import json
-import math
 import sys
 import tempfile
 import zlib
@@ -26,7 +23,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import BonefxError, DecodeError
+from bonefx_edge.errors import DataError, DecodeError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
 from bonefx_edge.model.bundled import find_model
@@ -34,10 +31,12 @@ from numpy.typing import NDArray
 
 from bonefx_train.data.dataset import Sample
 from bonefx_train.data.sample import Label
-from bonefx_train.evaluation.metrics import auc, bootstrap_by_group
+from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
-from bonefx_train.studies.quantization_cost import find_films
+from bonefx_train.studies.command import draw, read_split, run
+from bonefx_train.studies.figures import measure
+from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
 Gray = NDArray[np.uint8]
 Disturbance = Callable[[Gray, np.random.Generator], Gray]
@@ -45,11 +44,11 @@ Disturbance = Callable[[Gray, np.random.Generator], Gray]
 UNDISTURBED = "undisturbed"
 ANSWERS = {State.FRACTURE, State.NO_FRACTURE}
 FIGURES = {
-    "auc": "AUC of the films answered disturbed and undisturbed",
-    "auc_change": "that minus the AUC of the same films, undisturbed",
-    "state_changed": "share of these films with another state than undisturbed",
-    "opposite": "share of these films from fracture to no_fracture or back",
-    "refused": "share of the films answered undisturbed that is refused",
+    "auc": "AUC of the images answered disturbed and undisturbed",
+    "auc_change": "that minus the AUC of the same images, undisturbed",
+    "state_changed": "share of these images with another state than undisturbed",
+    "opposite": "share of these images from fracture to no_fracture or back",
+    "refused": "share of the images answered undisturbed that is refused",
 }
 
 
@@ -148,13 +147,11 @@ def choose(samples: tuple[Sample, ...], films: int | None) -> tuple[Sample, ...]
     """Return that many films, drawn at random, in both classes' own proportion; None: all."""
     if films is None or films >= len(samples):
         return samples
-    rng = np.random.default_rng(0)
-    is_fractured = np.array([sample.label is Label.FRACTURED for sample in samples])
-    drawn: list[int] = []
-    fractured = min(max(1, round(films * is_fractured.mean())), films - 1)
-    for mask, n in ((is_fractured, fractured), (~is_fractured, films - fractured)):
-        drawn += rng.choice(np.flatnonzero(mask), n, replace=False).tolist()
-    return tuple(samples[index] for index in sorted(drawn))
+    fractured = [sample for sample in samples if sample.label is Label.FRACTURED]
+    intact = [sample for sample in samples if sample.label is not Label.FRACTURED]
+    n = min(max(1, round(films * len(fractured) / len(samples))), films - 1)
+    drawn = {s.key for s in (*draw(fractured, n), *draw(intact, films - n))}
+    return tuple(sample for sample in samples if sample.key in drawn)
 
 
 def classify_disturbed(
@@ -195,8 +192,13 @@ def compare(
     changed = [before != after for before, after in pairs]
     opposite = [set(pair) == ANSWERS for pair in pairs]
     figures = (
-        measure("auc", lambda w: auc(p, fractured, w), groups),
-        measure("auc_change", lambda w: auc(p, fractured, w) - auc(q, fractured, w), groups),
+        measure("auc", FIGURES["auc"], lambda w: auc(p, fractured, w), groups=groups),
+        measure(
+            "auc_change",
+            FIGURES["auc_change"],
+            lambda w: auc(p, fractured, w) - auc(q, fractured, w),
+            groups=groups,
+        ),
         count("state_changed", sum(changed), len(pairs)),
         count("opposite", sum(opposite), len(pairs)),
         count("refused", int((answered & ~still).sum()), int(answered.sum())),
@@ -205,43 +207,9 @@ def compare(
     return Row(name, int(fractured.sum()), figures, keys)
 
 
-def measure(
-    name: str, figure: Callable[[NDArray[np.float64]], NDArray[np.float64]], groups: list[str]
-) -> Figure:
-    """Return one figure with its 95 % interval over resampled groups; None where undefined."""
-    if not groups:
-        return Figure(name, FIGURES[name], None, None, None, 0)
-    numbers = (float(figure(np.ones(len(groups)))), *bootstrap_by_group(figure, groups, seed=0))
-    value, low, high = (number if math.isfinite(number) else None for number in numbers)
-    return Figure(name, FIGURES[name], value, low, high, len(groups))
-
-
 def count(name: str, hits: int, n: int) -> Figure:
     """Return a share; without interval, for resampling gives 0 to 0 where nothing was seen."""
     return Figure(name, FIGURES[name], hits / n if n else None, None, None, n)
-
-
-def markdown(rows: list[Row], title: str, circumstances: str) -> str:
-    """Return the table."""
-    lines = [f"# {title}", "", f"**{NOTICE}**", "", circumstances, ""]
-    lines += [f"- {name}: {meaning}" for name, meaning in FIGURES.items()]
-    lines += ["", "AUC and its paired change with 95 % intervals over resampled groups.", ""]
-    lines += [f"| disturbance | {' | '.join(FIGURES)} |", "|---" * (1 + len(FIGURES)) + "|"]
-    for row in rows:
-        cells = [_cell(figure) for figure in row.figures]
-        if row.disturbance == UNDISTURBED:
-            cells[1:] = [""] * len(cells[1:])
-        lines.append(f"| {row.disturbance} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
-
-
-def _cell(figure: Figure) -> str:
-    if figure.value is None:
-        return "undefined"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f} ({round(figure.value * figure.n)} of {figure.n})"
-    sign = "+" if figure.name == "auc_change" else ""
-    return f"{figure.value:{sign}.3f} ({figure.low:{sign}.3f} to {figure.high:{sign}.3f})"
 
 
 def main(
@@ -250,52 +218,35 @@ def main(
     data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
     split: str = "tune",
     films: Annotated[int | None, typer.Option(min=2, help="Only so many, at random.")] = None,
-    views: Annotated[str | None, typer.Option(help="closer or whole; default: model's.")] = None,
-    out: Path = Path("benchmarks/reference"),
+    mode: Annotated[str | None, typer.Option(help="Default: that of the model.")] = None,
+    out: Path = REFERENCES,
 ) -> None:
     """Disturb, classify, compare, write."""
     if split == "test":
-        sys.exit("error: expected train or tune, got test: the test split chooses nothing")
-    try:
-        data_name, available = find_films(data, split)
-        classifier = Classifier.load(find_model(model), views=views)
-        samples, findings = classify_disturbed(choose(available, films), classifier)
-    except BonefxError as err:
-        sys.exit(f"error: {err}")
+        msg = "expected train or tune, got test: the test split chooses nothing"
+        raise DataError(msg)
+    data_name, available = read_split(data, split)
+    classifier = Classifier.load(find_model(model), views=mode)
+    samples, findings = classify_disturbed(choose(available, films), classifier)
     if not samples:
-        sys.exit(f"error: expected films in {data}, split {split}, got none that can be decoded")
-    rows = [
-        compare(name, found, findings[UNDISTURBED], samples) for name, found in findings.items()
-    ]
-    refused = sum(finding.p_fracture is None for finding in findings[UNDISTURBED])
-    circumstances = (
-        f"{classifier.manifest.name}-{classifier.manifest.kind},"
-        f" reading {classifier.reading.name},"
-        f" operating point {classifier.operating_point.name};"
-        f" {classifier.runtime.name} {classifier.runtime.version}."
-        f" {len(samples)} of the {len(available)} films of the split,"
-        f" {sum(sample.label is Label.FRACTURED for sample in samples)} fractured,"
-        f" {len({sample.group for sample in samples})} groups; {refused} refused undisturbed."
-    )
-    text = markdown(rows, f"Disturbed films: {data_name} {split}", circumstances)
+        msg = f"expected films in {data}, split {split}, got none that can be decoded"
+        raise DataError(msg)
+    plain = findings[UNDISTURBED]
     report = {
         "notice": NOTICE,
         "data": data_name,
         "split": split,
         "films": len(samples),
         "films_of_the_split": len(available),
-        "model": dataclasses.asdict(classifier.model),
+        "model": describe_model(classifier),
         "reading": classifier.reading.name,
         "operating_point": classifier.operating_point.name,
-        "runtime": dataclasses.asdict(classifier.runtime),
-        "refused_undisturbed": refused,
-        "rows": [dataclasses.asdict(row) for row in rows],
+        "runtime": classifier.runtime,
+        "refused_undisturbed": sum(finding.p_fracture is None for finding in plain),
+        "rows": [compare(name, found, plain, samples) for name, found in findings.items()],
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "robustness.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    (out / "robustness.md").write_text(text)
-    typer.echo(text)
+    write(out, "robustness", report)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,28 +1,24 @@
-"""Does a model see a displaced fracture that no one could miss? Bones of tune films, cut here.
+"""Synthetic fractures: how well a model separates bones of tune films with and without a cut.
 
     python -m bonefx_train.studies.synthetic_fractures MODEL ... --data DIR [--out FOLDER]
 
-DIR is a data set that states its splits. Of each tune film without fracture one tile is taken, as
-the device cuts it, in which a bone is found; the network is shown it as it is, with the bone cut,
-and with a bone bent (docs/decisions/0016-synthetic-fractures.md). Prints the AUC of the logit
-between each two of the three, with 95 % intervals over groups, and writes
-synthetic_fractures.json. It says what a network makes of cuts of the kind that lite0 is fitted on,
-not of patients.
+DIR is a data set that states its splits. Of each tune film without fracture one tile with a bone is
+taken, cut as on the device. The network gets it as it is, with the bone cut, and with the bone bent
+(docs/decisions/0016-synthetic-fractures.md). Writes the AUC of the logit between each two of the
+three into synthetic_fractures.json and .md; prints the page. It measures cuts of the kind that
+lite0 is fitted on, not patients.
 """
 
-import dataclasses
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.finding import ModelId
+from bonefx_edge.errors import DataError
 from bonefx_edge.inference.preprocess import Gray, stretch_percentiles
 from bonefx_edge.inference.tiling import cut_tiles
 from bonefx_edge.model.bundled import find_model
@@ -31,10 +27,12 @@ from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
 
 from bonefx_train.data.sample import Label, Sample
-from bonefx_train.evaluation.metrics import auc, bootstrap_by_group
+from bonefx_train.evaluation.metrics import auc
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 from bonefx_train.progress import track
-from bonefx_train.studies.quantization_cost import find_films
+from bonefx_train.studies.command import read_split, run
+from bonefx_train.studies.figures import measure as measure_figure
+from bonefx_train.studies.pages import REFERENCES, write
 
 PAIRS = (("cut", "untouched"), ("cut", "bent"), ("bent", "untouched"))
 SEED = 1
@@ -67,11 +65,18 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
                 break
 
 
-def measure(path: Path, films: Sequence[Sample]) -> dict[str, object]:
-    """Return what a model makes of the three; print a row."""
+def measure(path: Path, films: Sequence[Sample]) -> dict[str, Any]:
+    """Return the AUCs of one model.
+
+    Raises
+    ------
+    DataError
+        If the model does not read stretched tiles.
+    """
     model = ModelFile.read(path)
     if not model.manifest.readings[0].tiles or model.manifest.input.gray is not Gray.STRETCH:
-        sys.exit(f"error: {path}: expected a model that reads stretched tiles, such as lite0")
+        msg = f"{path}: expected a model that reads stretched tiles, such as lite0"
+        raise DataError(msg)
     groups, views = zip(*triples(model, films), strict=True)
     interpreter = open_interpreter(model.flatbuffer)
     towards = {
@@ -81,17 +86,18 @@ def measure(path: Path, films: Sequence[Sample]) -> dict[str, object]:
         for i, name in enumerate(("untouched", "cut", "bent"))
     }
     truth = np.repeat([True, False], len(groups))
-    figures = []
-    for a, b in PAIRS:
-        score = np.concatenate([towards[a], towards[b]])
-        low, high = bootstrap_by_group(partial(auc, score, truth), [*groups, *groups], seed=SEED)
-        value = float(auc(score, truth))
-        figures.append({"name": f"{a} against {b}", "value": value, "low": low, "high": high})
-    told = model.manifest
-    cells = [f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})" for f in figures]
-    typer.echo(f"| {told.name} {told.version} {told.kind} | {len(groups)} | {' | '.join(cells)} |")
+    figures = [
+        measure_figure(
+            f"{a} against {b}",
+            "AUC of the logit",
+            partial(auc, np.concatenate([towards[a], towards[b]]), truth),
+            groups=[*groups, *groups],
+        )
+        for a, b in PAIRS
+    ]
+    m = model.manifest
     return {
-        "model": dataclasses.asdict(ModelId(told.name, told.version, model.sha256)),
+        "model": {"name": m.name, "version": m.version, "sha256": model.sha256, "kind": m.kind},
         "films": len(groups),
         "groups": len(set(groups)),
         "figures": figures,
@@ -102,17 +108,15 @@ def main(
     models: Annotated[list[str], typer.Argument(help="Model files or names.")],
     *,
     data: Annotated[Path, typer.Option(help="FracAtlas.")],
-    out: Annotated[Path, typer.Option(help="Folder of the JSON.")] = Path("benchmarks/reference"),
+    out: Path = REFERENCES,
 ) -> None:
-    """Print a row for each model, write synthetic_fractures.json."""
-    name, samples = find_films(data, "tune")
+    """Measure each model, write."""
+    name, samples = read_split(data, "tune")
     films = [sample for sample in samples if sample.label is Label.NOT_FRACTURED]
-    typer.echo("| model | films | " + " | ".join(f"{a} against {b}" for a, b in PAIRS) + " |")
-    typer.echo("|---" * (2 + len(PAIRS)) + "|")
     rows = [measure(find_model(model), films) for model in models]
     report = {"notice": NOTICE, "films_of": f"{name} tune, not fractured", "rows": rows}
-    (out / "synthetic_fractures.json").write_text(json.dumps(report, indent=1) + "\n")
+    write(out, "synthetic_fractures", report)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,0 +1,141 @@
+"""Markdown pages of the studies: their JSON reports, filled into the templates of this package."""
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import typer
+from bonefx_edge import NOTICE
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.model_file import ModelFile
+
+REFERENCES: Final = Path("benchmarks/reference")
+TITLES: Final = {
+    "quantization_cost": "Quantization cost",
+    "external": "External test sets",
+    "localization": "Localization",
+    "robustness": "Robustness",
+    "out_of_scope": "Input check",
+    "synthetic_fractures": "Synthetic fractures",
+    "latency": "Latency",
+}
+"""By template, which has the name of the report's file."""
+LINE: Final = 100
+"""Characters."""
+SHOWN_OF_HASH: Final = 12
+"""Digits."""
+
+
+def describe_model(classifier: Classifier) -> dict[str, str]:
+    """Return name, version, sha256 and kind of a model file, as reports hold them."""
+    return dataclasses.asdict(classifier.model) | {"kind": classifier.manifest.kind}
+
+
+def write(out: Path, name: str, report: Mapping[str, Any]) -> None:
+    """Write the report of a study as NAME.json and NAME.md into `out`, and print the page."""
+    text = json.dumps(report, indent=1, allow_nan=False, default=dataclasses.asdict)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(text + "\n")
+    text = page(name, json.loads(text))
+    (out / f"{name}.md").write_text(text)
+    typer.echo(text)
+
+
+def page(name: str, report: Mapping[str, Any]) -> str:
+    """Return the page of one report, as parsed from its JSON file."""
+    names = {ModelFile.read(path).sha256: name for name, path in shipped_models().items()}
+    values = {"title": TITLES[name], "section": name, "report": report, "default": None}
+    return render("page", names=names, full=True, **values)
+
+
+def render(template: str, *, names: Mapping[str, str], **values: Any) -> str:
+    """Return a filled template.
+
+    Parameters
+    ----------
+    template
+        Name of the file in templates/, without .md.j2.
+    names
+        Names of the shipped model files by their sha256. Any other file is shown with its hash.
+    values
+        Variables of the template.
+    """
+
+    def name(model: Mapping[str, str]) -> str:
+        digits = model["sha256"][:SHOWN_OF_HASH]
+        own = "-".join(filter(None, (model["name"], model.get("kind"))))
+        return names.get(model["sha256"], f"{own} {model['version']} `{digits}`")
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 -- Markdown, from our own reports
+    )
+    filters = (paragraph, plain, cell, cells, figure_table, spread, parameters, name)
+    environment.filters |= {each.__name__: each for each in filters}
+    environment.globals |= {"zip": zip, "head": head, "notice": NOTICE, "names": names}
+    return environment.get_template(f"{template}.md.j2").render(**values).rstrip("\n") + "\n"
+
+
+def paragraph(text: str) -> str:
+    """Return the words of a text in lines of at most 100 characters."""
+    return textwrap.fill(" ".join(text.split()), LINE, break_on_hyphens=False)
+
+
+def head(*columns: str | Iterable[str]) -> str:
+    """Return the two lines that begin a Markdown table; an argument is one column or several."""
+    names = [name for each in columns for name in ([each] if isinstance(each, str) else each)]
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
+
+
+def cell(figure: Any) -> str:
+    """Return value, interval and n of a figure: a JSON object or a `Proportion`."""
+    if dataclasses.is_dataclass(figure) and not isinstance(figure, type):
+        figure = dataclasses.asdict(figure)
+    if figure["value"] is None:
+        return "undefined"
+    interval = ""
+    if figure["low"] is not None:
+        interval = f"{figure['low']:.3f} to {figure['high']:.3f}; "
+    n = f"n {figure['n']}" if "n" in figure else "95 %"
+    return f"{figure['value']:.3f} ({interval}{n})"
+
+
+def cells(figures: Iterable[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    """Return the figures of these names, default all, as neighboring cells of a row."""
+    by_name = {figure["name"]: cell(figure) for figure in figures}
+    return " | ".join(by_name[name] for name in names or by_name)
+
+
+def figure_table(figures: Iterable[Mapping[str, Any]]) -> str:
+    """Return a row for each figure, with its meaning."""
+    rows = [f"| {f['name']} | {cell(f)} | {f['meaning']} |" for f in figures]
+    return "\n".join([head("figure", "value (95 % interval; n)", "meaning"), *rows])
+
+
+def spread(values: Mapping[str, float] | None, form: str) -> str:
+    """Return percentiles, such as "1.5 / 2.5 / 3.5"; "-" for none."""
+    return " / ".join(form % value for value in values.values()) if values else "-"
+
+
+def plain(value: object) -> str:
+    """Return a JSON value in one line, without quotes and braces where it is flat."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(each)}" for key, each in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def parameters(reading: Any) -> str:
+    """Return the numbers of a reading of a model file, tiles included."""
+    values = dataclasses.asdict(reading)
+    tiles = values.pop("tiles")
+    del values["name"], values["operating_points"]
+    parts = [f"{key} {value:.4g}" for key, value in values.items()]
+    return "; ".join([*parts, *(f"tiles {plain(dict(spec))}" for spec in tiles)])
