@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from bonefx_edge.errors import ParityError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.tiling import Answers
 from bonefx_edge.model.manifest import Manifest
 from bonefx_train.data.dataset import check_unchanged
+from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.predict import answers
 from bonefx_train.evaluation.tiled_predictions import Views, load_views
 from bonefx_train.networks.registry import feature_widths, has_map

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bonefx_edge.errors import ParityError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import NOT_BROKEN
 from bonefx_edge.model.manifest import OutputSpec
+from bonefx_train.errors import ParityError
 from bonefx_train.networks.lite0 import FEATURES_NAME, MAP_NAME
 from bonefx_train.networks.registry import LOGIT_NAME
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.inference.input_check import (
     GateSpec,
     Interval,
@@ -16,6 +16,7 @@ from bonefx_edge.inference.input_check import (
     statistics,
 )
 from bonefx_train.data.sample import Sample
+from bonefx_train.errors import DataError
 from bonefx_train.progress import track
 from numpy.typing import NDArray
 

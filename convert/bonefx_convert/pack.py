@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.errors import ParityError
 from bonefx_edge.inference.input_check import GateSpec
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, Provenance
 from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_file
 from bonefx_train.data.pixels import Pixels
+from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.tiled_predictions import Views
 from bonefx_train.run import FitSettings

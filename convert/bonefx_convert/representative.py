@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN
 from bonefx_train.data.pixels import to_network_range
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.tiled_predictions import Views
 from numpy.typing import NDArray
 

@@ -129,16 +129,16 @@ def _run_probe(python: Path, folder: Path) -> str | None:
     # -P: the folder of probe.py must not hide the other environment's modules.
     command = [str(python), "-P", probe.__file__, str(folder)]
     try:
-        done = subprocess.run(  # noqa: S603 -- the executable is the user's own --prove-with
+        done = subprocess.run(  # noqa: S603 -- the executable is the user's own --verify-with
             command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as err:
-        msg = f"--prove-with: expected a Python that runs, {python} gives: {err}; check the path"
+        msg = f"--verify-with: expected a Python that runs, {python} gives: {err}; check the path"
         raise UsageError(msg) from err
     if done.returncode == 0:
         return None
     if done.returncode == probe.CANNOT_RUN:
         return " ".join(done.stdout.split())
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    msg = f"--prove-with: expected a Python with bonefx, {python} says: {said}; install it there"
+    msg = f"--verify-with: expected a Python with bonefx, {python} says: {said}; install it there"
     raise UsageError(msg)

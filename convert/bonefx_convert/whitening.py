@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 from numpy.typing import NDArray
 
 from bonefx_convert.parity.tolerances import OUTPUT_STEPS

@@ -90,15 +90,3 @@ class UsageError(BonefxError):
     """The command or the call was given something it cannot work with."""
 
     code = "usage"
-
-
-class DataError(BonefxError):
-    """Host: the labelled data, the split or the run folder is not fit for use."""
-
-    code = "data"
-
-
-class ParityError(BonefxError):
-    """Host: a converted model differs from its original by more than the stated bounds."""
-
-    code = "parity"

@@ -80,15 +80,15 @@ def _flatbuffers(pixels: dict) -> dict:
 
 @pytest.fixture(name="models", scope="session")
 def _models(run_dir: Path, tmp_path_factory) -> Path:
-    """Return the folder that `bonefx-convert RUN --out` fills."""
+    """Return the folder that `bonefx-convert run RUN --out` fills."""
     import sys
 
     from bonefx_convert.cli import app
     from typer.testing import CliRunner
 
     out = tmp_path_factory.mktemp("converted") / "models"
-    words = [str(run_dir), "--out", str(out), "--name", "toy", "--version", "7"]
-    words += ["--training-data", "drawn films, CC0", "--prove-with", sys.executable]
+    words = ["run", str(run_dir), "--out", str(out), "--name", "toy", "--version", "7"]
+    words += ["--training-data", "drawn films, CC0", "--verify-with", sys.executable]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return out
@@ -136,7 +136,16 @@ def _spot_models(spot_run: Path, tmp_path_factory) -> Path:
     from typer.testing import CliRunner
 
     out = tmp_path_factory.mktemp("converted") / "spots"
-    words = [str(spot_run), "--out", str(out), "--name", "spot", "--prove-with", sys.executable]
+    words = [
+        "run",
+        str(spot_run),
+        "--out",
+        str(out),
+        "--name",
+        "spot",
+        "--verify-with",
+        sys.executable,
+    ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return out

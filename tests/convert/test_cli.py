@@ -1,6 +1,7 @@
 """The command bonefx-convert: what it writes, what it never writes, what it tells the shell."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
     data, tmp_path
 ) -> None:
     run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
-    done = call(run_dir, "--out", tmp_path / "models", "--bound", "int8_steps=0.001")
+    done = call("run", run_dir, "--out", tmp_path / "models", "--tolerance", "int8_steps=0.001")
     assert done.exit_code == 4
     assert "int8, whole: logit difference: expected at most" in done.stderr
     assert done.stdout == ""
@@ -129,13 +130,13 @@ def test_a_file_that_is_no_model_exits_5(run_dir, tmp_path) -> None:
 
 
 def test_a_folder_without_a_run_exits_3(tmp_path) -> None:
-    done = call(tmp_path, "--out", tmp_path / "models")
+    done = call("run", tmp_path, "--out", tmp_path / "models")
     assert done.exit_code == 3
     assert "expected the folder of a run" in done.stderr
 
 
 def test_films_that_are_gone_exit_3(run_dir, tmp_path) -> None:
-    done = call(run_dir, "--out", tmp_path / "models", "--data", tmp_path)
+    done = call("run", run_dir, "--out", tmp_path / "models", "--data", tmp_path)
     assert done.exit_code == 3
     assert "is this the data folder?" in done.stderr
 
@@ -152,7 +153,7 @@ def test_films_that_are_not_those_of_the_fit_exit_3(
         if change == "rewrite":
             shutil.copy(data / "test-001.png", copy / name)
     for words in (
-        (run_dir, "--out", tmp_path / "models"),
+        ("run", run_dir, "--out", tmp_path / "models"),
         ("parity", models / "toy-int8.tflite", "--keras", run_dir),
     ):
         done = call(*words, "--data", copy)
@@ -163,7 +164,7 @@ def test_films_that_are_not_those_of_the_fit_exit_3(
 
 def test_a_file_where_the_models_go_exits_2(run_dir, tmp_path) -> None:
     (tmp_path / "models").write_text("")
-    done = call(run_dir, "--out", tmp_path / "models")
+    done = call("run", run_dir, "--out", tmp_path / "models")
     assert (done.exit_code, "expected a folder for the models" in done.stderr) == (2, True)
 
 
@@ -179,38 +180,40 @@ def test_a_gate_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> Non
     for i, path in enumerate(sorted(films.glob("*.png"))):
         write_film(path, np.full((96 + i, 80), 100.0))  # even, and no two of the same bytes
     run_dir = make_run(tmp_path / "run", data=films, keras_model=brightness_network())
-    done = call(run_dir, "--out", tmp_path / "models")
+    done = call("run", run_dir, "--out", tmp_path / "models")
     assert done.exit_code == 3
     assert "gate: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
 
 
 @pytest.mark.parametrize(
-    "words", [["--bound", "nothing=1"], ["--unknown"], []], ids=["bound", "option", "no out"]
+    "words",
+    [["--tolerance", "nothing=1"], ["--unknown"], []],
+    ids=["tolerance", "option", "no out"],
 )
 def test_a_wrong_command_line_exits_2(run_dir, tmp_path, words) -> None:
     out = [] if not words else ["--out", tmp_path / "models"]
-    assert call(run_dir, *out, *words).exit_code == 2
+    assert call("run", run_dir, *out, *words).exit_code == 2
 
 
-def test_from_run_may_be_named_or_left_out_and_options_may_come_first(tmp_path) -> None:
-    out = tmp_path / "models"
-    for words in (
-        ["from-run", tmp_path, "--out", out],
-        ["--out", out, tmp_path],
-        [tmp_path, "--out", out],
-    ):
-        assert "expected the folder of a run" in call(*words).stderr
+def test_options_may_stand_before_the_run(tmp_path) -> None:
+    words = ["run", "--out", tmp_path / "models", tmp_path]
+    assert "expected the folder of a run" in call(*words).stderr
 
 
-def test_a_run_folder_may_be_called_run(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert "run: expected the folder of a run" in call("run", "--out", "models").stderr
-
-
-def test_help_names_both_commands() -> None:
-    text = call("--help").stdout
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_both_commands(flag) -> None:
+    text = call(flag).stdout
     assert "parity" in text
-    assert "from-run" in text
+    assert re.search(r"^  run ", text, re.MULTILINE)
+
+
+def test_old_flags_still_work_and_are_not_in_the_help(tmp_path) -> None:
+    words = ["run", tmp_path, "--out", tmp_path / "models", "--prove-with", "python"]
+    assert call(*words, "--bound", "nothing=1").exit_code == 2
+    assert "expected the folder of a run" in call(*words, "--bound", "auc_loss=1").stderr
+    text = call("run", "-h").stdout
+    assert "--bound" not in text
+    assert "--prove-with" not in text
 
 
 def test_a_one_class_train_split_is_refused_before_anything_is_converted(data, tmp_path) -> None:
@@ -218,7 +221,7 @@ def test_a_one_class_train_split_is_refused_before_anything_is_converted(data, t
     table = (run_dir / "split.csv").read_text().splitlines()
     kept = [row for row in table if ",train," not in row or ",not_fractured," in row]
     (run_dir / "split.csv").write_text("\n".join(kept) + "\n")
-    done = call(run_dir, "--out", tmp_path / "models")
+    done = call("run", run_dir, "--out", tmp_path / "models")
     assert done.exit_code == 3
     assert "at least 10% of each class, got" in done.stderr
     shutil.rmtree(run_dir)

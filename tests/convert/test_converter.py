@@ -15,9 +15,10 @@ from bonefx_convert.flatbuffer import (
     parse_kinds,
     read_network,
 )
-from bonefx_edge.errors import ParityError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
+from bonefx_train.errors import ParityError
 from known_networks import GAIN, brightness_network
 from toy import toy_path
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bonefx_convert.input_check_spec import log_refusals, measure_gate, try_gate
 from bonefx_convert.whitening import FEATURES, distance_limit, fit_projection
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 from bonefx_train.run import Run
 from toy import TOY_GATE
 

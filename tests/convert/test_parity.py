@@ -13,9 +13,10 @@ from bonefx_convert.parity.scored import Scored, band_width, choose_points
 from bonefx_convert.parity.tolerances import Bounds, parse_bounds
 from bonefx_convert.representative import pin_input_range
 from bonefx_convert.score_fusion import reach_of
-from bonefx_edge.errors import DataError, ParityError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import BROKEN, State, decide
 from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_train.errors import DataError, ParityError
 from bonefx_train.evaluation.predict import logits
 from known_networks import GAIN, brightness_network
 

@@ -9,7 +9,7 @@ from bonefx_convert.representative import (
     draw_representative,
     pin_input_range,
 )
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.tiled_predictions import Views
 
 pytestmark = pytest.mark.host

@@ -128,7 +128,7 @@ def test_kinds_can_be_chosen(spot_run, tmp_path) -> None:
     from bonefx_convert.cli import app
     from typer.testing import CliRunner
 
-    words = [str(spot_run), "--out", str(tmp_path / "models"), "--kinds", "float32"]
+    words = ["run", str(spot_run), "--out", str(tmp_path / "models"), "--kinds", "float32"]
     assert CliRunner().invoke(app, words).exit_code == 0
     assert [path.name for path in (tmp_path / "models").glob("*.tflite")] == [
         "lite0-float32.tflite"

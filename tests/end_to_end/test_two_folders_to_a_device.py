@@ -49,7 +49,7 @@ def _way(tmp_path_factory) -> Path:
     fit = ("--network", "seed", "--out", root / "run", "--epochs", 3, "--batch-size", 8)
     run("bonefx-train", "fit", root / "films", *fit)
     run("bonefx-train", "evaluate", root / "run")
-    run("bonefx-convert", root / "run", "--out", root / "models", "--name", "mine")
+    run("bonefx-convert", "run", root / "run", "--out", root / "models", "--name", "mine")
     return root
 
 

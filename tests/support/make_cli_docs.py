@@ -20,7 +20,7 @@ COMMANDS = {
         ],
     ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
-    "bonefx-convert": ("bonefx_convert.cli", [[], ["from-run"], ["parity"]]),
+    "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
 }
 """Command -> module, and the words after which --help is asked for."""
 HEAD = """# Commands

@@ -1,89 +1,96 @@
 """The command bonefx-train.
 
 Exit codes: 0 done, 1 audit found leaks, contradictions or one class only, 2 wrong command line,
-3 unfit data.
+3 data or run cannot be used.
 """
 
-import logging
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from bonefx_edge import NOTICE
 from bonefx_edge.errors import BonefxError, UsageError
 
-EXIT_FOUND: Final = 1
-"""The audit is written and says that the data must be mended, as a linter's 1 does."""
-EXIT_USAGE: Final = 2
-"""The command line asks for something that is not there or not possible."""
-EXIT_DATA: Final = 3
-"""Data, settings or run folder are not fit for use; the message says what to do."""
+from bonefx_train.command_line import EXIT_USAGE, exit_on_error, make_app, run_app
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help=f"Audit, split, fit and evaluate on labelled radiographs. {NOTICE}",
-)
+EXIT_FOUND: Final = 1
+"""The audit is written and found errors in the data, as a linter's 1 does."""
+EXIT_CODES: Final[dict[type[BonefxError], int]] = {UsageError: EXIT_USAGE}
+
+app = make_app("Audit, split, train and evaluate on labelled radiographs.")
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Manifest CSV, or a folder with manifest.csv or with one subfolder per class.",
+    ),
+]
 
 
 @app.command()
 def fit(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="Manifest CSV, or a folder with manifest.csv or with one folder per class."
-        ),
-    ],
+    data: Data,
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the run; made here.")],
-    network: Annotated[str, typer.Option(help="seed (the original's) or lite0.")] = "seed",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Run folder to create.")],
+    network: Annotated[str, typer.Option(metavar="NAME", help="seed or lite0.")] = "seed",
     spec: Annotated[
         str | None,
         typer.Option(
-            help="Preprocessing: seed, seed-letterbox, area, area-letterbox, stretch-letterbox; "
-            "by itself what suits the network."
+            metavar="NAME",
+            help="Preprocessing: seed, seed-letterbox, area, area-letterbox or "
+            "stretch-letterbox; default: the network's.",
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="At most; by itself what suits the network.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Films per step.")] = 32,
-    patience: Annotated[
-        int, typer.Option(min=1, help="seed: epochs without a better tune AUC before the fit ends.")
-    ] = 8,
-    views: Annotated[
         int | None,
-        typer.Option(min=1, help="Views per epoch, for networks fitted on views (lite0: 8000)."),
+        typer.Option(min=1, metavar="N", help="Maximum epochs; default: the network's."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images per step.")] = 32,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="seed: stop after N epochs without a higher tune AUC."
+        ),
+    ] = 8,
+    patches: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="lite0: patches per epoch (8000).")
     ] = None,
     boxes: Annotated[
         Path | None,
-        typer.Option(help="CSV of fracture boxes; boxes.csv beside the films is found by itself."),
+        typer.Option(metavar="CSV", help="lite0: fracture boxes; default: boxes.csv in DATA."),
     ] = None,
     start_from: Annotated[
         Path | None,
-        typer.Option(help="float16 model file of lite0 to go on with; by itself ImageNet weights."),
+        typer.Option(
+            metavar="MODEL",
+            help="lite0: start from this float16 model file; default: ImageNet weights.",
+        ),
     ] = None,
-    start_share: Annotated[
+    weight_average: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=0.99,
-            help="Of that model's weights in the mean that is kept (0.5); 0 keeps the fit alone.",
+            metavar="SHARE",
+            help="With --start-from: share of the start model in the averaged weights (0.5); "
+            "0 keeps the new weights alone.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Splits, weights, dropout, order.")] = 1,
-    resume: Annotated[bool, typer.Option(help="Go on with the interrupted run in --out.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of splits, weights, dropout and order.")
+    ] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
+    views: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
+    start_share: Annotated[float | None, typer.Option(min=0, max=0.99, hidden=True)] = None,
 ) -> None:
-    """Fit a network on train, never read test; keep the best epoch on tune (lite0: the last)."""
+    """Train a network.
+
+    Keeps the epoch with the highest tune AUC (lite0: the last epoch). Never reads the test split.
+    """
     from bonefx_train.fit.command import fit_run
 
-    with _told_errors():
+    with exit_on_error(EXIT_CODES):
         fit_run(
             data,
             out=out,
@@ -94,34 +101,39 @@ def fit(
             batch_size=batch_size,
             patience=patience,
             resume=resume,
-            views_per_epoch=views,
+            views_per_epoch=views if patches is None else patches,
             boxes=boxes,
             start_from=start_from,
-            start_share=start_share,
+            start_share=start_share if weight_average is None else weight_average,
         )
 
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     *,
     data: Annotated[
-        Path | None, typer.Option(help="Where the run's films lie now, if they have moved.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of the images, if it has moved.")
     ] = None,
-    split: Annotated[str, typer.Option(help="train, tune or test.")] = "test",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="train, tune or test.")] = "test",
     operating_point: Annotated[
-        str | None, typer.Option(help="balanced (default) or sensitive.")
+        str | None, typer.Option(metavar="NAME", help="balanced (default) or sensitive.")
     ] = None,
     baseline_auc: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="AUC of features without pixels, for the report."),
+        typer.Option(
+            min=0, max=1, metavar="AUC", help="AUC without pixels (see audit), for the report."
+        ),
     ] = None,
 ) -> None:
-    """Measure a run's network; Markdown on standard output, JSON and figures in the run."""
+    """Measure a trained network.
+
+    Markdown on standard output, JSON and plots in the run folder.
+    """
     from bonefx_train.evaluation.command import evaluate_run
     from bonefx_train.run import EVALUATION_FOLDER, Run
 
-    with _told_errors():
+    with exit_on_error(EXIT_CODES):
         evaluation = evaluate_run(
             Run.open(run, data_root=data),
             split=split,
@@ -129,30 +141,26 @@ def evaluate(
             baseline_auc=baseline_auc,
         )
     sys.stdout.write(evaluation.to_markdown())
-    sys.stderr.write(f"JSON and figures are in {run / EVALUATION_FOLDER}\n")
+    sys.stderr.write(f"JSON and plots are in {run / EVALUATION_FOLDER}\n")
 
 
 @app.command()
 def audit(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="Manifest CSV, or a folder with manifest.csv or with one folder per class."
-        ),
-    ],
+    data: Data,
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder for audit.md, audit.json and contact sheets of suspects."),
+        typer.Option(metavar="DIR", help="New folder for audit.md, audit.json, contact sheets."),
     ] = None,
 ) -> None:
-    """Look for copies, leaks across splits, contradictory labels, damaged files and shortcuts.
+    """Find duplicates, leaks and shortcuts.
 
-    Markdown on standard output. Exit code 1 for leaks, contradictory labels or one class only.
+    Also contradictory labels and damaged files. Markdown on standard output.
+    Exit code 1 for leaks, contradictory labels or one class only.
     """
     from bonefx_train.audit.command import audit_data
 
-    with _told_errors():
+    with exit_on_error(EXIT_CODES):
         found, markdown = audit_data(data, out=out)
     sys.stdout.write(markdown)
     if not found.is_clean:
@@ -161,41 +169,30 @@ def audit(
 
 @app.command()
 def split(
-    data: Annotated[Path, typer.Argument(help="As for audit.")],
+    data: Data,
     *,
     out: Annotated[
-        Path, typer.Option(help="New manifest CSV, in the folder of the films or above it.")
+        Path, typer.Option(metavar="CSV", help="Manifest to write, in DATA or a folder above it.")
     ],
-    seed: Annotated[int, typer.Option(min=0, help="Order of groups of equal size.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Order of groups of equal size.")
+    ] = 1,
     shares: Annotated[
-        str, typer.Option(help="Of train, tune and test, within each class.")
+        str, typer.Option(metavar="A,B,C", help="Shares of train, tune and test in each class.")
     ] = "0.7,0.15,0.15",
 ) -> None:
-    """Divide films into train, tune and test so that no patient and no copy is on two sides.
+    """Divide images into train, tune and test.
 
-    Groups are the given ones, joined where the audit finds copies or name families.
+    A patient and all duplicates of an image stay in one split.
+    Groups are the given ones, joined where the audit finds duplicates or copies by file name.
     """
     from bonefx_train.audit.command import parse_shares, split_data
 
-    with _told_errors():
+    with exit_on_error(EXIT_CODES):
         split_data(data, out=out, seed=seed, shares=parse_shares(shares))
-    sys.stderr.write(f"fit it with: bonefx-train fit {out} --out RUN\n")
-
-
-@contextmanager
-def _told_errors() -> Iterator[None]:
-    """Turn our errors into a message on standard error and exit code 2 or 3."""
-    try:
-        yield
-    except BonefxError as err:
-        sys.stderr.write(f"error: {err}\n")
-        raise typer.Exit(EXIT_USAGE if isinstance(err, UsageError) else EXIT_DATA) from err
+    sys.stderr.write(f"Next: bonefx-train fit {out} --out RUN\n")
 
 
 def main() -> None:
-    """Run the command; what the package logs goes to standard error."""
-    # Before the first import of Keras: TensorFlow's information lines hide ours; errors stay.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("bonefx_train").setLevel(logging.INFO)
-    app()
+    """Run the command."""
+    run_app(app, log=("bonefx_train",))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.preprocess import SPECS, InputSpec
 
 from bonefx_train.data.dataset import read_split_csv
 from bonefx_train.data.sample import Sample
+from bonefx_train.errors import DataError
 
 if TYPE_CHECKING:
     import keras

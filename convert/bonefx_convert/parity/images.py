@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import BROKEN, Decision, Proportion, State
 from bonefx_train.data.pixels import Pixels
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import (
     Bools,
     Floats,

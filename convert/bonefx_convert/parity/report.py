@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bonefx_edge.errors import ParityError
 from bonefx_edge.inference.decision import Proportion
+from bonefx_train.errors import ParityError
 
 from bonefx_convert.parity.tolerances import Bounds
 

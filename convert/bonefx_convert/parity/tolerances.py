@@ -87,5 +87,6 @@ def parse_bounds(settings: list[str]) -> Bounds:
 
 def _no_bound(setting: str, known: Iterable[str]) -> UsageError:
     return UsageError(
-        f"--bound: expected NAME=NUMBER, >= 0, with NAME one of {', '.join(known)}, got {setting!r}"
+        f"--tolerance: expected NAME=NUMBER, >= 0, with NAME one of {', '.join(known)}, "
+        f"got {setting!r}"
     )

@@ -127,7 +127,7 @@ def _model(path: str | Path) -> Check:
     found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}, reads {readings}"
     proved = [r.name for r in classifier.manifest.runtimes if r.version == runtime.version]
     if runtime.name not in proved:
-        remedy = "the model was not proved on this interpreter: convert with --prove-with"
+        remedy = "the model was not proved on this interpreter: convert with --verify-with"
         return Check("model", Health.WARN, f"{found}, {runtime.name} {runtime.version}", remedy)
     return Check("model", Health.OK, found)
 

@@ -93,7 +93,7 @@ def test_doctor_asks_the_firmware_of_a_raspberry_pi(monkeypatch) -> None:
 
 def test_doctor_warns_of_a_model_that_was_not_proved_on_this_interpreter() -> None:
     found = health("model")
-    assert (found[0], "--prove-with" in found[2]) == (Health.WARN, True)
+    assert (found[0], "--verify-with" in found[2]) == (Health.WARN, True)
 
 
 def test_verify_shows_what_a_model_file_says_of_itself() -> None:

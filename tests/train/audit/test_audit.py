@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.decode.radiograph import FileFormat
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_train.audit.audit import run_audit
 from bonefx_train.audit.baseline import measure_baselines
 from bonefx_train.audit.command import audit_data
@@ -15,6 +15,7 @@ from bonefx_train.audit.image_stats import FilmFacts
 from bonefx_train.audit.report import to_markdown
 from bonefx_train.cli import app
 from bonefx_train.data.sample import Label
+from bonefx_train.errors import DataError
 from image_files import gray_film, jpeg_file
 from typer.testing import CliRunner
 

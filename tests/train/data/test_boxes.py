@@ -1,6 +1,6 @@
 import pytest
-from bonefx_edge.errors import DataError
 from bonefx_train.data.boxes import Box, read_boxes
+from bonefx_train.errors import DataError
 
 HEAD = "path,x_center,y_center,width,height\n"
 

@@ -1,9 +1,10 @@
 import shutil
 
 import pytest
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_train.data.dataset import check_unchanged, load_dataset, read_split_csv, split_csv
 from bonefx_train.data.sample import Label
+from bonefx_train.errors import DataError
 
 
 def splits_of(dataset):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.preprocess import SPECS, preprocess
 from bonefx_train.data.dataset import load_dataset
 from bonefx_train.data.pixels import load_pixels, to_network_range
+from bonefx_train.errors import DataError
 
 
 @pytest.fixture(name="films")

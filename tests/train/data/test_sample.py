@@ -1,6 +1,6 @@
 import pytest
-from bonefx_edge.errors import DataError
 from bonefx_train.data.sample import Label, describe_mapping, label_from_name
+from bonefx_train.errors import DataError
 
 FRACTURED = ["broken", "BROKEN", "Fractured", "fracture", "Positive", "injured"]
 NOT_FRACTURED = [

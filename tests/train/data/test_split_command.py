@@ -5,13 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_train.audit.audit import run_audit
 from bonefx_train.audit.command import parse_shares, split_data
 from bonefx_train.cli import app
 from bonefx_train.data.dataset import load_dataset
 from bonefx_train.data.sample import Label
 from bonefx_train.data.split import SHARES
+from bonefx_train.errors import DataError
 from typer.testing import CliRunner
 
 

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 from bonefx_edge import NOTICE
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.evaluate import evaluate
 
 MEASURED = Proportion(value=0.9, low=0.8, high=1.0, n=10)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import State, decide
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.operating_points import AIMS, choose_operating_points
 from hypothesis import given
 from hypothesis import strategies as st

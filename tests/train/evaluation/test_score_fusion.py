@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.score_fusion import fit_combination
 from hypothesis import given, settings
 from hypothesis import strategies as st

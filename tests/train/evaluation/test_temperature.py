@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.temperature import HIGHEST, LOWEST, fit_temperature
 
 

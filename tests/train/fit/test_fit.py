@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
+from bonefx_train.errors import DataError
 
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_train.errors import DataError
 
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.preprocess import SPECS, InputSpec
+from bonefx_train.errors import DataError
 
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bonefx_edge.errors import DataError, ModelFileError, UsageError
+from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_train.errors import DataError
 
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")

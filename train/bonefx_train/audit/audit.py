@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.input_check import MAX_CHROMA
 
 from bonefx_train.audit.baseline import Baseline, measure_baselines
@@ -16,6 +15,7 @@ from bonefx_train.data.class_folders import is_junk
 from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
 from bonefx_train.data.filename_groups import find_families
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 
 BASELINE_SEED: Final = 1
 """Of the folds: the figure belongs to the data, so nobody chooses it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 
 from bonefx_train.audit.audit import Audit, run_audit
 from bonefx_train.audit.contact_sheets import write_sheets
@@ -16,6 +16,7 @@ from bonefx_train.audit.duplicates import Likeness
 from bonefx_train.audit.report import to_json, to_markdown
 from bonefx_train.data.sample import SPLITS, Sample
 from bonefx_train.data.split import SHARES, assign_splits, check_both_classes
+from bonefx_train.errors import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bonefx_edge.errors import DataError
+from bonefx_train.errors import DataError
 
 BOXES_NAME: Final = "boxes.csv"
 COLUMNS: Final = ("path", "x_center", "y_center", "width", "height")

@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError
-
 from bonefx_train.data.filename_groups import base_name, is_marked
 from bonefx_train.data.sample import Label, Sample, describe_mapping, label_from_name
+from bonefx_train.errors import DataError
 
 SPLIT_NAMES: Final = {
     "train": "train",

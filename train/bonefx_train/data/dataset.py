@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 
 from bonefx_train.data.class_folders import scan_folders
 from bonefx_train.data.manifest_csv import read_manifest
@@ -21,6 +21,7 @@ from bonefx_train.data.split import (
     check_both_classes,
     check_no_group_is_cut,
 )
+from bonefx_train.errors import DataError
 
 __all__ = [
     "Dataset",

@@ -4,10 +4,9 @@ import csv
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bonefx_edge.errors import DataError
-
 from bonefx_train.data.class_folders import split_from_name
 from bonefx_train.data.sample import Label, Sample, describe_mapping, label_from_name
+from bonefx_train.errors import DataError
 
 REQUIRED_COLUMNS: Final = ("path", "label")
 OPTIONAL_COLUMNS: Final = ("group", "split", "body_part", "hardware")

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.inference.decision import BROKEN
 from bonefx_edge.inference.preprocess import InputSpec, Scale, preprocess
 from numpy.typing import NDArray
 
 from bonefx_train.data.sample import Sample
+from bonefx_train.errors import DataError
 from bonefx_train.progress import track
 
 UINT8_MAX: Final = 255.0

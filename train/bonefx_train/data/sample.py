@@ -7,8 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN
+
+from bonefx_train.errors import DataError
 
 
 class Label(StrEnum):

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from numpy.typing import NDArray
 
 from bonefx_train.data.sample import SPLITS, Label, Sample
+from bonefx_train.errors import DataError
 
 SHARES: Final = {"train": 0.70, "tune": 0.15, "test": 0.15}
 """Of the films of each class; tune and test are large enough for an interval worth reading."""

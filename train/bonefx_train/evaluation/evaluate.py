@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 from bonefx_edge import NOTICE
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import OperatingPoint
 
 from bonefx_train.data.sample import BODY_PART_SEPARATOR, Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import (
     RESAMPLES,
     Bools,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.decision import OperatingPoint
 from numpy.typing import NDArray
 
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import wilson
 
 MIN_GAP: Final = 1e-5

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from numpy.typing import NDArray
+
+from bonefx_train.errors import DataError
 
 RIDGE: Final = 1e-3
 """Nats per squared weight of evidence of standard deviation 1: 590 films settle a weight of size 1

@@ -4,8 +4,9 @@ import math
 from typing import Final
 
 import numpy as np
-from bonefx_edge.errors import DataError
 from numpy.typing import NDArray
+
+from bonefx_train.errors import DataError
 
 LOWEST: Final = 0.05
 HIGHEST: Final = 50.0

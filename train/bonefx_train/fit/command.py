@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.model.model_file import ModelFile
 
 from bonefx_train import run as files
 from bonefx_train.data.boxes import BOXES_NAME, read_boxes
 from bonefx_train.data.dataset import MANIFEST_NAME, Dataset, load_dataset, split_csv
 from bonefx_train.data.pixels import load_pixels
+from bonefx_train.errors import DataError
 from bonefx_train.fit.curves import write_curves
 from bonefx_train.run import FitSettings, Run
 

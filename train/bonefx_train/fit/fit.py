@@ -13,11 +13,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from bonefx_edge.errors import DataError
 from numpy.typing import NDArray
 
 from bonefx_train import run
 from bonefx_train.data.pixels import Pixels
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.predict import logits
 from bonefx_train.fit.whole_image_trainer import Recipe

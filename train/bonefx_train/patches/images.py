@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.inference.preprocess import InputSpec, downscale_to
 
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.patches.sampler import LONGEST_PX, Film
 from bonefx_train.progress import track
 
