@@ -11,6 +11,7 @@ from bonefx_edge.cli.batch import Batch, classify_files
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
+from bonefx_edge.model.native_log import show_all_lines
 from bonefx_edge.parallel import threads_to_try
 
 FILES_ONLY: Final = ("paths", "heatmap", "jobs", "as_json", "as_csv")
@@ -58,6 +59,9 @@ def classify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show what the interpreter writes, too.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     watch: Annotated[
         Path | None,
@@ -119,6 +123,8 @@ def classify(
         sys.stdout.write(f"bonefx {__version__}\n")
         return
     _check_mode(context, watching=watch is not None)
+    if verbose:
+        show_all_lines()
     options = {"operating_point": operating_point, "runtime": runtime, "views": views}
     try:
         if watch is not None:

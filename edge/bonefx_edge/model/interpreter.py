@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError
+from bonefx_edge.model.native_log import LITERT_INFORMATION, without_lines
 from bonefx_edge.model.runtimes import RuntimeInfo, installed_names
 
 PAYS_FROM: Final = 0.9
@@ -93,8 +94,9 @@ def open_interpreter(
     module = _import_runtime(runtime)
     info = RuntimeInfo(name=module.__name__.partition(".")[0], version=_version(module))
     try:
-        engine = module.Interpreter(model_content=flatbuffer, num_threads=threads)
-        engine.allocate_tensors()
+        with without_lines(LITERT_INFORMATION):
+            engine = module.Interpreter(model_content=flatbuffer, num_threads=threads)
+            engine.allocate_tensors()
     except (ValueError, RuntimeError) as err:
         msg = (
             f"expected {info.name} {info.version} to open the model, it says: {err}; "
