@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.errors import DataError
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.studies import external
 from bonefx_train.studies.localization_figures import (
     Localized,

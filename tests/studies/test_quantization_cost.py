@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.errors import DataError, Reason
+from bonefx_edge.errors import Reason
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.studies import pages, quantization_cost
 from bonefx_train.studies.quantization_cost import Scored
 from example_findings import ANSWERED, REFUSED

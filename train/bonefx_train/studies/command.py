@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import typer
-from bonefx_edge.errors import BonefxError, DataError
+from bonefx_edge.errors import BonefxError
 
 from bonefx_train.data.dataset import Sample, check_unchanged, load_dataset
+from bonefx_train.errors import DataError
 from bonefx_train.run import SETTINGS_NAME, Run
 
 

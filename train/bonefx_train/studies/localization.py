@@ -19,13 +19,14 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import BOXES_NAME, Box, read_boxes
 from bonefx_train.data.dataset import Sample
 from bonefx_train.data.sample import Label
+from bonefx_train.errors import DataError
 from bonefx_train.progress import track
 from bonefx_train.studies.command import draw, read_split, run
 from bonefx_train.studies.localization_figures import (

@@ -20,7 +20,6 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.errors import DataError
 from bonefx_edge.finding import Finding
 from bonefx_edge.model.bundled import find_model, shipped_models
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,6 +27,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, distinct_scores
 from bonefx_train.evaluation.report import Evaluation

@@ -23,7 +23,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError, DecodeError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
 from bonefx_edge.model.bundled import find_model
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from bonefx_train.data.dataset import Sample
 from bonefx_train.data.sample import Label
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track

@@ -18,7 +18,6 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DataError
 from bonefx_edge.inference.preprocess import Gray, stretch_percentiles
 from bonefx_edge.inference.tiling import cut_tiles
 from bonefx_edge.model.bundled import find_model
@@ -27,6 +26,7 @@ from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
 
 from bonefx_train.data.sample import Label, Sample
+from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 from bonefx_train.progress import track
