@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from bonefx_edge.errors import BonefxError, InterpreterError, ModelFileError, UsageError
-from bonefx_train.command_line import EXIT_USAGE, exit_on_error, make_app, run_app
+from bonefx_train.command_line import (
+    EXIT_USAGE,
+    exit_on_error,
+    import_keras,
+    make_app,
+    run_app,
+)
 from bonefx_train.errors import ParityError
 
 if TYPE_CHECKING:
@@ -139,8 +145,9 @@ def parity(
 
 
 def _open_run(folder: Path, data_root: Path | None) -> "Run":
-    # Before TensorFlow is imported, which otherwise prints a notice about oneDNN.
+    # Before TensorFlow is imported: the Keras original is computed without oneDNN.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import_keras()
     from bonefx_train.run import Run
 
     return Run.open(folder, data_root=data_root)
@@ -148,4 +155,4 @@ def _open_run(folder: Path, data_root: Path | None) -> "Run":
 
 def main() -> None:
     """Run the command."""
-    run_app(app, log=("bonefx_convert", "bonefx_train"))
+    run_app(app, extra="convert", log=("bonefx_convert", "bonefx_train"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from bonefx_edge.model.native_log import without_lines
 from bonefx_train.networks.lite0 import FEATURES_NAME
 from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import keras
 
 logger = logging.getLogger(__name__)
+_CONVERTER_INFORMATION = b"fully_quantize: "
+"""So begins a line that TensorFlow's converter writes for each int8 network."""
 
 
 def convert(
@@ -92,7 +95,8 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
     with warnings.catch_warnings():
         # The representative data set gives the statistics that this warning misses.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        return bytes(converter.convert())
+        with without_lines(_CONVERTER_INFORMATION):
+            return bytes(converter.convert())
 
 
 def _one_by_one(films: NDArray[np.float32]) -> Iterator[list[NDArray[Any]]]:

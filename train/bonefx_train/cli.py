@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from bonefx_edge.errors import BonefxError, UsageError
 
-from bonefx_train.command_line import EXIT_USAGE, exit_on_error, make_app, run_app
+from bonefx_train.command_line import EXIT_USAGE, exit_on_error, import_keras, make_app, run_app
 
 EXIT_FOUND: Final = 1
 """The audit is written and found errors in the data, as a linter's 1 does."""
@@ -88,6 +88,7 @@ def fit(
 
     Keeps the epoch with the highest tune AUC (lite0: the last epoch). Never reads the test split.
     """
+    import_keras()
     from bonefx_train.fit.command import fit_run
 
     with exit_on_error(EXIT_CODES):
@@ -130,6 +131,7 @@ def evaluate(
 
     Markdown on standard output, JSON and plots in the run folder.
     """
+    import_keras()
     from bonefx_train.evaluation.command import evaluate_run
     from bonefx_train.run import EVALUATION_FOLDER, Run
 
@@ -195,4 +197,4 @@ def split(
 
 def main() -> None:
     """Run the command."""
-    run_app(app, log=("bonefx_train",))
+    run_app(app, extra="train", log=("bonefx_train",))

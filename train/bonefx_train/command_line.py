@@ -5,21 +5,30 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.errors import BonefxError
+from bonefx_edge.model.native_log import LITERT_INFORMATION, show_all_lines, without_lines
 
 EXIT_USAGE: Final = 2
 """Wrong command line."""
 EXIT_DATA: Final = 3
 """Data, settings or run folder cannot be used; the message says what to do."""
 
+_EXTRAS: Final = ("keras", "tensorflow", "matplotlib")
+"""Packages that the extras train and convert install and a device does not have."""
+_TENSORFLOW_INFORMATION: Final = (
+    *(LITERT_INFORMATION, b"I0000 ", b"To enable the following instructions"),
+    b"WARNING: All log messages before absl::InitializeLog() is called",
+)
+"""Beginnings of lines that TensorFlow writes when it is imported, whatever its log level."""
+
 
 def make_app(description: str) -> typer.Typer:
     """Return an application without commands; `description` is its help text."""
-    return typer.Typer(
+    app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -27,6 +36,24 @@ def make_app(description: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         help=f"{description} {NOTICE}",
     )
+
+    @app.callback()
+    def options(
+        *,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", help="Show what TensorFlow and LiteRT write, too.")
+        ] = False,
+    ) -> None:
+        if verbose:
+            show_all_lines()
+
+    return app
+
+
+def import_keras() -> None:
+    """Import Keras and TensorFlow for the first time, without the lines that they write then."""
+    with without_lines(*_TENSORFLOW_INFORMATION):
+        import keras  # noqa: F401
 
 
 @contextmanager
@@ -42,11 +69,24 @@ def exit_on_error(exit_codes: Mapping[type[BonefxError], int]) -> Iterator[None]
         raise typer.Exit(exit_codes.get(type(err), EXIT_DATA)) from err
 
 
-def run_app(app: typer.Typer, *, log: tuple[str, ...]) -> None:
-    """Run a command; what the packages named in `log` report goes to standard error."""
+def run_app(app: typer.Typer, *, extra: str, log: tuple[str, ...]) -> None:
+    """Run a command; what the packages named in `log` report goes to standard error.
+
+    Where a package of the extra `extra` is missing, one line says so, and the exit code is 2.
+    """
     # Before the first import of Keras: hides TensorFlow's information lines, not its errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     for name in log:
         logging.getLogger(name).setLevel(logging.INFO)
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as err:
+        package = (err.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        sys.stderr.write(
+            f"error: bonefx-{extra} needs {package}, which is not installed; install bonefx with "
+            f"the extra {extra}, in a checkout: pip install '.[{extra}]'\n"
+        )
+        sys.exit(EXIT_USAGE)
