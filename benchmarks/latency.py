@@ -22,7 +22,6 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli.files import list_files
 from bonefx_edge.diagnostics.board import board
-from bonefx_edge.finding import to_record
 from bonefx_edge.model.bundled import find_model, shipped_models
 
 from benchmarks.machine import AS_INSTALLED
@@ -64,7 +63,7 @@ def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str,
     """Return the spread in milliseconds of each stage; refused films are left out and counted."""
     for film in films:
         classifier.classify(film)
-    records = [to_record(classifier.classify(film)) for _ in range(rounds) for film in films]
+    records = [classifier.classify(film).to_dict() for _ in range(rounds) for film in films]
     answered = [r["timings_ms"] for r in records if r["reason"] is None]
     if not answered:
         sys.exit("error: every film was refused; give films that are answered")

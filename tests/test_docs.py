@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import bonefx_edge
+import cv2
 import pytest
 from bonefx_edge.errors import Reason
-from bonefx_edge.finding import to_record
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.input_check import GateSpec, Interval
 from bonefx_edge.inference.preprocess import InputSpec
@@ -16,6 +19,7 @@ from bonefx_edge.model.bundled import shipped_models
 from bonefx_edge.model.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
 from bonefx_edge.model.model_file import ModelFile
 from example_findings import ANSWERED
+from toy import film
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -40,9 +44,33 @@ def test_every_reason_code_is_in_the_documentation(reason: Reason) -> None:
 
 def test_every_key_of_a_finding_is_in_the_documentation() -> None:
     text = (DOCS / "finding.md").read_text()
-    record = to_record(ANSWERED)
+    record = ANSWERED.to_dict()
     keys = [*record, *record["model"], *record["timings_ms"], *record["regions"][0]]
     assert [key for key in keys if f"`{key}`" not in text] == []
+
+
+def test_the_python_of_the_page_of_findings_runs(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = film(60)
+    cv2.imwrite("film.png", pixels)
+    names = {"pixels": pixels}
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "finding.md").read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        exec(block, names)  # noqa: S102 our own page
+    assert names["finding"].path == "film.png"
+    assert capsys.readouterr().out.splitlines()[1] == "gone.dcm refused"
+
+
+def test_every_public_name_is_there_and_imported_late() -> None:
+    code = (
+        "import bonefx_edge, sys; print(*sys.modules);"
+        "[getattr(bonefx_edge, name) for name in bonefx_edge.__all__]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "bonefx_edge.finding"} & set(done.stdout.split())
+    with pytest.raises(AttributeError, match="no attribute 'nonesuch'"):
+        bonefx_edge.nonesuch  # noqa: B018 asked for on purpose
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))

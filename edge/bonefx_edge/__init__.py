@@ -1,7 +1,31 @@
-"""Classify bone radiographs on a device without GPU or internet: decision aid, not a diagnosis."""
+"""Classify bone radiographs on a device without GPU or internet: decision aid, not a diagnosis.
 
-from typing import Final
+    >>> from bonefx_edge import Classifier
+    >>> finding = Classifier.load("lite0-int8").classify("film.dcm")  # doctest: +SKIP
 
+docs/finding.md describes what is public: the names in `__all__`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bonefx_edge.classifier import Analysis, Classifier, Explained
+    from bonefx_edge.errors import BonefxError, Reason
+    from bonefx_edge.finding import Finding
+    from bonefx_edge.inference.decision import State
+
+__all__ = [
+    "NOTICE",
+    "Analysis",
+    "BonefxError",
+    "Classifier",
+    "Explained",
+    "Finding",
+    "Reason",
+    "State",
+    "__version__",
+]
 __version__ = "0.5.0"
 
 NOTICE: Final = (
@@ -9,3 +33,21 @@ NOTICE: Final = (
     "every radiograph."
 )
 """Goes into every result and every report."""
+
+_MODULES: Final = {
+    "Analysis": "bonefx_edge.classifier",
+    "BonefxError": "bonefx_edge.errors",
+    "Classifier": "bonefx_edge.classifier",
+    "Explained": "bonefx_edge.classifier",
+    "Finding": "bonefx_edge.finding",
+    "Reason": "bonefx_edge.errors",
+    "State": "bonefx_edge.inference.decision",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is asked for: a command's start must not wait for all."""
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(_MODULES[name]), name)

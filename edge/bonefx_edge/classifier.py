@@ -1,7 +1,7 @@
 """Classify one file: the data path, in order, in one function."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.radiograph import Radiograph
-from bonefx_edge.decode.reader import decode, read_file
-from bonefx_edge.errors import DecodeError, UsageError
+from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
+from bonefx_edge.decode.reader import decode, decode_array, read_file
+from bonefx_edge.errors import DecodeError, Reason, UsageError
 from bonefx_edge.finding import Finding, ModelId, Stopwatch
-from bonefx_edge.inference.decision import Decision, State, decide
+from bonefx_edge.inference.decision import State, decide
 from bonefx_edge.inference.input_check import check, check_distance
 from bonefx_edge.inference.preprocess import InputSpec, input_extent, preprocess
 from bonefx_edge.inference.regions import Region, select_regions
@@ -24,6 +24,21 @@ from bonefx_edge.model.model_file import ModelFile, check_tensors
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A finding, and what it was made from. All but the finding is None for a refused file."""
+
+    finding: Finding
+    radiograph: Radiograph | None = None
+    """As the network saw it: a large film may be reduced, see `decode.downscale`."""
+    whole: Answers | None = None
+    """What the network gave for the whole film."""
+    tiles: Tiles | None = None
+    """None for a reading without tiles, too."""
+    tile_answers: Answers | None = None
+    """What the network gave for the tiles, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +133,83 @@ class Classifier:
         InterpreterError
             The network gives a number that is not finite: no file can be trusted to this model.
         """
-        return self._look(_path_of(path)).finding
+        return self.analyze(path).finding
 
-    def classify_content(self, data: bytes, *, path: Path) -> Finding:
-        """Return the finding for the content of a file that was read already; `path` names it.
+    def classify_many(self, paths: Iterable[str | Path]) -> Iterator[Finding]:
+        """Yield the finding for each file, in order, as they are asked for.
 
         Raises
         ------
+        TypeError, InterpreterError
+            As `classify`.
+        """
+        if isinstance(paths, str | Path):
+            msg = "expected several paths, got one; use classify"
+            raise TypeError(msg)
+        return map(self.classify, paths)
+
+    def classify_bytes(self, data: bytes, *, name: str | Path = "") -> Finding:
+        """Return the finding for the content of a file; `name` is the finding's path.
+
+        Raises
+        ------
+        TypeError
+            `data` is something else.
         InterpreterError
             As `classify`.
         """
-        return self._look_at(data, path=path, clock=Stopwatch()).finding
+        if not isinstance(data, bytes):
+            msg = f"expected the bytes of a file, got {type(data).__name__}; see classify_array"  # type: ignore[unreachable]
+            raise TypeError(msg)
+        return self._analyze_bytes(data, name=name, clock=Stopwatch()).finding
 
-    def refuse(self, path: Path, error: DecodeError) -> Finding:
-        """Return the finding for a file that could not be read."""
-        return self._finding(path, None, Stopwatch(), error=error)
+    def classify_array(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        *,
+        dark_bone: bool = False,
+        name: str | Path = "",
+    ) -> Finding:
+        """Return the finding for a radiograph in memory; it has no sha256.
+
+        uint8 pixels are taken as shown on a screen: 0 is black, 255 is white. uint16 pixels are
+        scaled over their 0.5 to 99.5 percentile range, as those of a 16-bit PNG or TIFF file.
+
+        Parameters
+        ----------
+        pixels
+            (height, width), uint8 or uint16: one radiograph, upright, not cut into tiles.
+        dark_bone
+            Whether larger values are darker (MONOCHROME1); then the gray levels are inverted.
+        name
+            The finding's path.
+
+        Raises
+        ------
+        TypeError
+            `pixels` is no array, or of another dtype.
+        ValueError
+            It has another number of dimensions, or no pixels.
+        InterpreterError
+            As `classify`.
+        """
+
+        def read() -> Radiograph:
+            return decode_array(
+                pixels, dark_bone=dark_bone, allow_downscale=self.manifest.input.allow_downscale
+            )
+
+        return self._analyze(read, name=name, sha256=None, clock=Stopwatch()).finding
+
+    def analyze(self, path: str | Path) -> Analysis:
+        """Return the finding for one file, and what it was made from.
+
+        Raises
+        ------
+        TypeError, InterpreterError
+            As `classify`.
+        """
+        return self._analyze_file(path)[0]
 
     def explain(self, path: str | Path) -> Explained:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
@@ -141,16 +218,16 @@ class Classifier:
         ------
         UsageError
             The model has no map; see `check_explains`.
-        InterpreterError
+        TypeError, InterpreterError
             As `classify`.
         """
         self.check_explains()
-        look = self._look(_path_of(path))
-        if look.seen is None:
-            return Explained(look.finding, None, None)
-        drawn = _heat_map(look.seen, spec=self.manifest.input)
+        analysis, data = self._analyze_file(path)
+        if analysis.radiograph is None:
+            return Explained(analysis.finding, None, None)
+        drawn = _heat_map(analysis, spec=self.manifest.input)
         # The whole film again: what was judged may be a reduced one, too small to show to a person.
-        return Explained(look.finding, drawn, decode(look.seen.data))
+        return Explained(analysis.finding, drawn, decode(data))
 
     def check_explains(self) -> None:
         """Return if the model can give heat maps.
@@ -167,130 +244,141 @@ class Classifier:
             )
             raise UsageError(msg)
 
-    def _look(self, path: Path) -> "_Look":
-        """Return all that is found out about one file."""
+    def _analyze_file(self, path: str | Path) -> tuple[Analysis, bytes]:
+        """Return the analysis of a file with its content; empty where it could not be read."""
+        if not isinstance(path, str | Path):
+            msg = (  # type: ignore[unreachable]
+                f"expected the path of a file, got {type(path).__name__}; "
+                "for content or pixels in memory use classify_bytes or classify_array"
+            )
+            raise TypeError(msg)
         clock = Stopwatch()
         try:
-            data = read_file(path)
+            data = read_file(Path(path))
         except DecodeError as err:
-            return _Look(self._finding(path, None, clock, error=err))
+            return Analysis(self._refused(path, err, sha256=None, clock=clock)), b""
         clock.lap("read_ms")
-        return self._look_at(data, path=path, clock=clock)
+        return self._analyze_bytes(data, name=path, clock=clock), data
 
-    def _look_at(self, data: bytes, *, path: Path, clock: Stopwatch) -> "_Look":
-        """Return all that is found out about a content: the data path, in order."""
+    def _analyze_bytes(self, data: bytes, *, name: str | Path, clock: Stopwatch) -> Analysis:
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
+
+        def read() -> Radiograph:
+            return decode(data, allow_downscale=self.manifest.input.allow_downscale)
+
+        return self._analyze(read, name=name, sha256=sha256, clock=clock)
+
+    def _analyze(
+        self,
+        read_radiograph: Callable[[], Radiograph],
+        *,
+        name: str | Path,
+        sha256: str | None,
+        clock: Stopwatch,
+    ) -> Analysis:
+        """Return all that is found out about one radiograph: the data path, in order."""
+        tiles = tile_answers = None
         try:
-            radiograph = decode(data, allow_downscale=self.manifest.input.allow_downscale)
+            radiograph = read_radiograph()
             clock.lap("decode_ms")
             check(radiograph, spec=self.manifest.gate)
             clock.lap("gate_ms")
             x = preprocess(radiograph, spec=self.manifest.input)
             clock.lap("preprocess_ms")
-            whole = self._ask(x)
+            whole = self._infer(x)
             clock.lap("invoke_ms")
             check_distance(whole.features, spec=self.manifest.gate)
         except DecodeError as err:
-            return _Look(self._finding(path, sha256, clock, error=err))
-        closer = None
+            return Analysis(self._refused(name, err, sha256=sha256, clock=clock))
         if self.reading.tiles:
             tiles = cut_tiles(radiograph, self.reading.tiles, self.manifest.input)
-            closer = _Closer(tiles, self._ask(tiles.x))
+            tile_answers = self._infer(tiles.x)
             clock.lap("tiles_ms")
-        logit = read(self.reading, whole=whole, tiles=closer.answers if closer else None)
+        logit = read(self.reading, whole=whole, tiles=tile_answers)
         decision = decide(
             logit, temperature=self.reading.temperature, operating_point=self.operating_point
         )
-        seen = _Seen(data, radiograph, whole, closer)
-        return _Look(self._finding(path, sha256, clock, decision=decision, seen=seen), seen)
+        finding = self._finding(
+            name,
+            sha256,
+            clock,
+            state=decision.state,
+            p_fracture=decision.p_fracture,
+            original_class=decision.original_class if self.reading.is_network_output else None,
+            regions=_regions(decision.state, tiles, tile_answers),
+            gray_mapping=radiograph.gray_mapping,
+        )
+        return Analysis(finding, radiograph, whole, tiles, tile_answers)
 
-    def _ask(self, x: NDArray[Any]) -> Answers:
+    def _infer(self, x: NDArray[Any]) -> Answers:
         return self.manifest.output.answers(self._interpreter.run(x))
+
+    def _refused(
+        self, name: str | Path, error: DecodeError, *, sha256: str | None, clock: Stopwatch
+    ) -> Finding:
+        return self._finding(
+            name, sha256, clock, state=State.REFUSED, reason=error.reason, detail=str(error)
+        )
 
     def _finding(
         self,
-        path: Path,
+        name: str | Path,
         sha256: str | None,
         clock: Stopwatch,
         *,
-        decision: Decision | None = None,
-        seen: "_Seen | None" = None,
-        error: DecodeError | None = None,
+        state: State,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        p_fracture: float | None = None,
+        original_class: int | None = None,
+        regions: tuple[Region, ...] = (),
+        gray_mapping: GrayMapping | None = None,
     ) -> Finding:
         several = f", {self.threads} threads" if self.threads > 1 else ""
         return Finding(
-            path=str(path),
+            path=str(name),
             sha256=sha256,
-            state=decision.state if decision else State.REFUSED,
-            reason=error.reason if error else None,
-            detail=str(error) if error else None,
-            p_fracture=decision.p_fracture if decision else None,
-            class_index=decision.class_index if decision else None,
+            state=state,
+            reason=reason,
+            detail=detail,
+            p_fracture=p_fracture,
+            original_class=original_class,
             reading=self.reading.name,
-            regions=_regions(decision, seen.closer) if decision and seen else (),
+            regions=regions,
             operating_point=self.operating_point.name,
+            no_fracture_below=self.operating_point.no_fracture_below,
+            fracture_from=self.operating_point.fracture_from,
             model=self.model,
             runtime=f"{self.runtime.name} {self.runtime.version}{several}",
-            gray_mapping=seen.radiograph.gray_mapping if seen else None,
+            gray_mapping=gray_mapping,
             timings=clock.timings(),
         )
 
 
-def _path_of(path: str | Path) -> Path:
-    if not isinstance(path, str | Path):
-        msg = (  # type: ignore[unreachable]
-            f"expected the path of a file, got {type(path).__name__}; "
-            "classify_content takes the bytes of a file"
-        )
-        raise TypeError(msg)
-    return Path(path)
+def refused_finding(classifier: Classifier, name: str | Path, error: DecodeError) -> Finding:
+    """Return the finding for a file that the caller could not read, or must not try to."""
+    return classifier._refused(name, error, sha256=None, clock=Stopwatch())
 
 
-@dataclass(frozen=True, slots=True)
-class _Closer:
-    """The tiles of a film, and what the network says of them."""
-
-    tiles: Tiles
-    answers: Answers
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was seen of a film that was not refused."""
-
-    data: bytes
-    """Content of the file."""
-    radiograph: Radiograph
-    whole: Answers
-    closer: _Closer | None
-    """None for a reading without tiles."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A finding, and what it was made from; None for a refused file."""
-
-    finding: Finding
-    seen: _Seen | None = None
-
-
-def _regions(decision: Decision, closer: _Closer | None) -> tuple[Region, ...]:
+def _regions(state: State, tiles: Tiles | None, answers: Answers | None) -> tuple[Region, ...]:
     """Return where to look first; nowhere if the film as a whole is called no_fracture."""
-    if closer is None or decision.state is State.NO_FRACTURE:
+    if tiles is None or answers is None or state is State.NO_FRACTURE:
         return ()
-    return select_regions(closer.tiles.rectangles, closer.answers.logits.tolist())
+    return select_regions(tiles.rectangles, answers.logits.tolist())
 
 
-def _heat_map(seen: _Seen, *, spec: InputSpec) -> "HeatMap":
-    """Return the maps of all views, laid over the film."""
+def _heat_map(analysis: Analysis, *, spec: InputSpec) -> "HeatMap | None":
+    """Return the maps of all views, laid over the film; None for a refused file."""
     from bonefx_edge.inference.heatmap import heat_map  # here: most callers want none
 
-    height, width = seen.radiograph.shape
-    extents = [input_extent((height, width), spec=spec)]
-    maps = [seen.whole.maps]
-    if seen.closer:
-        extents += seen.closer.tiles.extents
-        maps += [seen.closer.answers.maps]
+    if analysis.radiograph is None or analysis.whole is None:
+        return None
+    shape = analysis.radiograph.shape
+    extents = [input_extent(shape, spec=spec)]
+    maps = [analysis.whole.maps]
+    if analysis.tiles and analysis.tile_answers:
+        extents += analysis.tiles.extents
+        maps += [analysis.tile_answers.maps]
     cells = np.concatenate([each for each in maps if each is not None])
-    return heat_map((height, width), extents, list(cells))
+    return heat_map(shape, extents, list(cells))

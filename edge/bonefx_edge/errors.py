@@ -1,6 +1,7 @@
 """Every error of bonefx, sorted by whose problem it is, and the stable reason codes of refusals."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -38,6 +39,27 @@ class Reason(StrEnum):
     """Watching only: decoding did not end within the time limit."""
     NOT_A_RADIOGRAPH = "not_a_radiograph"
     """Color picture, or statistics or network features far from those of the training films."""
+
+
+ADVICE: Final = {
+    Reason.UNREADABLE: "check the path and the permissions of the file",
+    Reason.EMPTY: "the file is empty; send it again",
+    Reason.TOO_LARGE: "export the radiograph at a normal size",
+    Reason.TOO_SMALL: "send the whole radiograph, not a thumbnail",
+    Reason.NOT_AN_IMAGE: "send JPEG, PNG, TIFF, BMP or DICOM",
+    Reason.TRUNCATED: "part of the file is missing; send it again",
+    Reason.CORRUPT: "the file is damaged; send it again",
+    Reason.UNSUPPORTED: "export one gray image, for example as PNG",
+    Reason.MISSING_CODEC: "export without compression, or install the codec",
+    Reason.WRONG_MODALITY: "send a radiograph (DICOM modality CR, DX or RG)",
+    Reason.NOT_FOR_PRESENTATION: "send the image for presentation, not raw data",
+    Reason.OUT_OF_SCOPE: "not made for this part of the body; read it by eye",
+    Reason.BLANK: "the image has one gray level; expose or export it again",
+    Reason.DECODER_CRASHED: "export the radiograph again, in another format",
+    Reason.DECODER_HUNG: "export the radiograph smaller or in another format",
+    Reason.NOT_A_RADIOGRAPH: "check what was sent; read it by eye",
+}
+"""What a person does about a refusal: short enough for one line beside the reason."""
 
 
 class BonefxError(Exception):

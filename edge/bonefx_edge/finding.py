@@ -8,11 +8,13 @@ from typing import Any, Final
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN, State
 from bonefx_edge.inference.regions import Region
 
 SCHEMA: Final = "bonefx.finding/2"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
+_TIMING_DIGITS: Final = 3
+"""Microseconds: finer is noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ class Finding:
     """The refusal in words: what was expected, what came, what to do."""
     p_fracture: float | None
     """[0, 1], after temperature."""
-    class_index: int | None
-    """0 broken, 1 not broken, as the original presentation prints it; ignores operating points."""
+    original_class: int | None
+    """0 broken, 1 not broken: `predict().round()` of the original presentation, which knows no
+    operating point. None for a refused file, and where the score is not the network's own."""
     reading: str
     """closer or whole: which views of the film were looked at."""
     regions: tuple[Region, ...]
@@ -65,6 +68,10 @@ class Finding:
     none, nor has the reading `whole`."""
     operating_point: str
     """Name of the operating point that made `state` of `p_fracture`."""
+    no_fracture_below: float
+    """Its first threshold: `p_fracture` under this is `no_fracture`."""
+    fracture_from: float
+    """Its second threshold: `p_fracture` from this on is `fracture`; between: `uncertain`."""
     model: ModelId
     runtime: str
     """Interpreter and its version, and its threads where it has more than one."""
@@ -78,35 +85,38 @@ class Finding:
             msg = f"finding: state {self.state} does not go with reason {self.reason}"
             raise ValueError(msg)
 
+    @property
+    def class_index(self) -> int | None:
+        """The class of the original presentation that `state` means: 0 broken, 1 not broken."""
+        return {State.FRACTURE: BROKEN, State.NO_FRACTURE: NOT_BROKEN}.get(self.state)
 
-_TIMING_DIGITS: Final = 3
-"""Microseconds: finer is noise."""
-
-
-def to_record(finding: Finding) -> dict[str, Any]:
-    """Return the finding as the JSON object of docs/finding.md, keys in that order."""
-    timings = dataclasses.asdict(finding.timings)
-    return {
-        "schema": SCHEMA,
-        "path": finding.path,
-        "sha256": finding.sha256,
-        "state": finding.state.value,
-        "reason": finding.reason.value if finding.reason else None,
-        "detail": finding.detail,
-        "p_fracture": finding.p_fracture,
-        "class_index": finding.class_index,
-        "reading": finding.reading,
-        "regions": [dataclasses.asdict(region) for region in finding.regions],
-        "operating_point": finding.operating_point,
-        "model": dataclasses.asdict(finding.model),
-        "runtime": finding.runtime,
-        "gray_mapping": finding.gray_mapping.value if finding.gray_mapping else None,
-        "timings_ms": {
-            name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
-            for name, value in timings.items()
-        },
-        "notice": NOTICE,
-    }
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of docs/finding.md, keys in that order."""
+        timings = dataclasses.asdict(self.timings)
+        return {
+            "schema": SCHEMA,
+            "path": self.path,
+            "sha256": self.sha256,
+            "state": self.state.value,
+            "reason": self.reason.value if self.reason else None,
+            "detail": self.detail,
+            "p_fracture": self.p_fracture,
+            "class_index": self.class_index,
+            "original_class": self.original_class,
+            "reading": self.reading,
+            "regions": [dataclasses.asdict(region) for region in self.regions],
+            "operating_point": self.operating_point,
+            "no_fracture_below": self.no_fracture_below,
+            "fracture_from": self.fracture_from,
+            "model": dataclasses.asdict(self.model),
+            "runtime": self.runtime,
+            "gray_mapping": self.gray_mapping.value if self.gray_mapping else None,
+            "timings_ms": {
+                name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
+                for name, value in timings.items()
+            },
+            "notice": NOTICE,
+        }
 
 
 class Stopwatch:

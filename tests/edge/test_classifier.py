@@ -1,5 +1,6 @@
 """One function from a file to a finding; usable from another program."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -25,20 +26,21 @@ def write_film(path: Path, mean_gray: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("mean_gray", "state", "class_index"),
+    ("mean_gray", "state", "class_index", "original_class"),
     [
-        (60, State.FRACTURE, 0),
-        (120, State.UNCERTAIN, 0),
-        (136, State.UNCERTAIN, 1),
-        (200, State.NO_FRACTURE, 1),
+        (60, State.FRACTURE, 0, 0),
+        (120, State.UNCERTAIN, None, 0),
+        (136, State.UNCERTAIN, None, 1),
+        (200, State.NO_FRACTURE, 1, 1),
     ],
 )
 def test_the_finding_is_what_the_toy_says_by_construction(
-    tmp_path, classifier, mean_gray: int, state: State, class_index: int
+    tmp_path, classifier, mean_gray: int, state: State, class_index, original_class
 ) -> None:
     path = write_film(tmp_path / "film.png", mean_gray)
     finding = classifier.classify(path)
     assert (finding.state, finding.class_index) == (state, class_index)
+    assert finding.original_class == original_class
     assert finding.p_fracture == pytest.approx(sigmoid((128 - mean_gray) / 16), abs=1e-5)
     assert finding.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert finding.gray_mapping is GrayMapping.STORED
@@ -136,6 +138,82 @@ def test_a_model_that_gives_no_number_stops_the_work_instead_of_answering(tmp_pa
         classifier.classify(write_film(tmp_path / "film.png", 60))
 
 
+def test_a_sensitive_operating_point_never_shows_the_class_of_the_other_state(tmp_path) -> None:
+    """p_fracture 0.38: `fracture` for a threshold of 0.3, class 1 for `predict().round()`."""
+    path = write_film(tmp_path / "film.png", 136)
+    classifier = Classifier.load(toy_path("int8"))
+    classifier.operating_point = dataclasses.replace(
+        classifier.operating_point, no_fracture_below=0.1, fracture_from=0.3
+    )
+    finding = classifier.classify(path)
+    assert (finding.state, finding.class_index) == (State.FRACTURE, 0)
+    assert finding.original_class == 1
+
+
+def test_a_score_that_is_not_the_networks_own_has_no_original_class(tmp_path) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    finding = Classifier.load(toy_path("closer-int8")).classify(path)
+    assert (finding.class_index, finding.original_class) == (0, None)
+
+
+def without_times(finding):
+    return finding.to_dict() | {"timings_ms": None}
+
+
+def test_content_and_pixels_in_memory_are_judged_as_the_file_is(tmp_path, classifier) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    expected = without_times(classifier.classify(path))
+    assert without_times(classifier.classify_bytes(path.read_bytes(), name=path)) == expected
+    array = classifier.classify_array(film(60), name=path)
+    assert without_times(array) == expected | {"sha256": None}
+    inverted = classifier.classify_array(255 - film(60), dark_bone=True, name=str(path))
+    assert without_times(inverted) == expected | {"sha256": None}
+
+
+def test_sixteen_bits_in_memory_are_scaled_as_those_of_a_file_are(tmp_path, classifier) -> None:
+    ramp = np.linspace(1000, 40_000, 160).astype(np.uint16)
+    deep = np.asfortranarray(np.tile(ramp, (200, 1)))
+    before = deep.copy()
+    cv2.imwrite(str(tmp_path / "deep.png"), deep)
+    expected = without_times(classifier.classify(tmp_path / "deep.png"))
+    array = classifier.classify_array(deep, name=tmp_path / "deep.png")
+    assert without_times(array) == expected | {"sha256": None}
+    assert array.gray_mapping is GrayMapping.PERCENTILES
+    assert np.array_equal(deep, before)
+    assert deep.flags.writeable
+
+
+def test_pixels_that_cannot_be_judged_are_refused_and_what_is_no_film_is_an_error(classifier):
+    assert classifier.classify_array(np.zeros((200, 160), np.uint8)).reason is Reason.BLANK
+    with pytest.raises(TypeError, match="expected an array of uint8 or uint16, got float32"):
+        classifier.classify_array(film(60).astype(np.float32))
+    with pytest.raises(TypeError, match="got list"):
+        classifier.classify_array([[0]])
+    with pytest.raises(ValueError, match="convert it to gray"):
+        classifier.classify_array(np.zeros((200, 160, 3), np.uint8))
+    with pytest.raises(TypeError, match="expected the bytes of a file, got str"):
+        classifier.classify_bytes("film.png")
+
+
+def test_many_files_are_classified_as_their_findings_are_asked_for(tmp_path, classifier) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    findings = classifier.classify_many(iter([path, str(tmp_path / "gone.png")]))
+    assert [next(findings).state, next(findings).state] == [State.FRACTURE, State.REFUSED]
+    with pytest.raises(TypeError, match="expected several paths, got one"):
+        classifier.classify_many(path)
+
+
+def test_an_analysis_shows_what_the_finding_was_made_from(tmp_path) -> None:
+    path = write_film(tmp_path / "film.png", 60)
+    analysis = Classifier.load(toy_path("closer-int8")).analyze(path)
+    assert analysis.radiograph.shape == (200, 160)
+    assert len(analysis.tiles.rectangles) == len(analysis.tile_answers.logits)
+    assert analysis.whole.logits.shape == (1,)
+    (tmp_path / "film.png").write_bytes(b"no film")
+    refused = Classifier.load(toy_path("closer-int8")).analyze(path)
+    assert (refused.radiograph, refused.whole, refused.tiles) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("thing", "words"),
     [
@@ -165,8 +243,6 @@ def test_a_model_is_a_name_that_comes_with_the_package_or_a_file(tmp_path, monke
 
 def test_every_field_of_the_manifest_is_read_by_code() -> None:
     """A field that nothing reads is a promise that nobody keeps (the MONAI tale)."""
-    import dataclasses
-
     import bonefx_edge
     from bonefx_edge.inference.decision import OperatingPoint, Proportion
     from bonefx_edge.inference.input_check import GateSpec, Interval

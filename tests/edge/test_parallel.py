@@ -10,7 +10,6 @@ import pytest
 from bonefx_edge import parallel as several
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import InterpreterError, ModelFileError
-from bonefx_edge.finding import to_record
 from bonefx_edge.parallel import FILMS_PER_PROCESS, LoadOptions, classify_on_several, processes_for
 from toy import toy_path
 from watch_service import film_bytes
@@ -31,7 +30,7 @@ def _files(tmp_path):
 
 
 def without_times(finding):
-    return {key: value for key, value in to_record(finding).items() if key != "timings_ms"}
+    return {key: value for key, value in finding.to_dict().items() if key != "timings_ms"}
 
 
 def test_the_findings_are_those_of_one_process_in_the_order_of_the_files(files):

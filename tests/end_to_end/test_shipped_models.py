@@ -136,7 +136,7 @@ def test_float_model_through_the_command_equals_keras_fed_by_the_presentation(fi
         logit = np.log(said / (1 - said))
         expected = sigmoid(-logit / model.manifest.reading(None).temperature)
         assert record["p_fracture"] == pytest.approx(expected, abs=1e-5)
-        assert record["class_index"] == round(said)
+        assert record["original_class"] == round(said)
 
 
 def keras_twin(flatbuffer: bytes):

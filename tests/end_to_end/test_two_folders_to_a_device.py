@@ -87,7 +87,7 @@ def test_the_float_model_answers_as_keras_fed_by_the_presentations_lines(way) ->
         assert record["p_fracture"] == pytest.approx(
             1 / (1 + np.exp(logit / temperature)), abs=1e-5
         )
-        assert record["class_index"] == round(said)
+        assert record["original_class"] == round(said)
 
 
 def test_the_run_holds_what_a_researcher_looks_at(way) -> None:

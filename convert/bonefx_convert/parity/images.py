@@ -94,7 +94,9 @@ def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
         tie_mass=_tie_masses(converted),
         **_changes(original, converted, films, seed=seed),
         state_flips=sum(a is not b for a, b in states),
-        class_flips=sum(a.class_index != b.class_index for a, b in _pairs(original, converted)),
+        class_flips=sum(
+            a.original_class != b.original_class for a, b in _pairs(original, converted)
+        ),
         jumps=sum({a, b} == ends for a, b in states),
         flips=flips,
         band=band_width(point, temperature=converted.temperature),
@@ -179,7 +181,7 @@ def _pairs(original: Scored, converted: Scored) -> list[tuple[Decision, Decision
 
 
 def _words(decision: Decision) -> str:
-    return f"{decision.state}, {'broken' if decision.class_index == BROKEN else 'not broken'}"
+    return f"{decision.state}, {'broken' if decision.original_class == BROKEN else 'not broken'}"
 
 
 def _difference(before: Floats, after: Floats) -> Difference:

@@ -131,6 +131,8 @@ def _write_findings(
             refused += finding.reason is not None
             sys.stdout.write(output.row(finding))
             sys.stdout.flush()
+    sys.stdout.write(output.footer())
+    sys.stdout.flush()
     return refused
 
 

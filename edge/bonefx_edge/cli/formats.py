@@ -1,17 +1,25 @@
-"""Write findings as JSON lines, as CSV, or as a table for people. The only home of their keys."""
+"""Write findings as JSON lines, as CSV, or as a table for people."""
 
 import csv
 import io
 import json
+import textwrap
+from collections import Counter
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
-from bonefx_edge.finding import Finding, to_record
+from bonefx_edge.errors import ADVICE
+from bonefx_edge.finding import Finding
+from bonefx_edge.inference.decision import State
 from bonefx_edge.text import printable
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 """Spreadsheets run a cell that begins so."""
+WIDTH: Final = 80
+"""Columns of a terminal."""
+_INDENT: Final = 21
+"""Columns before the file name in the table."""
 
 
 class JsonLines:
@@ -23,9 +31,13 @@ class JsonLines:
         """Return nothing: JSON lines have no header."""
         return ""
 
+    def footer(self) -> str:
+        """Return nothing: JSON lines have no footer."""
+        return ""
+
     def row(self, finding: Finding) -> str:
         """Return one line with its line end."""
-        return json.dumps(to_record(finding), allow_nan=False) + "\n"
+        return json.dumps(finding.to_dict(), allow_nan=False) + "\n"
 
 
 class Csv:
@@ -41,9 +53,13 @@ class Csv:
         """Return the byte order mark and the line of column names."""
         return record_csv_header(())
 
+    def footer(self) -> str:
+        """Return nothing: every line of CSV is a file's."""
+        return ""
+
     def row(self, finding: Finding) -> str:
         """Return one line with its line end; empty cells stand for null."""
-        return record_csv(to_record(finding), ())
+        return record_csv(finding.to_dict(), ())
 
 
 def record_csv_header(extra: tuple[str, ...]) -> str:
@@ -52,31 +68,59 @@ def record_csv_header(extra: tuple[str, ...]) -> str:
 
 
 def record_csv(record: dict[str, Any], extra: tuple[str, ...]) -> str:
-    """Return a record of `to_record` as `Csv` writes it, with `extra` keys of it behind."""
+    """Return a record of `Finding.to_dict` as `Csv` writes it, with `extra` keys of it behind."""
     flat = _flatten(record)
-    return _csv_line([_cell(flat[name]) for name in (*_CSV_COLUMNS, *extra)])
+    return _csv_line([_cell(flat.get(name)) for name in (*_CSV_COLUMNS, *extra)])
 
 
 class Table:
-    """Columns for people, narrow ones first so that a row can be printed as soon as it is known."""
+    """Lines of 80 columns for people, each printed as soon as its finding is known."""
 
     encoding: Final = None
     """The terminal's."""
 
+    def __init__(self) -> None:
+        self._counts: Counter[State] = Counter()
+
     def header(self) -> str:
-        """Return the notice and the line of column names."""
-        return f"{NOTICE}\n{'state':<12} {'p_fracture':>10} {'class':>5} {'ms':>8}  file\n"
+        """Return the notice."""
+        return textwrap.fill(NOTICE, WIDTH) + "\n\n"
 
     def row(self, finding: Finding) -> str:
-        """Return one line, with the reason and its words under a refused file."""
-        p = "-" if finding.p_fracture is None else f"{finding.p_fracture:.3f}"
-        index = "-" if finding.class_index is None else str(finding.class_index)
-        total = finding.timings.total_ms or 0.0
-        name = printable(finding.path)
-        line = f"{finding.state.value:<12} {p:>10} {index:>5} {total:>8.1f}  {name}\n"
+        """Return one line, with what to do under a refused file; the first explains the score."""
+        text = "" if self._counts else _explain_score(finding)
+        self._counts[finding.state] += 1
+        score = "-" if finding.p_fracture is None else f"{finding.p_fracture:.4f}"
+        name = _shorten(printable(finding.path), WIDTH - _INDENT)
+        text += f"{_words(finding.state):<12} {score:<6}  {name}\n"
         if finding.reason:
-            line += f"{'':12} {finding.reason.value}: {printable(finding.detail or '')}\n"
-        return line
+            text += f"{'':13}{finding.reason}: {ADVICE[finding.reason]}\n"
+        return text
+
+    def footer(self) -> str:
+        """Return the line that counts the states."""
+        n = sum(self._counts.values())
+        counts = ", ".join(f"{self._counts[state]} {_words(state)}" for state in State)
+        return f"\n{n} image{'' if n == 1 else 's'}: {counts}\n"
+
+
+def _explain_score(finding: Finding) -> str:
+    model = f"Model {finding.model.name} {finding.model.version}, {finding.reading}, "
+    return (
+        f"{model}operating point {finding.operating_point}.\n"
+        f"Score: below {finding.no_fracture_below:.4f} no fracture, "
+        f"from {finding.fracture_from:.4f} fracture, between uncertain.\n\n"
+        f"{'state':<12} {'score':<6}  file\n"
+    )
+
+
+def _words(state: State) -> str:
+    return state.value.replace("_", " ")
+
+
+def _shorten(name: str, width: int) -> str:
+    """Return the end of a name that is too long: it says more than the beginning."""
+    return name if len(name) <= width else f"...{name[3 - width :]}"
 
 
 def _flatten(record: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +151,8 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 _CSV_COLUMNS: Final = (
     *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
-    *("reading", "regions", "operating_point", "model.name", "model.version", "model.sha256"),
+    *("original_class", "reading", "regions", "operating_point", "no_fracture_below"),
+    *("fracture_from", "model.name", "model.version", "model.sha256"),
     *("runtime", "gray_mapping"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "gate")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),

@@ -40,8 +40,8 @@ class Radiograph:
 
     pixels: NDArray[np.uint8]
     """(height, width), uint8, [0, 255], C-contiguous, read-only; larger = brighter = bone."""
-    file_format: FileFormat
-    """Format of the file it came from."""
+    file_format: FileFormat | None
+    """Format of the file it came from; None for pixels in memory."""
     gray_mapping: GrayMapping
     """How the stored values became 8 bits."""
     chroma: float = 0.0

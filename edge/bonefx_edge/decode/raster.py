@@ -26,7 +26,7 @@ class Raster:
     """EXIF / TIFF orientation, 1 to 8."""
 
 
-def to_radiograph(raster: Raster, *, file_format: FileFormat) -> Radiograph:
+def to_radiograph(raster: Raster, *, file_format: FileFormat | None) -> Radiograph:
     """Return what a person would see: over black, gray, 8 bit, upright.
 
     8-bit gray pixels stay untouched; 16-bit ones are scaled over their percentile range.

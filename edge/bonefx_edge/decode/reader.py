@@ -7,16 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bonefx_edge.decode import jpeg, png, tiff
 from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
 from bonefx_edge.decode.downscale import downscale_by_mean, downscale_factor
-from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits
+from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits, check_pixels
 from bonefx_edge.decode.radiograph import FileFormat, Radiograph
-from bonefx_edge.decode.raster import to_radiograph
+from bonefx_edge.decode.raster import Raster, to_radiograph
 from bonefx_edge.errors import DecodeError, Reason
 
-__all__ = ["DEFAULT_LIMITS", "Limits", "decode", "read_file", "recognize"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "decode", "decode_array", "read_file", "recognize"]
 
+_GRAY_DIMENSIONS: Final = 2
 _DICOM_MAGIC: Final = b"DICM"
 _DICOM_MAGIC_AT: Final = 128
 """Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
@@ -46,6 +50,51 @@ def decode(
     if file_format is FileFormat.JPEG:
         return jpeg.decode_jpeg(data, limits=limits, allow_downscale=allow_downscale)
     radiograph = _DECODERS[file_format](data, limits)
+    return _reduce(radiograph) if allow_downscale else radiograph
+
+
+def decode_array(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    *,
+    dark_bone: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    allow_downscale: bool = False,
+) -> Radiograph:
+    """Return the radiograph of pixels in memory, which stay as they are.
+
+    uint8 pixels are taken as shown on a screen: 0 is black, 255 is white. uint16 pixels are scaled
+    over their 0.5 to 99.5 percentile range, as those of a 16-bit PNG or TIFF file.
+
+    Parameters
+    ----------
+    pixels
+        (height, width), uint8 or uint16, upright.
+    dark_bone
+        Whether larger values are darker (MONOCHROME1); then the gray levels are inverted.
+    allow_downscale
+        As for `decode`.
+
+    Raises
+    ------
+    TypeError
+        `pixels` is no array, or of another dtype.
+    ValueError
+        It has another number of dimensions, or no pixels.
+    DecodeError
+        TOO_LARGE.
+    """
+    if getattr(pixels, "dtype", None) not in (np.uint8, np.uint16):
+        got = getattr(pixels, "dtype", type(pixels).__name__)
+        msg = f"expected an array of uint8 or uint16, got {got}"
+        raise TypeError(msg)
+    if pixels.ndim != _GRAY_DIMENSIONS or pixels.size == 0:
+        msg = f"expected a (height, width) array, got shape {pixels.shape}; convert it to gray"
+        raise ValueError(msg)
+    check_pixels(*pixels.shape, limits=limits, pixel_bytes=pixels.itemsize)
+    samples = np.array(pixels, order="C")
+    if dark_bone:
+        np.invert(samples, out=samples)
+    radiograph = to_radiograph(Raster(samples), file_format=None)
     return _reduce(radiograph) if allow_downscale else radiograph
 
 

@@ -70,8 +70,9 @@ class Decision:
     state: State
     p_fracture: float
     """[0, 1], after temperature."""
-    class_index: int
-    """0 broken, 1 not broken: the presentation's `predict().round()`, without operating point."""
+    original_class: int
+    """0 broken, 1 not broken: what `predict().round()` of the original presentation gives for this
+    logit. It knows no operating point, so it may differ from `state`."""
 
 
 def decide(logit: float, *, temperature: float, operating_point: OperatingPoint) -> Decision:
@@ -99,7 +100,7 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
         state=_state(p_fracture, operating_point),
         p_fracture=p_fracture,
         # numpy rounds 0.5 to 0, so the presentation calls a tie broken; so do we.
-        class_index=BROKEN if logit <= 0.0 else NOT_BROKEN,
+        original_class=BROKEN if logit <= 0.0 else NOT_BROKEN,
     )
 
 

@@ -111,6 +111,11 @@ class Reading:
             msg = f"operating_points: expected at least one, with distinct names, got {names}"
             raise ValueError(msg)
 
+    @property
+    def is_network_output(self) -> bool:
+        """Whether the logit is the network's own, as in the original presentation."""
+        return not self.tiles and (self.offset, self.whole_weight, self.map_weight) == (0, 1, 0)
+
     def operating_point(self, name: str | None) -> OperatingPoint:
         """Return the operating point of that name, or the default one for None.
 

@@ -26,7 +26,7 @@ def result_record(
     Parameters
     ----------
     finding
-        The record of `outputs.to_record`.
+        The record of `Finding.to_dict`.
     received, decided
         Seconds since 1970, by the clock of the device.
     answered_by

@@ -140,8 +140,9 @@ def test_names_that_are_never_films_are_passed_over_and_counted(tmp_path) -> Non
 
 def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
     done = run(films, TOY)
-    assert NOTICE in done.stdout
-    assert "not_an_image: expected" in done.stdout
+    assert NOTICE in done.stdout.replace("\n", " ")
+    assert "not_an_image: send JPEG, PNG" in done.stdout
+    assert done.stdout.endswith("3 images: 1 fracture, 0 uncertain, 1 no fracture, 1 refused\n")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """JSON lines, CSV and table: the same finding, no line lost to an odd name."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -8,7 +9,6 @@ import pytest
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.formats import Csv, JsonLines, Table, record_csv
 from bonefx_edge.errors import Reason
-from bonefx_edge.finding import to_record
 from bonefx_edge.inference.decision import State
 from bonefx_edge.text import printable
 from example_findings import ANSWERED, ODD_PATH, REFUSED
@@ -27,9 +27,12 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "detail": None,
         "p_fracture": 0.9,
         "class_index": 0,
+        "original_class": None,
         "reading": "closer",
         "regions": [{"left": 10, "top": 20, "right": 110, "bottom": 120, "score": 0.75}],
         "operating_point": "balanced",
+        "no_fracture_below": 0.25,
+        "fracture_from": 0.75,
         "model": {"name": "toy", "version": "1.0.0", "sha256": "cd" * 32},
         "runtime": "ai_edge_litert 2.3.0",
         "gray_mapping": "stored",
@@ -56,8 +59,6 @@ def test_a_refused_file_has_a_json_line_too() -> None:
 
 @given(st.text(st.characters(categories=["L", "N", "Z", "C", "S", "P", "Cs"])))
 def test_any_path_is_one_json_line_of_ascii(path: str) -> None:
-    import dataclasses
-
     line = JsonLines().row(dataclasses.replace(ANSWERED, path=path))
     assert line.isascii()
     assert line.splitlines() == [line[:-1]]
@@ -68,7 +69,7 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
     output = Csv()
     rows = list(csv.DictReader(io.StringIO(output.header()[1:] + output.row(ANSWERED))))
     assert output.header().startswith("\ufeff")
-    record = to_record(ANSWERED)
+    record = ANSWERED.to_dict()
     flat = {k: v for k, v in record.items() if not isinstance(v, dict)}
     flat |= {f"{k}.{i}": v for k in ("model", "timings_ms") for i, v in record[k].items()}
     flat["regions"] = json.dumps(record["regions"])
@@ -77,24 +78,48 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
 
 @pytest.mark.parametrize("start", "=+-@")
 def test_text_that_begins_as_a_formula_is_defused_and_numbers_are_not(start: str) -> None:
-    record = to_record(ANSWERED) | {"path": f"{start}1+1", "p_fracture": -0.5, "files": "\t=1"}
+    record = ANSWERED.to_dict() | {"path": f"{start}1+1", "p_fracture": -0.5, "files": "\t=1"}
     (cells,) = csv.reader([record_csv(record, ("files",))])
     assert (cells[1], cells[6], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
 
 
 @pytest.mark.parametrize("output", [Csv(), Table()])
 def test_an_odd_path_neither_breaks_the_line_nor_the_encoding(output) -> None:
+    output.row(ANSWERED)
     text = output.row(REFUSED)
     text.encode("utf-8")
     assert r"line\nbreak" in text
     assert len(text.splitlines()) == (1 if isinstance(output, Csv) else 2)
 
 
-def test_the_table_shows_state_number_reason_and_notice() -> None:
+def test_the_table_shows_score_thresholds_and_what_to_do_and_counts_the_states() -> None:
     table = Table()
-    assert NOTICE in table.header()
-    assert table.row(ANSWERED).split() == ["fracture", "0.900", "0", "7.0", "a/film.png"]
-    assert "truncated: expected all, got half" in table.row(REFUSED)
+    rows = [table.row(finding) for finding in (ANSWERED, ANSWERED, REFUSED)]
+    assert table.header().replace("\n", " ").strip() == NOTICE
+    assert "Score: below 0.2500 no fracture, from 0.7500 fracture, between uncertain." in rows[0]
+    assert rows[0].splitlines()[-1].split() == rows[1].split()
+    assert rows[1].split() == ["fracture", "0.9000", "a/film.png"]
+    assert rows[2].split("\n")[1].strip() == "truncated: part of the file is missing; send it again"
+    assert table.footer() == "\n3 images: 2 fracture, 0 uncertain, 0 no fracture, 1 refused\n"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_table_fits_80_columns(reason: Reason) -> None:
+    table = Table()
+    path = "/a/long/way/down/" * 5 + "film.png"
+    text = table.header() + table.row(dataclasses.replace(ANSWERED, path=path))
+    text += table.row(dataclasses.replace(REFUSED, path=path, reason=reason)) + table.footer()
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("/down/film.png\n") == 2
+
+
+@pytest.mark.parametrize("original", [0, 1, None])
+@pytest.mark.parametrize(
+    ("state", "index"), [(State.FRACTURE, 0), (State.UNCERTAIN, None), (State.NO_FRACTURE, 1)]
+)
+def test_the_class_follows_the_state_whatever_the_original_says(original, state, index) -> None:
+    record = dataclasses.replace(ANSWERED, state=state, original_class=original).to_dict()
+    assert (record["class_index"], record["original_class"]) == (index, original)
 
 
 @given(st.text())
@@ -112,7 +137,5 @@ def test_printable_text_is_one_line(text: str) -> None:
     ],
 )
 def test_a_finding_that_contradicts_itself_cannot_be_made(state, reason, p_fracture) -> None:
-    import dataclasses
-
     with pytest.raises(ValueError, match="does not go with"):
         dataclasses.replace(ANSWERED, state=state, reason=reason, p_fracture=p_fracture)

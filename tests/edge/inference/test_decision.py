@@ -25,7 +25,7 @@ def logit_of(p_fracture: float) -> float:
 )
 def test_a_low_logit_means_broken(logit: float, state: State, class_index: int) -> None:
     decision = decide(logit, temperature=1.0, operating_point=BALANCED)
-    assert (decision.state, decision.class_index) == (state, class_index)
+    assert (decision.state, decision.original_class) == (state, class_index)
     assert decision.p_fracture == pytest.approx(1 / (1 + math.exp(logit)), abs=1e-12)
 
 
@@ -51,14 +51,14 @@ def test_the_decision_is_monotone_in_the_logit_at_any_temperature(a, b, temperat
     )
     assert low.p_fracture >= high.p_fracture
     assert order.index(low.state) <= order.index(high.state)
-    assert low.class_index <= high.class_index
+    assert low.original_class <= high.original_class
 
 
 @given(logits, temperatures)
 def test_temperature_never_moves_the_class_index(logit: float, temperature: float) -> None:
     plain = decide(logit, temperature=1.0, operating_point=BALANCED)
     softened = decide(logit, temperature=temperature, operating_point=BALANCED)
-    assert plain.class_index == softened.class_index
+    assert plain.original_class == softened.original_class
 
 
 @pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])

@@ -38,7 +38,7 @@ class FilmFacts:
     pixels_digest: str
     """Of shape and pixels, hexadecimal."""
     file_bytes: int
-    file_format: FileFormat
+    file_format: FileFormat | None
     quantization: int
     """Sum of the first JPEG quantization table, larger = coarser; 0 where there is none."""
     chroma: float

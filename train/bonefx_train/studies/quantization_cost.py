@@ -113,6 +113,11 @@ def pair(all_scored: Sequence[Scored]) -> list[tuple[Scored, Scored]]:
     return pairs
 
 
+def _rounded_class(finding: Finding) -> int:
+    """Return the class without operating point: 0 from p_fracture 0.5 on."""
+    return int(finding.p_fracture is not None and finding.p_fracture < 0.5)  # noqa: PLR2004
+
+
 def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dict[str, Any]:
     """Return what `scored` changes against `reference`, every changed film by name.
 
@@ -134,13 +139,13 @@ def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dic
             "label": sample.label.value,
             "from": before.state.value,
             "to": after.state.value,
-            "class_from": before.class_index,
-            "class_to": after.class_index,
+            "class_from": _rounded_class(before),
+            "class_to": _rounded_class(after),
             "p_from": before.p_fracture,
             "p_to": after.p_fracture,
         }
         for sample, after, before in pairs
-        if (after.state, after.class_index) != (before.state, before.class_index)
+        if (after.state, _rounded_class(after)) != (before.state, _rounded_class(before))
     ]
     return {
         "model": scored.name,

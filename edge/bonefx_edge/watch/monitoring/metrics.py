@@ -52,7 +52,7 @@ class Metrics:
         )  # fmt: skip
 
     def decided(self, finding: dict[str, Any], *, lag_s: float) -> None:
-        """Count a result that is on disk: the record of `outputs.to_record`."""
+        """Count a result that is on disk: the record of `Finding.to_dict`."""
         self._results.labels(finding["state"]).inc()
         if finding["reason"]:
             self._refusals.labels(finding["reason"]).inc()

@@ -71,7 +71,7 @@ class Canary:
             raise InterpreterError(msg)
 
     def judge(self, finding: dict[str, Any] | None, *, answered_by: str, made_of: str) -> None:
-        """Take an answer: the record of `outputs.to_record`, or None where there was none.
+        """Take an answer: the record of `Finding.to_dict`, or None where there was none.
 
         The first of a combination is compared with what was shipped, if the model was, and kept;
         the others are compared with the first.

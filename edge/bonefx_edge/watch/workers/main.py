@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 
 from bonefx_edge import __version__
-from bonefx_edge.classifier import Classifier
+from bonefx_edge.classifier import Classifier, refused_finding
 from bonefx_edge.decode.reader import read_file
 from bonefx_edge.diagnostics.board import board
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
-from bonefx_edge.finding import Finding, to_record
+from bonefx_edge.finding import Finding
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.hashing import identify
 from bonefx_edge.watch.logs import tell_error
@@ -96,7 +96,7 @@ def _work(job: dict[str, Any], classifier: Classifier, options: Options) -> dict
     try:
         if job["refuse"]:
             reason = Reason(job["refuse"])
-            finding = classifier.refuse(path, DecodeError(reason, _WORDS[reason]))
+            finding = refused_finding(classifier, path, DecodeError(reason, _WORDS[reason]))
         else:
             finding = _classify(path, sha256, classifier, options)
     except (MemoryError, cv2.error) as err:
@@ -111,7 +111,7 @@ def _work(job: dict[str, Any], classifier: Classifier, options: Options) -> dict
         return {"answer": Answer.CHANGED}
     if finding.reason is Reason.UNREADABLE:
         return {"answer": Answer.UNAVAILABLE, "code": "unreadable"}
-    record = to_record(dataclasses.replace(finding, path=job["path"], sha256=sha256))
+    record = dataclasses.replace(finding, path=job["path"], sha256=sha256).to_dict()
     return {"answer": Answer.FINDING, "finding": record}
 
 
@@ -123,12 +123,12 @@ def _classify(path: Path, sha256: str, classifier: Classifier, options: Options)
     except DecodeError as err:
         if err.reason in (Reason.EMPTY, Reason.TOO_LARGE) and identify(bytes(full)) != sha256:
             return None
-        return classifier.refuse(path, err)
+        return refused_finding(classifier, path, err)
     # The kernel ends the process when the time is over, whatever a codec is doing; the service
     # sees by which signal. Reading is outside: a share that hangs is not the file's fault.
     signal.setitimer(signal.ITIMER_REAL, options.time_limit_s)
     try:
-        finding = classifier.classify_content(data, path=path)
+        finding = classifier.classify_bytes(data, name=path)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return finding if finding.sha256 == sha256 else None

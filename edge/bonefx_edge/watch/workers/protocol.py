@@ -62,7 +62,7 @@ class Done(NamedTuple):
     claim: Claim
     answer: Answer
     finding: dict[str, Any] | None = None
-    """Of FINDING: the record of `outputs.to_record`."""
+    """Of FINDING: the record of `Finding.to_dict`."""
     code: str = ""
     """Of UNAVAILABLE: what stood in the way."""
     reason: Reason | None = None

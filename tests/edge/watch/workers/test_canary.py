@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.finding import to_record
 from bonefx_edge.model.bundled import shipped_models
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_edge.watch.journal.journal import Journal
@@ -116,7 +115,7 @@ def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_wr
             continue
         for reading in manifest.readings:
             classifier = Classifier.load(path, views=reading.name)
-            record = to_record(classifier.classify(Path(os.fsdecode(CANARY.path))))
+            record = classifier.classify(Path(os.fsdecode(CANARY.path))).to_dict()
             key = f"{record['model']['sha256']} {reading.name}"
             assert judge(canary, record, made_of=key), f"{path.stem} {reading.name}"
             judged.add(key)
