@@ -62,7 +62,7 @@ def test_a_receiver_that_is_away_holds_up_no_film_and_is_told_when_it_is_back(
         (folder / f"{number}.png").write_bytes(film_bytes(number))
     with Watcher(folder, out, "--on-result", words) as watcher:
         wait_until(lambda: len(decided(out)) == 5, what="decided though nobody listens")
-        wait_until(lambda: watcher.log.read_bytes().count(b"not taken") == 5, what="said so")
+        wait_until(lambda: watcher.log.read_bytes().count(b"delivery failed") == 5, what="said so")
         assert watcher.stop() == 0
     ready.touch()
     with Watcher(folder, out, "--on-result", words) as watcher:

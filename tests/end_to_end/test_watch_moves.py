@@ -124,7 +124,7 @@ def test_a_full_disk_to_move_to_keeps_originals_where_they_are(folder, out, smal
     (folder / "a.png").write_bytes(film_bytes(1))
     done = run_once(folder, out, "--move-done", str(target))
     assert done.returncode == 0
-    assert "cannot be moved (ENOSPC)" in done.stderr
+    assert "archiving failed (ENOSPC)" in done.stderr
     assert (folder / "a.png").read_bytes() == film_bytes(1)
     ballast.unlink()
     run_once(folder, out, "--move-done", str(target))
@@ -146,7 +146,7 @@ def test_a_folder_to_move_to_that_is_not_there_is_waited_for_and_not_made(folder
     (folder / "a.png").write_bytes(film_bytes(1))
     done = run_once(folder, out, "--move-done", str(tmp_path / "absent"))
     assert done.returncode == 0
-    assert "cannot be moved (ENOENT)" in done.stderr
+    assert "archiving failed (ENOENT)" in done.stderr
     assert not (tmp_path / "absent").exists()
     (tmp_path / "absent").mkdir()
     run_once(folder, out, "--move-done", str(tmp_path / "absent"))
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_moved_holds_up_no_other(folder, out, tmp_path):
     for number, name in enumerate(("day/a.png", "z.png")):
         (folder / name).write_bytes(film_bytes(number))
     told = run_once(folder, out, "--move-done", str(done))
-    assert "cannot be moved" in told.stderr
+    assert "archiving failed" in told.stderr
     assert (folder / "day/a.png").exists()
     assert not (folder / "z.png").exists()
 

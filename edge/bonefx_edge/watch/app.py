@@ -1,4 +1,4 @@
-"""Put the watching service together from the command line's words, run it, and take it down."""
+"""Build the watching service from the command line options, run it, and stop it."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable
-from bonefx_edge.watch.background import Errand, Errands, run_out
+from bonefx_edge.watch.background import BackgroundTasks, PeriodicTask, drain
 from bonefx_edge.watch.config import Folders, WatchOptions, disk_in_words, find_folders
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.journal.journal import Journal
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STATUS_EVERY_S: Final = 10.0
-"""Between two lines for the service manager: nobody reads faster."""
-STOP_PATIENCE_S: Final = 20.0
-"""For the films in hand at SIGTERM; what is not done by then is handed back."""
+"""Minimum between two status lines for the service manager."""
+STOP_TIMEOUT_S: Final = 20.0
+"""For the images in progress at SIGTERM; the others are released to the queue."""
 
 
 def watch(options: WatchOptions, reading: Options) -> int:
-    """Watch until SIGTERM or SIGINT, with `once` until all is dealt with.
+    """Watch until SIGTERM or SIGINT; with `once`, until everything in the folder is processed.
 
     Returns
     -------
-    The number of films that were refused or could not be tried.
+    The number of images that were refused or could not be processed.
 
     Raises
     ------
     UsageError
         The folders cannot be used as asked.
     JournalError
-        The journal is in use, damaged or newer, or the disk takes nothing at the start.
+        The journal is in use, damaged or of a newer version, or the disk cannot be written.
     InterpreterError
         The model cannot be used.
     """
     folders = find_folders(options)
-    courier = _courier(options)
+    relay = _outbox_relay(options)
     sys.excepthook = tell_error
     threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
@@ -65,23 +65,23 @@ def watch(options: WatchOptions, reading: Options) -> int:
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
             tally = _tally() if options.health_port is not None else None
-            tells = courier is not None
+            tells = relay is not None
             service = _assemble(options, folders, reading, journal, tells=tells, tally=tally)
-        errands = [errand for errand in (courier, _mover(folders)) if errand]
+        tasks = [task for task in (relay, _archiver(folders)) if task]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
         notifier = Notifier.from_environment(os.environ)
         pulse = _Pulse(service, notifier, clock=time.monotonic)
         with (
             _health_port(options.health_port, pulse, folders, tally),
-            _beside([] if options.once else errands, folders.journal),
+            _background([] if options.once else tasks, folders.journal),
         ):
             try:
                 service.serve(lambda: bool(stopped), pulse=pulse)
             finally:
                 notifier.stopping()
-                service.close(patience_s=STOP_PATIENCE_S)
+                service.close(patience_s=STOP_TIMEOUT_S)
         if options.once:
-            run_out(errands, journal=folders.journal, stop=lambda: bool(stopped))
+            drain(tasks, journal=folders.journal, stop=lambda: bool(stopped))
         return service.refused + service.failed
 
 
@@ -193,52 +193,56 @@ def _stop_on_signals() -> list[int]:
 
 
 @contextmanager
-def _beside(errands: list[Errand], journal: Path) -> Iterator[None]:
-    """Have errands done meanwhile."""
-    threads = Errands(errands, journal=journal)
+def _background(tasks: list[PeriodicTask], journal: Path) -> Iterator[None]:
+    """Run tasks in the background meanwhile."""
+    threads = BackgroundTasks(tasks, journal=journal)
     try:
         yield
     finally:
         threads.close()
 
 
-def _courier(options: WatchOptions) -> Errand | None:
-    """Return who tells of results, None if nobody is to be told."""
+def _outbox_relay(options: WatchOptions) -> PeriodicTask | None:
+    """Return the task that delivers messages, None if there is no receiver."""
     if options.on_result is not None and options.webhook is not None:
         msg = "expected --on-result or --webhook, got both; choose one"
         raise UsageError(msg)
     if options.on_result is None and options.webhook is None:
         return None
-    # Late: urllib takes 10 MiB that nobody else needs.
-    from bonefx_edge.watch.delivery import FAILED_PAUSE_S, Courier, by_command, by_webhook
-
-    if options.webhook is not None:
-        deliver = by_webhook(options.webhook)
-    else:
-        deliver = by_command(options.on_result or "")
-    # With `--once` every message is tried once, and nobody waits.
-    return Courier(deliver, wall=time.time, pause_s=0.0 if options.once else FAILED_PAUSE_S)
-
-
-def _mover(folders: Folders) -> Errand | None:
-    """Return who moves originals, None if they stay."""
-    if not folders.targets:
-        return None
-    from bonefx_edge.watch.archive.archiver import (
-        Mover,  # late, as the others: most services move nothing
+    # Imported here: urllib takes 10 MiB.
+    from bonefx_edge.watch.delivery import (
+        FAILURE_PAUSE_S,
+        OutboxRelay,
+        command_sink,
+        webhook_sink,
     )
 
+    if options.webhook is not None:
+        sink = webhook_sink(options.webhook)
+    else:
+        sink = command_sink(options.on_result or "")
+    # With `--once`, one attempt for each message, without pauses.
+    return OutboxRelay(sink, wall=time.time, pause_s=0.0 if options.once else FAILURE_PAUSE_S)
+
+
+def _archiver(folders: Folders) -> PeriodicTask | None:
+    """Return the task that moves originals, None if they stay."""
+    if not folders.targets:
+        return None
+    from bonefx_edge.watch.archive.archiver import Archiver
+
     targets = {state: os.fsencode(folder) for state, folder in folders.targets.items()}
-    return Mover(os.fsencode(folders.root), targets, clock=time.monotonic, wall=time.time)
+    return Archiver(os.fsencode(folders.root), targets, clock=time.monotonic, wall=time.time)
 
 
 def _keep_to_one_folder(journal: Journal, root: Path) -> None:
-    """Refuse a journal that was begun for another folder: its names would mean other films."""
+    """Refuse a journal that belongs to another folder: its paths would mean other images."""
     known, now = journal.fact("folder"), printable(str(root))  # SQLite takes UTF-8 only
     if known is None:
         journal.remember("folder", now)
     elif known != now:
         msg = (
-            f"journal: expected the folder it was begun for, {known}, got {now}; give another --out"
+            f"journal: expected the folder that it was created for, {known}, got {now}; "
+            "give another --out"
         )
         raise UsageError(msg)

@@ -1,7 +1,7 @@
-"""What is done beside the loop, in threads: telling of results, moving originals away.
+"""Periodic tasks beside the main loop, one thread each: message delivery, archiving of originals.
 
-Each has a connection to the journal of its own, and may take as long as it likes: the loop never
-waits for it. What it does is written so that a kill at any moment repeats it without harm.
+Each task has its own connection to the journal and may block: the main loop never waits for it.
+Every task can be interrupted at any moment, also by SIGKILL, and then repeats its last step.
 """
 
 import logging
@@ -18,73 +18,69 @@ from bonefx_edge.watch.journal.connection import name_of_trouble, reopen
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S: Final = 1.0
-"""Between two looks whether there is something to do."""
-TROUBLE_PAUSE_S: Final = 5.0
+IDLE_INTERVAL_S: Final = 1.0
+"""Between two calls of a task that had nothing to do."""
+ERROR_PAUSE_S: Final = 5.0
 """After the journal could not be read or written."""
-STOP_PATIENCE_S: Final = 2.0
-"""For what is under way at the stop; the rest is repeated at the next start."""
+STOP_TIMEOUT_S: Final = 2.0
+"""For the step in progress at the stop; the next start repeats what did not end."""
 
 
-class Errand(Protocol):
-    """Something to do again and again."""
+class PeriodicTask(Protocol):
+    """Work that is repeated."""
 
-    def turn(self, connection: sqlite3.Connection) -> bool:
-        """Do a piece; return whether there may be more to do at once."""
+    def run_once(self, connection: sqlite3.Connection) -> bool:
+        """Do one step; return whether there may be more to do at once."""
         ...
 
 
-class Errands:
-    """A thread for each errand; none if there are none."""
+class BackgroundTasks:
+    """One thread for each task."""
 
-    def __init__(self, errands: Sequence[Errand], *, journal: Path) -> None:
-        """Begin; `journal` is its folder."""
+    def __init__(self, tasks: Sequence[PeriodicTask], *, journal: Path) -> None:
+        """Start the threads; `journal` is the folder of the journal."""
         self._journal = journal
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(errand,), name="errand", daemon=True)
-            for errand in errands
+            threading.Thread(target=self._run, args=(task,), name="background task", daemon=True)
+            for task in tasks
         ]
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """Begin nothing more, and wait a little for what is under way."""
+        """Start no further step, and wait up to `STOP_TIMEOUT_S` for those in progress."""
         self._stop.set()
-        end = time.monotonic() + STOP_PATIENCE_S
+        end = time.monotonic() + STOP_TIMEOUT_S
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def _run(self, errand: Errand) -> None:
+    def _run(self, task: PeriodicTask) -> None:
         while not self._stop.is_set():
-            _work(errand, journal=self._journal, goes_on=self._rest, stop=self._stop.is_set)
-            self._stop.wait(TROUBLE_PAUSE_S)
+            _repeat(task, journal=self._journal, wait=self._wait, stop=self._stop.is_set)
+            self._stop.wait(ERROR_PAUSE_S)
 
-    def _rest(self) -> bool:
-        return not self._stop.wait(LOOK_EVERY_S)
-
-
-def run_out(errands: Sequence[Errand], *, journal: Path, stop: Callable[[], bool]) -> None:
-    """Do each errand until there is nothing left to do at once, or `stop()`."""
-    for errand in errands:
-        _work(errand, journal=journal, goes_on=lambda: False, stop=stop)
+    def _wait(self) -> bool:
+        return not self._stop.wait(IDLE_INTERVAL_S)
 
 
-def _work(
-    errand: Errand,
-    *,
-    journal: Path,
-    goes_on: Callable[[], bool],
-    stop: Callable[[], bool],
+def drain(tasks: Sequence[PeriodicTask], *, journal: Path, stop: Callable[[], bool]) -> None:
+    """Run each task until it has nothing to do, or until `stop()`."""
+    for task in tasks:
+        _repeat(task, journal=journal, wait=lambda: False, stop=stop)
+
+
+def _repeat(
+    task: PeriodicTask, *, journal: Path, wait: Callable[[], bool], stop: Callable[[], bool]
 ) -> None:
-    """Do what there is to do, until `stop()`, the journal is out of reach, or not `goes_on()`.
+    """Run a task until `stop()`, or until the journal cannot be used.
 
-    `goes_on` is asked whenever there is nothing to do at once.
+    `wait` is called when the task has nothing to do; the task ends if it returns False.
     """
     try:
         with closing(reopen(journal)) as connection:
-            while not stop() and (errand.turn(connection) or goes_on()):
+            while not stop() and (task.run_once(connection) or wait()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:
         cause = err.code if isinstance(err, JournalError) else name_of_trouble(err)
-        logger.warning("the journal is out of reach (%s): messages and moves wait", cause)
+        logger.warning("cannot use the journal (%s): messages and archiving paused", cause)

@@ -1,7 +1,7 @@
-"""Tell somebody else of each result: a command or a web address, until it is taken.
+"""Deliver the messages of the outbox to a command or a webhook, at least once each.
 
-At least once: a kill between the delivery and its note repeats the message. Never in the way of
-films: an errand, beside the loop.
+A kill between a delivery and its note in the journal repeats the message. Delivery is a background
+task: a slow receiver does not delay classification.
 """
 
 import http.client
@@ -21,36 +21,46 @@ from bonefx_edge.watch.journal.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
-COMMAND_LIMIT_S: Final = 30.0
-"""Then the command is killed, and tried again later."""
-WEBHOOK_LIMIT_S: Final = 10.0
-"""Without a word from the other side."""
+COMMAND_TIMEOUT_S: Final = 30.0
+"""The command is killed after this time, and run again later."""
+WEBHOOK_TIMEOUT_S: Final = 10.0
+"""Of one socket operation: connecting, sending, or waiting for the response."""
 
-FAILED_PAUSE_S: Final = 1.0
-"""After a message was not taken: each of a backlog has its own next time, and a receiver that is
-away would be asked without end."""
-
-
-class NotTakenError(Exception):
-    """A message was not taken; in a word, why."""
+FAILURE_PAUSE_S: Final = 1.0
+"""Between two attempts after a failed one. Each message has its own back-off, so a long backlog
+alone would keep a receiver that is down under constant requests."""
 
 
-class Courier:
-    """Delivers what is in the outbox, oldest first."""
+class DeliveryError(Exception):
+    """A message was not delivered; the text gives the cause."""
+
+
+class OutboxRelay:
+    """Delivers the messages of the outbox, oldest first."""
 
     def __init__(
         self,
-        deliver: Callable[[bytes], None],
+        sink: Callable[[bytes], None],
         *,
         wall: Callable[[], float],
-        pause_s: float = FAILED_PAUSE_S,
+        pause_s: float = FAILURE_PAUSE_S,
     ) -> None:
-        """Take what delivers, the clock, and how long to rest after a message was not taken."""
-        self._deliver, self._wall, self._pause_s = deliver, wall, pause_s
+        """Store the parts.
+
+        Parameters
+        ----------
+        sink
+            Delivers the body of one message, or raises `DeliveryError`.
+        wall
+            Seconds since 1970.
+        pause_s
+            Seconds between two attempts after a failed one.
+        """
+        self._sink, self._wall, self._pause_s = sink, wall, pause_s
         self._not_before = 0.0
 
-    def turn(self, connection: sqlite3.Connection) -> bool:
-        """Deliver one message; return whether there may be more to do at once."""
+    def run_once(self, connection: sqlite3.Connection) -> bool:
+        """Try to deliver one message; return whether there may be more to do at once."""
         if 0.0 < self._not_before - self._wall() <= self._pause_s:
             return False
         outbox = Outbox(connection)
@@ -58,10 +68,10 @@ class Courier:
         if message is None:
             return False
         try:
-            self._deliver(message.body.encode("ascii"))
-        except NotTakenError as err:
-            if message.attempts == 0:  # once each: a receiver may be away for days
-                logger.warning("a message was not taken (%s); it is tried again", err)
+            self._sink(message.body.encode("ascii"))
+        except DeliveryError as err:
+            if message.attempts == 0:  # logged once a message: a receiver may be down for days
+                logger.warning("delivery failed (%s), will retry", err)
             outbox.postpone(message, now=self._wall())
             self._not_before = self._wall() + self._pause_s
         else:
@@ -69,18 +79,18 @@ class Courier:
         return True
 
 
-def by_command(words: str) -> Callable[[bytes], None]:
-    """Return what runs a command with the message as its standard input; exit code 0 takes it.
+def command_sink(words: str) -> Callable[[bytes], None]:
+    """Return a sink that runs a command with the message on stdin; exit code 0 is success.
 
     Raises
     ------
     UsageError
-        It cannot be split into words as a shell would, or there is no such program.
+        The command cannot be split into words as a shell would, or there is no such program.
     """
     try:
         command = shlex.split(words)
     except ValueError as err:
-        msg = f"--on-result: expected a command, got one that does not end: {err}; mend the quotes"
+        msg = f"--on-result: expected a command, got incomplete quotes: {err}; check the quotes"
         raise UsageError(msg) from err
     if not command or shutil.which(command[0]) is None:
         msg = f"--on-result: expected a program that can be run, got {words!r}; give its full path"
@@ -88,18 +98,18 @@ def by_command(words: str) -> Callable[[bytes], None]:
     return lambda body: _run(command, body)
 
 
-def by_webhook(url: str) -> Callable[[bytes], None]:
-    """Return what posts a message to an address as JSON; any answer of 2xx takes it.
+def webhook_sink(url: str) -> Callable[[bytes], None]:
+    """Return a sink that posts the message to a URL as JSON; any 2xx status is success.
 
     Raises
     ------
     UsageError
-        The address is none.
+        Not a valid http or https URL.
     """
-    if not _is_address(url):
-        # Not quoted: an address may carry a secret.
+    if not _is_valid_url(url):
+        # The URL is not quoted: it may contain a secret.
         msg = (
-            "--webhook: expected an address such as https://host/path, in ASCII, without name and "
+            "--webhook: expected a URL such as https://host/path, in ASCII, without user name and "
             "password, got another"
         )
         raise UsageError(msg)
@@ -107,11 +117,11 @@ def by_webhook(url: str) -> Callable[[bytes], None]:
     return lambda body: _post(opener, url, body)
 
 
-def _is_address(url: str) -> bool:
-    """Return whether a message can be sent there at all, as far as the words go."""
+def _is_valid_url(url: str) -> bool:
+    """Return whether the text is a URL that a message can be posted to."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises if it is not a number
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except ValueError:
         return False
@@ -122,35 +132,35 @@ def _is_address(url: str) -> bool:
 def _run(command: Sequence[str], body: bytes) -> None:
     try:
         done = subprocess.run(  # noqa: S603 -- the operator's own command, without a shell
-            command, input=body, stdout=subprocess.DEVNULL, timeout=COMMAND_LIMIT_S, check=False
+            command, input=body, stdout=subprocess.DEVNULL, timeout=COMMAND_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as err:
-        msg = f"the command took longer than {COMMAND_LIMIT_S:g} s"
-        raise NotTakenError(msg) from err
+        msg = f"the command took longer than {COMMAND_TIMEOUT_S:g} s"
+        raise DeliveryError(msg) from err
     except OSError as err:
         msg = f"the command could not be run: {err.strerror}"
-        raise NotTakenError(msg) from err
+        raise DeliveryError(msg) from err
     if done.returncode:
-        msg = f"the command ended with {done.returncode}"
-        raise NotTakenError(msg)
+        msg = f"the command ended with exit code {done.returncode}"
+        raise DeliveryError(msg)
 
 
 def _post(opener: urllib.request.OpenerDirector, url: str, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 -- checked
     try:
-        opener.open(request, timeout=WEBHOOK_LIMIT_S).close()
+        opener.open(request, timeout=WEBHOOK_TIMEOUT_S).close()
     except urllib.error.HTTPError as err:
-        msg = f"the webhook answered {err.code}"
+        msg = f"the webhook returned HTTP status {err.code}"
         err.close()
-        raise NotTakenError(msg) from err
+        raise DeliveryError(msg) from err
     except (OSError, http.client.HTTPException) as err:
         msg = f"the webhook could not be reached: {type(err).__name__}"
-        raise NotTakenError(msg) from err
+        raise DeliveryError(msg) from err
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A POST that is sent elsewhere becomes a GET without its body: nobody has taken it."""
+    """Follows no redirection: urllib would repeat the POST as a GET without its body."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

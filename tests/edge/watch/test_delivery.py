@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from bonefx_edge.errors import UsageError
-from bonefx_edge.watch import delivery as courier
-from bonefx_edge.watch.delivery import Courier, NotTakenError, by_command, by_webhook
+from bonefx_edge.watch import delivery
+from bonefx_edge.watch.delivery import DeliveryError, OutboxRelay, command_sink, webhook_sink
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.connection import connect
 from bonefx_edge.watch.journal.journal import Journal
@@ -38,7 +38,7 @@ def left(connection):
 
 def run(source):
     """Return the delivery by a Python program that reads the message from its standard input."""
-    return by_command(shlex.join([sys.executable, "-c", source]))
+    return command_sink(shlex.join([sys.executable, "-c", source]))
 
 
 def record(sha256="a" * 64):
@@ -104,7 +104,7 @@ def test_a_pause_that_a_wrong_clock_put_far_ahead_is_over_now(connection):
     assert outbox.next(now=NOW) is not None
 
 
-# ---- the courier ----
+# ---- the relay ----
 
 
 def test_what_is_taken_goes_and_what_is_not_stays_and_is_tried_later(connection):
@@ -113,16 +113,16 @@ def test_what_is_taken_goes_and_what_is_not_stays_and_is_tried_later(connection)
 
     def deliver(body):
         if body == b"bad":
-            raise NotTakenError("away")
+            raise DeliveryError("away")
         taken.append(body)
 
-    going = Courier(deliver, wall=lambda: now[0], pause_s=0.0)
-    assert going.turn(connection)
-    assert going.turn(connection)
-    assert not going.turn(connection)
+    relay = OutboxRelay(deliver, wall=lambda: now[0], pause_s=0.0)
+    assert relay.run_once(connection)
+    assert relay.run_once(connection)
+    assert not relay.run_once(connection)
     assert (taken, left(connection)) == ([b"good"], ["bad"])
     now[0] += 2.0
-    assert going.turn(connection)
+    assert relay.run_once(connection)
 
 
 def test_a_receiver_that_is_away_is_asked_once_a_second_however_many_messages_wait(connection):
@@ -131,12 +131,12 @@ def test_a_receiver_that_is_away_is_asked_once_a_second_however_many_messages_wa
 
     def refuse(body):
         asked.append(body)
-        raise NotTakenError("away")
+        raise DeliveryError("away")
 
-    going = Courier(refuse, wall=lambda: now[0])
+    relay = OutboxRelay(refuse, wall=lambda: now[0])
     for _ in range(100):
         now[0] += 0.1
-        while going.turn(connection):
+        while relay.run_once(connection):
             assert len(asked) <= 20
     assert len(asked) in (10, 11)
 
@@ -146,9 +146,9 @@ def test_a_receiver_that_is_away_is_logged_once_a_message_and_no_address_is_in_i
 ):
     put(connection, "x")
     now = [NOW]
-    going = Courier(by_webhook("http://127.0.0.1:9/secret"), wall=lambda: now[0])
+    relay = OutboxRelay(webhook_sink("http://127.0.0.1:9/secret"), wall=lambda: now[0])
     for _ in range(3):
-        assert going.turn(connection)
+        assert relay.run_once(connection)
         now[0] += 300.0
     assert caplog.text.count("could not be reached") == 1
     assert "secret" not in caplog.text
@@ -164,7 +164,7 @@ def test_a_command_is_given_the_message_and_takes_it_by_ending_well(tmp_path):
 
 
 def test_a_command_that_ends_badly_has_not_taken_it():
-    with pytest.raises(NotTakenError, match="ended with 7"):
+    with pytest.raises(DeliveryError, match="exit code 7"):
         run("raise SystemExit(7)")(b"{}")
 
 
@@ -173,8 +173,8 @@ def test_a_command_that_does_not_read_is_no_trouble():
 
 
 def test_a_command_that_hangs_is_ended(monkeypatch):
-    monkeypatch.setattr(courier, "COMMAND_LIMIT_S", 0.5)
-    with pytest.raises(NotTakenError, match=r"longer than 0\.5 s"):
+    monkeypatch.setattr(delivery, "COMMAND_TIMEOUT_S", 0.5)
+    with pytest.raises(DeliveryError, match=r"longer than 0\.5 s"):
         run("import time; time.sleep(60)")(b"{}")
 
 
@@ -182,17 +182,17 @@ def test_a_program_that_was_removed_has_not_taken_it(tmp_path):
     program = tmp_path / "hook"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    deliver = by_command(str(program))
+    deliver = command_sink(str(program))
     deliver(b"{}")
     program.unlink()
-    with pytest.raises(NotTakenError, match="could not be run"):
+    with pytest.raises(DeliveryError, match="could not be run"):
         deliver(b"{}")
 
 
 @pytest.mark.parametrize("words", ["", "'no end", "/no/such/program", "no-such-program-at-all"])
 def test_a_command_that_cannot_be_run_is_refused_at_the_start(words):
     with pytest.raises(UsageError, match="--on-result: expected a"):
-        by_command(words)
+        command_sink(words)
 
 
 # ---- webhooks ----
@@ -234,21 +234,21 @@ def receiver(code, **headers):
 @pytest.mark.parametrize("code", [200, 202, 204])
 def test_a_webhook_is_posted_json_and_takes_it_by_any_2xx(code):
     with receiver(code) as (url, came):
-        by_webhook(url)(b'{"a": 1}')
+        webhook_sink(url)(b'{"a": 1}')
     assert came == [("POST", "application/json", b'{"a": 1}')]
 
 
 @pytest.mark.parametrize("code", [400, 404, 500, 503])
 def test_any_other_answer_has_not_taken_it(code):
-    with receiver(code) as (url, _), pytest.raises(NotTakenError, match=str(code)):
-        by_webhook(url)(b"{}")
+    with receiver(code) as (url, _), pytest.raises(DeliveryError, match=str(code)):
+        webhook_sink(url)(b"{}")
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirection_is_not_followed_for_it_would_lose_the_message(code):
     with receiver(code, Location="/elsewhere") as (url, came):
-        with pytest.raises(NotTakenError, match=str(code)):
-            by_webhook(url)(b"{}")
+        with pytest.raises(DeliveryError, match=str(code)):
+            webhook_sink(url)(b"{}")
         assert [method for method, _, _ in came] == ["POST"]
 
 
@@ -264,8 +264,8 @@ def test_what_is_no_http_has_not_taken_it():
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(NotTakenError, match="could not be reached"):
-            by_webhook(f"http://127.0.0.1:{server.getsockname()[1]}")(b"{}")
+        with pytest.raises(DeliveryError, match="could not be reached"):
+            webhook_sink(f"http://127.0.0.1:{server.getsockname()[1]}")(b"{}")
         thread.join()
 
 
@@ -286,5 +286,5 @@ def test_what_is_no_http_has_not_taken_it():
 )
 def test_an_address_of_another_kind_is_refused_and_not_quoted(url):
     with pytest.raises(UsageError, match="--webhook: expected") as caught:
-        by_webhook(url)
+        webhook_sink(url)
     assert not url or url not in str(caught.value)

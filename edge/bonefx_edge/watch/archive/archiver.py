@@ -1,7 +1,7 @@
-"""Take the originals of decided films out of the watched folder, where it was asked for.
+"""Move the originals of classified and refused images out of the watched folder, if asked for.
 
-What is to be moved is no state of its own: it is every file that is there and whose content is
-decided. A kill at any moment leaves the file where it was or where it goes, and the next pass sees.
+There is no state "to be moved": candidates are all present files whose content has a result. A kill
+leaves the file at its old or at its new place, and the next pass handles it.
 """
 
 import errno
@@ -20,23 +20,23 @@ from bonefx_edge.watch.journal.states import FilmState
 logger = logging.getLogger(__name__)
 
 PASS_EVERY_S: Final = 5.0
-"""Between two passes over the files that are there."""
-TROUBLE_PAUSE_S: Final = 60.0
-"""After a pass in which a file could not be moved: a full disk, a folder that forbids it."""
-MOST_TROUBLES: Final = 10
-"""Files that could not be moved, before a pass ends early: it is the disk then, and each costs two
-synced writes to the journal."""
-PASS_SHARE: Final = 0.01
-"""Of the time at most that the search takes, moving aside: many files that stay are searched less
-often."""
-HALF_FILM_S: Final = 600.0
-"""After its refusal, before a file that ended early is moved: its sender may still go on."""
+"""Between two passes over the present files."""
+ERROR_PAUSE_S: Final = 60.0
+"""After a pass in which a file could not be moved: disk full, permission denied."""
+MAX_FAILURES: Final = 10
+"""After so many failed moves a pass ends: the disk is the likely cause, and each attempt costs
+two synced writes to the journal."""
+MAX_SEARCH_SHARE: Final = 0.01
+"""Upper limit for the share of time spent on searching, without moving: a folder with many files
+that stay is searched less often."""
+INCOMPLETE_GRACE_S: Final = 600.0
+"""An empty or truncated file is moved this long after its refusal: the upload may continue."""
 _PAGE: Final = 200
-"""Files looked up at a time."""
+"""Files per query."""
 
 
-class Mover:
-    """Moves decided files, in passes by name."""
+class Archiver:
+    """Moves files that have a result, in passes ordered by path."""
 
     def __init__(
         self,
@@ -46,55 +46,65 @@ class Mover:
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        """Take the watched folder, and for DONE, REFUSED or both the folder that it goes to."""
+        """Store the parts.
+
+        Parameters
+        ----------
+        root
+            The watched folder.
+        targets
+            The target folder for DONE, REFUSED or both.
+        clock, wall
+            Monotonic seconds; seconds since 1970.
+        """
         self._root, self._targets, self._clock, self._wall = root, targets, clock, wall
         self._after, self._next_pass = b"", clock()
-        self._searched_s, self._troubles, self._said = 0.0, 0, ""
+        self._searched_s, self._failures, self._last_error = 0.0, 0, ""
 
-    def turn(self, connection: sqlite3.Connection) -> bool:
-        """Move what a page of files holds; return whether the pass goes on."""
+    def run_once(self, connection: sqlite3.Connection) -> bool:
+        """Handle one page of files; return whether the pass continues."""
         began = self._clock()
         if began < self._next_pass:
             return False
         now = self._wall()
-        page = connection.execute(_FILES, (now - HALF_FILM_S, self._after, _PAGE)).fetchall()
+        page = connection.execute(_FILES, (now - INCOMPLETE_GRACE_S, self._after, _PAGE)).fetchall()
         self._searched_s += self._clock() - began
         for row in page:
             self._after = row["path"]
             target = self._targets.get(FilmState(row["state"]))
             if target is not None and not self._move(Journal(connection, None), row, target):
-                self._troubles += 1
-            if self._troubles == MOST_TROUBLES:
+                self._failures += 1
+            if self._failures == MAX_FAILURES:
                 break
-        if len(page) == _PAGE and self._troubles < MOST_TROUBLES:
+        if len(page) == _PAGE and self._failures < MAX_FAILURES:
             return True
-        if self._troubles < MOST_TROUBLES:  # else the rest of the files is first, the next time
+        if self._failures < MAX_FAILURES:  # else the next pass starts with the remaining files
             self._after = b""
-        least_s = TROUBLE_PAUSE_S if self._troubles else PASS_EVERY_S
-        self._next_pass = self._clock() + max(least_s, self._searched_s / PASS_SHARE)
-        self._searched_s, self._troubles = 0.0, 0
+        least_s = ERROR_PAUSE_S if self._failures else PASS_EVERY_S
+        self._next_pass = self._clock() + max(least_s, self._searched_s / MAX_SEARCH_SHARE)
+        self._searched_s, self._failures = 0.0, 0
         return False
 
     def _move(self, journal: Journal, row: sqlite3.Row, target: bytes) -> bool:
-        """Move a file to where it belongs, below the folder of the same name; False for trouble."""
+        """Move a file to the same relative folder below the target; return False on failure."""
         path, sha256 = row["path"], row["sha256"]
         signature = Signature(row["size"], row["mtime_ns"], row["ctime_ns"])
         folder = os.path.join(target, os.path.dirname(path))
-        # First: what comes under this name afterwards is another film, not a new revision of this
-        # one. After a kill in between, the walk finds the file back.
+        # First: a file that gets this path later is another image, not a new revision of this one.
+        # After a kill in between, the scan finds the file again.
         journal.note_gone([path])
         try:
-            if not os.path.isdir(target):  # a disk that is not mounted: not made in its place
+            if not os.path.isdir(target):  # not created: its disk may not be mounted
                 raise FileNotFoundError(errno.ENOENT, "expected the folder to move to")
             if not move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
                 journal.note_back(path, sha256)
         except OSError as err:
             journal.note_back(path, sha256)
-            if error_name(err) != self._said:  # once: a full disk stays full for days
-                self._said = error_name(err)
-                logger.warning("a file cannot be moved (%s); it stays, tried again", self._said)
+            if error_name(err) != self._last_error:  # logged once: a full disk stays full for days
+                self._last_error = error_name(err)
+                logger.warning("archiving failed (%s), will retry", self._last_error)
             return False
-        self._said = ""
+        self._last_error = ""
         return True
 
 
@@ -105,4 +115,4 @@ WHERE present AND file.failure IS NULL AND superseded_by IS NULL AND filed
   AND (state = '{FilmState.DONE}' OR state = '{FilmState.REFUSED}'
        AND (reason NOT IN ('{Reason.TRUNCATED}', '{Reason.EMPTY}') OR decided <= ?))
   AND path > ? ORDER BY path LIMIT ?
-"""  # noqa: S608 -- our own words
+"""  # noqa: S608 -- constants of this package

@@ -5,7 +5,12 @@ import os
 
 import pytest
 from bonefx_edge.watch.archive import archiver as module
-from bonefx_edge.watch.archive.archiver import PASS_EVERY_S, PASS_SHARE, TROUBLE_PAUSE_S, Mover
+from bonefx_edge.watch.archive.archiver import (
+    ERROR_PAUSE_S,
+    MAX_SEARCH_SHARE,
+    PASS_EVERY_S,
+    Archiver,
+)
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import FilmState
@@ -28,20 +33,20 @@ class SlowQueries:
 
 
 class Place:
-    """Films with results, a mover, and a clock that is set by hand; each move takes `SLOW_S`."""
+    """Images with results, an archiver, and a manual clock; each move takes `SLOW_S`."""
 
     def __init__(self, folder, journal):
         self.journal, self.now, self.moved = journal, 1000.0, []
-        self.connection, self.trouble = journal._connection, None
-        self.mover = Mover(
+        self.connection, self.error = journal._connection, None
+        self.archiver = Archiver(
             os.fsencode(folder), {FilmState.DONE: os.fsencode(folder)},
             clock=lambda: self.now, wall=lambda: 1e9 + self.now,
         )  # fmt: skip
 
     def move(self, source, _folder, **_more):
         self.now += SLOW_S
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         self.moved.append(os.fsdecode(source).rpartition("/")[2])
         return True
 
@@ -53,7 +58,7 @@ class Place:
             self.journal.finish(claim.sha256, record, answered_by="m", now=1e9)
 
     def turn(self):
-        while self.mover.turn(self.connection):
+        while self.archiver.run_once(self.connection):
             pass
 
 
@@ -83,7 +88,7 @@ def test_where_looking_for_films_is_slow_it_is_done_less_often(place):
     place.connection = SlowQueries(place, 2.0)
     place.turn()
     place.decide("late.png")
-    place.now += 2.0 / PASS_SHARE - 1.0
+    place.now += 2.0 / MAX_SEARCH_SHARE - 1.0
     place.turn()
     assert place.moved == []
     place.now += 1.0
@@ -91,12 +96,12 @@ def test_where_looking_for_films_is_slow_it_is_done_less_often(place):
     assert place.moved == ["late.png"]
 
 
-def test_after_trouble_the_next_pass_waits_longer(place):
+def test_after_an_error_the_next_pass_waits_longer(place):
     place.decide("film.png")
-    place.trouble = OSError("scripted")
+    place.error = OSError("scripted")
     place.turn()
-    place.trouble = None
-    place.now += TROUBLE_PAUSE_S - 1.0
+    place.error = None
+    place.now += ERROR_PAUSE_S - 1.0
     place.turn()
     assert place.moved == []
     place.now += 1.0
