@@ -66,11 +66,14 @@ test: lint
 test-fast: .venv-dev/stamp
 	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS) -m "not slow and not host"
 
+# The model card is generated; its lines are as long as its figures.
+MARKDOWN = README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs demo
 lint: .venv-dev/stamp
 	.venv-dev/bin/ruff check
 	.venv-dev/bin/ruff format --check
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
+	.venv-dev/bin/pymarkdown scan --recurse --exclude docs/model-card.md $(MARKDOWN)
 
 test-tflite: .venv-tflite/stamp
 	BONEFX_DATA="$(realpath $(DATA))" .venv-tflite/bin/pytest $(PYTEST_JOBS) tests/edge tests/end_to_end \
