@@ -22,7 +22,7 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli.files import list_files
 from bonefx_edge.diagnostics.board import board
-from bonefx_edge.model.bundled import find_model, shipped_models
+from bonefx_edge.model.bundled import find_model, bundled_models
 
 from benchmarks.machine import AS_INSTALLED
 
@@ -111,7 +111,7 @@ def main(
     if around["governor"] not in ("performance", "unknown"):
         print("warning: the clock governor is not `performance`; figures will wander")
     rows = []
-    for name in model or list(shipped_models()):
+    for name in model or list(bundled_models()):
         for count in threads or [1]:
             classifier = Classifier.load(find_model(name), threads=(count,))
             row: dict[str, object] = {"model": name, "threads": count}

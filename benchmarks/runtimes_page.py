@@ -12,7 +12,7 @@ CAVEAT = (
 )
 WORDS = (
     "Films of {sets}, evenly spaced in the order of the manifest; labels play no part. Logits are"
-    ' of "not broken", before temperature, of films that the gate let pass. A step is what the'
+    ' of "not broken", before temperature, of films that passed the input check. A step is what the'
     " logit moves by if the output of every view moves by one int8 step. Other logit: films that"
     " differ by more than 0.001; other pixels: films of which the network was shown something"
     " else: OpenCV shrinks a few pixels to another gray level on another kind of processor;"
@@ -106,7 +106,7 @@ def _films(summary: dict[str, Any]) -> list[str]:
         for film in point["films"]
     ]
     rows += [
-        f"| gate | {film['film']} | "
+        f"| input check | {film['film']} | "
         + " | ".join("refused" if x is None else f"answered {x:.2f}" for x in film["logits"])
         + " |"
         for film in summary["refused_by_some"]

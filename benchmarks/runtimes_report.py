@@ -26,7 +26,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.inference.decision import OperatingPoint, State, decide
 from bonefx_edge.inference.tiling import Reading
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from numpy.typing import NDArray
@@ -247,7 +247,7 @@ def main(
 ) -> None:
     """Compare, write, judge."""
     reports = [json.loads(path.read_text()) for path in files]
-    opened = [ModelFile.read(path) for path in (*shipped_models().values(), *(model or ()))]
+    opened = [ModelFile.read(path) for path in (*bundled_models().values(), *(model or ()))]
     tables = gather(reports, {each.sha256: each for each in opened})
     summaries = [summarize(table) for table in tables]
     sets = sorted({f"{report['data']} {report['split']}" for report in reports})

@@ -12,11 +12,11 @@ import cv2
 import pytest
 from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
-from bonefx_edge.inference.input_check import GateSpec, Interval
+from bonefx_edge.inference.input_check import InputCheckSpec, Interval
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.inference.tiling import Reading, TileSpec
-from bonefx_edge.model.bundled import shipped_models
-from bonefx_edge.model.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+from bonefx_edge.model.bundled import bundled_models
+from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 from bonefx_edge.model.model_file import ModelFile
 from example_findings import ANSWERED
 from toy import film
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 MANIFEST_TYPES = (
-    *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
-    *(ProvedRuntime, Provenance, Reading, TileSpec),
+    *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, InputCheckSpec, Interval),
+    *(VerifiedRuntime, Provenance, Reading, TileSpec),
 )
 
 
@@ -92,7 +92,7 @@ def test_the_figures_of_the_readme_are_those_of_the_committed_benchmark(where: s
     report = json.loads(
         (ROOT / "benchmarks/reference" / where / "quantization_cost.json").read_text()
     )
-    shipped = {ModelFile.read(path).sha256: path for path in shipped_models().values()}
+    shipped = {ModelFile.read(path).sha256: path for path in bundled_models().values()}
     text = (ROOT / "README.md").read_text()
     for evaluation, model in zip(report["evaluations"], report["models"], strict=True):
         assert model["sha256"] in shipped, "run make bench again"
@@ -114,4 +114,4 @@ def test_every_shipped_model_is_in_the_committed_benchmark() -> None:
             (ROOT / "benchmarks/reference" / where / "quantization_cost.json").read_text()
         )["models"]
     }
-    assert measured == {ModelFile.read(path).sha256 for path in shipped_models().values()}
+    assert measured == {ModelFile.read(path).sha256 for path in bundled_models().values()}

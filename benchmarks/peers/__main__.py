@@ -8,7 +8,7 @@ ONNX Runtime, OpenVINO (peers_table.py); each in an environment and a process of
 (peer_workers/), one thread, ours too. Who is not there is told as absent. A peer is timed only if
 its logits are ours on the same views, within a stated tolerance. Each film goes to all of them in
 turn, A B C, A B C: what slows the board down slows all of them. Times are a worker's own, from the
-path to the answer; ours, to a finding: with hash, gate and decision, which no other has.
+path to the answer; ours, to a finding: with hash, input check and decision, which no other has.
 
 TensorFlow is not installed once more: it is that of the Python that runs this, or another by
 `--python tensorflow=PATH`. It makes the networks of Keras and ONNX of the shipped files, once, into

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.inference.preprocess import preprocess
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 
@@ -40,7 +40,7 @@ class Comparison:
     def __init__(self, scratch: Path, pythons: dict[str, Path], networks: Path) -> None:
         self._scratch = scratch
         self._pythons = pythons
-        sources = [shipped_models()[f"lite0-{kind}"] for kind in ("float16", "int8")]
+        sources = [bundled_models()[f"lite0-{kind}"] for kind in ("float16", "int8")]
         self._networks = place_of(networks, *sources)
         self._reasons = make_networks(self._networks, python=python_of("tensorflow", pythons))
         self._workers: dict[str, Worker] = {}
@@ -145,7 +145,7 @@ class Comparison:
     def _network(self, row: Row) -> Network:
         model, logit = _shipped(row.kind)
         made = FILES.get(row.network)
-        path = self._networks / made if made else shipped_models()[f"lite0-{row.kind}"]
+        path = self._networks / made if made else bundled_models()[f"lite0-{row.kind}"]
         # Keras' network and the ONNX of it have the logit alone.
         position = 0 if row.network in ("keras", "onnx") else model.manifest.output.logit
         scale, zero_point = (logit.scale, logit.zero_point) if row.kind == "int8" else (0.0, 0)
@@ -258,6 +258,6 @@ class Comparison:
 @functools.cache
 def _shipped(kind: str) -> tuple[ModelFile, Any]:
     """Return the shipped lite0 of that kind and what its logit is stored as."""
-    model = ModelFile.read(shipped_models()[f"lite0-{kind}"])
+    model = ModelFile.read(bundled_models()[f"lite0-{kind}"])
     opened = open_interpreter(model.flatbuffer)
     return model, opened.outputs[model.manifest.output.logit]

@@ -4,7 +4,7 @@
 
 All come from the shipped files, so that every peer has the same weights: lite0.keras from
 lite0-float16.tflite, lite0.onnx from that by Keras' own export, lite0-int8.onnx from
-lite0-int8.tflite by tf2onnx. Keras and its ONNX give the logit alone, without map and gate
+lite0-int8.tflite by tf2onnx. Keras and its ONNX give the logit alone, without map and input check
 features: a little less to compute than ours. What cannot be made is told in FOLDER/reasons.json.
 """
 
@@ -77,12 +77,12 @@ def make(folder: Path) -> None:
 def write_keras(folder: Path) -> None:
     import keras
     import numpy as np
-    from bonefx_edge.model.bundled import shipped_models
+    from bonefx_edge.model.bundled import bundled_models
     from bonefx_edge.model.model_file import ModelFile
     from bonefx_train.networks.registry import LOGIT_NAME, logits_model
     from bonefx_train.networks.warm_start import load_lite0
 
-    path = shipped_models()["lite0-float16"]
+    path = bundled_models()["lite0-float16"]
     spec = ModelFile.read(path).manifest.input
     # The batch norms are taken apart over any views: the network answers the same.
     shape = (32, spec.height, spec.width, 1)
@@ -104,9 +104,9 @@ def write_onnx(folder: Path) -> None:
 
 
 def write_int8_onnx(folder: Path) -> None:
-    from bonefx_edge.model.bundled import shipped_models
+    from bonefx_edge.model.bundled import bundled_models
 
-    source = str(shipped_models()["lite0-int8"])
+    source = str(bundled_models()["lite0-int8"])
     command = ["-m", "tf2onnx.convert", "--tflite", source, "--opset", OPSET]
     target = str(folder / FILES["onnx-int8"])
     done = subprocess.run(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from bonefx_edge.errors import UsageError
-from bonefx_edge.inference.tiling import Answers
+from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_edge.model.manifest import Manifest
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.errors import ParityError
@@ -23,7 +23,7 @@ from bonefx_train.run import Run
 
 from bonefx_convert.converter import convert
 from bonefx_convert.flatbuffer import Kind
-from bonefx_convert.input_check_spec import log_refusals, measure_gate, try_gate
+from bonefx_convert.input_check_spec import log_refusals, measure_input_check, try_input_check
 from bonefx_convert.pack import (
     REPORT_SUFFIXES,
     Facts,
@@ -64,7 +64,7 @@ KINDS: Final = (Kind.FLOAT32, Kind.DYNAMIC, Kind.INT8)
 KINDS_WITH_MAP: Final = (Kind.FLOAT16, Kind.DYNAMIC, Kind.INT8)
 """Of a network with a map: as float32 Lite0 is 13 MB, and the three would be over 20 MB."""
 VIEWS_PER_FILM: Final = 2
-"""By which the gate's features are measured: FracAtlas gives 5,462, for 488 channels."""
+"""By which the input check's features are measured: FracAtlas gives 5,462, for 488 channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     spec, tiles = run.settings.input_spec, tiles_of(mapped=mapped)
     train = load_views(run.of("train"), spec=spec, tiles=tiles, per_film=1, seed=run.settings.seed)
     tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
-    gate = measure_gate(train.films.samples, mapped=mapped)
-    refused = try_gate(gate, tune.films.samples)
+    input_check = measure_input_check(train.films.samples, mapped=mapped)
+    refused = try_input_check(input_check, tune.films.samples)
     found = answers(keras_model, train.x, label="asking keras, train", progress=True)
     representative = draw_representative(
         train, logit=found.logits.astype(np.float64), seed=run.settings.seed
@@ -129,7 +129,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         for kind, flatbuffer in flatbuffers.items()
     ]  # fmt: skip
     for each in candidates:
-        own = dataclasses.replace(gate, distance_limit=each.distance_limit)
+        own = dataclasses.replace(input_check, distance_limit=each.distance_limit)
         log_refusals(each.kind.value, own, each.network.answers.features, refused)
     original, candidates = _put_default_first(original, candidates, tune)
     report = _pass_parity(original, candidates, tune, run=run, options=options)
@@ -140,7 +140,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         training_data=options.training_data,
         n_train=len(train.films.x),
         representative_sha256=representative.sha256,
-        gate=gate,
+        input_check=input_check,
     )
     manifests = [build_manifest(candidate, tune=tune, facts=facts) for candidate in candidates]
     _warn_of_chance(manifests)
@@ -150,7 +150,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
 
 
 def _project(keras_model: "keras.Model", run: Run) -> Projection:
-    """Return the gate's features, measured on views of train as other hospitals might show them."""
+    """Return the features of the input check, measured on disturbed views of train."""
     films, refused = load_films(run.of("train"), boxes={}, spec=run.settings.input_spec)
     logger.info("features: views of %d train films, %d are unreadable", len(films), len(refused))
     sampler = ViewSampler(films, spec=run.settings.input_spec)
@@ -169,7 +169,7 @@ def _ask_keras(
     features = None
     if projection is not None and found.features is not None:
         features = projection.apply(found.features)
-    found = Answers(found.logits, found.maps, features)
+    found = NetworkOutputs(found.logits, found.maps, features)
     readings = with_points(
         fit_readings(tune, found), tune, found, chosen_on=films_of(run, "tune"), spread=0.0
     )

@@ -1,4 +1,4 @@
-"""From the training radiographs to what the device's gate lets through."""
+"""From the training radiographs to what the device's input check lets through."""
 
 import logging
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.inference.input_check import (
-    GateSpec,
+    InputCheckSpec,
     Interval,
     Statistics,
-    check,
-    check_distance,
+    check_in_distribution,
+    check_input,
     statistics,
 )
 from bonefx_train.data.sample import Sample
@@ -36,7 +36,7 @@ unlike all of train, such as tight crops of the knee, are refused too.
 MARGIN_WITH_FEATURES: Final = 1.5
 """The same where the network's features refuse what is no limb: tight crops of the knee pass."""
 FEW_REFUSALS: Final = 0.01
-"""Share of tune films that the gate may refuse without a word."""
+"""Share of tune films that the input check may refuse without a word."""
 MAX_REFUSALS: Final = 0.2
 """Share of tune films; a model that refuses more of the films it was made for is of no use."""
 EXCLUDED_BODY_PARTS: Final = (
@@ -52,8 +52,8 @@ Defined terms of PS3.16 Annex L (CID 4031), and THORAX and MANDIBLE, which devic
 """
 
 
-def measure_gate(train: Sequence[Sample], *, mapped: bool = False) -> GateSpec:
-    """Return the intervals of the gate's statistics over the training films; no distance limit.
+def measure_input_check(train: Sequence[Sample], *, mapped: bool = False) -> InputCheckSpec:
+    """Return the intervals of its statistics over the training films; no distance limit.
 
     They are wide for a network with a map, whose features tell more.
     Films that cannot be decoded are left out; at least one must be decodable.
@@ -69,7 +69,7 @@ def measure_gate(train: Sequence[Sample], *, mapped: bool = False) -> GateSpec:
         Interval(low=float(a), high=float(b))
         for a, b in zip(low - beyond, high + beyond, strict=True)
     )
-    return GateSpec(
+    return InputCheckSpec(
         mean=mean,
         std=std,
         roughness=roughness,
@@ -78,8 +78,8 @@ def measure_gate(train: Sequence[Sample], *, mapped: bool = False) -> GateSpec:
     )
 
 
-def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
-    """Return which tune films, (n,), the gate refuses for their pixels; log how many.
+def try_input_check(spec: InputCheckSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
+    """Return which tune films, (n,), the input check refuses for their pixels; log how many.
 
     Raises
     ------
@@ -90,10 +90,10 @@ def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
     refused = [why for why in reasons if why is not None]
     share = len(refused) / len(tune)
     level = logging.INFO if share <= FEW_REFUSALS else logging.WARNING
-    logger.log(level, "the gate refuses %d of %d tune films", len(refused), len(tune))
+    logger.log(level, "the input check refuses %d of %d tune films", len(refused), len(tune))
     if share > MAX_REFUSALS:
         msg = (
-            f"gate: expected at most {MAX_REFUSALS:.0%} of the tune films refused, got "
+            f"input check: expected at most {MAX_REFUSALS:.0%} of the tune films refused, got "
             f"{len(refused)} of {len(tune)}, such as: {refused[0]}"
         )
         raise DataError(msg)
@@ -102,11 +102,11 @@ def try_gate(spec: GateSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
 
 def log_refusals(
     kind: str,
-    spec: GateSpec,
+    spec: InputCheckSpec,
     features: NDArray[np.float32] | None,
     refused: NDArray[np.bool_],
 ) -> None:
-    """Log how many tune films the whole gate of one kind refuses; a warning above 2 %.
+    """Log how many tune films the whole input check of one kind refuses; a warning above 2 %.
 
     The distance limit alone spends `LIMIT_REFUSALS`; what the pixels refuse comes on top.
 
@@ -119,7 +119,7 @@ def log_refusals(
     features
         (v, k), v >= n, of the kind's views, whole films first; None for a network without.
     refused
-        (n,), of the tune films, for their pixels: of `try_gate`.
+        (n,), of the tune films, for their pixels: of `try_input_check`.
     """
     far = np.zeros_like(refused)
     if features is not None:
@@ -128,24 +128,24 @@ def log_refusals(
     level = logging.INFO if both <= LIMIT_REFUSALS * n else logging.WARNING
     logger.log(
         level,
-        "%s: the whole gate refuses %d of %d tune films (pixels %d, distance %d)",
+        "%s: the whole input check refuses %d of %d tune films (pixels %d, distance %d)",
         *(kind, both, n, int(refused.sum()), int(far.sum())),
     )
 
 
-def _is_far(features: NDArray[np.float32], *, spec: GateSpec) -> bool:
+def _is_far(features: NDArray[np.float32], *, spec: InputCheckSpec) -> bool:
     """Return whether the device would refuse a film for its features, (1, k)."""
     try:
-        check_distance(features, spec=spec)
+        check_in_distribution(features, spec=spec)
     except DecodeError:
         return True
     return False
 
 
-def _refusal(sample: Sample, *, spec: GateSpec) -> str | None:
+def _refusal(sample: Sample, *, spec: InputCheckSpec) -> str | None:
     """Return why the device would not answer this film, or None."""
     try:
-        check(decode(read_file(sample.path)), spec=spec)
+        check_input(decode(read_file(sample.path)), spec=spec)
     except DecodeError as err:
         return f"{sample.key}: {err}"
     return None

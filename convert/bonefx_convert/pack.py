@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from bonefx_edge import __version__
-from bonefx_edge.inference.input_check import GateSpec
+from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, Provenance
 from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_file
@@ -45,7 +45,7 @@ class Facts:
     training_data: str
     n_train: int
     representative_sha256: str
-    gate: GateSpec
+    input_check: InputCheckSpec
     """Without distance limit: that is each network's own."""
 
 
@@ -61,7 +61,7 @@ def build_manifest(candidate: Candidate, *, tune: Views, facts: Facts) -> Manife
         output=candidate.output,
         labels=LABELS,
         readings=candidate.network.readings,
-        gate=dataclasses.replace(facts.gate, distance_limit=candidate.distance_limit),
+        input_check=dataclasses.replace(facts.input_check, distance_limit=candidate.distance_limit),
         runtimes=candidate.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),

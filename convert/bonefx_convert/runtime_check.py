@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.errors import UsageError
-from bonefx_edge.inference.tiling import Answers, Reading
+from bonefx_edge.inference.tiling import NetworkOutputs, Reading
 from bonefx_edge.model.interpreter import open_interpreter
-from bonefx_edge.model.manifest import OutputSpec, ProvedRuntime
+from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.evaluation.tiled_predictions import Views
 from numpy.typing import NDArray
 
@@ -36,7 +36,7 @@ def prove(
     output: OutputSpec,
     readings: Sequence[Reading],
     pythons: Sequence[Path],
-) -> tuple[ProvedRuntime, ...]:
+) -> tuple[VerifiedRuntime, ...]:
     """Return the interpreters that ran the network, the one of this process first.
 
     One that cannot open it is left out, and its message logged: a device with that interpreter
@@ -61,7 +61,7 @@ def prove(
         If a Python cannot be run or has no bonefx: that proves nothing about the network.
     """
     opened = open_interpreter(flatbuffer)
-    here = ProvedRuntime(
+    here = VerifiedRuntime(
         name=opened.runtime.name,
         version=opened.runtime.version,
         machine=platform.machine(),
@@ -69,7 +69,7 @@ def prove(
         max_logit_difference=0.0,
     )
 
-    def read(answers: Answers) -> NDArray[np.float64]:
+    def read(answers: NetworkOutputs) -> NDArray[np.float64]:
         """Return the logits of all films by all readings."""
         logits = [logit_of(each, evidence_of(each, views, answers)) for each in readings]
         return np.concatenate(logits)
@@ -83,7 +83,7 @@ def prove(
         if ran is None:
             continue
         outputs, runtime = ran
-        difference = float(np.abs(read(output.answers(outputs)) - reference).max())
+        difference = float(np.abs(read(output.split(outputs)) - reference).max())
         proved.append(
             dataclasses.replace(
                 here,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
-from bonefx_edge.inference.tiling import CLOSER, WHOLE, Answers, Reading, combine
+from bonefx_edge.inference.tiling import CLOSER, WHOLE, NetworkOutputs, Reading, combine
 from bonefx_edge.model.interpreter import Interpreter, TensorInfo
 from bonefx_edge.model.manifest import OutputSpec
 from bonefx_train.evaluation.score_fusion import Combination, fit_combination
@@ -29,7 +29,7 @@ _NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN,
 """A reading cannot be without one; every network gets its own."""
 
 
-def fit_readings(views: Views, answers: Answers) -> tuple[Reading, ...]:
+def fit_readings(views: Views, answers: NetworkOutputs) -> tuple[Reading, ...]:
     """Return the readings that suit a network, closer first, without operating points.
 
     Which one is the default is settled by `candidates.order_readings`, on converted networks.
@@ -69,7 +69,7 @@ def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
     return CLOSER_LOOK.tiles if mapped else ()
 
 
-def evidence_of(reading: Reading, views: Views, answers: Answers) -> Evidence:
+def evidence_of(reading: Reading, views: Views, answers: NetworkOutputs) -> Evidence:
     """Return what the answers to `views` come to under a reading."""
     return gather(views, answers, Look(reading.tiles, ()))
 
@@ -98,7 +98,7 @@ def reach_of(tensor: TensorInfo) -> Reach:
     return Reach(low, high, tensor.scale)
 
 
-def held_by(answers: Answers, *, logit: Reach, cell: Reach) -> Answers:
+def held_by(answers: NetworkOutputs, *, logit: Reach, cell: Reach) -> NetworkOutputs:
     """Return the answers, view by view, as outputs of such reach could at best hold them."""
     maps = answers.maps
     return dataclasses.replace(
@@ -136,7 +136,7 @@ def _reading(name: str, look: Look, combination: Combination) -> Reading:
     )
 
 
-def _with_temperature(reading: Reading, views: Views, answers: Answers) -> Reading:
+def _with_temperature(reading: Reading, views: Views, answers: NetworkOutputs) -> Reading:
     logit = logit_of(reading, evidence_of(reading, views, answers))
     temperature = fit_temperature(logit, views.films.class_index)
     return dataclasses.replace(reading, temperature=temperature)
@@ -156,8 +156,8 @@ CHUNK: Final = 64
 
 def answer(
     interpreter: Interpreter, x: NDArray[Any], *, output: OutputSpec, label: str, show: bool = True
-) -> Answers:
+) -> NetworkOutputs:
     """Return the network's answers to x, (v, height, width, 1), v >= 1, asked once each."""
     starts = range(0, len(x), CHUNK)
     parts = [interpreter.run(x[i : i + CHUNK]) for i in track(starts, label=label, show=show)]
-    return output.answers(tuple(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))
+    return output.split(tuple(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))

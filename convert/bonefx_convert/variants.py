@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.inference.tiling import CLOSER, WHOLE, Answers, Reading
+from bonefx_edge.inference.tiling import CLOSER, WHOLE, NetworkOutputs, Reading
 from bonefx_edge.model.interpreter import Interpreter, open_interpreter
-from bonefx_edge.model.manifest import OutputSpec, ProvedRuntime
+from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.data.pixels import Pixels
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.tiled_predictions import Views
@@ -44,7 +44,7 @@ class Network:
 
     kind: str
     """keras, or a `Kind`."""
-    answers: Answers
+    answers: NetworkOutputs
     readings: tuple[Reading, ...]
     """With this network's own operating points; the first is the default."""
     reaches: dict[str, Reach]
@@ -84,7 +84,7 @@ class Candidate:
     """Its answers to the views of tune, with the interpreter of this process."""
     distance_limit: float | None
     """Of its own features; None without features."""
-    runtimes: tuple[ProvedRuntime, ...]
+    runtimes: tuple[VerifiedRuntime, ...]
 
 
 def order_readings(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
@@ -113,13 +113,18 @@ def order_readings(converted: Sequence[Network], tune: Views) -> tuple[str, ...]
     return (WHOLE, CLOSER) if behind else (CLOSER, WHOLE)
 
 
-def keras_network(answers: Answers, readings: Sequence[Reading]) -> Network:
+def keras_network(answers: NetworkOutputs, readings: Sequence[Reading]) -> Network:
     """Return the Keras network; floats hold everything."""
     return Network(KERAS, answers, tuple(readings), reaches_of(None, None))
 
 
 def with_points(
-    readings: Sequence[Reading], views: Views, answers: Answers, *, chosen_on: str, spread: float
+    readings: Sequence[Reading],
+    views: Views,
+    answers: NetworkOutputs,
+    *,
+    chosen_on: str,
+    spread: float,
 ) -> tuple[Reading, ...]:
     """Return the readings with operating points chosen on this network's own answers to tune."""
     return tuple(
@@ -173,7 +178,7 @@ def measure(
     )
 
 
-def spread(runtimes: Sequence[ProvedRuntime]) -> float:
+def spread(runtimes: Sequence[VerifiedRuntime]) -> float:
     """Return the largest logit difference between interpreters, 0 where only one was tried."""
     return max((runtime.max_logit_difference for runtime in runtimes), default=0.0)
 

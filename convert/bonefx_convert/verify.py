@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bonefx_edge.errors import ModelFileError, UsageError
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import Answers, TileSpec
+from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 from bonefx_train.data.dataset import check_unchanged
@@ -69,7 +69,7 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
         pairs.append(
             hold_against(
                 keras_network(on_split, readings),
-                _ask(model, views),
+                _infer(model, views),
                 views,
                 bounds=bounds,
                 runtime_spread=spread(model.manifest.runtimes),
@@ -83,8 +83,8 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
     )  # fmt: skip
 
 
-def _without_features(found: Answers) -> Answers:
-    return Answers(found.logits, found.maps, None)
+def _without_features(found: NetworkOutputs) -> NetworkOutputs:
+    return NetworkOutputs(found.logits, found.maps, None)
 
 
 def _tiles(model: ModelFile) -> tuple[TileSpec, ...]:
@@ -99,7 +99,7 @@ def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
     return model
 
 
-def _ask(model: ModelFile, views: Views) -> Network:
+def _infer(model: ModelFile, views: Views) -> Network:
     """Return a written model's own answers and readings."""
     opened = open_interpreter(model.flatbuffer)
     manifest = model.manifest

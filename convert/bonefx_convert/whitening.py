@@ -1,4 +1,4 @@
-"""The gate's features: the network's pooled ones, turned so that training films lie around 0."""
+"""Features of the input check: pooled ones, turned so that training films lie around 0."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ FEATURES: Final = 96
 squares varies by a seventh of itself from film to film, not more."""
 MOST_NOISE: Final = 0.25
 """Of a feature at most, where each pooled number is off by 1/256 of the range of its layer: a
-direction scaled up to 1 from less shows the gate nothing but rounding. It is for networks with few
-features. Of Lite0's directions none is left out; int8, off by more than the one step of its
-pooled numbers, left the 64 of 0.3.0 off by 0.26 in the median."""
+direction scaled up to 1 from less shows the input check nothing but rounding. It is for networks
+with few features. Of Lite0's directions none is left out; int8, off by more than the one step of
+its pooled numbers, left the 64 of 0.3.0 off by 0.26 in the median."""
 FLAT: Final = 1e-9
 """Standard deviation of a layer, and share of the variance of all, below which there is none."""
 LIMIT_REFUSALS: Final = 0.02

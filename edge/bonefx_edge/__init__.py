@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bonefx_edge.classifier import Analysis, Classifier, Explained
+    from bonefx_edge.classifier import Analysis, Classifier, Explanation
     from bonefx_edge.errors import BonefxError, Reason
     from bonefx_edge.finding import Finding
     from bonefx_edge.inference.decision import State
@@ -20,7 +20,7 @@ __all__ = [
     "Analysis",
     "BonefxError",
     "Classifier",
-    "Explained",
+    "Explanation",
     "Finding",
     "Reason",
     "State",
@@ -38,7 +38,7 @@ _MODULES: Final = {
     "Analysis": "bonefx_edge.classifier",
     "BonefxError": "bonefx_edge.errors",
     "Classifier": "bonefx_edge.classifier",
-    "Explained": "bonefx_edge.classifier",
+    "Explanation": "bonefx_edge.classifier",
     "Finding": "bonefx_edge.finding",
     "Reason": "bonefx_edge.errors",
     "State": "bonefx_edge.inference.decision",

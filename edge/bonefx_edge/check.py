@@ -1,25 +1,25 @@
-"""One line of `edge-admin doctor`: what was looked at, how it is, what mends it."""
+"""One check of `edge-admin doctor`: its name, status, what was found and the remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Health(StrEnum):
-    """How one check went."""
+class CheckStatus(StrEnum):
+    """Result of one check."""
 
     OK = "ok"
     WARN = "warn"
-    """Works, with less than there could be."""
+    """Works, but with a limitation."""
     FAIL = "fail"
     """Classification does not work, or cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at."""
+    """One check, done."""
 
     name: str
-    health: Health
+    status: CheckStatus
     found: str
     remedy: str = ""
-    """The command or act that mends it; empty where nothing is to mend."""
+    """The command or action that repairs it; empty where none is needed."""

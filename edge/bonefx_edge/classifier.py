@@ -14,12 +14,12 @@ from bonefx_edge.decode.reader import decode, decode_array, read_file
 from bonefx_edge.errors import DecodeError, Reason, UsageError
 from bonefx_edge.finding import Finding, ModelId, Stopwatch
 from bonefx_edge.inference.decision import State, decide
-from bonefx_edge.inference.input_check import check, check_distance
+from bonefx_edge.inference.input_check import check_in_distribution, check_input
 from bonefx_edge.inference.preprocess import InputSpec, input_extent, preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import Answers, Tiles, cut_tiles, read
+from bonefx_edge.inference.tiling import NetworkOutputs, Tiles, cut_tiles, read
 from bonefx_edge.model.bundled import find_model
-from bonefx_edge.model.interpreter import Interpreter, faster, open_interpreter
+from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 
 if TYPE_CHECKING:
@@ -33,16 +33,16 @@ class Analysis:
     finding: Finding
     radiograph: Radiograph | None = None
     """As the network saw it: a large film may be reduced, see `decode.downscale`."""
-    whole: Answers | None = None
+    whole: NetworkOutputs | None = None
     """What the network gave for the whole film."""
     tiles: Tiles | None = None
     """None for a reading without tiles, too."""
-    tile_answers: Answers | None = None
+    tile_answers: NetworkOutputs | None = None
     """What the network gave for the tiles, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
     """A finding with what a person may look at beside it."""
 
     finding: Finding
@@ -115,7 +115,7 @@ class Classifier:
         first = open_interpreter(network, threads=threads[0], runtime=runtime)
         classifier = cls(model_file, first, operating_point=operating_point, views=views)
         # Timed only now: a network that does not fit its manifest fails in odd ways.
-        classifier._interpreter = faster(first, network, threads=threads[1:])
+        classifier._interpreter = autotune_threads(first, network, threads=threads[1:])
         return classifier
 
     @property
@@ -211,25 +211,25 @@ class Classifier:
         """
         return self._analyze_file(path)[0]
 
-    def explain(self, path: str | Path) -> Explained:
+    def explain(self, path: str | Path) -> Explanation:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
 
         Raises
         ------
         UsageError
-            The model has no map; see `check_explains`.
+            The model has no map; see `require_heatmap`.
         TypeError, InterpreterError
             As `classify`.
         """
-        self.check_explains()
+        self.require_heatmap()
         analysis, data = self._analyze_file(path)
         if analysis.radiograph is None:
-            return Explained(analysis.finding, None, None)
+            return Explanation(analysis.finding, None, None)
         drawn = _heat_map(analysis, spec=self.manifest.input)
         # The whole film again: what was judged may be a reduced one, too small to show to a person.
-        return Explained(analysis.finding, drawn, decode(data))
+        return Explanation(analysis.finding, drawn, decode(data))
 
-    def check_explains(self) -> None:
+    def require_heatmap(self) -> None:
         """Return if the model can give heat maps.
 
         Raises
@@ -282,13 +282,13 @@ class Classifier:
         try:
             radiograph = read_radiograph()
             clock.lap("decode_ms")
-            check(radiograph, spec=self.manifest.gate)
-            clock.lap("gate_ms")
+            check_input(radiograph, spec=self.manifest.input_check)
+            clock.lap("input_check_ms")
             x = preprocess(radiograph, spec=self.manifest.input)
             clock.lap("preprocess_ms")
             whole = self._infer(x)
             clock.lap("invoke_ms")
-            check_distance(whole.features, spec=self.manifest.gate)
+            check_in_distribution(whole.features, spec=self.manifest.input_check)
         except DecodeError as err:
             return Analysis(self._refused(name, err, sha256=sha256, clock=clock))
         if self.reading.tiles:
@@ -311,8 +311,8 @@ class Classifier:
         )
         return Analysis(finding, radiograph, whole, tiles, tile_answers)
 
-    def _infer(self, x: NDArray[Any]) -> Answers:
-        return self.manifest.output.answers(self._interpreter.run(x))
+    def _infer(self, x: NDArray[Any]) -> NetworkOutputs:
+        return self.manifest.output.split(self._interpreter.run(x))
 
     def _refused(
         self, name: str | Path, error: DecodeError, *, sha256: str | None, clock: Stopwatch
@@ -361,7 +361,7 @@ def refused_finding(classifier: Classifier, name: str | Path, error: DecodeError
     return classifier._refused(name, error, sha256=None, clock=Stopwatch())
 
 
-def _regions(state: State, tiles: Tiles | None, answers: Answers | None) -> tuple[Region, ...]:
+def _regions(state: State, tiles: Tiles | None, answers: NetworkOutputs | None) -> tuple[Region, ...]:
     """Return where to look first; nowhere if the film as a whole is called no_fracture."""
     if tiles is None or answers is None or state is State.NO_FRACTURE:
         return ()

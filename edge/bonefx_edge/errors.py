@@ -14,7 +14,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     """More bytes or pixels than the caps; refused before decoding."""
     TOO_SMALL = "too_small"
-    """A side is shorter than the gate allows: no fracture could be in the pixels."""
+    """A side is shorter than the input check allows: no fracture could be in the pixels."""
     NOT_AN_IMAGE = "not_an_image"
     """The content is none of JPEG, PNG, TIFF, BMP, DICOM Part 10."""
     TRUNCATED = "truncated"

@@ -34,7 +34,7 @@ class Timings:
     read_ms: float | None = None
     hash_ms: float | None = None
     decode_ms: float | None = None
-    gate_ms: float | None = None
+    input_check_ms: float | None = None
     preprocess_ms: float | None = None
     invoke_ms: float | None = None
     """Of the network on the whole film."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILMS_PER_PROCESS: Final = 25
 """Below this another process does not pay: it starts in the time of five films and more."""
-AHEAD: Final = 4
+PREFETCH: Final = 4
 """Films handed out for each process beyond the oldest unfinished one: findings wait in memory."""
 
 
@@ -36,12 +36,12 @@ class LoadOptions:
 
 
 def processes_for(n_files: int) -> int:
-    """Return how many processes pay for so many films on the cores that we may use, >= 1."""
+    """Return options many processes pay for so many films on the cores that we may use, >= 1."""
     return max(1, min(len(os.sched_getaffinity(0)), n_files // FILMS_PER_PROCESS))
 
 
 def classify_on_several(
-    files: Iterable[Path], how: LoadOptions, *, processes: int
+    files: Iterable[Path], options: LoadOptions, *, processes: int
 ) -> Iterator["Finding"]:
     """Yield the finding of each file, in order; memory does not grow with their number.
 
@@ -64,14 +64,14 @@ def classify_on_several(
         initializer=signal.signal,
         initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for us, who end them
     )
-    under_way: deque[Future[Finding]] = deque()
+    pending: deque[Future[Finding]] = deque()
     try:
         for file in files:
-            under_way.append(pool.submit(_classify, file, how))
-            if len(under_way) > AHEAD * processes:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+            pending.append(pool.submit(_classify, file, options))
+            if len(pending) > PREFETCH * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     except BrokenProcessPool as err:
         msg = (
             "expected the processes to live, one ended (out of memory, or a file that its codec "
@@ -82,16 +82,18 @@ def classify_on_several(
         pool.shutdown(cancel_futures=True)
 
 
-def _classify(file: Path, how: LoadOptions) -> "Finding":
-    return _open(how).classify(file)
+def _classify(file: Path, options: LoadOptions) -> "Finding":
+    return _open(options).classify(file)
 
 
 @functools.cache
-def _open(how: LoadOptions) -> "Classifier":
+def _open(options: LoadOptions) -> "Classifier":
     """Return the classifier of this process: with its first film, so that errors are raised."""
     from bonefx_edge.classifier import Classifier
 
-    return Classifier.load(**{field.name: getattr(how, field.name) for field in fields(how)})
+    return Classifier.load(
+        **{field.name: getattr(options, field.name) for field in fields(options)}
+    )
 
 
 AUTO: Final = "auto"

@@ -40,7 +40,7 @@ def summary_of(columns: list[dict[str, Any]]) -> tuple[dict[str, Any], list]:
     return summary, list(runtimes_report.failures(summary, kind=table.model.manifest.kind))
 
 
-def test_spread_flips_and_gate_flips_are_counted_by_film() -> None:
+def test_spread_flips_and_input_check_flips_are_counted_by_film() -> None:
     point = ModelFile.read(TOY).manifest.reading("whole")
     edge = -point.temperature * np.log(
         point.operating_points[0].fracture_from / (1 - point.operating_points[0].fracture_from)

@@ -24,7 +24,7 @@ SPOTS = {"train": 96, "tune": 80, "test": 8}
 SPOT_SLOPE = np.linspace(-20, 20, 256).reshape(-1, 1)
 
 SLOPE = np.linspace(-15, 15, 96).reshape(-1, 1)
-"""Gray levels down the film: an even film is blank to the gate."""
+"""Gray levels down the film: an even film is blank to the input check."""
 
 
 @pytest.fixture(name="data", scope="session")

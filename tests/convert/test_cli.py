@@ -66,7 +66,7 @@ def test_a_network_without_a_map_is_read_as_a_whole_with_weight_one(models) -> N
     (reading,) = manifest(models, "int8").readings
     assert (reading.name, reading.tiles, reading.offset) == ("whole", (), 0.0)
     assert (reading.whole_weight, reading.tile_weight, reading.map_weight) == (1.0, 0.0, 0.0)
-    assert manifest(models, "int8").gate.distance_limit is None
+    assert manifest(models, "int8").input_check.distance_limit is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,17 +74,17 @@ def test_the_device_classifies_with_the_written_file(models, data, kind) -> None
     classifier = Classifier.load(models / f"toy-{kind}.tflite")
     findings = [classifier.classify(path) for path in sorted(data.glob("test-*.png"))]
     answered = [finding for finding in findings if finding.p_fracture is not None]
-    assert len(answered) >= 38, "the gate of the training films lets such films through"
+    assert len(answered) >= 38, "the input check of the training films lets such films through"
     assert {"fracture", "no_fracture"} <= {str(finding.state) for finding in answered}
 
 
-def test_gate_excludes_dicom_parts_that_are_no_limb(models) -> None:
-    excluded = manifest(models, "int8").gate.excluded_body_parts
+def test_input_check_excludes_dicom_parts_that_are_no_limb(models) -> None:
+    excluded = manifest(models, "int8").input_check.excluded_body_parts
     assert {"CHEST", "SKULL", "ABDOMEN", "LSPINE"} <= set(excluded)
     assert not {"HAND", "WRIST", "HIP", "PELVIS", "LEG", "SHOULDER"} & set(excluded)
 
 
-def test_written_report_says_what_the_gate_measured(models) -> None:
+def test_written_report_says_what_the_input_check_measured(models) -> None:
     report = json.loads((models / "toy-parity.json").read_text())
     assert [kind["kind"] for kind in report["kinds"]] == list(KINDS)
     assert all(kind["failures"] == [] for kind in report["kinds"])
@@ -174,7 +174,7 @@ def test_an_unknown_split_exits_2_and_names_the_known_ones(models, run_dir) -> N
     assert "expected one of train, tune, test with films, got 'holdout'" in done.stderr
 
 
-def test_a_gate_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> None:
+def test_a_input_check_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> None:
     films = tmp_path / "films"
     shutil.copytree(data, films)
     for i, path in enumerate(sorted(films.glob("*.png"))):
@@ -182,7 +182,9 @@ def test_a_gate_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> Non
     run_dir = make_run(tmp_path / "run", data=films, keras_model=brightness_network())
     done = call("run", run_dir, "--out", tmp_path / "models")
     assert done.exit_code == 3
-    assert "gate: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
+    assert (
+        "input check: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the gate of a network with a map is made of: features, their limit, wide pixel intervals."""
+"""The input check of a network with a map: features, their limit, wide pixel intervals."""
 
 import dataclasses
 import logging
@@ -6,11 +6,11 @@ import logging
 import cv2
 import numpy as np
 import pytest
-from bonefx_convert.input_check_spec import log_refusals, measure_gate, try_gate
+from bonefx_convert.input_check_spec import log_refusals, measure_input_check, try_input_check
 from bonefx_convert.whitening import FEATURES, distance_limit, fit_projection
 from bonefx_train.errors import DataError
 from bonefx_train.run import Run
-from toy import TOY_GATE
+from toy import TOY_INPUT_CHECK
 
 pytestmark = pytest.mark.host
 
@@ -59,7 +59,7 @@ def test_at_most_two_in_a_hundred_films_lie_beyond_the_limit(n) -> None:
 
 def test_intervals_of_the_pixels_are_wide_where_features_tell_more(spot_run) -> None:
     samples = Run.open(spot_run).of("train")[:20]
-    alone, beside = measure_gate(samples), measure_gate(samples, mapped=True)
+    alone, beside = measure_input_check(samples), measure_input_check(samples, mapped=True)
     for name in ("mean", "std", "roughness"):
         narrow, wide = getattr(alone, name), getattr(beside, name)
         # A quarter of the range on both sides of it, and one and a half.
@@ -68,13 +68,13 @@ def test_intervals_of_the_pixels_are_wide_where_features_tell_more(spot_run) -> 
         assert narrow.low - wide.low == pytest.approx(1.25 * across)
 
 
-def test_the_gate_says_which_films_the_pixels_refuse(spot_run, tmp_path) -> None:
+def test_the_input_check_says_which_films_the_pixels_refuse(spot_run, tmp_path) -> None:
     samples = Run.open(spot_run).of("tune")[:10]
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
     assert cv2.imwrite(str(tmp_path / "noise.png"), noise)
     odd = dataclasses.replace(samples[3], path=tmp_path / "noise.png")
-    gate = measure_gate(samples)
-    refused = try_gate(gate, [*samples[:3], odd, *samples[4:]])
+    input_check = measure_input_check(samples)
+    refused = try_input_check(input_check, [*samples[:3], odd, *samples[4:]])
     assert np.flatnonzero(refused).tolist() == [3]
 
 
@@ -92,10 +92,12 @@ def test_refusals_of_pixels_and_distance_are_added_up(
 ) -> None:
     features, refused = np.zeros((150, 4), np.float32), np.zeros(100, bool)
     refused[by_pixels] = True
-    features[[*by_distance, *range(100, 150)]] = 3.0  # tiles too, which the gate does not look at
-    spec = dataclasses.replace(TOY_GATE, distance_limit=4.0)
+    features[[*by_distance, *range(100, 150)]] = (
+        3.0  # tiles too, which the input check does not look at
+    )
+    spec = dataclasses.replace(TOY_INPUT_CHECK, distance_limit=4.0)
     with caplog.at_level(logging.INFO):
         log_refusals("int8", spec, features, refused)
     (record,) = caplog.records
     assert record.levelname == level
-    assert f"int8: the whole gate refuses {said} tune films" in record.getMessage()
+    assert f"int8: the whole input check refuses {said} tune films" in record.getMessage()

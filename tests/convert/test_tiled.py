@@ -19,7 +19,7 @@ from bonefx_convert.variants import (
     with_points,
 )
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.inference.tiling import Answers
+from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_train.evaluation.tiled_predictions import CLOSER_LOOK, Look, Views, gather, load_views
@@ -148,7 +148,7 @@ def test_a_reading_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
     n = len(views.films.x)
     logits = np.full(len(views.x), -9.0, np.float32)
     logits[:n] = np.where(views.films.fractured, -1, 1) * np.linspace(1, 2, n)
-    answers = Answers(logits, np.zeros((len(views.x), 5, 5), np.float32), None)
+    answers = NetworkOutputs(logits, np.zeros((len(views.x), 5, 5), np.float32), None)
     (reading,) = fit_readings(views, answers)
     assert reading.name == "whole"
     assert "closer left out" in caplog.text
@@ -163,7 +163,7 @@ def told_apart(views: Views, *, by_wholes: float, by_tiles: float, kind: str) ->
     strength = np.where(np.arange(len(views.x)) < n, by_wholes, by_tiles)
     towards = np.where(views.films.fractured[views.film], -1.0, 1.0)
     noise = np.random.default_rng(0).normal(size=len(views.x))
-    answers = Answers((strength * towards + noise).astype(np.float32), None, None)
+    answers = NetworkOutputs((strength * towards + noise).astype(np.float32), None, None)
     readings = (toy_closer(whole_weight=0.0, map_weight=0.0), toy_whole())
     return Network(kind, answers, readings, reaches_of(None, None))
 
@@ -200,10 +200,12 @@ def test_a_network_with_one_reading_has_no_order_to_settle(views) -> None:
 # ---- what is off is said ----
 
 
-def three(seed: int = 0) -> Answers:
+def three(seed: int = 0) -> NetworkOutputs:
     rng = np.random.default_rng(seed)
     maps, features = rng.normal(size=(200, 5, 5)), rng.normal(size=(200, 8))
-    return Answers(rng.normal(size=200).astype("f4") * 3, maps.astype("f4"), features.astype("f4"))
+    return NetworkOutputs(
+        rng.normal(size=200).astype("f4") * 3, maps.astype("f4"), features.astype("f4")
+    )
 
 
 def off(**changed: np.ndarray) -> list[str]:
@@ -211,7 +213,7 @@ def off(**changed: np.ndarray) -> list[str]:
     fields = {name: getattr(before, name) for name in ("logits", "maps", "features")}
     reports = compare_outputs(
         before,
-        Answers(**(fields | changed)),
+        NetworkOutputs(**(fields | changed)),
         kind=Kind.INT8,
         reaches=dict.fromkeys(("logit", "map", "features"), Reach(-12.8, 12.7, 0.1)),
         bounds=Bounds(),
@@ -281,10 +283,10 @@ def test_what_int8_cannot_hold_of_a_tile_is_no_difference(views) -> None:
     logits[n::9] = -40.0  # nine tiles each
     maps = np.zeros((len(views.x), 5, 5), np.float32)
     maps[:, 2, 2] = np.linspace(-9, 9, len(views.x))
-    answers = Answers(logits.astype(np.float32), maps, None)
+    answers = NetworkOutputs(logits.astype(np.float32), maps, None)
     readings = with_points((toy_closer(),), views, answers, chosen_on="drawn tune", spread=0.0)
     reach = Reach(-12.8, 12.7, 0.1)
-    held = Answers(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
+    held = NetworkOutputs(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
     (closer,), _ = hold_against(
         keras_network(answers, readings),
         Network(
@@ -304,6 +306,6 @@ def test_evidence_that_is_no_number_stays_none(views) -> None:
     """0 would be a cell like any other."""
     maps = np.zeros((len(views.x), 5, 5), np.float32)
     maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf
-    answers = Answers(np.zeros(len(views.x), np.float32), maps, None)
+    answers = NetworkOutputs(np.zeros(len(views.x), np.float32), maps, None)
     cell = gather(views, answers, Look(CLOSER_LOOK.tiles, ())).cell
     assert (np.isnan(cell[0]), cell[1], cell[2]) == (True, np.inf, 0.0)

@@ -50,7 +50,7 @@ def test_the_finding_is_what_the_toy_says_by_construction(
 def test_every_stage_is_timed_and_the_total_is_at_least_their_sum(tmp_path, classifier) -> None:
     timings = classifier.classify(write_film(tmp_path / "film.png", 60)).timings
     stages = (
-        *(timings.read_ms, timings.hash_ms, timings.decode_ms, timings.gate_ms),
+        *(timings.read_ms, timings.hash_ms, timings.decode_ms, timings.input_check_ms),
         *(timings.preprocess_ms, timings.invoke_ms),
     )
     assert all(stage is not None and stage >= 0 for stage in stages)
@@ -245,21 +245,29 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
     """A field that nothing reads is a promise that nobody keeps (the MONAI tale)."""
     import bonefx_edge
     from bonefx_edge.inference.decision import OperatingPoint, Proportion
-    from bonefx_edge.inference.input_check import GateSpec, Interval
+    from bonefx_edge.inference.input_check import InputCheckSpec, Interval
     from bonefx_edge.inference.preprocess import InputSpec
     from bonefx_edge.inference.tiling import Reading, TileSpec
-    from bonefx_edge.model.manifest import Manifest, OutputSpec, ProvedRuntime, Provenance
+    from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 
     package = Path(bonefx_edge.__file__).parent
     code = "\n".join(path.read_text() for path in package.rglob("*.py"))
     unread = [
         f"{kind.__name__}.{field.name}"
         for kind in (
-            *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, GateSpec, Interval),
-            *(ProvedRuntime, Provenance, Reading, TileSpec),
+            *(
+                Manifest,
+                InputSpec,
+                OutputSpec,
+                OperatingPoint,
+                Proportion,
+                InputCheckSpec,
+                Interval,
+            ),
+            *(VerifiedRuntime, Provenance, Reading, TileSpec),
         )
         for field in dataclasses.fields(kind)
-        # GateSpec's statistics are read by name, from the list in input_check.py.
+        # InputCheckSpec's statistics are read by name, from the list in input_check.py.
         if f".{field.name}" not in code and f'"{field.name}"' not in code
     ]
     assert unread == []

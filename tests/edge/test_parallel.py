@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bonefx_edge import parallel as several
+from bonefx_edge import parallel
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import InterpreterError, ModelFileError
 from bonefx_edge.parallel import FILMS_PER_PROCESS, LoadOptions, classify_on_several, processes_for
@@ -52,7 +52,7 @@ def test_films_are_taken_as_their_findings_are_asked_for(files):
 
     findings = classify_on_several(names(), LOADING, processes=1)
     next(findings)
-    assert len(taken) <= several.AHEAD + 1
+    assert len(taken) <= parallel.PREFETCH + 1
     findings.close()
 
 
@@ -71,7 +71,7 @@ def test_a_model_that_cannot_be_used_is_the_error_that_one_process_raises(files,
 
 
 def test_a_process_that_ends_is_an_error_in_words(files, monkeypatch):
-    monkeypatch.setattr(several, "_classify", _end)
+    monkeypatch.setattr(parallel, "_classify", _end)
     with pytest.raises(InterpreterError, match="run again with --jobs 1"):
         list(classify_on_several(files, LOADING, processes=2))
 

@@ -90,7 +90,7 @@ def test_three_outputs_of_the_closer_toy_are_what_arithmetic_gives(
     films = rng.integers(0, 256, (3, 150, 150, 1), dtype=np.uint8)
     films[1, :75] //= 2
     films[2, :, :60] //= 3
-    got = model.manifest.output.answers(open_interpreter(model.flatbuffer).run(films))
+    got = model.manifest.output.split(open_interpreter(model.flatbuffer).run(films))
     upper, lower = films[:, :70].mean(axis=(1, 2, 3)), films[:, 80:].mean(axis=(1, 2, 3))
     left, right = films[:, :, :70].mean(axis=(1, 2, 3)), films[:, :, 80:].mean(axis=(1, 2, 3))
     features = np.stack([upper - lower, left - right], axis=1) / 32
@@ -107,7 +107,7 @@ def test_distance_of_a_toy_film_crosses_the_limit_between_contrast_45_and_46(kin
     distances = []
     for contrast in (45, 46):
         pixels = film(128, height=150, width=150, contrast=contrast)
-        features = model.manifest.output.answers(opened.run(pixels[None, ..., None])).features
+        features = model.manifest.output.split(opened.run(pixels[None, ..., None])).features
         distances.append(np.mean(features**2))
     assert distances[0] < DISTANCE_LIMIT < distances[1]
 

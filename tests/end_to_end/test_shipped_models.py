@@ -12,7 +12,7 @@ import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import State, sigmoid
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from toy import film
@@ -23,11 +23,11 @@ NAMES = (
     "lite0-dynamic", "lite0-float16", "lite0-int8", "seed-dynamic", "seed-float32", "seed-int8",
 )  # fmt: skip
 REAL_FILMS = 50
-RUNTIME = Classifier.load(shipped_models()["seed-float32"]).runtime.name
+RUNTIME = Classifier.load(bundled_models()["seed-float32"]).runtime.name
 
 
 def opens_here(name: str) -> bool:
-    proved = ModelFile.read(shipped_models()[name]).manifest.runtimes
+    proved = ModelFile.read(bundled_models()[name]).manifest.runtimes
     return RUNTIME in {runtime.name for runtime in proved}
 
 
@@ -41,9 +41,9 @@ def _films(data_root: Path) -> list[Path]:
 
 
 def test_three_kinds_of_both_networks_are_shipped_in_less_than_20_megabytes() -> None:
-    assert tuple(shipped_models()) == NAMES
-    assert sum(path.stat().st_size for path in shipped_models().values()) < 20e6
-    assert shipped_models()["lite0-int8"].stat().st_size < 5e6
+    assert tuple(bundled_models()) == NAMES
+    assert sum(path.stat().st_size for path in bundled_models().values()) < 20e6
+    assert bundled_models()["lite0-int8"].stat().st_size < 5e6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,15 +51,15 @@ def test_a_shipped_model_opens_exactly_on_the_runtimes_that_it_lists(name: str) 
     from bonefx_edge.errors import InterpreterError
 
     if opens_here(name):
-        assert Classifier.load(shipped_models()[name]).manifest.kind == name.split("-")[1]
+        assert Classifier.load(bundled_models()[name]).manifest.kind == name.split("-")[1]
     else:
         with pytest.raises(InterpreterError, match="to open the model"):
-            Classifier.load(shipped_models()[name])
+            Classifier.load(bundled_models()[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_model_names_its_data_its_licence_and_no_path(name: str) -> None:
-    manifest = ModelFile.read(shipped_models()[name]).manifest
+    manifest = ModelFile.read(bundled_models()[name]).manifest
     assert "FracAtlas" in manifest.provenance.training_data
     assert "CC BY 4.0" in manifest.provenance.training_data
     assert '"/' not in manifest.to_json()
@@ -67,7 +67,7 @@ def test_a_shipped_model_names_its_data_its_licence_and_no_path(name: str) -> No
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "float" not in name])
 def test_spread_between_runtimes_lies_inside_the_uncertain_band(name: str) -> None:
-    manifest = ModelFile.read(shipped_models()[name]).manifest
+    manifest = ModelFile.read(bundled_models()[name]).manifest
     spread = max(runtime.max_logit_difference for runtime in manifest.runtimes)
     for reading in manifest.readings:
         for point in reading.operating_points:
@@ -81,13 +81,13 @@ def test_spread_between_runtimes_lies_inside_the_uncertain_band(name: str) -> No
 
 
 def test_real_truncated_films_are_refused_as_such(data_root: Path) -> None:
-    classifier = Classifier.load(shipped_models()["seed-int8"])
+    classifier = Classifier.load(bundled_models()["seed-int8"])
     reasons = [classifier.classify(path).reason for path in (data_root / "truncated").iterdir()]
     assert reasons == [Reason.TRUNCATED] * 15
 
 
 def test_real_films_are_answered_and_alike_by_float_and_int8(films: list[Path]) -> None:
-    floats, ints = (Classifier.load(shipped_models()[f"seed-{k}"]) for k in ("float32", "int8"))
+    floats, ints = (Classifier.load(bundled_models()[f"seed-{k}"]) for k in ("float32", "int8"))
     pairs = [(floats.classify(film), ints.classify(film)) for film in films]
     answered = [(a, b) for a, b in pairs if a.state is not State.REFUSED]
     assert len(answered) >= 0.95 * len(films)
@@ -96,7 +96,7 @@ def test_real_films_are_answered_and_alike_by_float_and_int8(films: list[Path]) 
 
 def test_int8_of_the_default_network_never_says_the_opposite_of_its_float_kind(films) -> None:
     """Steps of int8 add up over fifty layers: states may change, across the whole band never."""
-    floats, ints = (Classifier.load(shipped_models()[f"lite0-{k}"]) for k in ("float16", "int8"))
+    floats, ints = (Classifier.load(bundled_models()[f"lite0-{k}"]) for k in ("float16", "int8"))
     opposite = {State.FRACTURE, State.NO_FRACTURE}
     states = [{floats.classify(film).state, ints.classify(film).state} for film in films]
     assert opposite not in states
@@ -118,7 +118,7 @@ def test_the_default_model_draws_where_it_looked(films, tmp_path: Path) -> None:
 @pytest.mark.host
 def test_float_model_through_the_command_equals_keras_fed_by_the_presentation(films) -> None:
     """Fifty real films, to 1e-5: same weights, the presentation's own five lines of code."""
-    model = ModelFile.read(shipped_models()["seed-float32"])
+    model = ModelFile.read(bundled_models()["seed-float32"])
     network = keras_twin(model.flatbuffer)
     command = [Path(sys.executable).with_name("edge-classify"), *films]
     command += ["--json", "--model", "seed-float32"]
@@ -157,11 +157,11 @@ def keras_twin(flatbuffer: bytes):
 
 
 @pytest.mark.host
-def test_what_the_gate_stops_is_measured_by_one_command(tmp_path: Path) -> None:
+def test_what_the_input_check_stops_is_measured_by_one_command(tmp_path: Path) -> None:
     (tmp_path / "fracatlas").mkdir()
     cv2.imwrite(str(tmp_path / "fracatlas" / "film.png"), film(60))
     (tmp_path / "fracatlas" / "manifest.csv").write_text("path,split\nfilm.png,tune\n")
-    script = Path(__file__).parents[2] / "benchmarks" / "gate.py"
+    script = Path(__file__).parents[2] / "benchmarks" / "input check.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path)],
         capture_output=True,
@@ -169,7 +169,7 @@ def test_what_the_gate_stops_is_measured_by_one_command(tmp_path: Path) -> None:
         check=True,
         timeout=120,
     )
-    rows = {row["films"]: row for row in json.loads((tmp_path / "gate.json").read_text())["rows"]}
+    rows = {row["films"]: row for row in json.loads((tmp_path / "input check.json").read_text())["rows"]}
     assert rows["FracAtlas tune"]["n"] == 1
     assert (rows["noise"]["n"], rows["noise"]["refused"]["value"]) == (20, 1.0)
     assert rows["tight crops of knees"]["n"] == 0

@@ -66,7 +66,7 @@ def test_each_kind_of_model_tells_the_drawn_classes_apart_on_the_device(way, kin
     records = [r for r in classify(way, kind) if r["reason"] is None]
     p_broken = [r["p_fracture"] for r in records if "fractured" in r["path"]]
     p_normal = [r["p_fracture"] for r in records if "normal" in r["path"]]
-    assert len(records) >= 0.95 * 2 * FILMS  # the gate's intervals may cost a film or two
+    assert len(records) >= 0.95 * 2 * FILMS  # the input check's intervals may cost a film or two
     assert np.median(p_broken) > 0.5 > np.median(p_normal)
     assert np.mean(np.array(p_broken)[:, None] > np.array(p_normal)) > 0.95
 

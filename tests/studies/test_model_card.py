@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bonefx_edge.model.bundled import DEFAULT_MODEL, shipped_models
+from bonefx_edge.model.bundled import DEFAULT_MODEL, bundled_models
 from bonefx_train.studies import model_card, pages
 from toy import toy_path
 
@@ -93,7 +93,7 @@ def write(folder: Path, found: dict[str, dict[str, Any]]) -> Path:
 
 
 def test_the_committed_pages_are_those_of_the_committed_reports() -> None:
-    shipped = model_card.read_shipped(shipped_models())
+    shipped = model_card.read_shipped(bundled_models())
     page = model_card.card(REFERENCES, shipped, default=DEFAULT_MODEL)
     stale = "stale: run python -m bonefx_train.studies.model_card"
     assert (ROOT / model_card.CARD).read_text() == page, stale
@@ -194,7 +194,7 @@ def test_the_page_names_no_path_of_a_machine(package: Any) -> None:
 def test_weights_of_others_are_attributed_where_they_are_used(package: Any, tmp_path: Path) -> None:
     assert package[DEFAULT].manifest.provenance.network == "toy"
     assert "Apache-2.0" in card(tmp_path, package)
-    seeds = {"seed-int8": shipped_models()["seed-int8"]}
+    seeds = {"seed-int8": bundled_models()["seed-int8"]}
     alone = model_card.read_shipped(seeds)
     assert "ImageNet" not in model_card.card(tmp_path, alone, default="seed-int8")
 

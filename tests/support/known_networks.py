@@ -39,14 +39,14 @@ def spot_network():
     Channels of mean brightness above a level each; the score hangs on their mean.
     """
     import keras
-    from bonefx_train.networks.lite0 import GATE_LAYERS
+    from bonefx_train.networks.lite0 import INPUT_CHECK_LAYERS
 
     channels = 64  # the converter leaves a layer of fewer than 1,024 weights as it is
     rng = np.random.default_rng(0)
     film = keras.Input((150, 150, 1), name="film")
     x = keras.layers.AveragePooling2D(6)(film)  # (25, 25)
     x = keras.layers.Conv2D(channels, 5, strides=5, padding="same", name="head")(x)
-    for name in GATE_LAYERS:  # four times the same: the second changes nothing
+    for name in INPUT_CHECK_LAYERS:  # four times the same: the second changes nothing
         x = keras.layers.ReLU(name=name)(x)
     where = keras.layers.Conv2D(1, 1, name="map")(x)
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)

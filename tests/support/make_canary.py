@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.watch.workers.canary import CANARY_PATH, SHIPPED_PATH
 
 HEIGHT, WIDTH = 540, 360
@@ -38,7 +38,7 @@ def main() -> None:
     if "--draw" in sys.argv[1:]:
         CANARY_PATH.write_bytes(draw())
     answers = {}
-    for path in shipped_models().values():
+    for path in bundled_models().values():
         for reading in Classifier.load(path).manifest.readings:
             finding = Classifier.load(path, views=reading.name).classify(CANARY_PATH)
             sys.stdout.write(f"{path.stem} {finding.reading} {finding.p_fracture}\n")

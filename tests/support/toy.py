@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
-from bonefx_edge.inference.input_check import GateSpec, Interval
+from bonefx_edge.inference.input_check import InputCheckSpec, Interval
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.inference.tiling import Reading, TileSpec
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
@@ -49,7 +49,7 @@ GRAY_PER_FEATURE: Final = 32
 """Difference of mean gray that makes a feature 1."""
 DISTANCE_LIMIT: Final = 4.0
 """`film` with contrast 45 has the features (2.8, 0), distance 3.96; with 46, 4.13."""
-TOY_GATE: Final = GateSpec(
+TOY_INPUT_CHECK: Final = InputCheckSpec(
     mean=Interval(0.02, 0.98),
     std=Interval(0.0, 0.5),
     roughness=Interval(0.0, 0.6),
@@ -84,8 +84,8 @@ def toy_map(x: NDArray[Any]) -> NDArray[np.float64]:
 def film(mean_gray: int, *, height: int = 200, width: int = 160, contrast: int = 20) -> Any:
     """Return (height, width) uint8 of exactly that mean, before and after any resize.
 
-    The upper half is brighter, the lower half darker by `contrast`, so that the gate does not call
-    it blank. `height` must be even, and mean_gray +- contrast within [0, 255].
+    The upper half is brighter, the lower half darker by `contrast`, so that the input check does
+    not call it blank. `height` must be even, and mean_gray +- contrast within [0, 255].
     """
     pixels = np.full((height, width), mean_gray - contrast, np.uint8)
     pixels[: height // 2] = mean_gray + contrast
@@ -162,7 +162,9 @@ def toy_manifest(kind: str, *, flatbuffer: bytes, **changes: Any) -> Manifest:
         "output": OutputSpec(**positions, quantity="logit", high_means_class=1),
         "labels": ("broken", "not broken"),
         "readings": (toy_closer(), toy_whole()) if closer else (toy_whole(),),
-        "gate": dataclasses.replace(TOY_GATE, distance_limit=DISTANCE_LIMIT if closer else None),
+        "input_check": dataclasses.replace(
+            TOY_INPUT_CHECK, distance_limit=DISTANCE_LIMIT if closer else None
+        ),
         "runtimes": (),
         "provenance": Provenance(
             created="2026-01-01T00:00:00+00:00",

@@ -20,7 +20,7 @@ classifier = Classifier(model, interpreter, views=options.lines)
 
 
 def ask(x: np.ndarray) -> float:
-    return float(model.manifest.output.answers(interpreter.run(x)).logits[0])
+    return float(model.manifest.output.split(interpreter.run(x)).logits[0])
 
 
 def source_sha256() -> str:

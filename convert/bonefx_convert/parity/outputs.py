@@ -4,7 +4,7 @@ import dataclasses
 from typing import Final
 
 import numpy as np
-from bonefx_edge.inference.tiling import Answers
+from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_train.evaluation.metrics import wilson
 from numpy.typing import NDArray
 
@@ -16,11 +16,16 @@ from bonefx_convert.score_fusion import Reach
 FLOAT16_PART: Final = 1 / 8
 """What the 11 bits of a float16 weight are off by, of what the 8 of an int8 weight are."""
 FIELDS: Final = {"logit": "logits", "map": "maps", "features": "features"}
-"""Name of each output, and of its field in `Answers`."""
+"""Name of each output, and of its field in `NetworkOutputs`."""
 
 
 def compare_outputs(
-    original: Answers, converted: Answers, *, kind: Kind, reaches: dict[str, Reach], bounds: Bounds
+    original: NetworkOutputs,
+    converted: NetworkOutputs,
+    *,
+    kind: Kind,
+    reaches: dict[str, Reach],
+    bounds: Bounds,
 ) -> tuple[OutputReport, ...]:
     """Return how far each output that both have is off, over all views and elements.
 

@@ -49,22 +49,22 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
 ) -> None:
     """Say what is wrong with this device and which command mends it."""
-    from bonefx_edge.check import Health
-    from bonefx_edge.diagnostics.doctor import examine
+    from bonefx_edge.check import CheckStatus
+    from bonefx_edge.diagnostics.doctor import run_checks
 
-    checks = examine(model=model)
+    checks = run_checks(model=model)
     if watch:
-        from bonefx_edge.watch.intake.selftest import examine_folder
+        from bonefx_edge.watch.intake.selftest import check_watched_folder
 
-        checks += examine_folder(watch, year=datetime.now(UTC).year)
+        checks += check_watched_folder(watch, year=datetime.now(UTC).year)
     for check in checks:
         if as_json:
             sys.stdout.write(json.dumps(dataclasses.asdict(check)) + "\n")
             continue
-        sys.stdout.write(f"{check.health.value:<5} {check.name:<13} {check.found}\n")
+        sys.stdout.write(f"{check.status.value:<5} {check.name:<13} {check.found}\n")
         if check.remedy:
             sys.stdout.write(f"{'':19} -> {check.remedy}\n")
-    if any(check.health is Health.FAIL for check in checks):
+    if any(check.status is CheckStatus.FAIL for check in checks):
         raise typer.Exit(DOCTOR_FAULT)
 
 
@@ -195,7 +195,7 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Make a lost journal anew from the result files."""
     from bonefx_edge.watch.journal.rebuild import rebuild as rebuild_journal
 
-    with _told():
+    with _reported_errors():
         n = rebuild_journal(out, journal or out / JOURNAL_FOLDER)
     sys.stdout.write(
         f"journal with {n} current results; files are read once when the service runs\n"
@@ -237,7 +237,7 @@ def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
     """Yield the desk of a watched folder; turn our errors into words and an exit code."""
     from bonefx_edge.watch.journal.admin import Desk
 
-    with _told():
+    with _reported_errors():
         desk = Desk.open(journal or out / JOURNAL_FOLDER)
         try:
             yield desk
@@ -246,7 +246,7 @@ def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _reported_errors() -> Iterator[None]:
     import sqlite3  # here: most commands have no journal
 
     try:

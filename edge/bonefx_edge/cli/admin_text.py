@@ -50,7 +50,7 @@ def describe(manifest: "Manifest") -> str:
         f"outputs      {_describe_output(manifest.output)}",
         f"trained on   {about.training_data}, {about.n_train} radiographs",
         f"written      {about.created} by {about.converter}",
-        f"distance     {_describe_limit(manifest.gate.distance_limit)}",
+        f"distance     {_describe_limit(manifest.input_check.distance_limit)}",
         f"recorded     representative set {about.representative_sha256[:12] or '-'}",
         f"settings     {json.dumps(about.settings)}",
         f"metrics      {json.dumps(about.metrics)}",

@@ -65,8 +65,8 @@ def classify_files(names: list[str], batch: Batch) -> ExitCode:
         classify = _open_model(model, batch.heatmap, threads=numbers, **batch.options)
         findings: Iterable[Finding] = map(classify, files)
     else:
-        how = LoadOptions(model, threads=numbers, **batch.options)
-        findings = classify_on_several(files, how, processes=processes)
+        options = LoadOptions(model, threads=numbers, **batch.options)
+        findings = classify_on_several(files, options, processes=processes)
     kinds: dict[str, Callable[[], JsonLines | Csv | Table]]
     kinds = {"json": JsonLines, "csv": Csv, "table": Table}
     try:
@@ -109,7 +109,7 @@ def _open_model(
         return classifier.classify
     from bonefx_edge.cli.heatmap_files import make_folder, write_picture
 
-    classifier.check_explains()
+    classifier.require_heatmap()
     folder = make_folder(Path(heatmaps))
     return lambda film: write_picture(folder, classifier.explain(film))
 

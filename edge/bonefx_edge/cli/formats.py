@@ -154,7 +154,7 @@ _CSV_COLUMNS: Final = (
     *("original_class", "reading", "regions", "operating_point", "no_fracture_below"),
     *("fracture_from", "model.name", "model.version", "model.sha256"),
     *("runtime", "gray_mapping"),
-    *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "gate")),
+    *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "input_check")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),
     "notice",
 )

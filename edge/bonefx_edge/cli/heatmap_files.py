@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.classifier import Explained
+from bonefx_edge.classifier import Explanation
 from bonefx_edge.errors import OutputError, UsageError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.heatmap import (
@@ -54,7 +54,7 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def write_picture(folder: Path, explained: Explained) -> Finding:
+def write_picture(folder: Path, explained: Explanation) -> Finding:
     """Write the heat map into `folder`, none for a refused film, and return the finding.
 
     Raises

@@ -1,1 +1,1 @@
-"""What `edge-admin doctor` looks at."""
+"""The checks of `edge-admin doctor`."""

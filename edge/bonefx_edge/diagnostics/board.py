@@ -1,4 +1,4 @@
-"""What the board or processor calls itself."""
+"""Name, temperature and power supply of the board."""
 
 import platform
 import re
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 
 
 def board() -> str:
-    """Return the name of the board or processor, in the words of the system."""
+    """Return the name of the board or processor, as the system gives it."""
     device_tree = Path("/proc/device-tree/model")
     if device_tree.exists():
         return device_tree.read_text().strip("\0\n ")
@@ -24,60 +24,62 @@ def board() -> str:
 
 
 SLOWED_C: Final = 80.0
-"""From here a Raspberry Pi slows its cores; on other boards it is no more than a sign."""
+"""From here a Raspberry Pi slows its cores; other boards have other limits."""
 HARD_LIMIT_C: Final = 85.0
 """From here a Raspberry Pi slows its graphics processor as well."""
 PLAUSIBLE_C: Final = (-40.0, 125.0)
-"""What a chip lives through. A sensor that is off may say -274 or 0 K."""
+"""Operating range of a chip. A sensor that is off may report -274 or 0 K."""
 PROCESSOR_ZONES: Final = ("cpu", "soc", "x86_pkg_temp")
-"""How processors' zones begin: cpu-thermal (of a Raspberry Pi), cpu0-thermal, soc-thermal."""
-COOL: Final = "give it air: a heat sink or fan, an open case, shade"
+"""Prefixes of processor zones: cpu-thermal (of a Raspberry Pi), cpu0-thermal, soc-thermal."""
+REMEDY_COOLING: Final = "improve cooling: a heat sink or fan, an open case, shade"
 _MILLI: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One sensor, as the kernel tells of it."""
+    """One temperature sensor of the kernel."""
 
     kind: str
-    said: str
-    """Content of its file `temp`, or why it could not be read."""
+    content: str
+    """Of its file `temp`, or why it could not be read."""
 
     @property
     def celsius(self) -> float | None:
-        """Temperature in degrees Celsius; None where the sensor says nothing plausible."""
+        """Temperature in degrees Celsius; None where the reading is not plausible."""
         try:
-            celsius = int(self.said) / _MILLI
+            celsius = int(self.content) / _MILLI
         except ValueError:
             return None
         low, high = PLAUSIBLE_C
         return celsius if low <= celsius <= high else None
 
 
-def examine_temperature(sysfs: Path) -> Check:
+def check_temperature(sysfs: Path) -> Check:
     """Return the temperature of the processor, or of the hottest zone where none is its own.
 
-    Without any zone, as in a virtual machine, the line is there and says so: one that is absent on
-    one of two devices looks like a fault of the doctor.
+    Without any sensor, as in a virtual machine, the check says so: the list of checks is the same
+    on every device.
     """
     folders = sorted(sysfs.glob("class/thermal/thermal_zone*"))
     zones = [Zone(read_word(path / "type"), read_word(path / "temp")) for path in folders]
     if not zones:
-        return Check("temperature", Health.OK, "not known: no sensor")
+        return Check("temperature", CheckStatus.OK, "not known: no sensor")
     zones = [zone for zone in zones if zone.kind.startswith(PROCESSOR_ZONES)] or zones
-    sound = [(zone.celsius, zone.kind) for zone in zones if zone.celsius is not None]
-    if not sound:
-        found = ", ".join(f"{zone.kind} said {zone.said!r}" for zone in zones)
-        return Check("temperature", Health.WARN, found, "start the board anew; then ask its maker")
-    celsius, kind = max(sound)
+    plausible = [(zone.celsius, zone.kind) for zone in zones if zone.celsius is not None]
+    if not plausible:
+        found = ", ".join(f"{zone.kind}: {zone.content!r}" for zone in zones)
+        return Check(
+            "temperature", CheckStatus.WARN, found, "restart the board; if it stays, ask its maker"
+        )
+    celsius, kind = max(plausible)
     found = f"{celsius:.1f} C ({kind})"
     if celsius >= HARD_LIMIT_C:
         found = f"{found}, at the limit: a Raspberry Pi slows everything from {HARD_LIMIT_C:g} C"
-        return Check("temperature", Health.WARN, found, COOL)
+        return Check("temperature", CheckStatus.WARN, found, REMEDY_COOLING)
     if celsius >= SLOWED_C:
         found = f"{found}, hot: a Raspberry Pi slows its cores from {SLOWED_C:g} C"
-        return Check("temperature", Health.WARN, found, COOL)
-    return Check("temperature", Health.OK, found)
+        return Check("temperature", CheckStatus.WARN, found, REMEDY_COOLING)
+    return Check("temperature", CheckStatus.OK, found)
 
 
 def read_word(path: Path) -> str:
@@ -91,38 +93,38 @@ def read_word(path: Path) -> str:
 
 UNDERVOLTAGE: Final = {0: "undervoltage"}
 SLOWED: Final = {1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
-"""Bit -> what it says is so now. The soft limit is that of a Raspberry Pi 3 Model B+, 60 C."""
+"""Bit -> state now. The soft limit is that of a Raspberry Pi 3 Model B+, 60 C."""
 SINCE_START: Final = 16
-"""Bit 16 + n: what bit n says has been so since the board was started."""
-PATIENCE_S: Final = 5.0
-"""For `vcgencmd`, which takes milliseconds."""
-SUPPLY: Final = (
+"""Bit 16 + n: the state of bit n has occurred since the board was started."""
+TIMEOUT_S: Final = 5.0
+"""Of `vcgencmd`, which takes milliseconds."""
+REMEDY_POWER: Final = (
     "a better 5 V supply and cable (the official ones: 27 W for a Raspberry Pi 5, 15 W for a 4), "
     "or fewer USB devices"
 )
 
 
-def examine_power(sysfs: Path, *, firmware_said: str | None) -> list[Check]:
-    """Return the lines `power` and `throttling`; `firmware_said` is the answer of `ask_firmware`.
+def check_power(sysfs: Path, *, throttled: str | None) -> list[Check]:
+    """Return the checks `power` and `throttling`; `throttled` is what `query_firmware` returned.
 
-    Both are there on every machine, as `temperature` is.
+    Both are in the list on every machine, as `temperature` is.
     """
-    if firmware_said is None:
-        return [_alarm(sysfs), Check("throttling", Health.OK, "not known: no vcgencmd")]
-    match = re.fullmatch(r"throttled=0x([0-9a-f]{1,8})", firmware_said)
+    if throttled is None:
+        return [hwmon_alarm(sysfs), Check("throttling", CheckStatus.OK, "not known: no vcgencmd")]
+    match = re.fullmatch(r"throttled=0x([0-9a-f]{1,8})", throttled)
     if match is None:
-        found = f"vcgencmd said {firmware_said!r}"
-        remedy = "sudo usermod -aG video $USER, then log in anew: it must open /dev/vcio"
-        return [Check(name, Health.WARN, found, remedy) for name in ("power", "throttling")]
+        found = f"vcgencmd: {throttled!r}"
+        remedy = "sudo usermod -aG video $USER, then log in again: it must open /dev/vcio"
+        return [Check(name, CheckStatus.WARN, found, remedy) for name in ("power", "throttling")]
     word = int(match[1], 16)
-    # The firmware throttles for want of voltage too, and then no fan helps.
-    cure = SUPPLY if _told(word, UNDERVOLTAGE) else COOL
-    power = _check("power", word, UNDERVOLTAGE, remedy=SUPPLY)
-    return [power, _check("throttling", word, SLOWED, remedy=cure)]
+    # Undervoltage throttles too, and then cooling does not help.
+    remedy = REMEDY_POWER if decode_flags(word, UNDERVOLTAGE) else REMEDY_COOLING
+    power = _check("power", word, UNDERVOLTAGE, remedy=REMEDY_POWER)
+    return [power, _check("throttling", word, SLOWED, remedy=remedy)]
 
 
-def ask_firmware() -> str | None:
-    """Return what `vcgencmd get_throttled` says, such as throttled=0x50000; None without it."""
+def query_firmware() -> str | None:
+    """Return the output of `vcgencmd get_throttled`, such as throttled=0x50000; None without it."""
     command = shutil.which("vcgencmd")
     if command is None:
         return None
@@ -133,7 +135,7 @@ def ask_firmware() -> str | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as err:
         return type(err).__name__
@@ -141,29 +143,33 @@ def ask_firmware() -> str | None:
     return done.stdout.decode("ascii", "replace").strip()[:longest]
 
 
-def _told(word: int, states: dict[int, str]) -> list[str]:
-    told = [f"{state} now" for bit, state in states.items() if word >> bit & 1]
+def decode_flags(word: int, states: dict[int, str]) -> list[str]:
+    """Return the states whose bits are set in `word`, now or since the start."""
+    active = [f"{state} now" for bit, state in states.items() if word >> bit & 1]
     for bit, state in states.items():
         if word >> (SINCE_START + bit) & 1 and not word >> bit & 1:
-            told.append(f"{state} since the start")
-    return told
+            active.append(f"{state} since the start")
+    return active
 
 
 def _check(name: str, word: int, states: dict[int, str], *, remedy: str) -> Check:
-    told = _told(word, states)
-    if told:
-        return Check(name, Health.WARN, f"{', '.join(told)} (0x{word:x})", remedy)
-    return Check(name, Health.OK, f"not {' or '.join(states.values())} since the start")
+    active = decode_flags(word, states)
+    if active:
+        return Check(name, CheckStatus.WARN, f"{', '.join(active)} (0x{word:x})", remedy)
+    return Check(name, CheckStatus.OK, f"not {' or '.join(states.values())} since the start")
 
 
-def _alarm(sysfs: Path) -> Check:
+def hwmon_alarm(sysfs: Path) -> Check:
+    """Return the check `power` by the voltage alarm of the kernel."""
     names = sorted(sysfs.glob("class/hwmon/hwmon*/name"))
     alarms = [p.with_name("in0_lcrit_alarm") for p in names if read_word(p) == "rpi_volt"]
     if not alarms:
-        return Check("power", Health.OK, "not known: no sensor")
-    said = read_word(alarms[0])
-    if said == "0":
-        return Check("power", Health.OK, "no undervoltage in the last 2 s; before, not known")
-    if said == "1":
-        return Check("power", Health.WARN, "undervoltage in the last 2 s", SUPPLY)
-    return Check("power", Health.WARN, f"rpi_volt said {said!r}", "dmesg | grep -i voltage")
+        return Check("power", CheckStatus.OK, "not known: no sensor")
+    alarm = read_word(alarms[0])
+    if alarm == "0":
+        return Check(
+            "power", CheckStatus.OK, "no undervoltage in the last 2 s; earlier is not known"
+        )
+    if alarm == "1":
+        return Check("power", CheckStatus.WARN, "undervoltage in the last 2 s", REMEDY_POWER)
+    return Check("power", CheckStatus.WARN, f"rpi_volt: {alarm!r}", "dmesg | grep -i voltage")

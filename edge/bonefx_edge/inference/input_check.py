@@ -37,7 +37,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class GateSpec:
+class InputCheckSpec:
     """What the model was made for. Units of the statistics: see `statistics`."""
 
     mean: Interval
@@ -52,7 +52,7 @@ class GateSpec:
     def __post_init__(self) -> None:
         limit = self.distance_limit
         if limit is not None and not (math.isfinite(limit) and limit > 0):
-            msg = f"gate: expected a finite distance_limit > 0, got {limit}"
+            msg = f"input check: expected a finite distance_limit > 0, got {limit}"
             raise ValueError(msg)
 
 
@@ -69,7 +69,7 @@ class Statistics:
 
 
 def statistics(pixels: NDArray[np.uint8]) -> Statistics:
-    """Return the gate's statistics of (height, width) uint8 pixels."""
+    """Return the statistics of (height, width) uint8 pixels."""
     side = STATISTICS_SIDE_PX
     small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
     exposed = _without_white_borders(small)
@@ -102,7 +102,7 @@ def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
 
 
-def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
+def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
     """Return if the model may be asked about this radiograph.
 
     Raises
@@ -130,7 +130,7 @@ def check(radiograph: Radiograph, *, spec: GateSpec) -> None:
     _check_statistics(statistics(radiograph.pixels), spec=spec)
 
 
-def check_distance(features: NDArray[np.float32] | None, *, spec: GateSpec) -> None:
+def check_in_distribution(features: NDArray[np.float32] | None, *, spec: InputCheckSpec) -> None:
     """Return if the network finds the whole film like those that it was trained on.
 
     Parameters
@@ -155,7 +155,7 @@ def check_distance(features: NDArray[np.float32] | None, *, spec: GateSpec) -> N
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
 
 
-def _is_excluded(body_part: str, *, spec: GateSpec) -> bool:
+def _is_excluded(body_part: str, *, spec: InputCheckSpec) -> bool:
     """Return whether a DICOM Body Part Examined names a part that is out of scope."""
     excluded = set(spec.excluded_body_parts)
     if body_part in excluded:
@@ -165,7 +165,7 @@ def _is_excluded(body_part: str, *, spec: GateSpec) -> bool:
     return not words.isdisjoint(excluded - PARTS_OF_LIMBS_TOO)
 
 
-def _check_statistics(stats: Statistics, *, spec: GateSpec) -> None:
+def _check_statistics(stats: Statistics, *, spec: InputCheckSpec) -> None:
     if stats.std * 255 < BLANK_STD:
         msg = f"expected a picture, got one gray level (std {stats.std * 255:.1f} of 255)"
         raise DecodeError(Reason.BLANK, msg)

@@ -164,7 +164,7 @@ def _check_views(reading: Reading) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class NetworkOutputs:
     """What the network says of n views."""
 
     logits: NDArray[np.float32]
@@ -234,7 +234,7 @@ def logit_of_tiles(logits: NDArray[np.floating[Any]]) -> float:
     return -(top + math.log(float(np.exp(towards - top).mean())))
 
 
-def read(reading: Reading, *, whole: Answers, tiles: Answers | None) -> float:
+def read(reading: Reading, *, whole: NetworkOutputs, tiles: NetworkOutputs | None) -> float:
     """Return the film's logit of "not broken" from the answers to its views.
 
     Parameters

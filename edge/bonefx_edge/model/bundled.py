@@ -9,7 +9,7 @@ from bonefx_edge.errors import ModelFileError
 DEFAULT_MODEL: Final = "lite0-int8"
 
 
-def shipped_models() -> dict[str, Path]:
+def bundled_models() -> dict[str, Path]:
     """Return the model files that come with the package, by name such as "seed-int8"."""
     folder = Path(__file__).parents[1] / "models"
     return {path.stem: path for path in sorted(folder.glob("*.tflite"))}
@@ -30,7 +30,7 @@ def find_model(model: str | Path) -> Path:
     if not isinstance(model, str):
         msg = f"expected the name or path of a model, got {type(model).__name__}"  # type: ignore[unreachable]
         raise TypeError(msg)
-    shipped = shipped_models()
+    shipped = bundled_models()
     path = shipped.get(model, Path(model))
     if not os.access(path, os.F_OK):
         known = ", ".join(shipped)

@@ -14,12 +14,13 @@ from bonefx_edge.errors import InterpreterError
 from bonefx_edge.model.native_log import LITERT_INFORMATION, without_lines
 from bonefx_edge.model.runtimes import RuntimeInfo, installed_names
 
-PAYS_FROM: Final = 0.9
-"""More threads must take at most this share of the time: what they take, another process lacks."""
+MIN_SPEEDUP: Final = 1.1
+"""More threads must be at least this many times faster: the cores they use are taken from
+others."""
 TIMED_PASSES: Final = 7
-"""An odd number: their median; what else the board does now and then must not decide."""
+"""Their median is used, so that a short disturbance does not decide. An odd number."""
 _GRAY: Final = 90
-"""Of the view that is timed; the time does not depend on it."""
+"""Of the timed input; the time does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ class Interpreter(Protocol):
     """In the interpreter's own order, which is that of the .tflite."""
 
     def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        """Return each output for n views, float32 (n, *shape[1:]).
+        """Return each output for n inputs, float32 (n, *shape[1:]).
 
         Parameters
         ----------
         x
             (n, height, width, 1), n >= 1, float32 in [0, 1] or uint8 in [0, 255]. What the
-            network's input tensor wants (float32, uint8 or int8) is made of it here.
+            network's input tensor takes (float32, uint8 or int8) is made of it here.
         """
         ...
 
@@ -82,7 +83,7 @@ def open_interpreter(
     flatbuffer
         A .tflite. Its integrity must have been checked: interpreters trust it blindly.
     threads
-        >= 1. Whether more than one pays depends on board and network, see `faster`.
+        >= 1. `autotune_threads` measures whether more than one is faster.
     runtime
         One of `runtimes.RUNTIMES`; None takes the first that is installed.
 
@@ -99,40 +100,42 @@ def open_interpreter(
             engine.allocate_tensors()
     except (ValueError, RuntimeError) as err:
         msg = (
-            f"expected {info.name} {info.version} to open the model, it says: {err}; "
+            f"expected {info.name} {info.version} to open the model, error: {err}; "
             "update the interpreter, or use a model file whose manifest lists this one"
         )
         raise InterpreterError(msg) from err
     return _TfliteInterpreter(engine, info, threads)
 
 
-def faster(first: Interpreter, flatbuffer: bytes, *, threads: Sequence[int]) -> Interpreter:
-    """Return `first`, or its network with that of the numbers of threads, ascending, that pays.
+def autotune_threads(
+    first: Interpreter, flatbuffer: bytes, *, threads: Sequence[int]
+) -> Interpreter:
+    """Return `first`, or the same network with more threads where that is faster.
 
-    Each number is timed on this network and board, `TIMED_PASSES` passes and one before them.
+    Each of `threads`, ascending, is timed on this device: one warm-up and `TIMED_PASSES` passes.
 
     Raises
     ------
     InterpreterError
         As `open_interpreter`.
     """
-    best, least_s = first, _pass_s(first) if threads else 0.0
+    best, least_s = first, time_inference(first) if threads else 0.0
     for number in threads:
         other = open_interpreter(flatbuffer, threads=number, runtime=first.runtime.name)
-        took_s = _pass_s(other)
-        if took_s <= least_s * PAYS_FROM:
+        took_s = time_inference(other)
+        if took_s * MIN_SPEEDUP <= least_s:
             best, least_s = other, took_s
     return best
 
 
-def _pass_s(interpreter: Interpreter) -> float:
-    """Return the median seconds of one pass, after one that prepares."""
-    view = np.full((1, *interpreter.input.shape[1:]), _GRAY, np.uint8)
-    interpreter.run(view)
+def time_inference(interpreter: Interpreter) -> float:
+    """Return the median time of one inference in seconds, after one warm-up."""
+    x = np.full((1, *interpreter.input.shape[1:]), _GRAY, np.uint8)
+    interpreter.run(x)
     times = []
     for _ in range(TIMED_PASSES):
         began = time.perf_counter()
-        interpreter.run(view)
+        interpreter.run(x)
         times.append(time.perf_counter() - began)
     return sorted(times)[TIMED_PASSES // 2]
 
@@ -183,22 +186,22 @@ class _TfliteInterpreter:
         self._output_indices: tuple[int, ...] = tuple(output["index"] for output in outputs)
 
     def run(self, x: NDArray[np.float32] | NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        views = [self._run_one(view[np.newaxis]) for view in x]
-        return tuple(np.concatenate(output) for output in zip(*views, strict=True))
+        results = [self._run_one(one[np.newaxis]) for one in x]
+        return tuple(np.concatenate(output) for output in zip(*results, strict=True))
 
-    def _run_one(self, view: NDArray[Any]) -> list[NDArray[np.float32]]:
-        self._engine.set_tensor(self._input_index, _as_stored(view, tensor=self.input))
+    def _run_one(self, x: NDArray[Any]) -> list[NDArray[np.float32]]:
+        self._engine.set_tensor(self._input_index, _as_stored(x, tensor=self.input))
         self._engine.invoke()
-        # get_tensor copies; the view that `tensor()` gives would block the next invoke.
+        # get_tensor copies; the array that `tensor()` gives would block the next invoke.
         pairs = zip(self.outputs, self._output_indices, strict=True)
         return [tensor.dequantize(self._engine.get_tensor(index)) for tensor, index in pairs]
 
 
-def _as_stored(film: NDArray[Any], *, tensor: TensorInfo) -> NDArray[Any]:
-    """Return one film, float32 [0, 1] or uint8 [0, 255], in the input tensor's own numbers."""
-    if film.dtype == np.uint8 and tensor.dtype == "uint8" and gray_levels_untouched(tensor):
-        return film
-    unit = film.astype(np.float32) / np.float32(255) if film.dtype == np.uint8 else film
+def _as_stored(x: NDArray[Any], *, tensor: TensorInfo) -> NDArray[Any]:
+    """Return `x`, float32 [0, 1] or uint8 [0, 255], in the dtype and scale of the input tensor."""
+    if x.dtype == np.uint8 and tensor.dtype == "uint8" and gray_levels_untouched(tensor):
+        return x
+    unit = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
     return unit if tensor.dtype == "float32" else tensor.quantize(unit)
 
 

@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
 from bonefx_edge.inference.decision import BROKEN
-from bonefx_edge.inference.input_check import GateSpec
+from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import Answers, Reading
+from bonefx_edge.inference.tiling import NetworkOutputs, Reading
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """Raised when an older device could misread a newer file."""
+
+_OLDER_VERSION: Final = 2
+"""Of bonefx 0.4: the same values under other names, so it is read too."""
+_RENAMED: Final = {
+    "input_check": "input_check",
+}
+"""Key of format 2 -> key of format 3."""
 
 T = TypeVar("T")
 
@@ -32,7 +39,7 @@ class OutputSpec:
     map: int | None
     """(1, rows, columns, 1): logit of fracture of each cell of the view, high means fracture."""
     features: int | None
-    """(1, k): mean 0 and variance 1 over the training films; what the gate measures."""
+    """(1, k): mean 0 and variance 1 over the training films; what the input check measures."""
     quantity: str
     """Always "logit": an int8 sigmoid saturates at 0.996 and hides ties."""
     high_means_class: int
@@ -55,7 +62,7 @@ class OutputSpec:
         """The positions that are used, logit first."""
         return tuple(p for p in (self.logit, self.map, self.features) if p is not None)
 
-    def answers(self, outputs: tuple[NDArray[np.float32], ...]) -> Answers:
+    def split(self, outputs: tuple[NDArray[np.float32], ...]) -> NetworkOutputs:
         """Return what `Interpreter.run` gave for n views, by name.
 
         Raises
@@ -68,7 +75,7 @@ class OutputSpec:
             position: int | None = getattr(self, name)
             if position is not None:
                 _check_finite(name, outputs[position])
-        return Answers(
+        return NetworkOutputs(
             logits=outputs[self.logit].reshape(-1),
             maps=None if self.map is None else outputs[self.map][..., 0],
             features=None if self.features is None else outputs[self.features],
@@ -86,7 +93,7 @@ def _check_finite(name: str, numbers: NDArray[np.float32]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvedRuntime:
+class VerifiedRuntime:
     """One interpreter that opened this very file and gave these answers."""
 
     name: str
@@ -139,8 +146,8 @@ class Manifest:
     """Names of class 0 and class 1."""
     readings: tuple[Reading, ...]
     """The first is the default."""
-    gate: GateSpec
-    runtimes: tuple[ProvedRuntime, ...]
+    input_check: InputCheckSpec
+    runtimes: tuple[VerifiedRuntime, ...]
     """Interpreters that were proved to open it."""
     provenance: Provenance
 
@@ -152,10 +159,10 @@ class Manifest:
         if self.output.map is None and any(reading.map_weight > 0 for reading in self.readings):
             msg = "readings: expected map_weight 0 for a network without a map, got more"
             raise ValueError(msg)
-        if (self.output.features is None) != (self.gate.distance_limit is None):
+        if (self.output.features is None) != (self.input_check.distance_limit is None):
             msg = (
-                "gate: expected a distance_limit if and only if the network gives features, got "
-                f"{self.gate.distance_limit} with features {self.output.features}"
+                "input_check: a distance_limit if and only if the network has features, got "
+                f"{self.input_check.distance_limit} with features {self.output.features}"
             )
             raise ValueError(msg)
 
@@ -199,7 +206,9 @@ class Manifest:
             msg = f"bonefx.json: expected JSON, got {len(text)} characters that are not ({err})"
             raise ModelFileError(msg) from err
         version = raw.get("format_version") if isinstance(raw, dict) else None
-        if version != FORMAT_VERSION:
+        if version == _OLDER_VERSION:
+            raw = _from_older(raw)
+        elif version != FORMAT_VERSION:
             msg = (
                 f"bonefx.json: expected format_version {FORMAT_VERSION}, got {version!r}; "
                 "update bonefx on this device, or convert the model again"
@@ -212,6 +221,24 @@ class Manifest:
             msg = f"bonefx.json: {err}; convert the model again"
             raise ModelFileError(msg) from err
         return manifest
+
+
+def _from_older(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of format 2 under the names of format 3; wrong values stay wrong."""
+    renamed = {
+        _RENAMED.get(key, key): value if key == "provenance" else _rename(value)
+        for key, value in raw.items()
+    }
+    return renamed | {"format_version": FORMAT_VERSION}
+
+
+def _rename(value: Any) -> Any:
+    """Return `value`, from json, with the keys of all objects in it renamed."""
+    if isinstance(value, dict):
+        return {_RENAMED.get(key, key): _rename(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rename(inner) for inner in value]
+    return value
 
 
 def _build(kind: Any, raw: Any, *, where: str) -> Any:

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bonefx_edge.check import Health
+from bonefx_edge.check import CheckStatus
 from bonefx_edge.cli import admin
 from bonefx_edge.diagnostics import doctor
-from bonefx_edge.diagnostics.doctor import examine
+from bonefx_edge.diagnostics.doctor import run_checks
 from bonefx_edge.model.runtimes import RuntimeInfo, installed_runtimes
 from fake_sysfs import write_alarm, write_zones
 from toy import toy_path
@@ -23,10 +23,10 @@ def run(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def health(name: str, **kwargs) -> tuple[Health, str, str]:
-    checks = examine(model=kwargs.get("model", toy_path("int8")))
+def health(name: str, **kwargs) -> tuple[CheckStatus, str, str]:
+    checks = run_checks(model=kwargs.get("model", toy_path("int8")))
     check = next(check for check in checks if check.name == name)
-    return check.health, check.found, check.remedy
+    return check.status, check.found, check.remedy
 
 
 def test_doctor_names_runtime_versions_abi_processor_model_and_disk() -> None:
@@ -52,7 +52,7 @@ def test_doctor_exits_1_and_names_the_command_when_the_model_is_broken(tmp_path)
 
 def test_doctor_says_when_no_interpreter_is_installed(monkeypatch) -> None:
     monkeypatch.setattr(doctor, "installed_runtimes", lambda: ())
-    assert health("interpreter") == (Health.FAIL, "none", "pip install ai-edge-litert")
+    assert health("interpreter") == (CheckStatus.FAIL, "none", "pip install ai-edge-litert")
 
 
 def test_doctor_says_when_numpy_is_too_new_for_tflite_runtime(monkeypatch) -> None:
@@ -60,40 +60,40 @@ def test_doctor_says_when_numpy_is_too_new_for_tflite_runtime(monkeypatch) -> No
     monkeypatch.setattr(doctor, "installed_runtimes", lambda: (old,))
     monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "2.4.0")
     found = health("numpy ABI")
-    assert (found[0], "'numpy<2'" in found[2]) == (Health.FAIL, True)
+    assert (found[0], "'numpy<2'" in found[2]) == (CheckStatus.FAIL, True)
 
 
 def test_doctor_warns_of_32_bits(monkeypatch) -> None:
     monkeypatch.setattr(doctor.struct, "calcsize", lambda _: 4)
     found = health("python")
-    assert (found[0], "32-bit" in found[2]) == (Health.WARN, True)
+    assert (found[0], "32-bit" in found[2]) == (CheckStatus.WARN, True)
 
 
 def test_doctor_fails_when_the_disk_is_almost_full(monkeypatch) -> None:
     usage = doctor.shutil.disk_usage("/")._replace(free=10 * 1024 * 1024)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
-    assert health("disk")[:2] == (Health.FAIL, "10 MiB free here")
+    assert health("disk")[:2] == (CheckStatus.FAIL, "10 MiB free here")
 
 
 def test_doctor_reads_the_heat_and_the_alarm_of_the_board(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(doctor, "SYSFS", tmp_path)
-    monkeypatch.setattr(doctor, "ask_firmware", lambda: None)
+    monkeypatch.setattr(doctor, "query_firmware", lambda: None)
     write_zones(tmp_path, ("cpu-thermal", "86000"))
     write_alarm(tmp_path, "1")
-    assert health("temperature")[0] is Health.WARN
-    assert health("power")[0] is Health.WARN
-    assert health("throttling")[:2] == (Health.OK, "not known: no vcgencmd")
+    assert health("temperature")[0] is CheckStatus.WARN
+    assert health("power")[0] is CheckStatus.WARN
+    assert health("throttling")[:2] == (CheckStatus.OK, "not known: no vcgencmd")
 
 
 def test_doctor_asks_the_firmware_of_a_raspberry_pi(monkeypatch) -> None:
-    monkeypatch.setattr(doctor, "ask_firmware", lambda: "throttled=0x50000")
+    monkeypatch.setattr(doctor, "query_firmware", lambda: "throttled=0x50000")
     assert health("power")[1] == "undervoltage since the start (0x50000)"
     assert health("throttling")[1] == "throttled since the start (0x50000)"
 
 
 def test_doctor_warns_of_a_model_that_was_not_proved_on_this_interpreter() -> None:
     found = health("model")
-    assert (found[0], "--verify-with" in found[2]) == (Health.WARN, True)
+    assert (found[0], "--verify-with" in found[2]) == (CheckStatus.WARN, True)
 
 
 def test_verify_shows_what_a_model_file_says_of_itself() -> None:
@@ -150,7 +150,7 @@ def test_doctor_names_numpy_where_it_is_absent(monkeypatch) -> None:
         raise doctor.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
-    assert doctor._numpy_abi().health is Health.FAIL
+    assert doctor._numpy_abi().health is CheckStatus.FAIL
 
 
 def test_install_service_prints_steps_and_unit_and_changes_nothing(monkeypatch) -> None:

@@ -40,7 +40,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
             "read": 1.235,
             "hash": None,
             "decode": None,
-            "gate": None,
+            "input_check": None,
             "preprocess": None,
             "invoke": None,
             "tiles": None,

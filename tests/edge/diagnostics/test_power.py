@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.diagnostics import board as power
-from bonefx_edge.diagnostics.board import COOL, SUPPLY, ask_firmware, examine_power
+from bonefx_edge.diagnostics.board import REMEDY_COOLING, REMEDY_POWER, check_power, query_firmware
 from fake_sysfs import write_alarm
 
 WELL_FED = "not undervoltage since the start"
@@ -14,23 +14,28 @@ WORDS = [
     # nothing since the start
     (0x0, WELL_FED, UNSLOWED, ("", "")),
     # bit 0 and bit 2, 16 and 18: the firmware throttles for want of voltage, so no fan helps
-    (0x50005, "undervoltage now", "throttled now", (SUPPLY, SUPPLY)),
+    (0x50005, "undervoltage now", "throttled now", (REMEDY_POWER, REMEDY_POWER)),
     # bits 16 and 18: it has been so, and is over
-    (0x50000, "undervoltage since the start", "throttled since the start", (SUPPLY, SUPPLY)),
+    (
+        0x50000,
+        "undervoltage since the start",
+        "throttled since the start",
+        (REMEDY_POWER, REMEDY_POWER),
+    ),
     # bit 0 alone
-    (0x1, "undervoltage now", UNSLOWED, (SUPPLY, "")),
+    (0x1, "undervoltage now", UNSLOWED, (REMEDY_POWER, "")),
     # bits 1 and 17: heat alone
-    (0x20002, WELL_FED, "frequency capped now", ("", COOL)),
+    (0x20002, WELL_FED, "frequency capped now", ("", REMEDY_COOLING)),
     # bit 17
-    (0x20000, WELL_FED, "frequency capped since the start", ("", COOL)),
+    (0x20000, WELL_FED, "frequency capped since the start", ("", REMEDY_COOLING)),
     # bit 18
-    (0x40000, WELL_FED, "throttled since the start", ("", COOL)),
+    (0x40000, WELL_FED, "throttled since the start", ("", REMEDY_COOLING)),
     # bits 3 and 19
-    (0x80008, WELL_FED, "soft temperature limit now", ("", COOL)),
+    (0x80008, WELL_FED, "soft temperature limit now", ("", REMEDY_COOLING)),
     # bit 19
-    (0x80000, WELL_FED, "soft temperature limit since the start", ("", COOL)),
+    (0x80000, WELL_FED, "soft temperature limit since the start", ("", REMEDY_COOLING)),
     # one now and another before
-    (0x60002, WELL_FED, "frequency capped now, throttled since the start", ("", COOL)),
+    (0x60002, WELL_FED, "frequency capped now, throttled since the start", ("", REMEDY_COOLING)),
     # bits that mean nothing yet
     (0xFFF0FFF0, WELL_FED, UNSLOWED, ("", "")),
 ]
@@ -38,8 +43,8 @@ WORDS = [
 
 def line(name: str, found: str, remedy: str, *, word: int) -> Check:
     if remedy:
-        return Check(name, Health.WARN, f"{found} (0x{word:x})", remedy)
-    return Check(name, Health.OK, found)
+        return Check(name, CheckStatus.WARN, f"{found} (0x{word:x})", remedy)
+    return Check(name, CheckStatus.OK, found)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def line(name: str, found: str, remedy: str, *, word: int) -> Check:
 def test_each_bit_of_the_firmware_is_told_with_what_mends_it(
     word, volts, slow, remedies, tmp_path
 ) -> None:
-    assert examine_power(tmp_path, firmware_said=f"throttled=0x{word:x}") == [
+    assert check_power(tmp_path, throttled=f"throttled=0x{word:x}") == [
         line("power", volts, remedies[0], word=word),
         line("throttling", slow, remedies[1], word=word),
     ]
@@ -68,34 +73,34 @@ def test_each_bit_of_the_firmware_is_told_with_what_mends_it(
     ],
 )
 def test_an_answer_that_is_no_word_is_told_on_both_lines(said, tmp_path) -> None:
-    checks = examine_power(tmp_path, firmware_said=said)
+    checks = check_power(tmp_path, throttled=said)
     assert [check.name for check in checks] == ["power", "throttling"]
     for check in checks:
-        assert (check.health, check.found) == (Health.WARN, f"vcgencmd said {said!r}")
+        assert (check.status, check.found) == (CheckStatus.WARN, f"vcgencmd: {said!r}")
         assert "usermod -aG video" in check.remedy
 
 
 @pytest.mark.parametrize(
     ("said", "health", "found", "remedy"),
     [
-        ("0", Health.OK, "no undervoltage in the last 2 s; before, not known", ""),
-        ("1", Health.WARN, "undervoltage in the last 2 s", SUPPLY),
-        ("what", Health.WARN, "rpi_volt said 'what'", "dmesg | grep -i voltage"),
+        ("0", CheckStatus.OK, "no undervoltage in the last 2 s; earlier is not known", ""),
+        ("1", CheckStatus.WARN, "undervoltage in the last 2 s", REMEDY_POWER),
+        ("what", CheckStatus.WARN, "rpi_volt: 'what'", "dmesg | grep -i voltage"),
     ],
 )
 def test_without_the_firmware_the_alarm_of_the_kernel_is_read(
     said, health, found, remedy, tmp_path
 ) -> None:
     write_alarm(tmp_path, said)
-    volts, _ = examine_power(tmp_path, firmware_said=None)
+    volts, _ = check_power(tmp_path, throttled=None)
     assert volts == Check("power", health, found, remedy)
 
 
 def test_an_alarm_that_cannot_be_read_is_told(tmp_path) -> None:
     write_alarm(tmp_path, "0")
     (tmp_path / "class/hwmon/hwmon1/in0_lcrit_alarm").unlink()
-    volts, _ = examine_power(tmp_path, firmware_said=None)
-    assert volts.health is Health.WARN
+    volts, _ = check_power(tmp_path, throttled=None)
+    assert volts.status is CheckStatus.WARN
     assert "No such file" in volts.found
 
 
@@ -103,9 +108,9 @@ def test_an_alarm_that_cannot_be_read_is_told(tmp_path) -> None:
 def test_a_machine_without_sensors_has_both_lines_and_they_are_well(other, tmp_path) -> None:
     if other:
         write_alarm(tmp_path, "1", name="nct6775")
-    assert examine_power(tmp_path, firmware_said=None) == [
-        Check("power", Health.OK, "not known: no sensor"),
-        Check("throttling", Health.OK, "not known: no vcgencmd"),
+    assert check_power(tmp_path, throttled=None) == [
+        Check("power", CheckStatus.OK, "not known: no sensor"),
+        Check("throttling", CheckStatus.OK, "not known: no vcgencmd"),
     ]
 
 
@@ -130,10 +135,10 @@ def test_the_firmware_is_asked_through_vcgencmd(script, said, tmp_path, monkeypa
     write_vcgencmd(tmp_path, script)
     monkeypatch.setenv("PATH", str(tmp_path))
     if "sleep" in script:
-        monkeypatch.setattr(power, "PATIENCE_S", 0.05)
-    assert ask_firmware() == said
+        monkeypatch.setattr(power, "TIMEOUT_S", 0.05)
+    assert query_firmware() == said
 
 
 def test_without_vcgencmd_the_firmware_is_not_asked(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ask_firmware() is None
+    assert query_firmware() is None

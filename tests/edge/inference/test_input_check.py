@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.inference.input_check import Interval, check, check_distance, statistics
-from toy import TOY_GATE, film
+from bonefx_edge.inference.input_check import (
+    Interval,
+    check_in_distribution,
+    check_input,
+    statistics,
+)
+from toy import TOY_INPUT_CHECK, film
 
 
 def radiograph(pixels: np.ndarray, **fields) -> Radiograph:
     return Radiograph(pixels, FileFormat.PNG, GrayMapping.STORED, **fields)
 
 
-def reason_of(film: Radiograph, spec=TOY_GATE) -> Reason | None:
+def reason_of(film: Radiograph, spec=TOY_INPUT_CHECK) -> Reason | None:
     try:
-        check(film, spec=spec)
+        check_input(film, spec=spec)
     except DecodeError as err:
         return err.reason
     return None
@@ -49,7 +54,7 @@ def noise(side: int) -> np.ndarray:
         (radiograph(film(128), body_part="HEAD OF RADIUS"), None),
     ],
 )
-def test_the_gate_lets_films_pass_and_names_what_it_stops(film, reason) -> None:
+def test_the_input_check_lets_films_pass_and_names_what_it_stops(film, reason) -> None:
     assert reason_of(film) is reason
 
 
@@ -60,10 +65,10 @@ def test_a_blank_film_with_a_burnt_in_marker_is_still_a_picture_of_little() -> N
 
 
 @pytest.mark.parametrize("name", ["mean", "std", "roughness"])
-def test_every_statistic_of_the_gate_can_refuse(name: str) -> None:
-    narrow = dataclasses.replace(TOY_GATE, **{name: Interval(0.90, 0.91)})
+def test_every_statistic_of_the_input_check_can_refuse(name: str) -> None:
+    narrow = dataclasses.replace(TOY_INPUT_CHECK, **{name: Interval(0.90, 0.91)})
     with pytest.raises(DecodeError, match=f"expected {name} between 0.900 and 0.910"):
-        check(radiograph(film(128)), spec=narrow)
+        check_input(radiograph(film(128)), spec=narrow)
 
 
 def test_statistics_have_the_values_that_arithmetic_gives() -> None:
@@ -96,26 +101,26 @@ def test_pure_noise_is_rougher_than_any_film() -> None:
     assert statistics(noise(128)).roughness == pytest.approx(1.15, abs=0.05)
 
 
-WITH_LIMIT = dataclasses.replace(TOY_GATE, distance_limit=2.0)
+WITH_LIMIT = dataclasses.replace(TOY_INPUT_CHECK, distance_limit=2.0)
 
 
 def test_the_distance_is_the_mean_of_the_squares_of_the_features() -> None:
-    check_distance(np.array([[2.0, 0.0]], np.float32), spec=WITH_LIMIT)  # 2.0: at the limit
+    check_in_distribution(np.array([[2.0, 0.0]], np.float32), spec=WITH_LIMIT)  # 2.0: at the limit
     with pytest.raises(DecodeError, match=r"like those of training, got distance 2\.04, limit 2"):
-        check_distance(np.array([[2.02, 0.0]], np.float32), spec=WITH_LIMIT)
+        check_in_distribution(np.array([[2.02, 0.0]], np.float32), spec=WITH_LIMIT)
 
 
 def test_a_film_that_is_too_far_from_training_is_not_a_radiograph_of_a_limb() -> None:
     with pytest.raises(DecodeError) as caught:
-        check_distance(np.full((1, 32), 3.0, np.float32), spec=WITH_LIMIT)
+        check_in_distribution(np.full((1, 32), 3.0, np.float32), spec=WITH_LIMIT)
     assert caught.value.reason is Reason.NOT_A_RADIOGRAPH
 
 
 def test_a_network_without_features_refuses_nothing_by_distance() -> None:
-    check_distance(None, spec=TOY_GATE)
+    check_in_distribution(None, spec=TOY_INPUT_CHECK)
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, np.inf])
 def test_a_limit_that_refuses_all_or_nothing_cannot_be_made(limit: float) -> None:
     with pytest.raises(ValueError, match="expected a finite distance_limit > 0"):
-        dataclasses.replace(TOY_GATE, distance_limit=limit)
+        dataclasses.replace(TOY_INPUT_CHECK, distance_limit=limit)

@@ -121,7 +121,7 @@ def test_the_distance_is_that_of_the_whole_film_not_of_its_tiles(tmp_path, kind:
     spy = Spy(kind)
     finding = spy.classifier().classify(write(tmp_path / "bands.png", pixels))
     assert finding.reason is None
-    outputs = [spy.model.manifest.output.answers(spy.run(x)) for x in spy.asked[:2]]
+    outputs = [spy.model.manifest.output.split(spy.run(x)) for x in spy.asked[:2]]
     whole, tiles = ((answers.features**2).mean(axis=1) for answers in outputs)
     assert whole[0] < DISTANCE_LIMIT < tiles.max()
 

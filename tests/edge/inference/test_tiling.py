@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.inference.preprocess import SPECS, input_extent, preprocess
-from bonefx_edge.inference.tiling import Answers, TileSpec, combine, cut_tiles, logit_of_tiles, read
+from bonefx_edge.inference.tiling import (
+    NetworkOutputs,
+    TileSpec,
+    combine,
+    cut_tiles,
+    logit_of_tiles,
+    read,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from make_golden_vectors import draw
@@ -183,13 +190,13 @@ def test_a_spot_of_the_film_is_where_the_region_of_each_view_says(name: str, sha
 # ---- the sum ----
 
 
-def answers(logits: list[float], cells: list[float] | None = None) -> Answers:
+def answers(logits: list[float], cells: list[float] | None = None) -> NetworkOutputs:
     """Return answers whose maps have one high cell each."""
     maps = None
     if cells is not None:
         maps = np.full((len(cells), 5, 5), -9.0, np.float32)
         maps[:, 3, 1] = cells
-    return Answers(np.array(logits, np.float32), maps, None)
+    return NetworkOutputs(np.array(logits, np.float32), maps, None)
 
 
 @pytest.mark.parametrize(

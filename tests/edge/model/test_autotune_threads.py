@@ -8,7 +8,7 @@ import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import UsageError
 from bonefx_edge.model import interpreter as module
-from bonefx_edge.model.interpreter import faster, open_interpreter
+from bonefx_edge.model.interpreter import autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_edge.parallel import threads_to_try
 from toy import film, toy_path
@@ -56,16 +56,16 @@ def test_any_other_word_is_an_error_that_says_what_is_expected(word: str) -> Non
 def test_more_threads_are_taken_only_where_they_save_a_tenth(
     monkeypatch, took: dict[int, float], chosen: int
 ) -> None:
-    monkeypatch.setattr(module, "_pass_s", lambda interpreter: took[interpreter.threads])
+    monkeypatch.setattr(module, "time_inference", lambda interpreter: took[interpreter.threads])
     first, *others = took
     opened = open_interpreter(FLATBUFFER, threads=first)
-    assert faster(opened, FLATBUFFER, threads=others).threads == chosen
+    assert autotune_threads(opened, FLATBUFFER, threads=others).threads == chosen
 
 
 def test_what_is_chosen_by_measuring_answers_as_one_thread_does() -> None:
     view = np.random.default_rng(5).integers(0, 256, (1, 150, 150, 1), dtype=np.uint8)
     first = open_interpreter(FLATBUFFER)
-    chosen = faster(first, FLATBUFFER, threads=(2,))
+    chosen = autotune_threads(first, FLATBUFFER, threads=(2,))
     assert chosen.threads in {1, 2}
     assert np.array_equal(chosen.run(view)[0], first.run(view)[0])
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import ModelFileError, UsageError
@@ -11,6 +12,8 @@ from toy import toy_path
 
 TOY = ModelFile.read(toy_path("int8"))
 CLOSER = ModelFile.read(toy_path("closer-int8"))
+FORMAT_2 = (Path(__file__).parents[2] / "golden/manifest-format-2.json").read_text()
+"""Of the toy, as bonefx 0.4 wrote it."""
 
 
 # ---- manifest ----
@@ -21,10 +24,23 @@ def test_a_manifest_survives_its_json() -> None:
     assert Manifest.from_json(CLOSER.manifest.to_json()) == CLOSER.manifest
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+def test_a_manifest_of_format_2_is_read_under_the_names_of_format_3() -> None:
+    assert Manifest.from_json(FORMAT_2) == CLOSER.manifest
+
+
+def test_a_manifest_of_format_2_is_checked_as_strictly() -> None:
+    raw = json.loads(FORMAT_2)
+    with pytest.raises(ModelFileError, match="absent or unknown fields: more"):
+        Manifest.from_json(json.dumps(raw | {"more": 1}))
+    del raw["input_check"]
+    with pytest.raises(ModelFileError, match="absent or unknown fields: input_check"):
+        Manifest.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("version", [0, 1, 4, "3", None])
 def test_a_manifest_of_another_format_version_is_refused(version: object) -> None:
     raw = json.loads(TOY.manifest.to_json()) | {"format_version": version}
-    with pytest.raises(ModelFileError, match=r"expected format_version 2, got .*update bonefx"):
+    with pytest.raises(ModelFileError, match=r"expected format_version 3, got .*update bonefx"):
         Manifest.from_json(json.dumps(raw))
 
 
@@ -119,8 +135,8 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("output", "logit"), 2, "expected the positions 0 to 2, each once"),
         (("output", "logit"), -1, "expected the positions 0 to 2, each once"),
         (("output", "features"), 3, "expected the positions 0 to 2, each once"),
-        (("gate", "distance_limit"), None, "a distance_limit if and only if"),
-        (("gate", "distance_limit"), 0, "expected a finite distance_limit > 0"),
+        (("input_check", "distance_limit"), None, "a distance_limit if and only if"),
+        (("input_check", "distance_limit"), 0, "expected a finite distance_limit > 0"),
         (("output", "high_means_class"), 0, "class 1"),
         (("output", "quantity"), "probability", "expected quantity 'logit'"),
         (("input", "resize"), "nearest", "nearest"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import SPECS, preprocess
-from bonefx_edge.inference.tiling import Answers, TileSpec, cut_tiles, logit_of_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, cut_tiles, logit_of_tiles
 
 pytestmark = pytest.mark.host
 pytest.importorskip("keras")
@@ -51,7 +51,7 @@ def test_evidence_is_whole_tiles_and_highest_cell_of_each_film(films):
     tiles = [logit_of_tiles(logits[2:4]), logit_of_tiles(logits[4:])]
     assert tiles == pytest.approx([-2.308, 5.380], abs=1e-3)
     maps = np.arange(6, dtype=np.float32).reshape(6, 1, 1) * [[[1.0, -1.0]]]
-    answers = Answers(logits, maps.astype(np.float32), None)
+    answers = NetworkOutputs(logits, maps.astype(np.float32), None)
     closer = gather(views, answers, Look(TILES, ()))
     assert (list(closer.whole), list(closer.tile), list(closer.cell)) == ([1, 2], tiles, [3, 5])
     alone = gather(views, answers, Look((), ()))

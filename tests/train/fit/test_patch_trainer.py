@@ -34,7 +34,7 @@ def tiny(spec):
     film = keras.Input((spec.height, spec.width, 1), name="film")
     x = keras.layers.Conv2D(8, 5, strides=4, padding="same", name=FROZEN_UP_TO)(film)
     x = keras.layers.Conv2D(16, 8, strides=8, padding="same")(x)
-    for name in lite0.GATE_LAYERS:
+    for name in lite0.INPUT_CHECK_LAYERS:
         x = keras.layers.ReLU(name=name)(x)
     where = keras.layers.Conv2D(1, 1, name="map")(x)
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)

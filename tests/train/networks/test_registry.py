@@ -8,7 +8,7 @@ pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
 from bonefx_train.evaluation.predict import answers, logits, p_fracture  # noqa: E402
-from bonefx_train.networks.lite0 import GATE_LAYERS, lite0  # noqa: E402
+from bonefx_train.networks.lite0 import INPUT_CHECK_LAYERS, lite0  # noqa: E402
 from bonefx_train.networks.registry import build, feature_widths, has_map, logits_model  # noqa: E402
 
 
@@ -74,20 +74,22 @@ def _mapped():
     return lite0(InputSpec(height=64, width=64))
 
 
-def test_a_network_with_a_map_gives_logit_map_and_the_means_of_the_gates_layers(mapped):
+def test_a_network_with_a_map_gives_logit_map_and_the_means_of_the_input_check_layers(mapped):
     x = np.random.default_rng(1).random((3, 64, 64, 1), dtype=np.float32)
     found, scored = answers(mapped, x), mapped.predict_on_batch(x)
     score = np.asarray(scored["score"])[:, 0]
     assert (found.logits.shape, found.maps.shape) == ((3,), (3, 2, 2))
     np.testing.assert_allclose(1 / (1 + np.exp(-found.logits)), score, atol=1e-6)
     np.testing.assert_allclose(found.maps, np.asarray(scored["map"])[..., 0], atol=1e-6)
-    layers = keras.Model(mapped.input, [mapped.get_layer(name).output for name in GATE_LAYERS])
+    layers = keras.Model(
+        mapped.input, [mapped.get_layer(name).output for name in INPUT_CHECK_LAYERS]
+    )
     means = [np.asarray(out).mean(axis=(1, 2)) for out in layers.predict_on_batch(x)]
     np.testing.assert_allclose(found.features, np.concatenate(means, axis=1), atol=1e-4)
     assert feature_widths(mapped) == (16, 40, 112, 320)
 
 
-def test_a_network_with_a_map_but_none_of_the_gates_layers_is_refused(mapped):
+def test_a_network_with_a_map_but_none_of_the_input_check_layers_is_refused(mapped):
     film = keras.Input((64, 64, 1))
     x = keras.layers.Conv2D(4, 3)(film)
     score = keras.layers.Dense(1, activation="sigmoid", name="score")(

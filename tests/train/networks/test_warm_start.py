@@ -15,7 +15,7 @@ from bonefx_convert.converter import convert  # noqa: E402
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network  # noqa: E402
 from bonefx_convert.whitening import Projection  # noqa: E402
 from bonefx_edge.inference.preprocess import SPECS, InputSpec  # noqa: E402
-from bonefx_edge.model.bundled import shipped_models  # noqa: E402
+from bonefx_edge.model.bundled import bundled_models  # noqa: E402
 from bonefx_edge.model.interpreter import open_interpreter  # noqa: E402
 from bonefx_edge.model.model_file import ModelFile, write_model_file  # noqa: E402
 from bonefx_train.evaluation.predict import answers  # noqa: E402
@@ -25,7 +25,7 @@ from bonefx_train.networks.lite0 import lite0  # noqa: E402
 from bonefx_train.networks.warm_start import _match, _read_weights, load_lite0, mix_in  # noqa: E402
 
 SPEC = SPECS["stretch-letterbox"]
-FLOAT16 = shipped_models()["lite0-float16"]
+FLOAT16 = bundled_models()["lite0-float16"]
 
 
 @pytest.fixture(name="views", scope="module")
@@ -51,7 +51,7 @@ def _started(views):
 def test_the_network_answers_as_the_model_file_does(started, views):
     """To float32's rounding: the file's weights, widened, are exactly those of the network."""
     model = ModelFile.read(FLOAT16)
-    expected = model.manifest.output.answers(open_interpreter(model.flatbuffer).run(views))
+    expected = model.manifest.output.split(open_interpreter(model.flatbuffer).run(views))
     found = answers(started, views)
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
@@ -99,7 +99,7 @@ def test_frozen_layers_keep_their_statistics_in_the_mean(views):
 
 
 def test_rounded_weights_other_networks_and_other_pixels_are_refused(views):
-    models = shipped_models()
+    models = bundled_models()
     with pytest.raises(DataError, match="of kind int8; begin with the float16 file"):
         load_lite0(models["lite0-int8"], spec=SPEC, views=views)
     with pytest.raises(DataError, match="expected a model that reads films as the fit does"):
@@ -217,7 +217,7 @@ def test_the_seed_network_is_always_fitted_afresh(write_folders, tmp_path):
 
 
 def test_a_converted_network_comes_back_as_it_went():
-    """Through the whole of today's converter, whose file has the gate's features beside."""
+    """Through the whole of today's converter, whose file has the input check's features beside."""
     spec = InputSpec(height=64, width=64)
     keras.utils.set_random_seed(4)
     network = lite0(spec)
@@ -246,5 +246,5 @@ def test_a_converted_network_comes_back_as_it_went():
         _match([network.get_layer("map")] * 2, weights, path=FLOAT16)
     pooled = answers(network, views).features
     output = find_outputs(read_network(flatbuffer[Kind.FLOAT16]))
-    told = output.answers(open_interpreter(flatbuffer[Kind.FLOAT16]).run(views))
+    told = output.split(open_interpreter(flatbuffer[Kind.FLOAT16]).run(views))
     np.testing.assert_allclose(told.features, projection.apply(pooled), rtol=0.01, atol=0.01)

@@ -167,7 +167,7 @@ def test_cells_are_shares_of_the_smaller_of_cell_and_box():
     )
 
 
-def test_views_for_the_gate_show_any_film_and_are_never_negatives(monkeypatch):
+def test_views_for_the_input_check_show_any_film_and_are_never_negatives(monkeypatch):
     films = [film_with_white_fracture(), intact(1), intact(2)]
     sampler = ViewSampler(films, spec=SPEC)
     views, again = (sampler.draw_any(np.random.default_rng(0), n=40) for _ in range(2))

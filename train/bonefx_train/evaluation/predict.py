@@ -5,7 +5,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 from bonefx_edge.inference.decision import sigmoid
-from bonefx_edge.inference.tiling import Answers
+from bonefx_edge.inference.tiling import NetworkOutputs
 from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import to_network_range
@@ -23,7 +23,7 @@ def answers(
     *,
     label: str = "scoring",
     progress: bool = False,
-) -> Answers:
+) -> NetworkOutputs:
     """Return logit, map and pooled features of each view; the last two where there is a map.
 
     Parameters
@@ -45,7 +45,7 @@ def answers(
         name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
     }
     maps = joined.get(MAP_NAME)
-    return Answers(
+    return NetworkOutputs(
         logits=joined[LOGIT_NAME].ravel(),
         maps=None if maps is None else maps[..., 0],
         features=joined.get(FEATURES_NAME),

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import Answers, TileSpec, cut_tiles, logit_of_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, cut_tiles, logit_of_tiles
 from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import Pixels, load_pixels
@@ -117,7 +117,7 @@ class Evidence:
         return np.column_stack([signs[term] * getattr(self, term) for term in terms])
 
 
-def gather(views: Views, answers: Answers, look: Look) -> Evidence:
+def gather(views: Views, answers: NetworkOutputs, look: Look) -> Evidence:
     """Return what a network's answers to `views` come to under `look`.
 
     `views` hold the tiles of `look`, all of them; a look without tiles leaves them out.

@@ -20,12 +20,12 @@ HEAD_FILTERS: Final = 1280
 SCORE_NAME: Final = "score"
 MAP_NAME: Final = "map"
 FEATURES_NAME: Final = "features"
-GATE_LAYERS: Final = (
+INPUT_CHECK_LAYERS: Final = (
     "block0_project_norm", "block4_add", "block10_add", "block15_project_norm",
 )  # fmt: skip
-"""The last layers that see 2, 8, 16 and 32 pixels of the film as one: by them the gate tells limbs
-from other pictures. What the score is made of cannot: it keeps only what tells fractures
-(docs/decisions/0017-gate-on-four-layers.md)."""
+"""The last layers that see 2, 8, 16 and 32 pixels of the film as one: by them the input check
+tells limbs from other pictures. What the score is made of cannot: it keeps only what tells
+fractures (docs/decisions/0017-gate-on-four-layers.md)."""
 
 
 class Stage(NamedTuple):

@@ -9,7 +9,13 @@ from bonefx_edge.inference.preprocess import InputSpec
 
 from bonefx_train.errors import DataError
 from bonefx_train.networks.imagenet import load_imagenet, weights_path
-from bonefx_train.networks.lite0 import FEATURES_NAME, GATE_LAYERS, MAP_NAME, SCORE_NAME, lite0
+from bonefx_train.networks.lite0 import (
+    FEATURES_NAME,
+    INPUT_CHECK_LAYERS,
+    MAP_NAME,
+    SCORE_NAME,
+    lite0,
+)
 
 LOGIT_NAME: Final = "logit"
 """Of the output that `logits_model` gives in place of the score."""
@@ -76,15 +82,15 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     """Return the network without its last sigmoid, outputs by name.
 
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
-    as it is, and `features`, (n, channels): the means over the view of `lite0.GATE_LAYERS`, side by
-    side. The layers before the last are shared, the last one's
+    as it is, and `features`, (n, channels): the means over the view of `lite0.INPUT_CHECK_LAYERS`,
+    side by side. The layers before the last are shared, the last one's
     weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8.
 
     Raises
     ------
     DataError
         If the score does not come from a Dense layer of one unit with a sigmoid, or a network with
-        a map lacks one of the gate's layers.
+        a map lacks one of the input check's layers.
     """
     mapped = has_map(keras_model)
     last = keras_model.get_layer(SCORE_NAME) if mapped else keras_model.layers[-1]
@@ -101,7 +107,7 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
         outputs[MAP_NAME] = keras_model.output[MAP_NAME]
         pooled = [
             keras.layers.GlobalAveragePooling2D()(layer.output)
-            for layer in _gate_layers(keras_model)
+            for layer in _input_check_layers(keras_model)
         ]
         outputs[FEATURES_NAME] = keras.layers.Concatenate()(pooled)
     without_sigmoid = keras.Model(keras_model.inputs, outputs, name=keras_model.name)
@@ -110,16 +116,16 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
 
 
 def feature_widths(keras_model: keras.Model) -> tuple[int, ...]:
-    """Return how many of the features of `logits_model` each of the gate's layers gives."""
-    return tuple(int(layer.output.shape[-1]) for layer in _gate_layers(keras_model))
+    """Return how many of the features of `logits_model` each of the input check's layers gives."""
+    return tuple(int(layer.output.shape[-1]) for layer in _input_check_layers(keras_model))
 
 
-def _gate_layers(keras_model: keras.Model) -> list[keras.layers.Layer]:
-    found = {layer.name: layer for layer in keras_model.layers if layer.name in GATE_LAYERS}
-    if len(found) != len(GATE_LAYERS):
+def _input_check_layers(keras_model: keras.Model) -> list[keras.layers.Layer]:
+    found = {layer.name: layer for layer in keras_model.layers if layer.name in INPUT_CHECK_LAYERS}
+    if len(found) != len(INPUT_CHECK_LAYERS):
         msg = (
-            f"gate: expected a network with the layers {', '.join(GATE_LAYERS)}, got "
+            f"input check: expected a network with the layers {', '.join(INPUT_CHECK_LAYERS)}, got "
             f"{', '.join(found) or 'none'} in {keras_model.name!r}; name its layers so"
         )
         raise DataError(msg)
-    return [found[name] for name in GATE_LAYERS]
+    return [found[name] for name in INPUT_CHECK_LAYERS]

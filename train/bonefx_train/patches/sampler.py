@@ -34,8 +34,8 @@ BENT_SHARE: Final = 0.3
 WHOLE_SHARE: Final = 0.35
 """Of the views show the whole film, about."""
 WHOLE_SHARE_OF_ANY: Final = 0.5
-"""The same of the views for the gate: it looks at whole films, but the tightly collimated film of
-another hospital looks like a piece."""
+"""The same of the views for the input check: it looks at whole films, but the tightly collimated
+film of another hospital looks like a piece."""
 BESIDE_SHARE: Final = 0.2
 """Of the pieces without fracture come from fractured films, beside the boxes."""
 SMALLEST_PX: Final = 90.0
@@ -133,7 +133,7 @@ class ViewSampler:
         """Return n views, (n, height, width, 1), of films drawn alike, whatever they show.
 
         Some are whole films. Disturbed as other hospitals might, but no negatives, nothing broken
-        or bent: what a limb looks like, for the gate.
+        or bent: what a limb looks like, for the input check.
         """
         views = [self._view_of_any(rng) for _ in range(n)]
         return np.stack(views)[..., np.newaxis]

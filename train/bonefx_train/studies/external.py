@@ -26,7 +26,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
-from bonefx_edge.model.bundled import find_model, shipped_models
+from bonefx_edge.model.bundled import bundled_models, find_model
 from bonefx_edge.model.model_file import ModelFile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
@@ -307,7 +307,7 @@ def main(
     out: Path = REFERENCES,
 ) -> None:
     """Examine every model and mode, write."""
-    classifiers = open_classifiers(models or list(shipped_models()), modes=mode or [])
+    classifiers = open_classifiers(models or list(bundled_models()), modes=mode or [])
     sets = read_sets(data, films=films)
     boxes = read_corner_boxes(data / FOLDER / BOXES_NAME, sets[WEB])
     results = [examine(classifier, sets, boxes) for classifier in classifiers]

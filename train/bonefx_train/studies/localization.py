@@ -106,7 +106,7 @@ def main(
 ) -> None:
     """Localize, compare, write."""
     classifier = Classifier.load(find_model(model), views=mode)
-    classifier.check_explains()
+    classifier.require_heatmap()
     path = boxes or data / BOXES_NAME
     if not path.is_file():
         msg = f"{path}: expected boxes, got no such file; name them with --boxes"

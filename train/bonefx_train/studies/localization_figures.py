@@ -10,7 +10,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-from bonefx_edge.classifier import Classifier, Explained
+from bonefx_edge.classifier import Classifier, Explanation
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
@@ -82,7 +82,7 @@ class Localized:
 def localize(classifier: Classifier, sample: Sample, boxes: Sequence[Box]) -> Localized:
     """Return boxes, regions and points of one film."""
     if classifier.manifest.output.map is None:
-        explained = Explained(classifier.classify(sample.path), None, None)
+        explained = Explanation(classifier.classify(sample.path), None, None)
     else:
         explained = classifier.explain(sample.path)
     finding, heat = explained.finding, explained.heat_map

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bonefx_edge.model.bundled import DEFAULT_MODEL, shipped_models
+from bonefx_edge.model.bundled import DEFAULT_MODEL, bundled_models
 from bonefx_edge.model.manifest import Manifest
 from bonefx_edge.model.model_file import ModelFile
 
@@ -104,4 +104,4 @@ def model_ids(report: object) -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    CARD.write_text(card(pages.REFERENCES, read_shipped(shipped_models()), default=DEFAULT_MODEL))
+    CARD.write_text(card(pages.REFERENCES, read_shipped(bundled_models()), default=DEFAULT_MODEL))

@@ -11,7 +11,7 @@ import jinja2
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.model_file import ModelFile
 
 REFERENCES: Final = Path("benchmarks/reference")
@@ -48,7 +48,7 @@ def write(out: Path, name: str, report: Mapping[str, Any]) -> None:
 
 def page(name: str, report: Mapping[str, Any]) -> str:
     """Return the page of one report, as parsed from its JSON file."""
-    names = {ModelFile.read(path).sha256: name for name, path in shipped_models().items()}
+    names = {ModelFile.read(path).sha256: name for name, path in bundled_models().items()}
     values = {"title": TITLES[name], "section": name, "report": report, "default": None}
     return render("page", names=names, full=True, **values)
 

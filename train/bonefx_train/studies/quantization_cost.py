@@ -21,7 +21,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.finding import Finding
-from bonefx_edge.model.bundled import find_model, shipped_models
+from bonefx_edge.model.bundled import bundled_models, find_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -213,7 +213,7 @@ def main(
 ) -> None:
     """Score, compare, write."""
     data_name, samples = read_split(data, split)
-    all_scored = [score(model, samples, mode=mode) for model in models or shipped_models()]
+    all_scored = [score(model, samples, mode=mode) for model in models or bundled_models()]
     pairs = pair(all_scored)
     report = {
         "notice": NOTICE,

@@ -80,7 +80,7 @@ def measure(path: Path, films: Sequence[Sample]) -> dict[str, Any]:
     groups, views = zip(*triples(model, films), strict=True)
     interpreter = open_interpreter(model.flatbuffer)
     towards = {
-        name: -model.manifest.output.answers(
+        name: -model.manifest.output.split(
             interpreter.run(np.stack([each[i] for each in views])[..., np.newaxis])
         ).logits.astype(np.float64)
         for i, name in enumerate(("untouched", "cut", "bent"))

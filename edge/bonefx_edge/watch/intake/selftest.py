@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.filesystem import mount_of
 from bonefx_edge.watch.intake.inotify import Events
@@ -18,14 +18,16 @@ FIRST_SOUND_YEAR: Final = 2026
 WATCHES_FILE: Final = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
-def examine_folder(folder: Path, *, year: int) -> list[Check]:
+def check_watched_folder(folder: Path, *, year: int) -> list[Check]:
     """Return the checks of a folder that is, or is to be, watched; `year` is the clock's.
 
     Writes one hidden file into the folder, which the service passes over, and removes it.
     """
     if not folder.is_dir():
         found = f"{folder} is not there, or is no folder"
-        return [Check("watched", Health.FAIL, found, "mount or make it; the service waits for it")]
+        return [
+            Check("watched", CheckStatus.FAIL, found, "mount or make it; the service waits for it")
+        ]
     return [_file_system(folder), _events(folder), _clock(year)]
 
 
@@ -33,11 +35,13 @@ def _file_system(folder: Path) -> Check:
     mount = mount_of(os.fsencode(os.path.realpath(folder)))
     if mount is None:
         remedy = "run the service with --poll always"
-        return Check("watched", Health.WARN, "on no mount that the system lists", remedy)
+        return Check("watched", CheckStatus.WARN, "on no mount that the system lists", remedy)
     found = f"{mount.kind} at {os.fsdecode(mount.point)}"
     if mount.is_silent:
-        return Check("watched", Health.OK, f"{found}: walked every second, events tell too little")
-    return Check("watched", Health.OK, f"{found}: events")
+        return Check(
+            "watched", CheckStatus.OK, f"{found}: walked every second, events tell too little"
+        )
+    return Check("watched", CheckStatus.OK, f"{found}: events")
 
 
 def _events(folder: Path) -> Check:
@@ -51,14 +55,14 @@ def _events(folder: Path) -> Check:
         heard = _hear(events, os.fsencode(name))
     except OSError as err:
         remedy = "give the user of the service the right to list it; the doctor writes a file there"
-        return Check("events", Health.WARN, f"could not be tried: {error_name(err)}", remedy)
+        return Check("events", CheckStatus.WARN, f"could not be tried: {error_name(err)}", remedy)
     finally:
         events.close()
         (folder / name).unlink(missing_ok=True)
     if not heard:
         remedy = "run the service with --poll always"
-        return Check("events", Health.FAIL, f"none came within {EVENT_PATIENCE_S:g} s", remedy)
-    return Check("events", Health.OK, f"its own file was told of; at most {limit} folders")
+        return Check("events", CheckStatus.FAIL, f"none came within {EVENT_PATIENCE_S:g} s", remedy)
+    return Check("events", CheckStatus.OK, f"its own file was told of; at most {limit} folders")
 
 
 def _hear(events: Events, name: bytes) -> bool:
@@ -72,5 +76,5 @@ def _hear(events: Events, name: bytes) -> bool:
 def _clock(year: int) -> Check:
     if year < FIRST_SOUND_YEAR:
         remedy = "set it, or give the device a clock (RTC): results carry its time"
-        return Check("clock", Health.WARN, f"says {year}", remedy)
-    return Check("clock", Health.OK, f"says {year}")
+        return Check("clock", CheckStatus.WARN, f"says {year}", remedy)
+    return Check("clock", CheckStatus.OK, f"says {year}")

@@ -1,1 +1,1 @@
-"""Health, metrics, and what systemd is sent."""
+"""CheckStatus, metrics, and what systemd is sent."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.workers.canary import EVERY_S
 
@@ -54,8 +54,8 @@ def check_alive(vitals: Vitals, *, now: float) -> Check:
     age = now - vitals.turned
     if age > TURN_LIMIT_S:
         remedy = "look whether a share hangs; restart the service"
-        return Check("loop", Health.FAIL, f"last turn {age:.0f} s ago", remedy)
-    return Check("loop", Health.OK, "turns")
+        return Check("loop", CheckStatus.FAIL, f"last turn {age:.0f} s ago", remedy)
+    return Check("loop", CheckStatus.OK, "turns")
 
 
 def check_ready(vitals: Vitals, journal: Status | str, *, now: float, wall: float) -> list[Check]:
@@ -75,7 +75,7 @@ def status_line(vitals: Vitals) -> str:
     """Return how it stands in one line for the service manager."""
     counts = f"{vitals.decided} results, {vitals.refused} of them refused"
     checks = _own_checks(vitals, now=vitals.turned)
-    wrong = [f"{check.name} {check.found}" for check in checks if check.health is Health.FAIL]
+    wrong = [f"{check.name} {check.found}" for check in checks if check.status is CheckStatus.FAIL]
     return "; ".join([*wrong, counts])
 
 
@@ -91,41 +91,41 @@ def _own_checks(vitals: Vitals, *, now: float) -> list[Check]:
 
 def _folder(vitals: Vitals) -> Check:
     if vitals.folder_is_there:
-        return Check("folder", Health.OK, "is there")
-    return Check("folder", Health.FAIL, "is not there", "mount or make the watched folder")
+        return Check("folder", CheckStatus.OK, "is there")
+    return Check("folder", CheckStatus.FAIL, "is not there", "mount or make the watched folder")
 
 
 def _worker(vitals: Vitals) -> Check:
     if vitals.workers_ready:
-        return Check("workers", Health.OK, f"{vitals.workers_ready} ready")
-    return Check("workers", Health.FAIL, "none ready", "see the log; run edge-admin doctor")
+        return Check("workers", CheckStatus.OK, f"{vitals.workers_ready} ready")
+    return Check("workers", CheckStatus.FAIL, "none ready", "see the log; run edge-admin doctor")
 
 
 def _results(vitals: Vitals) -> Check:
     if vitals.pause is Pause.NONE:
-        return Check("results", Health.OK, "are written")
+        return Check("results", CheckStatus.OK, "are written")
     remedy = "free the disk of results and journal, check that it can be written"
-    return Check("results", Health.FAIL, f"nothing is taken: {vitals.pause}", remedy)
+    return Check("results", CheckStatus.FAIL, f"nothing is taken: {vitals.pause}", remedy)
 
 
 def _canary(vitals: Vitals, *, now: float) -> Check:
     if not vitals.canary_is_sound:
         remedy = "see the log; restart the device, install bonefx and the model anew"
-        return Check("canary", Health.FAIL, "is answered wrongly: no film is classified", remedy)
+        return Check("canary", CheckStatus.FAIL, "answered wrongly: no film is classified", remedy)
     if vitals.canary_answered is None:
-        return Check("canary", Health.FAIL, "has not been answered yet", "wait; see the log")
+        return Check("canary", CheckStatus.FAIL, "has not been answered yet", "wait; see the log")
     age = now - vitals.canary_answered
     if age > CANARY_LIMIT_S:
         remedy = "a film takes very long, or memory is short: see the log"
-        return Check("canary", Health.FAIL, f"last answered {age:.0f} s ago", remedy)
-    return Check("canary", Health.OK, f"answered rightly {age:.0f} s ago")
+        return Check("canary", CheckStatus.FAIL, f"last answered {age:.0f} s ago", remedy)
+    return Check("canary", CheckStatus.OK, f"answered rightly {age:.0f} s ago")
 
 
 def _journal(journal: Status | str, *, wall: float) -> list[Check]:
     if isinstance(journal, str):
         remedy = "see the log; docs/operating.md says how to rebuild it"
-        return [Check("journal", Health.FAIL, f"cannot be read: {journal}", remedy)]
-    readable = Check("journal", Health.OK, "can be read")
+        return [Check("journal", CheckStatus.FAIL, f"cannot be read: {journal}", remedy)]
+    readable = Check("journal", CheckStatus.OK, "can be read")
     return [readable, _queue(journal, wall=wall), _messages(journal)]
 
 
@@ -135,18 +135,18 @@ def _queue(status: Status, *, wall: float) -> Check:
     found = "is empty" if oldest is None else f"oldest film waits for {oldest:.0f} s"
     moves = last is not None and wall - last <= WAIT_LIMIT_S
     if oldest is not None and oldest > WAIT_LIMIT_S and not moves:
-        return Check("queue", Health.FAIL, f"{found}, no result meanwhile", remedy)
+        return Check("queue", CheckStatus.FAIL, f"{found}, no result meanwhile", remedy)
     if status.failures:
         waiting = ", ".join(f"{n} for {code}" for code, n in status.failures.items())
-        return Check("queue", Health.WARN, f"{found}; tried again: {waiting}", remedy)
-    return Check("queue", Health.OK, found)
+        return Check("queue", CheckStatus.WARN, f"{found}; tried again: {waiting}", remedy)
+    return Check("queue", CheckStatus.OK, found)
 
 
 def _messages(status: Status) -> Check:
     if status.oldest_untold_s is None:
-        return Check("messages", Health.OK, "all taken")
+        return Check("messages", CheckStatus.OK, "all taken")
     found = f"{status.untold} not taken, the oldest for {status.oldest_untold_s:.0f} s"
     if status.oldest_untold_s > WAIT_LIMIT_S:
         remedy = "see who should take them: --on-result, --webhook"
-        return Check("messages", Health.FAIL, found, remedy)
-    return Check("messages", Health.OK, found)
+        return Check("messages", CheckStatus.FAIL, found, remedy)
+    return Check("messages", CheckStatus.OK, found)

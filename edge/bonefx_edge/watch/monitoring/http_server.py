@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.errors import BonefxError, PortError
 from bonefx_edge.watch.journal.admin import Desk, Status
 from bonefx_edge.watch.monitoring.health import Vitals, check_alive, check_ready
@@ -38,7 +38,7 @@ _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthPort:
-    """Answers until it is closed."""
+    """NetworkOutputs until it is closed."""
 
     def __init__(
         self, port: int, *, vitals: Callable[[], Vitals], journal: Path, out: Path, metrics: Metrics
@@ -112,7 +112,7 @@ def _look_at(folder: Path, *, wall: float) -> Status | str:
 
 
 def _told(checks: list[Check]) -> tuple[HTTPStatus, str, bytes]:
-    passed = all(check.health is not Health.FAIL for check in checks)
+    passed = all(check.status is not CheckStatus.FAIL for check in checks)
     answer = {
         "passed": passed,
         "checks": [dataclasses.asdict(check) for check in checks],

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bonefx_edge import __version__
-from bonefx_edge.check import Check, Health
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.watch.journal.admin import Status
 
 _STAGE_S: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -84,7 +84,7 @@ class _Gauges(Collector):
         about = GaugeMetricFamily("bonefx_info", "Which bonefx runs", labels=["version"])
         about.add_metric([__version__], 1)
         yield about
-        passed = {check.name: float(check.health is not Health.FAIL) for check in self._checks}
+        passed = {check.name: float(check.status is not CheckStatus.FAIL) for check in self._checks}
         yield _labelled("check_passed", "Whether a check of /readyz passes", "check", passed)
         if self._free_bytes is not None:
             yield _plain("free_bytes", "Free on the disk of the results", self._free_bytes)

@@ -1,14 +1,14 @@
 """The doctor of a watched folder."""
 
-from bonefx_edge.check import Health
+from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.intake import selftest
-from bonefx_edge.watch.intake.selftest import examine_folder
+from bonefx_edge.watch.intake.selftest import check_watched_folder
 
 
 def test_a_folder_on_a_disk_of_this_machine_hears_of_its_own_file(tmp_path) -> None:
-    checks = {check.name: check for check in examine_folder(tmp_path, year=2026)}
-    assert {name: check.health for name, check in checks.items()} == {
-        "watched": Health.OK, "events": Health.OK, "clock": Health.OK,
+    checks = {check.name: check for check in check_watched_folder(tmp_path, year=2026)}
+    assert {name: check.status for name, check in checks.items()} == {
+        "watched": CheckStatus.OK, "events": CheckStatus.OK, "clock": CheckStatus.OK,
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
@@ -16,14 +16,14 @@ def test_a_folder_on_a_disk_of_this_machine_hears_of_its_own_file(tmp_path) -> N
 def test_a_folder_in_which_no_file_can_be_made_is_told() -> None:
     from pathlib import Path
 
-    (_, events, _) = examine_folder(Path("/proc"), year=2026)
-    assert events.health is Health.WARN
+    (_, events, _) = check_watched_folder(Path("/proc"), year=2026)
+    assert events.status is CheckStatus.WARN
     assert "could not be tried" in events.found
 
 
 def test_an_absent_folder_fails(tmp_path) -> None:
-    (check,) = examine_folder(tmp_path / "absent", year=2026)
-    assert check.health is Health.FAIL
+    (check,) = check_watched_folder(tmp_path / "absent", year=2026)
+    assert check.status is CheckStatus.FAIL
 
 
 def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
@@ -32,11 +32,11 @@ def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
     (tmp_path / "other").mkdir()
     real = selftest.Events.listen
     monkeypatch.setattr(selftest.Events, "listen", lambda self, _: real(self, b"other"))
-    (_, events, _) = examine_folder(tmp_path, year=2026)
-    assert events.health is Health.FAIL
+    (_, events, _) = check_watched_folder(tmp_path, year=2026)
+    assert events.status is CheckStatus.FAIL
     assert "--poll always" in events.remedy
 
 
 def test_a_clock_that_was_never_set_is_told(tmp_path) -> None:
-    *_, clock = examine_folder(tmp_path, year=1970)
-    assert clock.health is Health.WARN
+    *_, clock = check_watched_folder(tmp_path, year=1970)
+    assert clock.status is CheckStatus.WARN

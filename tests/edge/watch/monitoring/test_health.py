@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from bonefx_edge.check import Health
+from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.monitoring.health import (
     CANARY_LIMIT_S,
@@ -31,8 +31,8 @@ EMPTY = Status(
 def failed(vitals=WELL, journal=EMPTY):
     checks = check_ready(vitals, journal, now=NOW, wall=WALL)
     for check in checks:
-        assert bool(check.remedy) == (check.health is not Health.OK), check
-    return [check.name for check in checks if check.health is Health.FAIL]
+        assert bool(check.remedy) == (check.status is not CheckStatus.OK), check
+    return [check.name for check in checks if check.status is CheckStatus.FAIL]
 
 
 def test_a_service_with_nothing_to_do_is_ready():
@@ -82,7 +82,7 @@ def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready
     films = replace(EMPTY, failures={"EIO": 1}, oldest_waiting_s=1e6)
     assert failed(journal=films) == []
     (queue,) = (c for c in check_ready(WELL, films, now=NOW, wall=WALL) if c.name == "queue")
-    assert queue.health is Health.WARN
+    assert queue.status is CheckStatus.WARN
     assert "1 for EIO" in queue.found
 
 
@@ -95,8 +95,8 @@ def test_messages_that_nobody_takes_are_told():
 
 def test_alive_asks_for_nothing_but_turns():
     ill = replace(WELL, folder_is_there=False, workers_ready=0, canary_is_sound=False)
-    assert check_alive(ill, now=NOW).health is Health.OK
-    assert check_alive(ill, now=NOW + TURN_LIMIT_S + 1).health is Health.FAIL
+    assert check_alive(ill, now=NOW).status is CheckStatus.OK
+    assert check_alive(ill, now=NOW + TURN_LIMIT_S + 1).status is CheckStatus.FAIL
 
 
 def test_the_line_for_the_service_manager_says_what_is_wrong_first():
@@ -104,5 +104,5 @@ def test_the_line_for_the_service_manager_says_what_is_wrong_first():
     ill = status_line(replace(WELL, pause=Pause.DISK_LOW, canary_is_sound=False))
     assert ill.startswith(
         "results nothing is taken: disk_low; "
-        "canary is answered wrongly: no film is classified; 3 results"
+        "canary answered wrongly: no film is classified; 3 results"
     )

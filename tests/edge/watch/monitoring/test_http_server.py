@@ -89,7 +89,7 @@ def test_a_journal_that_went_away_is_unready_and_the_port_lives_on(tmp_path, jou
     with answering(tmp_path) as port:
         status, body = ask(port, "/readyz")
         assert status == 503
-        failed = [c["name"] for c in json.loads(body)["checks"] if c["health"] == "fail"]
+        failed = [c["name"] for c in json.loads(body)["checks"] if c["status"] == "fail"]
         assert failed == ["journal"]
         status, text = ask(port, "/metrics")
         assert status == 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model.bundled import shipped_models
+from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.workers.canary import CANARY, SAME_P, SHIPPED_PATH, Canary
@@ -107,9 +107,9 @@ def test_the_film_is_the_one_whose_hash_is_known():
 
 def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_written(canary):
     """Written by make_canary.py under LiteRT; here whichever interpreter is installed."""
-    runtime = Classifier.load(shipped_models()["seed-float32"]).runtime.name
+    runtime = Classifier.load(bundled_models()["seed-float32"]).runtime.name
     judged = set()
-    for path in shipped_models().values():
+    for path in bundled_models().values():
         manifest = ModelFile.read(path).manifest
         if runtime not in {proved.name for proved in manifest.runtimes}:
             continue
