@@ -23,7 +23,7 @@ FORMAT_VERSION: Final = 3
 _OLDER_VERSION: Final = 2
 """Of bonefx 0.4: the same values under other names, so it is read too."""
 _RENAMED: Final = {
-    "input_check": "input_check",
+    "gate": "input_check",
 }
 """Key of format 2 -> key of format 3."""
 

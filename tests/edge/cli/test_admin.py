@@ -150,7 +150,7 @@ def test_doctor_names_numpy_where_it_is_absent(monkeypatch) -> None:
         raise doctor.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
-    assert doctor._numpy_abi().health is CheckStatus.FAIL
+    assert doctor._numpy_abi().status is CheckStatus.FAIL
 
 
 def test_install_service_prints_steps_and_unit_and_changes_nothing(monkeypatch) -> None:
