@@ -22,7 +22,7 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli.files import list_files
 from bonefx_edge.diagnostics.board import board
-from bonefx_edge.model.bundled import find_model, bundled_models
+from bonefx_edge.model.bundled import bundled_models, find_model
 
 from benchmarks.machine import AS_INSTALLED
 

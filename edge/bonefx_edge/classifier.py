@@ -361,11 +361,13 @@ def refused_finding(classifier: Classifier, name: str | Path, error: DecodeError
     return classifier._refused(name, error, sha256=None, clock=Stopwatch())
 
 
-def _regions(state: State, tiles: Tiles | None, answers: NetworkOutputs | None) -> tuple[Region, ...]:
+def _regions(
+    state: State, tiles: Tiles | None, answers: NetworkOutputs | None
+) -> tuple[Region, ...]:
     """Return where to look first; nowhere if the film as a whole is called no_fracture."""
-    if tiles is None or answers is None or state is State.NO_FRACTURE:
+    if tiles is None or outputs is None or state is State.NO_FRACTURE:
         return ()
-    return select_regions(tiles.rectangles, answers.logits.tolist())
+    return select_regions(tiles.rectangles, outputs.logits.tolist())
 
 
 def _heat_map(analysis: Analysis, *, spec: InputSpec) -> "HeatMap | None":

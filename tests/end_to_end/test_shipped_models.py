@@ -161,15 +161,18 @@ def test_what_the_input_check_stops_is_measured_by_one_command(tmp_path: Path) -
     (tmp_path / "fracatlas").mkdir()
     cv2.imwrite(str(tmp_path / "fracatlas" / "film.png"), film(60))
     (tmp_path / "fracatlas" / "manifest.csv").write_text("path,split\nfilm.png,tune\n")
-    script = Path(__file__).parents[2] / "benchmarks" / "input check.py"
+    study = "bonefx_train.studies.out_of_scope"
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path)],
+        [sys.executable, "-m", study, str(tmp_path), "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    rows = {row["films"]: row for row in json.loads((tmp_path / "input check.json").read_text())["rows"]}
+    rows = {
+        row["films"]: row
+        for row in json.loads((tmp_path / "out_of_scope.json").read_text())["rows"]
+    }
     assert rows["FracAtlas tune"]["n"] == 1
     assert (rows["noise"]["n"], rows["noise"]["refused"]["value"]) == (20, 1.0)
     assert rows["tight crops of knees"]["n"] == 0
