@@ -362,7 +362,7 @@ def refused_finding(classifier: Classifier, name: str | Path, error: DecodeError
 
 
 def _regions(
-    state: State, tiles: Tiles | None, answers: NetworkOutputs | None
+    state: State, tiles: Tiles | None, outputs: NetworkOutputs | None
 ) -> tuple[Region, ...]:
     """Return where to look first; nowhere if the film as a whole is called no_fracture."""
     if tiles is None or outputs is None or state is State.NO_FRACTURE:
