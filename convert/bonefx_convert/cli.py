@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from bonefx_edge.cli.command import Command
 from bonefx_edge.errors import BonefxError, InterpreterError, ModelFileError, UsageError
 from bonefx_train.command_line import (
     EXIT_USAGE,
@@ -52,7 +53,7 @@ Tolerances = Annotated[
 OldTolerances = Annotated[list[str] | None, typer.Option("--bound", hidden=True)]
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of bonefx-train fit.")],
     *,
@@ -115,7 +116,7 @@ def convert(
     sys.stdout.write(report.to_markdown())
 
 
-@app.command()
+@app.command(cls=Command)
 def parity(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files.")],
     *,

@@ -272,7 +272,7 @@ def test_films_of_another_model_are_classified_again_and_keep_their_results_unti
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     (after,) = current(out).values()
     assert after["answered_by"] != next(iter(before.values()))["answered_by"]
-    assert "0 films" in admin("requeue", str(out), *changed).stdout
+    assert "0 images" in admin("requeue", str(out), *changed).stdout
 
 
 def test_a_lost_journal_is_rebuilt_from_the_results_and_nothing_is_classified_again(folder, out):

@@ -17,6 +17,7 @@ COMMANDS = {
         "bonefx_edge.cli.admin",
         [
             *([], ["doctor"], ["verify"], ["status"], ["requeue"], ["export"], ["rebuild"]),
+            *(["reset-canary"], ["install-service"]),
         ],
     ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from bonefx_edge.cli.command import Command
 from bonefx_edge.errors import BonefxError, UsageError
 
 from bonefx_train.command_line import EXIT_USAGE, exit_on_error, import_keras, make_app, run_app
@@ -28,7 +29,7 @@ Data = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 def fit(
     data: Data,
     *,
@@ -109,7 +110,7 @@ def fit(
         )
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     *,
@@ -146,7 +147,7 @@ def evaluate(
     sys.stderr.write(f"JSON and plots are in {run / EVALUATION_FOLDER}\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def audit(
     data: Data,
     *,
@@ -169,7 +170,7 @@ def audit(
         raise typer.Exit(EXIT_FOUND)
 
 
-@app.command()
+@app.command(cls=Command)
 def split(
     data: Data,
     *,

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 from bonefx_edge import NOTICE
+from bonefx_edge.cli.command import HELP_OPTIONS
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.native_log import LITERT_INFORMATION, show_all_lines, without_lines
 
@@ -33,7 +34,7 @@ def make_app(description: str) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=HELP_OPTIONS,
         help=f"{description} {NOTICE}",
     )
 

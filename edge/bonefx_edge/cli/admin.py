@@ -18,6 +18,7 @@ from bonefx_edge import NOTICE
 from bonefx_edge.cli.admin_text import (
     describe,
 )
+from bonefx_edge.cli.command import HELP_OPTIONS, Command
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
@@ -34,21 +35,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
     help=f"Look after a device that classifies radiographs. {NOTICE}",
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor(
     *,
-    model: Annotated[str, typer.Option(help="Model to check.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Model to check.")
+    ] = DEFAULT_MODEL,
     watch: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A watched folder: file system, events, clock too."),
+        typer.Option(metavar="DIR", help="Also check this watched folder."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per check.")] = False,
 ) -> None:
-    """Say what is wrong with this device and which command mends it."""
+    """Check this device and say how to fix what is wrong."""
     from bonefx_edge.check import CheckStatus
     from bonefx_edge.diagnostics.doctor import run_checks
 
@@ -68,15 +72,20 @@ def doctor(
         raise typer.Exit(DOCTOR_FAULT)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
-    model: Annotated[str, typer.Argument(help="A model file, or the name of a shipped one.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A bundled model, or a model file.")
+    ],
     *,
     runtime: Annotated[
-        str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="ai_edge_litert or tflite_runtime. Default: the installed one."
+        ),
     ] = None,
 ) -> None:
-    """Check a model file byte for byte, open it, and show what it says of itself."""
+    """Check a model file byte for byte, open it and show its manifest."""
     from bonefx_edge.classifier import Classifier
 
     try:
@@ -88,50 +97,58 @@ def verify(
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
 
 
-OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The service's --out.")]
+OutArgument = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Folder of the results (--out of the service).")
+]
 JournalOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The service's --journal, if it has one.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the journal, if the service has --journal."),
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 def status(
     out: OutArgument,
     *,
     journal: JournalOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Say how a watched folder stands: what waits, what was refused, when the last result came."""
+    """Show how many images wait, are done or refused, and the last result."""
     from bonefx_edge.cli.admin_text import status_lines
 
     with _desk(out, journal) as desk:
         found = desk.status(now=time.time())
-    told = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
-    sys.stdout.write(told + "\n")
+    text = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
+    sys.stdout.write(text + "\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def requeue(
     out: OutArgument,
     *,
     journal: JournalOption = None,
     model_changed: Annotated[
-        bool, typer.Option("--model-changed", help="Films that another model answered.")
+        bool, typer.Option("--model-changed", help="Images that another model classified.")
     ] = False,
-    model: Annotated[str, typer.Option(help="With --model-changed: the model now.")] = (
-        DEFAULT_MODEL
-    ),
-    operating_point: Annotated[str | None, typer.Option(help="The same.")] = None,
-    views: Annotated[str | None, typer.Option(help="The same.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Films refused for this reason.")] = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Films that wait for another try: now.")
-    ] = False,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="With --model-changed: the model now.")
+    ] = (DEFAULT_MODEL),
+    operating_point: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As --model, for the operating point.")
+    ] = None,
+    views: Annotated[
+        str | None, typer.Option(metavar="whole|closer", help="As --model, for --views.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Images refused for this reason.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Retry failed images now.")] = False,
     sha256: Annotated[
-        str | None, typer.Option(help="One film, by the first digits of its sha256.")
+        str | None,
+        typer.Option(metavar="HEX", help="One image, by the first digits of its sha256."),
     ] = None,
 ) -> None:
-    """Have films classified again; their results stay until the new ones are there."""
+    """Classify images again; their results stay until the new ones are there."""
     from bonefx_edge.watch.journal.admin import Requeue
 
     asked: list[tuple[Requeue, str]] = [(Requeue.FAILED, "")] if failed else []
@@ -141,11 +158,11 @@ def requeue(
         now = _answering(model, operating_point=operating_point, views=views)
         asked.append((Requeue.NOT_ANSWERED_BY, now))
     if not asked:
-        msg = "expected to be told which films: --model-changed, --reason, --failed or --sha256"
+        msg = "which images? Give --model-changed, --reason, --failed or --sha256"
         fail(msg, code=ExitCode.USAGE)
     with _desk(out, journal) as desk:
         n = sum(desk.requeue(which, value) for which, value in asked)
-    sys.stdout.write(f"{n} films will be classified again\n")
+    sys.stdout.write(f"{n} images will be classified again\n")
 
 
 def _answering(model: str, *, operating_point: str | None, views: str | None) -> str:
@@ -160,14 +177,16 @@ def _answering(model: str, *, operating_point: str | None, views: str | None) ->
     return describe_answering(found)
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     out: OutArgument,
     *,
     journal: JournalOption = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV for a spreadsheet instead of JSON lines.")
+    ] = False,
 ) -> None:
-    """Write all current results, oldest first, with the names of their files: JSON lines."""
+    """Write all current results with their file names, oldest first: JSON lines."""
     from bonefx_edge.cli.formats import Csv, record_csv, record_csv_header
 
     with _desk(out, journal) as desk:
@@ -182,17 +201,18 @@ def export(
                 sys.stdout.write(json.dumps(record | {"files": names}) + "\n")
 
 
-@app.command("forget-canary")
-def forget_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
-    """Have the canary film's next answer count as its first: after parts of a device changed."""
+@app.command("reset-canary", cls=Command)
+@app.command("forget-canary", cls=Command, hidden=True)  # its name until version 0.4
+def reset_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Reset the self-test baseline (after hardware or library changes)."""
     with _desk(out, journal) as desk:
         n = desk.forget_canary()
-    sys.stdout.write(f"{n} answers forgotten; restart the service\n")
+    sys.stdout.write(f"{n} self-test baselines removed; restart the service\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
-    """Make a lost journal anew from the result files."""
+    """Recreate a lost journal from the result files."""
     from bonefx_edge.watch.journal.rebuild import rebuild as rebuild_journal
 
     with _reported_errors():
@@ -202,7 +222,7 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     )
 
 
-@app.command("install-service")
+@app.command("install-service", cls=Command)
 def install_service(
     *,
     watch: Annotated[

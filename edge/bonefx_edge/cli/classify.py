@@ -2,121 +2,170 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.cli.batch import Batch, classify_files
+from bonefx_edge.cli.command import HELP_OPTIONS, Command
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from bonefx_edge.model.native_log import show_all_lines
 from bonefx_edge.parallel import threads_to_try
 
-FILES_ONLY: Final = ("paths", "heatmap", "jobs", "as_json", "as_csv")
+FILES_ONLY: Final = ("paths", "heatmap", "jobs", "output_format", "as_json", "as_csv")
 """Parameters of the command that do nothing with `--watch`."""
 WATCH_ONLY: Final = (
     *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
     *("on_result", "webhook", "move_done", "move_refused", "duplicates"),
 )
 """Parameters of the command that do nothing without `--watch`."""
+FORMATS: Final = ("table", "json", "csv")
+CHOICES: Final = {
+    "output_format": FORMATS,
+    "poll": ("auto", "always", "never"),
+    "duplicates": ("skip", "reclassify", "known", "again"),  # the last two: until version 0.4
+}
+"""Words that an option takes."""
+
+
+class _Classify(Command):
+    sections: ClassVar = {"Watch a folder": ("watch", *WATCH_ONLY)}
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command(help=f"Classify bone radiographs. {NOTICE}")
+@app.command(
+    cls=_Classify,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    help=f"Classify bone radiographs. {NOTICE}",
+)
 def classify(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE|DIR...", help="Films; folders are searched recursively."),
+        typer.Argument(metavar="FILE|DIR...", help="Radiographs; folders are searched."),
     ] = None,
     *,
     model: Annotated[
-        str, typer.Option(help="A model file, or the name of one that comes with the package.")
+        str, typer.Option(metavar="NAME|FILE", help="A bundled model, or a model file.")
     ] = DEFAULT_MODEL,
     operating_point: Annotated[
-        str | None, typer.Option(help="One of the model's operating points.")
+        str | None,
+        typer.Option(metavar="NAME", help="The model's thresholds to use. Default: its first."),
     ] = None,
     views: Annotated[
         str | None,
-        typer.Option(help="whole: one pass; closer: tiles of the film too. Default: the model's."),
+        typer.Option(
+            metavar="whole|closer",
+            help="whole: one inference per image; closer: also overlapping tiles (slower, more "
+            "sensitive). Default: the model's first.",
+        ),
     ] = None,
     heatmap: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Write where the network looked, a PNG a film: an aid."),
+        str | None, typer.Option(metavar="DIR", help="Write a heat map PNG per image.")
     ] = None,
     threads: Annotated[
         str,
-        typer.Option(metavar="N|auto", help="Of the interpreter; auto: as many as pay, measured."),
+        typer.Option(
+            metavar="N|auto",
+            help="Interpreter threads; auto picks the fastest by a short benchmark.",
+        ),
     ] = "1",
     jobs: Annotated[
-        int, typer.Option(min=0, help="Processes, for many films; 0: as many cores as pay.")
+        int,
+        typer.Option(min=0, metavar="N", help="Processes for many images; 0 picks the number."),
     ] = 0,
     runtime: Annotated[
-        str | None, typer.Option(help="ai_edge_litert or tflite_runtime; default: installed one.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="ai_edge_litert or tflite_runtime. Default: the installed one."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    output_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="|".join(FORMATS),
+            help="table for people, json (an object per line) for programs, csv for spreadsheets.",
+        ),
+    ] = "table",
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", hidden=True)] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show what the interpreter writes, too.")
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     watch: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Classify what arrives in a folder, until stopped."),
+        typer.Option(metavar="DIR", help="Classify files that arrive in DIR, until stopped."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Watching: folder of results. Default: DIR-results."),
+        typer.Option(metavar="DIR", help="Folder for the results. Default: DIR-results."),
     ] = None,
     journal: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Watching: folder of the journal. Default: in --out."),
+        typer.Option(metavar="DIR", help="Folder for the journal. Default: inside --out."),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Watching: end when all that is there is dealt with.")
+        bool, typer.Option("--once", help="Process what is in the folder, then exit.")
     ] = False,
     settle: Annotated[
-        float, typer.Option(min=0.1, help="Watching: seconds a file must be unchanged.")
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="How long a file must stay unchanged."),
     ] = 2.0,
     poll: Annotated[
         str,
-        typer.Option(metavar="auto|always|never", help="Watching: walk the folder every second."),
+        typer.Option(
+            metavar="|".join(CHOICES["poll"]),
+            help="List the folder every second instead of waiting for events; auto: on network "
+            "drives only.",
+        ),
     ] = "auto",
     workers: Annotated[
-        int, typer.Option(min=1, help="Watching: processes that decode and classify.")
+        int, typer.Option(min=1, metavar="N", help="Processes that decode and classify.")
     ] = 1,
     min_free: Annotated[
-        int, typer.Option(min=0, help="Watching: MiB free, below which nothing is taken.")
+        int,
+        typer.Option(min=0, metavar="MIB", help="Pause when less disk space than this is free."),
     ] = 200,
     health_port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Watching: /livez, /readyz, /metrics on 127.0.0.1; 0: any port."
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Serve /livez, /readyz and /metrics on 127.0.0.1; 0 takes any free port.",
         ),
     ] = None,
     on_result: Annotated[
         str | None,
-        typer.Option(metavar="COMMAND", help="Watching: run for each result, told as JSON."),
+        typer.Option(
+            metavar="COMMAND",
+            help="Command to run for each result; gets the result as JSON on stdin.",
+        ),
     ] = None,
     webhook: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Watching: post each result there, instead of a command."),
+        typer.Option(metavar="URL", help="Address to POST each result to, as JSON."),
     ] = None,
     move_done: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Watching: move classified originals there."),
+        Path | None, typer.Option(metavar="DIR", help="Move classified files there.")
     ] = None,
     move_refused: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Watching: move refused originals there."),
+        Path | None, typer.Option(metavar="DIR", help="Move refused files there.")
     ] = None,
     duplicates: Annotated[
         str,
-        typer.Option(metavar="known|again", help="Watching: classify a content that comes again?"),
-    ] = "known",
+        typer.Option(
+            metavar="skip|reclassify", help="What to do when the same content arrives again."
+        ),
+    ] = "skip",
 ) -> None:
     """Parse, load, classify, print."""
     if version:
@@ -132,11 +181,11 @@ def classify(
             words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
             words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
             words |= {"move_done": move_done, "move_refused": move_refused}
-            words |= {"repeats": duplicates == "again"}
+            words |= {"repeats": duplicates in ("reclassify", "again")}
             loading = options | {"threads": threads_to_try(threads, processes=workers)}
             code = _watch(words, poll=poll, model=model, loading=loading)
         else:
-            kind = "json" if as_json else "csv" if as_csv else "table"
+            kind = "json" if as_json else "csv" if as_csv else output_format
             batch = Batch(model, heatmap, threads=threads, jobs=jobs, options=options, kind=kind)
             code = classify_files(paths or [], batch)
     except BonefxError as err:
@@ -145,28 +194,26 @@ def classify(
 
 
 def _check_mode(context: typer.Context, *, watching: bool) -> None:
-    """Leave if a parameter is named that would do nothing, or two that exclude each other."""
+    """Leave if an option would do nothing, takes no such word, or contradicts another."""
+    named = []
     for parameter in context.command.params:
         name = str(parameter.name)
         source = context.get_parameter_source(name)
-        if source is None or source.name == "DEFAULT" or context.params[name] == ():
-            continue
-        shown = "FILE|DIR" if name == "paths" else parameter.opts[0]
+        if source is not None and source.name != "DEFAULT" and context.params[name] != ():
+            named.append((name, "FILE|DIR" if name == "paths" else parameter.opts[0]))
+    for name, shown in named:
         if watching and name in FILES_ONLY:
             msg = f"{shown}: does nothing with --watch; leave it out"
             fail(msg, code=ExitCode.USAGE)
         if not watching and name in WATCH_ONLY:
             msg = f"{shown}: needs --watch; add --watch DIR, or leave {shown} out"
             fail(msg, code=ExitCode.USAGE)
-    if context.params["as_json"] and context.params["as_csv"]:
-        fail("expected --json or --csv, got both; choose one", code=ExitCode.USAGE)
-    for name, choices in (
-        ("duplicates", ("known", "again")),
-        ("poll", ("auto", "always", "never")),
-    ):
-        if context.params[name] not in choices:
-            msg = f"--{name}: expected one of {', '.join(choices)}, got {context.params[name]!r}"
-            fail(msg, code=ExitCode.USAGE)
+        if context.params[name] not in CHOICES.get(name, (context.params[name],)):
+            msg = f"{shown}: expected one of {', '.join(CHOICES[name])}"
+            fail(f"{msg}, got {context.params[name]!r}", code=ExitCode.USAGE)
+    formats = [shown for name, shown in named if name in ("output_format", "as_json", "as_csv")]
+    if len(formats) > 1:
+        fail(f"{' and '.join(formats)}: choose one", code=ExitCode.USAGE)
 
 
 def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, Any]) -> ExitCode:

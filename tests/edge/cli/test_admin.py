@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,14 @@ def test_doctor_names_runtime_versions_abi_processor_model_and_disk() -> None:
     }
     assert installed_runtimes()[0].version in checks["interpreter"]["found"]
     assert "toy 1.0.0" in checks["model"]["found"]
+
+
+def test_every_command_has_short_help_without_placeholders() -> None:
+    names = re.findall(r"^  ([a-z-]+)  ", run("-h").stdout.partition("Commands:")[2], re.MULTILINE)
+    assert {"doctor", "verify", "status", "requeue", "export", "reset-canary"} <= set(names)
+    for name in names:
+        done = run(name, "-h")
+        assert (done.returncode, set("<{") & set(done.stdout)) == (0, set()), name
 
 
 def test_doctor_exits_1_and_names_the_command_when_the_model_is_broken(tmp_path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_a_file_name_is_no_formula_in_a_spreadsheet(tmp_path, start: str) -> Non
 WATCH_OPTIONS = (
     *("--out=r", "--journal=j", "--once", "--settle=2", "--poll=auto", "--workers=1"),
     *("--min-free=200", "--health-port=0", "--on-result=true", "--webhook=http://127.0.0.1/"),
-    *("--move-done=m", "--move-refused=m", "--duplicates=known"),
+    *("--move-done=m", "--move-refused=m", "--duplicates=skip"),
 )
 
 
@@ -117,7 +118,8 @@ def test_an_option_of_watching_without_watch_is_refused(films, option: str) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [("--jobs=1",), ("--heatmap=m",), ("--json",), ("--csv",), ("x",)]
+    "words",
+    [*((f"--{each}",) for each in ("jobs=1", "heatmap=m", "format=csv", "json", "csv")), ("x",)],
 )
 def test_what_only_files_need_is_refused_with_watch(tmp_path, words: tuple[str, ...]) -> None:
     done = run("--watch", tmp_path, "--once", TOY, *words)
@@ -148,9 +150,14 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "name files or folders"),
+        ((), "Usage: edge-classify [OPTIONS] [FILE|DIR...]"),
+        (("--json",), "name files or folders"),
         (("",), "got an empty one"),
-        (("--json", "--csv", "x"), "choose one"),
+        (("--json", "--csv", "x"), "--json and --csv: choose one"),
+        (("--format", "table", "--csv", "x"), "--format and --csv: choose one"),
+        (("--format", "xml", "x"), "--format: expected one of table, json, csv, got 'xml'"),
+        (("--watch", "x", "--poll", "sometimes"), "--poll: expected one of auto, always, never"),
+        (("--watch", "x", "--duplicates", "twice"), "--duplicates: expected one of skip"),
         (("--threads", "0", "x"), "from 1 to 999, or auto"),
         (("--watch", "x", "--threads", "many"), "from 1 to 999, or auto"),
         (("--nonesuch",), "No such option"),
@@ -185,6 +192,26 @@ def test_the_model_and_the_operating_point_asked_for_are_used(films) -> None:
     done = run(films / "dark.png", "--json", TOY, "--operating-point", "sensitive")
     record = json.loads(done.stdout)
     assert (record["model"]["name"], record["operating_point"]) == ("toy", "sensitive")
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "table"])
+def test_the_format_is_the_one_asked_for_and_its_older_option_is_the_same(films, kind) -> None:
+    def text(*option: str) -> str:
+        return re.sub("[0-9]", "", run(films, TOY, *option).stdout)  # all but the times
+
+    older = () if kind == "table" else (f"--{kind}",)
+    assert text("--format", kind) == text(*older) != ""
+
+
+def test_help_is_in_sections_and_shows_what_a_value_is() -> None:
+    text = run("-h").stdout
+    assert text == run("--help").stdout
+    options, watching = text.split("Watch a folder:")
+    assert "--model NAME|FILE" in options
+    assert "--format table|json|csv" in options
+    assert "--settle SECONDS" in watching
+    assert "--csv" not in text.replace("json|csv", "")
+    assert not re.search("<[a-z]", text)
 
 
 def test_help_and_version_say_what_they_should() -> None:
