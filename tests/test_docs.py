@@ -13,7 +13,7 @@ import pytest
 from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.input_check import InputCheckSpec, Interval
-from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.preprocess import SPECS, InputSpec
 from bonefx_edge.inference.tiling import Reading, TileSpec
 from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
@@ -78,6 +78,28 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["add-a-network.md", "add-a-file-format.md"])
+def test_the_files_that_a_page_for_developers_names_exist(name: str) -> None:
+    named = re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9.]*)`", (DOCS / name).read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.host
+def test_the_network_of_the_page_is_one_that_the_converter_takes() -> None:
+    import keras
+    from bonefx_train.networks.registry import LOGIT_NAME, logits_model
+
+    page = (DOCS / "add-a-network.md").read_text()
+    block = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert block
+    names = {"keras": keras, "InputSpec": InputSpec}
+    exec(textwrap.dedent(block[1]), names)  # noqa: S102 - a code block of our own
+    network = names["_tiny"](SPECS["area-letterbox"])
+    assert network.compiled
+    assert set(logits_model(network).output) == {LOGIT_NAME}
 
 
 @pytest.mark.host
