@@ -81,6 +81,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_install_steps_are_marked_for_their_test_and_name_the_wheel_of_this_version(page) -> None:
+    text = (ROOT / page).read_text()
+    assert "<!-- run: tests/install -->" in text
+    wheels = set(re.findall(r"bonefx-[0-9][\w.]*-py3-none-any\.whl", text))
+    assert wheels == {f"bonefx-{bonefx_edge.__version__}-py3-none-any.whl"}
+
+
 @pytest.mark.parametrize("name", ["add-a-network.md", "add-a-file-format.md"])
 def test_the_files_that_a_page_for_developers_names_exist(name: str) -> None:
     named = re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9.]*)`", (DOCS / name).read_text())
