@@ -49,7 +49,7 @@ class Service:
 
     def wait_ready(self) -> float:
         """Return the seconds from start to the first worker's word."""
-        while "a worker is ready" not in self.log.read_text():
+        while "worker ready" not in self.log.read_text():
             if self.process.poll() is not None:
                 sys.exit("the service ended before it was ready")
             time.sleep(0.005)

@@ -10,7 +10,7 @@ from bonefx_edge.cli.exit_codes import ExitCode
 from bonefx_edge.watch.app import STOP_TIMEOUT_S
 from bonefx_edge.watch.install import UNIT
 from bonefx_edge.watch.service import LONGEST_WAIT_S
-from bonefx_edge.watch.workers.process import START_S
+from bonefx_edge.watch.workers.process import LOAD_TIMEOUT_S
 
 pytestmark = pytest.mark.any_runtime
 
@@ -72,7 +72,7 @@ def test_systemd_finds_a_setting_that_it_does_not_know(analyze: str, tmp_path: P
 
 def test_systemd_waits_longer_than_the_service_does() -> None:
     assert float(setting("TimeoutStopSec")) > STOP_TIMEOUT_S
-    assert float(setting("TimeoutStartSec")) > START_S
+    assert float(setting("TimeoutStartSec")) > LOAD_TIMEOUT_S
     assert float(setting("WatchdogSec")) / 2 > LONGEST_WAIT_S
 
 

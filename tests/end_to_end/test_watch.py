@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bonefx_edge.watch.workers.protocol import Options
+from bonefx_edge.watch.workers.protocol import WorkerConfig
 from toy import toy_path
 from watch_service import (
     Watcher,
@@ -42,16 +42,16 @@ def run_with(folder: Path, out: Path, **options) -> subprocess.CompletedProcess[
     """Run `--once` with limits of the worker that the command line does not offer."""
     program = (
         "import json, sys; from pathlib import Path;"
-        "from bonefx_edge.watch.workers.protocol import Options;"
+        "from bonefx_edge.watch.workers.protocol import WorkerConfig;"
         "from bonefx_edge.watch.app import watch;"
         "from bonefx_edge.watch.config import Poll, WatchOptions;"
         "from bonefx_edge.watch.logs import configure_logging;"
         "configure_logging();"
         "watch(WatchOptions(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), journal=None,"
         " once=True, settle_s=0.1, poll=Poll.AUTO, workers=1, min_free_mib=1),"
-        " Options(**json.loads(sys.argv[3])))"
+        " WorkerConfig(**json.loads(sys.argv[3])))"
     )
-    words = asdict(Options(str(folder), str(toy_path("int8")), **options))
+    words = asdict(WorkerConfig(str(folder), str(toy_path("int8")), **options))
     return subprocess.run(
         [sys.executable, "-c", program, str(folder), str(out), json.dumps(words)],
         capture_output=True, text=True, check=True, timeout=120,

@@ -12,7 +12,7 @@ from bonefx_edge.watch import results
 from bonefx_edge.watch.app import watch
 from bonefx_edge.watch.config import Poll, WatchOptions
 from bonefx_edge.watch.journal import connection as database
-from bonefx_edge.watch.workers.protocol import Options
+from bonefx_edge.watch.workers.protocol import WorkerConfig
 from toy import toy_path
 from watch_service import check_exactly_one, film_bytes, sha256
 
@@ -66,7 +66,7 @@ def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
         )  # fmt: skip
         code = 1
         try:
-            watch(options, Options(str(folder), str(toy_path("int8"))))
+            watch(options, WorkerConfig(str(folder), str(toy_path("int8"))))
             os.write(writer, str(doom.count).encode())
             code = 0
         finally:

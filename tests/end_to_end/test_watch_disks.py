@@ -38,7 +38,7 @@ def rests(watcher: Watcher) -> bool:
 def test_a_service_whose_folder_is_not_there_yet_rests_and_takes_it_up_when_it_comes(folder, out):
     folder.rmdir()
     with Watcher(folder, out) as watcher:
-        wait_until(lambda: b"worker is ready" in watcher.log.read_bytes(), what="worker")
+        wait_until(lambda: b"worker ready" in watcher.log.read_bytes(), what="worker")
         assert f"{folder} cannot be read (ENOENT): waiting for it" in watcher.said()
         assert rests(watcher)
         folder.mkdir()

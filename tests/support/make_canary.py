@@ -14,7 +14,7 @@ import numpy as np
 import simplejpeg
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.model.bundled import bundled_models
-from bonefx_edge.watch.workers.canary import CANARY_PATH, SHIPPED_PATH
+from bonefx_edge.watch.workers.canary import CANARY_PATH, EXPECTED_PATH
 
 HEIGHT, WIDTH = 540, 360
 
@@ -43,7 +43,7 @@ def main() -> None:
             finding = Classifier.load(path, views=reading.name).classify(CANARY_PATH)
             sys.stdout.write(f"{path.stem} {finding.reading} {finding.p_fracture}\n")
             answers[f"{finding.model.sha256} {finding.reading}"] = finding.p_fracture
-    SHIPPED_PATH.write_text(json.dumps(answers, indent=1) + "\n", "ascii")
+    EXPECTED_PATH.write_text(json.dumps(answers, indent=1) + "\n", "ascii")
 
 
 if __name__ == "__main__":

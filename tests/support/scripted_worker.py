@@ -16,7 +16,7 @@ WORDS = "expected a model, got a script; this is a test"
 
 
 def program(heard: Path, loading: str = "ready") -> list[str]:
-    """Return the program that `process.Worker` is to start.
+    """Return the program that `process.WorkerProcess` is to start.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def main() -> None:
 
 def load(loading: str) -> None:
     if loading == "broken":
-        say({"answer": "broken", "message": WORDS})
+        say({"status": "fatal", "message": WORDS})
         sys.exit()
     if loading.startswith("deaf-"):
         os.close(0)
     if loading == "ready" or loading.startswith("deaf-"):
-        say({"ready": MODEL, "made_of": "none 0"})
+        say({"ready": MODEL, "environment": "none 0"})
     if loading != "ready":
         end(loading.removeprefix("deaf-"))
 
@@ -87,25 +87,25 @@ def canary(job: dict) -> dict:
     if word in ("exit", "SIGSEGV", "SIGKILL"):
         end(word)
     if word == "EIO":
-        return {"answer": "unavailable", "code": "EIO"}
+        return {"status": "transient", "code": "EIO"}
     record = {"state": "fracture", "reason": None, "p_fracture": float(word)}
     record |= {"model": {"sha256": "0000"}, "reading": "as-is"}
-    return {"answer": "finding", "finding": record}
+    return {"status": "ok", "finding": record}
 
 
 def answer(word: str, job: dict) -> dict:
     answers = {
         "film": finding(job, None),
-        "changed": {"answer": "changed"},
-        "broken": {"answer": "broken", "message": WORDS},
-        "EIO": {"answer": "unavailable", "code": word},
+        "changed": {"status": "changed"},
+        "broken": {"status": "fatal", "message": WORDS},
+        "EIO": {"status": "transient", "code": word},
     }
     return answers.get(word) or finding(job, word)
 
 
 def finding(job: dict, reason: str | None) -> dict:
     record = {"path": job["path"], "sha256": job["sha256"], "reason": reason}
-    return {"answer": "finding", "finding": record}
+    return {"status": "ok", "finding": record}
 
 
 def say(message: dict) -> None:

@@ -16,9 +16,9 @@ from bonefx_edge.watch.service import (
     Settings,
 )
 from bonefx_edge.watch.workers.canary import Canary
-from bonefx_edge.watch.workers.pool import Crew
-from bonefx_edge.watch.workers.process import Loading, Worker
-from bonefx_edge.watch.workers.protocol import Options
+from bonefx_edge.watch.workers.pool import WorkerPool
+from bonefx_edge.watch.workers.process import CrashLoopBackoff, WorkerProcess
+from bonefx_edge.watch.workers.protocol import WorkerConfig
 from scripted_worker import jobs_in, program
 
 WALL = 1_800_000_000.0
@@ -59,8 +59,8 @@ class Place:
     def __init__(self, folder):
         self.root, self.out, self.heard = folder / "in", folder / "out", folder / "heard"
         self.root.mkdir()
-        self.now, self.finished, self.hired = 1000.0, [], []
-        self.model = Loading()
+        self.now, self.finished, self.spawned = 1000.0, [], []
+        self.model = CrashLoopBackoff()
         self.asks_canary, self.never_asks = False, False
         self.loading = []
         """How the next workers load; those after them become ready."""
@@ -77,10 +77,12 @@ class Place:
             wall=self.wall, is_silent=lambda: is_silent,
         )  # fmt: skip
         self.canary = Canary(self.journal, clock=lambda: self.now)
-        self.crew = Crew(workers, hire=self.hire, canary=self.canary, clock=lambda: self.now)
+        self.pool = WorkerPool(
+            workers, spawn=self.spawn, canary=self.canary, clock=lambda: self.now
+        )
         self.service = Service(
             settings=Settings(self.out, min_free_bytes, once),
-            journal=self.journal, intake=self.intake, results=self.results, crew=self.crew,
+            journal=self.journal, intake=self.intake, results=self.results, pool=self.pool,
             clock=lambda: self.now, wall=self.wall,
         )  # fmt: skip
         return self.service
@@ -91,22 +93,22 @@ class Place:
     def tick(self):
         self.now += 1.0
 
-    def hire(self):
+    def spawn(self):
         refused = self.refuses.pop(0) if self.refuses else None
         if refused is not None:
             raise refused
         loading = self.loading.pop(0) if self.loading else "ready"
-        worker = Worker(
-            Options(root=str(self.root), model="none"),
-            loading=self.model,
+        worker = WorkerProcess(
+            WorkerConfig(root=str(self.root), model="none"),
+            backoff=self.model,
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )
         if self.never_asks:
             worker.canary_due = math.inf
         if not self.asks_canary:
-            worker.canary_due, worker.is_proven = math.inf, True
-        self.hired.append(worker)
+            worker.canary_due, worker.is_verified = math.inf, True
+        self.spawned.append(worker)
         return worker
 
     def receive(self, *names):
@@ -128,15 +130,15 @@ class Place:
             if until():
                 return
             assert time.monotonic() < end, "waited in vain"
-            if self.service.pause is Pause.NONE and any(map(self.will_say, self.crew._workers)):
+            if self.service.pause is Pause.NONE and any(map(self.will_say, self.pool._workers)):
                 self.service.wait()
             else:
                 self.now += SETTLE_S
 
     def will_say(self, worker):
         """Return whether to wait for it: loading, at work, or killed and not yet buried."""
-        at_rest = worker.answered_by and worker.is_idle and not worker._killed
-        return not worker.is_gone and not at_rest
+        at_rest = worker.predictor and worker.is_idle and not worker._killed
+        return not worker.has_exited and not at_rest
 
     def result_of(self, sha256):
         return self.out / f"{sha256}.json"

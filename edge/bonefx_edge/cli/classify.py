@@ -221,13 +221,13 @@ def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, A
     from bonefx_edge.watch.app import watch
     from bonefx_edge.watch.config import Poll, WatchOptions
     from bonefx_edge.watch.logs import configure_logging
-    from bonefx_edge.watch.workers.protocol import Options
+    from bonefx_edge.watch.workers.protocol import WorkerConfig
 
     options = WatchOptions(**words, poll=Poll(poll))
     path = str(find_model(model).absolute())
     configure_logging()
     root = str(options.folder.absolute())
-    unanswered = watch(options, Options(root=root, model=path, **loading))
+    unanswered = watch(options, WorkerConfig(root=root, model=path, **loading))
     return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
 
 

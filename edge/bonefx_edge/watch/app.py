@@ -24,9 +24,9 @@ from bonefx_edge.watch.monitoring.systemd import Notifier
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
 from bonefx_edge.watch.workers.canary import Canary
-from bonefx_edge.watch.workers.pool import Crew
-from bonefx_edge.watch.workers.process import Loading, Worker
-from bonefx_edge.watch.workers.protocol import Options
+from bonefx_edge.watch.workers.pool import WorkerPool
+from bonefx_edge.watch.workers.process import CrashLoopBackoff, WorkerProcess
+from bonefx_edge.watch.workers.protocol import WorkerConfig
 
 if TYPE_CHECKING:
     from bonefx_edge.watch.monitoring.metrics import Metrics
@@ -39,7 +39,7 @@ STOP_TIMEOUT_S: Final = 20.0
 """For the images in progress at SIGTERM; the others are released to the queue."""
 
 
-def watch(options: WatchOptions, reading: Options) -> int:
+def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
     """Watch until SIGTERM or SIGINT; with `once`, until everything in the folder is processed.
 
     Returns
@@ -64,19 +64,21 @@ def watch(options: WatchOptions, reading: Options) -> int:
         with disk_in_words(folders.out):
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
-            tally = _tally() if options.health_port is not None else None
+            metrics = _new_metrics() if options.health_port is not None else None
             tells = relay is not None
-            service = _assemble(options, folders, reading, journal, tells=tells, tally=tally)
+            service = _assemble(
+                options, folders, worker_config, journal, tells=tells, metrics=metrics
+            )
         tasks = [task for task in (relay, _archiver(folders)) if task]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
         notifier = Notifier.from_environment(os.environ)
-        pulse = _Pulse(service, notifier, clock=time.monotonic)
+        heartbeat = _Heartbeat(service, notifier, clock=time.monotonic)
         with (
-            _health_port(options.health_port, pulse, folders, tally),
+            _health_port(options.health_port, heartbeat, folders, metrics),
             _background([] if options.once else tasks, folders.journal),
         ):
             try:
-                service.serve(lambda: bool(stopped), pulse=pulse)
+                service.serve(lambda: bool(stopped), heartbeat=heartbeat)
             finally:
                 notifier.stopping()
                 service.close(patience_s=STOP_TIMEOUT_S)
@@ -88,14 +90,14 @@ def watch(options: WatchOptions, reading: Options) -> int:
 def _assemble(
     options: WatchOptions,
     folders: Folders,
-    reading: Options,
+    worker_config: WorkerConfig,
     journal: Journal,
     *,
     tells: bool,
-    tally: "Metrics | None",
+    metrics: "Metrics | None",
 ) -> Service:
-    """Return the service; its workers are hired by its first turn."""
-    clock, wall, loading = time.monotonic, time.time, Loading()
+    """Return the service; its first step starts the workers."""
+    clock, wall, backoff = time.monotonic, time.time, CrashLoopBackoff()
     intake = Intake(
         os.fsencode(folders.root),
         journal,
@@ -106,9 +108,9 @@ def _assemble(
         skip=folders.inside(),
         repeats=options.repeats,
     )
-    crew = Crew(
+    pool = WorkerPool(
         options.workers,
-        hire=lambda: Worker(reading, loading=loading, clock=clock),
+        spawn=lambda: WorkerProcess(worker_config, backoff=backoff, clock=clock),
         canary=Canary(journal, clock=clock),
         clock=clock,
     )
@@ -117,79 +119,76 @@ def _assemble(
         journal=journal,
         intake=intake,
         results=ResultFolder(folders.out),
-        crew=crew,
+        pool=pool,
         clock=clock,
         wall=wall,
-        tally=tally,
+        metrics=metrics,
     )
 
 
-class _Pulse:
-    """Tells the service manager that films are taken, that we live, and how we stand."""
+class _Heartbeat:
+    """Reports readiness, watchdog and status to the service manager, once per step."""
 
     def __init__(self, service: Service, notifier: Notifier, *, clock: Callable[[], float]) -> None:
         self._service, self._notifier, self._clock = service, notifier, clock
-        self._was_ready, self._said, self._next_status = False, "", clock()
-        self.vitals = service.vitals()
-        """Of the last turn, for the thread of the health port."""
+        self._was_ready, self._last_status, self._next_status = False, "", clock()
+        self.snapshot = service.snapshot()
+        """After the last step, for the thread of the health port."""
 
     def __call__(self) -> None:
-        self.vitals = self._service.vitals()
+        self.snapshot = self._service.snapshot()
         if not self._was_ready and self._service.is_ready():
             self._was_ready = True
             self._notifier.ready("watching")
-        self._notifier.watchdog()
-        status = status_line(self.vitals)
-        if status != self._said and self._clock() >= self._next_status:
+        self._notifier.heartbeat()
+        status = status_line(self.snapshot)
+        if status != self._last_status and self._clock() >= self._next_status:
             self._notifier.status(status)
-            self._said, self._next_status = status, self._clock() + STATUS_EVERY_S
+            self._last_status, self._next_status = status, self._clock() + STATUS_EVERY_S
 
 
 @contextmanager
 def _health_port(
-    port: int | None, pulse: _Pulse, folders: Folders, tally: "Metrics | None"
+    port: int | None, heartbeat: _Heartbeat, folders: Folders, metrics: "Metrics | None"
 ) -> Iterator[None]:
-    """Have the health port answer meanwhile, if one is asked for."""
-    if port is None or tally is None:
+    """Run the health server meanwhile, if a port is given."""
+    if port is None or metrics is None:
         yield
         return
-    from bonefx_edge.watch.monitoring.http_server import HealthPort
+    from bonefx_edge.watch.monitoring.http_server import HealthServer
 
-    answering = HealthPort(
+    server = HealthServer(
         port,
-        vitals=lambda: pulse.vitals,
+        snapshot=lambda: heartbeat.snapshot,
         journal=folders.journal,
         out=folders.out,
-        metrics=tally,
+        metrics=metrics,
     )
     try:
         yield
     finally:
-        answering.close()
+        server.close()
 
 
-def _tally() -> "Metrics":
-    """Return what counts for the health port. Late: 14 MiB that nobody else needs."""
+def _new_metrics() -> "Metrics":
+    """Return the Prometheus metrics. Imported here: the library takes 14 MiB."""
     from bonefx_edge.watch.monitoring.metrics import Metrics
 
     return Metrics()
 
 
 def _end_with_thread(found: threading.ExceptHookArgs) -> None:
-    """End at once, as at a kill, which does no harm: without the thread we would be half a service.
-
-    The service manager starts us again.
-    """
+    """Exit when a thread fails: the service cannot work without it, and systemd restarts it."""
     tell_error(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
     os._exit(1)
 
 
 def _stop_on_signals() -> list[int]:
-    """Return a list that is empty until SIGTERM or SIGINT comes."""
-    came: list[int] = []
+    """Return a list that is empty until SIGTERM or SIGINT is received."""
+    received: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: came.append(number))
-    return came
+        signal.signal(number, lambda number, _frame: received.append(number))
+    return received
 
 
 @contextmanager

@@ -21,10 +21,10 @@ from bonefx_edge.watch.journal.connection import name_of_trouble
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
 from bonefx_edge.watch.journal.states import Claim, FilmState
-from bonefx_edge.watch.monitoring.health import Pause, Vitals
+from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
-from bonefx_edge.watch.workers.pool import Crew, Told
-from bonefx_edge.watch.workers.protocol import Answer, Job
+from bonefx_edge.watch.workers.pool import WorkerPool
+from bonefx_edge.watch.workers.protocol import Job, JobResult, JobStatus
 
 if TYPE_CHECKING:  # it takes 14 MiB, and is there only if a health port was asked for
     from bonefx_edge.watch.monitoring.metrics import Metrics
@@ -67,22 +67,22 @@ class Service:
         journal: Journal,
         intake: Intake,
         results: ResultFolder,
-        crew: Crew,
+        pool: WorkerPool,
         clock: Callable[[], float],
         wall: Callable[[], float],
-        tally: "Metrics | None" = None,
+        metrics: "Metrics | None" = None,
     ) -> None:
         """Take the parts; `clock` gives monotonic seconds, `wall` those since 1970.
 
         What a kill left is put right here: partial results, and superseded ones among the current.
         """
         self._settings, self._journal, self._intake = settings, journal, intake
-        self._results, self._crew, self._clock, self._wall = results, crew, clock, wall
-        self._tally = tally
+        self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
+        self._metrics = metrics
         self._next_disk_check = clock()
         self._next_claim: float | None = clock()
         self._seen_changes, self._seen_taken = -1, 0
-        self._condemned: list[Job] = []
+        self._poison_jobs: list[Job] = []
         self._takes = True
         self.pause = Pause.NONE
         self.decided = self.refused = self.failed = 0
@@ -92,8 +92,8 @@ class Service:
 
     # ---- the loop ----
 
-    def serve(self, stop: Callable[[], bool], *, pulse: Callable[[], None]) -> None:
-        """Work until `stop()`, or with `--once` until nothing is left; `pulse()` at every turn.
+    def serve(self, stop: Callable[[], bool], *, heartbeat: Callable[[], None]) -> None:
+        """Work until `stop()`, or with `--once` until nothing is left; `heartbeat()` at every turn.
 
         Raises
         ------
@@ -102,9 +102,9 @@ class Service:
         """
         while not stop():
             self.turn()
-            pulse()
+            heartbeat()
             if self._settings.once:
-                self._crew.canary.check()
+                self._pool.canary.require_healthy()
                 if self.is_done():
                     break
             self.wait()
@@ -113,11 +113,11 @@ class Service:
         """Take no more, wait for what is in hand, hand back what does not end in time."""
         self._takes = False
         end = self._clock() + patience_s
-        while not self._crew.is_idle and self._clock() < end:
+        while not self._pool.is_idle and self._clock() < end:
             self.turn()
             self.wait()
         try:
-            for claim in [*self._crew.stop(), *(job.claim for job in self._condemned)]:
+            for claim in [*self._pool.stop(), *(job.claim for job in self._poison_jobs)]:
                 self._journal.hand_back(claim.sha256)
         except sqlite3.OperationalError as err:
             logger.warning(
@@ -127,24 +127,24 @@ class Service:
 
     def is_ready(self) -> bool:
         """Return whether a worker is up; a folder or disk that is not there yet is waited for."""
-        return self._crew.ready > 0
+        return self._pool.ready > 0
 
-    def vitals(self) -> Vitals:
+    def snapshot(self) -> ServiceSnapshot:
         """Return how it stands, for other threads: a value that nobody changes."""
-        return Vitals(
-            turned=self._clock(),
-            folder_is_there=self._intake.folder_is_there,
-            workers_ready=self._crew.ready,
+        return ServiceSnapshot(
+            last_step=self._clock(),
+            folder_exists=self._intake.folder_is_there,
+            workers_ready=self._pool.ready,
             pause=self.pause,
-            canary_is_sound=self._crew.canary.is_sound,
-            canary_answered=self._crew.canary.answered,
+            canary_is_healthy=self._pool.canary.is_healthy,
+            canary_last_passed=self._pool.canary.last_passed,
             decided=self.decided,
             refused=self.refused,
         )
 
     def is_done(self) -> bool:
         """Return whether all that is there has a result or can have none for now."""
-        idle = self._crew.is_idle and not self._condemned
+        idle = self._pool.is_idle and not self._poison_jobs
         if not self._intake.folder_is_there:
             return idle
         return idle and self._intake.is_at_rest and self._next_claim is None
@@ -154,10 +154,10 @@ class Service:
         now = self._clock()
         times, sources = [now + LONGEST_WAIT_S], list[Any]()
         if self._collects:  # else what waits there would wake us for ever
-            sources += self._crew.sources()
+            sources += self._pool.sources()
         if self._takes and self.pause is Pause.NONE:
             times.append(self._intake.next_due())
-            if self._crew.has_room and self._next_claim is not None:
+            if self._pool.has_capacity and self._next_claim is not None:
                 times.append(self._next_claim)
             if self._intake.fileno() is not None:
                 sources.append(self._intake)
@@ -176,11 +176,11 @@ class Service:
             if takes:
                 self._intake.turn()
             if self._collects:
-                for told in self._crew.collect():
-                    self._file(told)
+                for result in self._pool.poll():
+                    self._record(result)
                 self._unfile(self._journal.to_unfile())
             if takes:
-                self._crew.renew()
+                self._pool.maintain()
                 self._claim()
         except (OSError, sqlite3.OperationalError) as err:
             self._stall(err)
@@ -200,7 +200,7 @@ class Service:
         elif self.pause is not Pause.NONE and free >= max(
             self._settings.min_free_bytes, LEAST_ROOM_BYTES
         ):
-            if self.pause is Pause.TROUBLE:  # what was in hand was dropped
+            if self.pause is Pause.STORAGE_ERROR:  # what was in hand was dropped
                 self._journal.hand_back_all()
                 self._results.sweep()
                 self._intake.walk_soon()
@@ -214,10 +214,10 @@ class Service:
         """
         stage = "results" if isinstance(err, OSError) else "journal"
         logger.error("cannot write the %s (%s): paused", stage, name_of_trouble(err))
-        self.pause = Pause.TROUBLE
+        self.pause = Pause.STORAGE_ERROR
         self._next_disk_check = self._clock() + TROUBLE_PAUSE_S
-        self._crew.stop()
-        self._condemned.clear()
+        self._pool.stop()
+        self._poison_jobs.clear()
 
     # ---- claims and answers ----
 
@@ -227,11 +227,11 @@ class Service:
         if (changes, taken) != (self._seen_changes, self._seen_taken):
             self._seen_changes, self._seen_taken = changes, taken
             self._next_claim = self._clock()
-        while self._crew.has_room:
-            job = self._condemned.pop() if self._condemned else self._next_job()
+        while self._pool.has_capacity:
+            job = self._poison_jobs.pop() if self._poison_jobs else self._next_job()
             if job is None:
                 return
-            self._crew.give(job)
+            self._pool.submit(job)
 
     def _next_job(self) -> Job | None:
         if self._next_claim is None or self._clock() < self._next_claim:
@@ -246,27 +246,26 @@ class Service:
         )
         return None
 
-    def _file(self, told: Told) -> None:
+    def _record(self, result: JobResult) -> None:
         """Bring what became of a film to disk: the result first, then the journal."""
-        done, now = told.done, self._wall()
-        claim, finding = done.claim, done.finding
-        if done.answer is Answer.UNTOUCHED:
+        claim, finding, now = result.claim, result.finding, self._wall()
+        if result.status is JobStatus.NOT_STARTED:
             self._journal.hand_back(claim.sha256)
             self._next_claim = self._clock()
-        elif done.answer is Answer.CRASHED:
-            self._condemned.append(Job(claim, done.reason))
+        elif result.status is JobStatus.CRASHED:
+            self._poison_jobs.append(Job(claim, result.reason))
         elif finding is None:
-            self._retry(claim, done.code or done.answer.value)
+            self._retry(claim, result.code or result.status.value)
         elif self._is_unfinished(claim, finding, now=now):
             self._retry(claim, finding["reason"])
         else:
-            self._publish(claim, finding, answered_by=told.answered_by, now=now)
+            self._publish(claim, finding, answered_by=result.predictor, now=now)
 
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
         self.failed += 1
-        if self._tally:
-            self._tally.failed(code)
+        if self._metrics:
+            self._metrics.failed(code)
         pause_s = retry_at - self._wall()
         logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, pause_s)
         self._next_claim = self._clock()
@@ -289,8 +288,8 @@ class Service:
                 told = message(record, supersedes=self._journal.superseded_by(claim.sha256))
         self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now, message=told)
         state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
-        if self._tally:
-            self._tally.decided(finding, lag_s=self._wall() - claim.received)
+        if self._metrics:
+            self._metrics.decided(finding, lag_s=self._wall() - claim.received)
         self.decided += 1
         self.refused += state is FilmState.REFUSED
         logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")

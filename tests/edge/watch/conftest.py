@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items) -> None:
 def _place(tmp_path):
     place = Place(tmp_path)
     yield place
-    for worker in place.hired:
+    for worker in place.spawned:
         worker.stop()
     place.intake.close()
     place.journal.close()

@@ -11,7 +11,7 @@ from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause, Service, Settings
 from bonefx_edge.watch.workers.canary import Canary
-from bonefx_edge.watch.workers.pool import Crew
+from bonefx_edge.watch.workers.pool import WorkerPool
 
 NOW = 1_800_000_000.0
 SETTLE_S = 2.0
@@ -20,18 +20,18 @@ SETTLE_S = 2.0
 class Silent:
     """A worker that takes films and does not answer."""
 
-    is_gone, may_be_replaced = False, False
-    answered_by, made_of = "model", "libraries"
-    canary_due, is_proven = math.inf, True
+    has_exited, can_be_replaced = False, False
+    predictor, environment = "model", "libraries"
+    canary_due, is_verified = math.inf, True
 
     def __init__(self):
         self.claims = []
         self._pipe = list(os.pipe())
 
-    has_room = property(lambda self: not self.claims)
+    has_capacity = property(lambda self: not self.claims)
     is_idle = property(lambda self: not self.claims)
 
-    def give(self, job):
+    def submit(self, job):
         self.claims.append(job.claim)
 
     def deadline(self):
@@ -56,10 +56,12 @@ class Place:
             os.fsencode(self.folder), journal, settle_s=SETTLE_S, clock=lambda: self.seconds,
             wall=lambda: NOW + self.seconds, is_silent=lambda: False,
         )  # fmt: skip
-        self.crew = Crew(1, hire=Silent, canary=Canary(journal, clock=self.clock), clock=self.clock)
+        self.pool = WorkerPool(
+            1, spawn=Silent, canary=Canary(journal, clock=self.clock), clock=self.clock
+        )
         self.service = Service(
             settings=Settings(place / "out", 0, once=False), journal=journal, intake=self.intake,
-            results=ResultFolder(place / "out"), crew=self.crew,
+            results=ResultFolder(place / "out"), pool=self.pool,
             clock=lambda: self.seconds, wall=lambda: NOW + self.seconds,
         )  # fmt: skip
 
@@ -101,7 +103,7 @@ def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(
         (place.folder / "first.png").unlink()
         (place.folder / "second.png").write_bytes(b"second")
         place.turn(after_s=0.0)
-        assert place.service.pause is Pause.TROUBLE
+        assert place.service.pause is Pause.STORAGE_ERROR
     place.turn(after_s=TROUBLE_PAUSE_S)
     place.turn(after_s=SETTLE_S)
     assert place.intake.taken == 2
@@ -111,7 +113,7 @@ def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(
 def test_a_stop_while_the_disk_takes_nothing_leaves_the_films_in_hand_to_the_next_start(
     place, monkeypatch
 ):
-    (worker,) = place.crew._workers
+    (worker,) = place.pool._workers
     (claim,) = worker.claims
     with monkeypatch.context() as disk:
         disk.setattr(place.journal, "hand_back", full)

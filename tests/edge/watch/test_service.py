@@ -9,7 +9,7 @@ from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.service import (
     UNFINISHED_GRACE_S,
 )
-from bonefx_edge.watch.workers.process import GRACE_S
+from bonefx_edge.watch.workers.process import READ_GRACE_S
 from bonefx_edge.watch.workers.protocol import TIME_LIMIT_S
 from watched_folder import A_LITTLE, PATIENCE_S
 
@@ -25,7 +25,7 @@ def test_a_film_that_comes_into_the_folder_has_its_result_on_disk_before_it_is_d
     assert place.reasons() == {sha256: None}
     assert place.states() == {sha256: "done"}
     result = json.loads(place.result_of(sha256).read_text())
-    assert result["answered_by"] == place.hired[0].answered_by
+    assert result["answered_by"] == place.spawned[0].predictor
 
 
 def test_a_refusal_is_a_result_and_is_counted(place):
@@ -40,7 +40,7 @@ def test_a_refusal_is_a_result_and_is_counted(place):
 def test_the_answer_to_a_film_that_was_rewritten_meanwhile_is_not_among_the_current(place):
     place.receive("film-1")
     service = place.begin()
-    place.go(lambda: not place.hired[0].is_idle)
+    place.go(lambda: not place.spawned[0].is_idle)
     place.rewrite("film-1", "rewritten")
     place.go(lambda: len(place.finished) == 2)
     assert place.finished == ["film-1", "rewritten"]
@@ -103,7 +103,7 @@ def test_a_film_that_ends_its_worker_is_refused_unopened_and_its_neighbour_goes_
     assert place.reasons() == {poison: reason, "film-2": None, "film-3": None}
     assert place.opened().count(poison) == 1
     assert place.refused_unopened() == [(poison, reason)]
-    assert len(place.hired) == 2
+    assert len(place.spawned) == 2
     assert (service.refused, service.failed) == (1, 0)
     assert place.row("film-2")["attempts"] == 0
 
@@ -113,27 +113,27 @@ def test_a_worker_that_takes_too_long_is_killed_and_its_film_tried_again_later(p
     service = place.begin()
     place.go(lambda: place.opened() == ["hang-1"])
     began = place.now
-    place.now = began + TIME_LIMIT_S + GRACE_S - A_LITTLE
+    place.now = began + TIME_LIMIT_S + READ_GRACE_S - A_LITTLE
     service.turn()
-    assert not place.hired[0]._killed
-    place.now = began + TIME_LIMIT_S + GRACE_S + A_LITTLE
+    assert not place.spawned[0]._killed
+    place.now = began + TIME_LIMIT_S + READ_GRACE_S + A_LITTLE
     place.go(lambda: place.finished == ["film-2"])
-    assert place.hired[0].is_gone
+    assert place.spawned[0].has_exited
     assert (place.row("hang-1")["state"], place.row("hang-1")["failure"]) == ("failed", "timeout")
     assert place.opened() == ["hang-1", "film-2"]
     place.go(lambda: place.opened() == ["hang-1", "film-2", "hang-1"])
-    assert place.now >= began + TIME_LIMIT_S + GRACE_S + 2
+    assert place.now >= began + TIME_LIMIT_S + READ_GRACE_S + 2
     assert (service.refused, service.failed) == (0, 1)
 
 
 def test_two_workers_have_one_film_each_before_one_has_two(place):
     place.begin(workers=2)
     place.go(place.service.is_ready)
-    place.go(lambda: all(worker.answered_by for worker in place.hired))
+    place.go(lambda: all(worker.predictor for worker in place.spawned))
     for number in range(2):
         (place.root / f"hang-{number}").write_text(str(number))
     place.go(lambda: sorted(place.opened()) == ["hang-0", "hang-1"])
-    assert [len(worker._jobs) for worker in place.hired] == [1, 1]
+    assert [len(worker._jobs) for worker in place.spawned] == [1, 1]
 
 
 # ---- what is tried again ----
@@ -150,10 +150,10 @@ def test_a_film_that_could_not_be_tried_is_tried_again_after_pauses_that_double(
         assert place.row(name)["failure"] == code
         place.now = failed_at + pause_s - A_LITTLE
         service.turn()
-        assert place.hired[0].is_idle, "tried before its time"
+        assert place.spawned[0].is_idle, "tried before its time"
         place.now = failed_at + pause_s + A_LITTLE
         service.turn()
-        assert not place.hired[0].is_idle, "not tried at its time"
+        assert not place.spawned[0].is_idle, "not tried at its time"
         place.go(lambda tried=tried: service.failed == tried + 1)
     assert place.reasons() == {}
 
@@ -179,7 +179,7 @@ def test_once_refuses_what_is_unfinished_and_ends_with_what_could_not_be_tried(p
     place.receive("EIO-1", "film-2", "truncated-3")
     service = place.begin(once=True)
     pulses = []
-    service.serve(lambda: len(pulses) > 10_000, pulse=lambda: pulses.append(1))
+    service.serve(lambda: len(pulses) > 10_000, heartbeat=lambda: pulses.append(1))
     assert service.is_done()
     assert place.reasons() == {"film-2": None, "truncated-3": "truncated"}
     assert place.states() == {"EIO-1": "failed", "film-2": "done", "truncated-3": "refused"}
@@ -193,8 +193,8 @@ def test_once_refuses_what_is_unfinished_and_ends_with_what_could_not_be_tried(p
 def test_at_the_end_what_is_in_hand_is_waited_for_and_nothing_more_is_taken(place):
     place.receive("film-1", "film-2", "film-3")
     service = place.begin()
-    place.go(lambda: not place.hired[0].is_idle)
-    in_hand = [claim.claim.sha256 for claim in place.hired[0]._jobs]
+    place.go(lambda: not place.spawned[0].is_idle)
+    in_hand = [claim.claim.sha256 for claim in place.spawned[0]._jobs]
     service.close(patience_s=PATIENCE_S)
     assert place.finished == in_hand == ["film-1", "film-2"]
     assert place.states()["film-3"] == "received"
@@ -208,13 +208,13 @@ def test_at_the_end_what_is_not_answered_in_time_is_handed_back_untried(place):
     assert place.states() == {"hang-1": "received", "film-2": "received"}
     assert (place.row("hang-1")["attempts"], place.row("hang-1")["deaths"]) == (0, 0)
     with pytest.raises(ProcessLookupError):
-        os.kill(place.hired[0]._process.pid, 0)
+        os.kill(place.spawned[0]._process.pid, 0)
 
 
 def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
     place.receive("SIGSEGV-1", "film-2")
     service = place.begin()
-    place.go(lambda: not all(worker.is_idle for worker in place.hired))
+    place.go(lambda: not all(worker.is_idle for worker in place.spawned))
     service.close(patience_s=PATIENCE_S)
     assert place.states() == {"SIGSEGV-1": "received", "film-2": "received"}
 
@@ -223,10 +223,10 @@ def test_at_the_end_no_worker_is_hired_for_one_that_is_gone(place):
     """It could take nothing, and one that cannot load would end the end."""
     place.receive("SIGSEGV-1")
     service = place.begin(workers=2)
-    place.go(lambda: not all(worker.is_idle for worker in place.hired))
+    place.go(lambda: not all(worker.is_idle for worker in place.spawned))
     place.loading = ["exit"]
     service.close(patience_s=PATIENCE_S)
-    assert len(place.hired) == 2
+    assert len(place.spawned) == 2
     assert place.states() == {"SIGSEGV-1": "received"}
 
 
@@ -237,7 +237,7 @@ def test_a_model_that_cannot_be_used_ends_the_service(place):
     place.loading = ["broken"]
     service = place.begin()
     with pytest.raises(InterpreterError):
-        service.serve(lambda: False, pulse=lambda: None)
+        service.serve(lambda: False, heartbeat=lambda: None)
 
 
 @pytest.mark.parametrize("how", ["SIGSEGV", "SIGILL", "SIGBUS"])
@@ -245,10 +245,10 @@ def test_a_model_that_ends_three_workers_while_it_loads_ends_the_service_in_word
     place.loading = [how] * 10
     place.receive("film-1")
     service = place.begin()
-    words = f"expected a worker to load the model, 3 in a row ended .{how}.; run edge-admin doctor"
+    words = f"crashed while loading the model 3 times in a row .{how}.. Run edge-admin doctor"
     with pytest.raises(InterpreterError, match=words):
-        service.serve(lambda: len(place.hired) > 5, pulse=lambda: None)
-    assert len(place.hired) == 3
+        service.serve(lambda: len(place.spawned) > 5, heartbeat=lambda: None)
+    assert len(place.spawned) == 3
 
 
 def test_a_worker_that_becomes_ready_in_between_shows_that_the_model_can_be_loaded(place):
@@ -256,7 +256,7 @@ def test_a_worker_that_becomes_ready_in_between_shows_that_the_model_can_be_load
     place.receive("SIGSEGV-1", "film-2")
     place.begin()
     place.go(lambda: len(place.finished) == 2)
-    assert len(place.hired) == 6
+    assert len(place.spawned) == 6
 
 
 def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_to_five_minutes(
@@ -267,9 +267,9 @@ def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_t
     service = place.begin()
     pauses = []
     for number in range(1, 9):
-        place.go(lambda: place.hired[-1].is_gone)
+        place.go(lambda: place.spawned[-1].has_exited)
         died, before = place.now, place.now
-        while len(place.hired) == number:
+        while len(place.spawned) == number:
             before, place.now = place.now, place.now + 1
             assert place.now - died < 1000
             service.turn()

@@ -27,13 +27,13 @@ def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_
     service = place.begin()
     (place.out / ".partial-of-a-failed-write").touch()
     place.results.trouble = [OSError(errno.EIO, "scripted")]
-    place.go(lambda: service.pause is Pause.TROUBLE)
+    place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     heard = len(jobs_in(place.heard))
     place.now += TROUBLE_PAUSE_S - A_LITTLE
     for _ in range(3):
         service.turn()
-    assert service.pause is Pause.TROUBLE
-    assert all(worker.is_idle for worker in place.hired[1:])
+    assert service.pause is Pause.STORAGE_ERROR
+    assert all(worker.is_idle for worker in place.spawned[1:])
     assert len(jobs_in(place.heard)) == heard
     place.now += 2 * A_LITTLE
     place.go(lambda: len(place.finished) == 5)
@@ -43,20 +43,20 @@ def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_
     assert set(place.states().values()) == {"done"}
     assert not list(place.out.glob(".partial-*"))
     with pytest.raises(ProcessLookupError):
-        os.kill(place.hired[0]._process.pid, 0)
+        os.kill(place.spawned[0]._process.pid, 0)
 
 
 def test_a_journal_that_is_full_stops_all_work_and_the_result_is_not_doubled(place):
     place.receive("film-1", "film-2")
     service = place.begin()
-    place.go(lambda: not place.hired[0].is_idle)
+    place.go(lambda: not place.spawned[0].is_idle)
     run = place.journal._connection.execute
     run(f"PRAGMA max_page_count = {run('PRAGMA page_count').fetchone()[0]}")
     run(
         "CREATE TEMP TRIGGER large BEFORE UPDATE OF record ON film"
         " BEGIN INSERT INTO fact VALUES (NEW.sha256, hex(zeroblob(9000))); END"
     )
-    place.go(lambda: service.pause is Pause.TROUBLE)
+    place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     assert place.finished == []
     run("DROP TRIGGER large")
     run("PRAGMA max_page_count = 1000000")
@@ -72,14 +72,14 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
 
     place.receive("SIGSEGV-1")
     service = place.begin()
-    place.go(lambda: len(place.hired) == 2)
+    place.go(lambda: len(place.spawned) == 2)
     with monkeypatch.context() as patch:
         patch.setattr("bonefx_edge.watch.service.shutil.disk_usage", fail)
         place.now += DISK_CHECK_S
         service.turn()
-    assert service.pause is Pause.TROUBLE
+    assert service.pause is Pause.STORAGE_ERROR
     place.go(lambda: place.finished)
-    place.go(lambda: not any(map(place.will_say, place.crew._workers)))
+    place.go(lambda: not any(map(place.will_say, place.pool._workers)))
     assert place.finished == ["SIGSEGV-1"]
     assert place.reasons() == {"SIGSEGV-1": "decoder_crashed"}
 
@@ -88,7 +88,7 @@ def test_after_trouble_the_folder_is_walked_as_what_was_heard_may_be_lost(place)
     place.receive("film-1")
     service = place.begin(is_silent=False)
     place.results.trouble = [OSError(errno.EIO, "scripted")]
-    place.go(lambda: service.pause is Pause.TROUBLE)
+    place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     walks = place.intake.walks
     place.now += TROUBLE_PAUSE_S
     service.turn()
@@ -102,7 +102,7 @@ def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place
     )
     place.receive("film-1")
     service = place.begin(min_free_bytes=50 << 20)
-    place.go(lambda: not place.hired[0].is_idle)
+    place.go(lambda: not place.spawned[0].is_idle)
     service.wait()  # its answer is there
     free[0] = 49
     place.receive("film-2")
@@ -112,7 +112,7 @@ def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place
     for _ in range(3):
         place.now += 1000  # longer than a film may take: nobody looked at the answer
         service.turn()
-    assert (place.finished, place.hired[0].is_gone) == ([], False)
+    assert (place.finished, place.spawned[0].has_exited) == ([], False)
     free[0] = 50
     place.now += DISK_CHECK_S
     place.go(lambda: place.finished == ["film-1", "film-2"])
@@ -127,7 +127,7 @@ def test_a_stop_below_the_watermark_ends_when_the_films_in_hand_are_answered(pla
     )
     place.receive("film-1")
     service = place.begin(min_free_bytes=50 << 20)
-    place.go(lambda: not place.hired[0].is_idle)
+    place.go(lambda: not place.spawned[0].is_idle)
     free[0] = 49
     place.now += DISK_CHECK_S
     service.turn()
@@ -146,9 +146,9 @@ def test_a_worker_that_cannot_be_started_stops_neither_the_others_nor_their_resu
     place.refuses = [None, *[OSError(errno.EAGAIN, "scripted")] * 3]
     place.go(lambda: place.finished == ["film-1"])
     assert service.pause is Pause.NONE
-    said = "a worker process cannot be started (EAGAIN): tried again in 5 s"
+    said = "cannot start a worker process (EAGAIN), next attempt in 5 s"
     assert said in [record.getMessage() for record in caplog.records]
-    place.go(lambda: len(place.hired) == 2)
+    place.go(lambda: len(place.spawned) == 2)
     assert place.refuses == []
 
 
@@ -163,5 +163,5 @@ def test_the_log_says_which_of_results_and_journal_cannot_be_written(place, capl
     place.receive("film-1")
     service = place.begin()
     place.results.trouble = [error]
-    place.go(lambda: service.pause is Pause.TROUBLE)
+    place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     assert f"cannot write {stage}: paused" in [r.getMessage() for r in caplog.records]

@@ -1,6 +1,6 @@
-"""Is the service alive, is it ready: what the health port answers, and why.
+"""Liveness and readiness checks.
 
-Alive means that the loop turns. Ready means that a film that came now would get an answer.
+Live: the main loop runs. Ready: a new image would be classified.
 """
 
 from dataclasses import dataclass
@@ -9,121 +9,123 @@ from typing import Final
 
 from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.watch.journal.admin import Status
-from bonefx_edge.watch.workers.canary import EVERY_S
+from bonefx_edge.watch.workers.canary import CANARY_INTERVAL_S
 
-TURN_LIMIT_S: Final = 60.0
-"""Without a turn, which takes a second: the loop hangs. As WatchdogSec of the unit."""
-WAIT_LIMIT_S: Final = 600.0
-"""A film has waited so long, and no result came meanwhile: the queue does not move. A backlog that
-moves may be older. Longer than the longest pause between two tries."""
-CANARY_LIMIT_S: Final = 3.0 * EVERY_S
-"""Without a right answer to the canary film."""
+LOOP_LIMIT_S: Final = 60.0
+"""Without a step of the main loop, which takes a second: the loop hangs. As WatchdogSec."""
+QUEUE_LIMIT_S: Final = 600.0
+"""Age of the oldest image while there is no new result: the queue is stuck. A queue that moves may
+be older. Longer than the longest pause between two attempts."""
+CANARY_LIMIT_S: Final = 3.0 * CANARY_INTERVAL_S
+"""Without a passed self-test."""
 
 
 class Pause(StrEnum):
-    """Why nothing is taken just now."""
+    """Why no image is classified at the moment."""
 
     NONE = ""
     DISK_LOW = "disk_low"
-    """Less free than the watermark."""
-    TROUBLE = "trouble"
+    """Less free space than the watermark."""
+    STORAGE_ERROR = "storage_error"
     """Results or journal could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
-    """How the service stands, as it last said itself; times in monotonic seconds."""
+class ServiceSnapshot:
+    """State of the service after a step; times in monotonic seconds."""
 
-    turned: float
-    """End of the last turn."""
-    folder_is_there: bool
+    last_step: float
+    """End of the last step of the main loop."""
+    folder_exists: bool
     workers_ready: int
     """Processes that have loaded the model."""
     pause: Pause
-    canary_is_sound: bool
-    canary_answered: float | None
-    """Last right answer; None before the first."""
+    canary_is_healthy: bool
+    canary_last_passed: float | None
+    """Last passed self-test; None before the first."""
     decided: int
-    """Results since the service began."""
+    """Results since the start."""
     refused: int
     """Of these."""
 
 
-def check_alive(vitals: Vitals, *, now: float) -> Check:
-    """Return whether the loop turns; `now` in monotonic seconds."""
-    age = now - vitals.turned
-    if age > TURN_LIMIT_S:
-        remedy = "look whether a share hangs; restart the service"
-        return Check("loop", CheckStatus.FAIL, f"last turn {age:.0f} s ago", remedy)
-    return Check("loop", CheckStatus.OK, "turns")
+def check_alive(snapshot: ServiceSnapshot, *, now: float) -> Check:
+    """Return whether the main loop runs; `now` in monotonic seconds."""
+    age = now - snapshot.last_step
+    if age > LOOP_LIMIT_S:
+        remedy = "check whether a network share hangs; restart the service"
+        return Check("loop", CheckStatus.FAIL, f"last step {age:.0f} s ago", remedy)
+    return Check("loop", CheckStatus.OK, "running")
 
 
-def check_ready(vitals: Vitals, journal: Status | str, *, now: float, wall: float) -> list[Check]:
-    """Return every check; the service is ready if none failed.
+def check_ready(
+    snapshot: ServiceSnapshot, journal: Status | str, *, now: float, wall: float
+) -> list[Check]:
+    """Return all checks; the service is ready if none failed.
 
     Parameters
     ----------
     journal
-        Its status, or in a word why it cannot be read.
+        Its status, or the name of the error if it cannot be read.
     now, wall
         Monotonic seconds; seconds since 1970.
     """
-    return [*_own_checks(vitals, now=now), *_journal(journal, wall=wall)]
+    return [*_service_checks(snapshot, now=now), *_journal_checks(journal, wall=wall)]
 
 
-def status_line(vitals: Vitals) -> str:
-    """Return how it stands in one line for the service manager."""
-    counts = f"{vitals.decided} results, {vitals.refused} of them refused"
-    checks = _own_checks(vitals, now=vitals.turned)
-    wrong = [f"{check.name} {check.found}" for check in checks if check.status is CheckStatus.FAIL]
-    return "; ".join([*wrong, counts])
+def status_line(snapshot: ServiceSnapshot) -> str:
+    """Return the failed checks and the counts in one line, for the service manager."""
+    counts = f"{snapshot.decided} results, {snapshot.refused} of them refused"
+    checks = _service_checks(snapshot, now=snapshot.last_step)
+    failed = [f"{check.name} {check.found}" for check in checks if check.status is CheckStatus.FAIL]
+    return "; ".join([*failed, counts])
 
 
-def _own_checks(vitals: Vitals, *, now: float) -> list[Check]:
+def _service_checks(snapshot: ServiceSnapshot, *, now: float) -> list[Check]:
     return [
-        check_alive(vitals, now=now),
-        _folder(vitals),
-        _worker(vitals),
-        _results(vitals),
-        _canary(vitals, now=now),
+        check_alive(snapshot, now=now),
+        _folder(snapshot),
+        _workers(snapshot),
+        _results(snapshot),
+        _canary(snapshot, now=now),
     ]
 
 
-def _folder(vitals: Vitals) -> Check:
-    if vitals.folder_is_there:
-        return Check("folder", CheckStatus.OK, "is there")
-    return Check("folder", CheckStatus.FAIL, "is not there", "mount or make the watched folder")
+def _folder(snapshot: ServiceSnapshot) -> Check:
+    if snapshot.folder_exists:
+        return Check("folder", CheckStatus.OK, "exists")
+    return Check("folder", CheckStatus.FAIL, "does not exist", "mount or create the watched folder")
 
 
-def _worker(vitals: Vitals) -> Check:
-    if vitals.workers_ready:
-        return Check("workers", CheckStatus.OK, f"{vitals.workers_ready} ready")
+def _workers(snapshot: ServiceSnapshot) -> Check:
+    if snapshot.workers_ready:
+        return Check("workers", CheckStatus.OK, f"{snapshot.workers_ready} ready")
     return Check("workers", CheckStatus.FAIL, "none ready", "see the log; run edge-admin doctor")
 
 
-def _results(vitals: Vitals) -> Check:
-    if vitals.pause is Pause.NONE:
-        return Check("results", CheckStatus.OK, "are written")
-    remedy = "free the disk of results and journal, check that it can be written"
-    return Check("results", CheckStatus.FAIL, f"nothing is taken: {vitals.pause}", remedy)
+def _results(snapshot: ServiceSnapshot) -> Check:
+    if snapshot.pause is Pause.NONE:
+        return Check("results", CheckStatus.OK, "can be written")
+    remedy = "free space on the disk of results and journal; check that it is writable"
+    return Check("results", CheckStatus.FAIL, f"paused: {snapshot.pause}", remedy)
 
 
-def _canary(vitals: Vitals, *, now: float) -> Check:
-    if not vitals.canary_is_sound:
-        remedy = "see the log; restart the device, install bonefx and the model anew"
-        return Check("canary", CheckStatus.FAIL, "answered wrongly: no film is classified", remedy)
-    if vitals.canary_answered is None:
-        return Check("canary", CheckStatus.FAIL, "has not been answered yet", "wait; see the log")
-    age = now - vitals.canary_answered
+def _canary(snapshot: ServiceSnapshot, *, now: float) -> Check:
+    if not snapshot.canary_is_healthy:
+        remedy = "see the log; restart the device, reinstall bonefx and the model"
+        return Check("canary", CheckStatus.FAIL, "self-test failed: classification stopped", remedy)
+    if snapshot.canary_last_passed is None:
+        return Check("canary", CheckStatus.FAIL, "no self-test yet", "wait; see the log")
+    age = now - snapshot.canary_last_passed
     if age > CANARY_LIMIT_S:
-        remedy = "a film takes very long, or memory is short: see the log"
-        return Check("canary", CheckStatus.FAIL, f"last answered {age:.0f} s ago", remedy)
-    return Check("canary", CheckStatus.OK, f"answered rightly {age:.0f} s ago")
+        remedy = "an image takes very long, or memory is low: see the log"
+        return Check("canary", CheckStatus.FAIL, f"last self-test passed {age:.0f} s ago", remedy)
+    return Check("canary", CheckStatus.OK, f"self-test passed {age:.0f} s ago")
 
 
-def _journal(journal: Status | str, *, wall: float) -> list[Check]:
+def _journal_checks(journal: Status | str, *, wall: float) -> list[Check]:
     if isinstance(journal, str):
-        remedy = "see the log; docs/operating.md says how to rebuild it"
+        remedy = "see the log; docs/operating.md explains how to rebuild it"
         return [Check("journal", CheckStatus.FAIL, f"cannot be read: {journal}", remedy)]
     readable = Check("journal", CheckStatus.OK, "can be read")
     return [readable, _queue(journal, wall=wall), _messages(journal)]
@@ -131,22 +133,22 @@ def _journal(journal: Status | str, *, wall: float) -> list[Check]:
 
 def _queue(status: Status, *, wall: float) -> Check:
     oldest, last = status.oldest_untried_s, status.last_result
-    remedy = "run edge-admin status: it says what films wait for"
-    found = "is empty" if oldest is None else f"oldest film waits for {oldest:.0f} s"
-    moves = last is not None and wall - last <= WAIT_LIMIT_S
-    if oldest is not None and oldest > WAIT_LIMIT_S and not moves:
+    remedy = "run edge-admin status: it lists the causes"
+    found = "empty" if oldest is None else f"oldest image waiting for {oldest:.0f} s"
+    moves = last is not None and wall - last <= QUEUE_LIMIT_S
+    if oldest is not None and oldest > QUEUE_LIMIT_S and not moves:
         return Check("queue", CheckStatus.FAIL, f"{found}, no result meanwhile", remedy)
     if status.failures:
         waiting = ", ".join(f"{n} for {code}" for code, n in status.failures.items())
-        return Check("queue", CheckStatus.WARN, f"{found}; tried again: {waiting}", remedy)
+        return Check("queue", CheckStatus.WARN, f"{found}; will be retried: {waiting}", remedy)
     return Check("queue", CheckStatus.OK, found)
 
 
 def _messages(status: Status) -> Check:
     if status.oldest_untold_s is None:
-        return Check("messages", CheckStatus.OK, "all taken")
-    found = f"{status.untold} not taken, the oldest for {status.oldest_untold_s:.0f} s"
-    if status.oldest_untold_s > WAIT_LIMIT_S:
-        remedy = "see who should take them: --on-result, --webhook"
+        return Check("messages", CheckStatus.OK, "all delivered")
+    found = f"{status.untold} not delivered, the oldest for {status.oldest_untold_s:.0f} s"
+    if status.oldest_untold_s > QUEUE_LIMIT_S:
+        remedy = "check the receiver: --on-result, --webhook"
         return Check("messages", CheckStatus.FAIL, found, remedy)
     return Check("messages", CheckStatus.OK, found)

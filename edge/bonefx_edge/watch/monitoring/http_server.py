@@ -1,7 +1,7 @@
-"""The health port, on 127.0.0.1 only: /livez, /readyz and /metrics, answered in a thread.
+"""HTTP server on 127.0.0.1: /livez, /readyz and /metrics, in a thread of its own.
 
-The loop knows nothing of it: it leaves its vitals where this thread finds them, and the journal is
-read through a connection of its own. A loop that hangs cannot keep the port from saying so.
+It reads the last snapshot of the main loop, and the journal over its own connection: it works also
+while the main loop hangs.
 """
 
 import dataclasses
@@ -22,37 +22,43 @@ from bonefx_edge import NOTICE
 from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.errors import BonefxError, PortError
 from bonefx_edge.watch.journal.admin import Desk, Status
-from bonefx_edge.watch.monitoring.health import Vitals, check_alive, check_ready
+from bonefx_edge.watch.monitoring.health import ServiceSnapshot, check_alive, check_ready
 from bonefx_edge.watch.monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
-CLIENT_PATIENCE_S: Final = 5.0
-"""For a client that says nothing: one is answered at a time."""
-LOOK_SHARE: Final = 0.01
-"""Of the time at most that looking into the journal takes, however often a monitor asks: 100,000
-films take half a second (a trial on x86-64), and are then told as they were up to 45 s ago."""
+CLIENT_TIMEOUT_S: Final = 5.0
+"""For a silent client: requests are served one at a time."""
+MAX_QUERY_SHARE: Final = 0.01
+"""Upper limit for the share of time spent on queries of the journal, at any request rate. A query
+over 100,000 images takes half a second on x86-64; its result is then up to 45 s old."""
 _JSON: Final = "application/json"
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class HealthPort:
-    """NetworkOutputs until it is closed."""
+class HealthServer:
+    """Serves requests until it is closed."""
 
     def __init__(
-        self, port: int, *, vitals: Callable[[], Vitals], journal: Path, out: Path, metrics: Metrics
+        self,
+        port: int,
+        *,
+        snapshot: Callable[[], ServiceSnapshot],
+        journal: Path,
+        out: Path,
+        metrics: Metrics,
     ) -> None:
-        """Open the port, 0 for any; `journal` and `out` are folders.
+        """Start to serve on `port`, 0 for any free one; `journal` and `out` are folders.
 
         Raises
         ------
         PortError
-            The port is taken, or not ours to take.
+            The port is in use, or needs more rights.
         """
-        self._vitals, self._journal, self._out, self._metrics = vitals, journal, out, metrics
-        self._found: Status | str = ""
-        self._look_again = 0.0
+        self._snapshot, self._journal, self._out, self._metrics = snapshot, journal, out, metrics
+        self._status: Status | str = ""
+        self._next_query = 0.0
         try:
             self._server = _Server((HOST, port), _handler(self))
         except OSError as err:
@@ -63,44 +69,44 @@ class HealthPort:
             target=self._server.serve_forever, name="health port", daemon=True
         )
         self._thread.start()
-        logger.info("health port: http://%s:%d/readyz", HOST, self.port)
+        logger.info("health checks at http://%s:%d/readyz", HOST, self.port)
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def livez(self) -> tuple[HTTPStatus, str, bytes]:
         """Return status, type and body."""
-        return _told([check_alive(self._vitals(), now=time.monotonic())])
+        return _response([check_alive(self._snapshot(), now=time.monotonic())])
 
     def readyz(self) -> tuple[HTTPStatus, str, bytes]:
         """Return status, type and body."""
-        checks, _ = self._examine()
-        return _told(checks)
+        checks, _ = self._run_checks()
+        return _response(checks)
 
     def metrics(self) -> tuple[HTTPStatus, str, bytes]:
         """Return status, type and body."""
-        checks, status = self._examine()
+        checks, status = self._run_checks()
         try:
             free_bytes = shutil.disk_usage(self._out).free
-        except OSError:  # gone: the checks say what is wrong
+        except OSError:  # the checks report the cause
             free_bytes = None
         text = self._metrics.text(checks, status, free_bytes=free_bytes)
         return HTTPStatus.OK, _PROMETHEUS, text
 
-    def _examine(self) -> tuple[list[Check], Status | None]:
+    def _run_checks(self) -> tuple[list[Check], Status | None]:
         now, wall = time.monotonic(), time.time()
-        if now >= self._look_again:
-            self._found = _look_at(self._journal, wall=wall)
-            self._look_again = now + (time.monotonic() - now) / LOOK_SHARE
-        checks = check_ready(self._vitals(), self._found, now=now, wall=wall)
-        return checks, None if isinstance(self._found, str) else self._found
+        if now >= self._next_query:
+            self._status = _query(self._journal, wall=wall)
+            self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
+        checks = check_ready(self._snapshot(), self._status, now=now, wall=wall)
+        return checks, None if isinstance(self._status, str) else self._status
 
 
-def _look_at(folder: Path, *, wall: float) -> Status | str:
-    """Return the journal's status, or why there is none: in a word, without names."""
+def _query(folder: Path, *, wall: float) -> Status | str:
+    """Return the status of the journal, or the type of the error: no message, no file name."""
     try:
         desk = Desk.open(folder)
         try:
@@ -111,40 +117,40 @@ def _look_at(folder: Path, *, wall: float) -> Status | str:
         return type(err).__name__
 
 
-def _told(checks: list[Check]) -> tuple[HTTPStatus, str, bytes]:
+def _response(checks: list[Check]) -> tuple[HTTPStatus, str, bytes]:
     passed = all(check.status is not CheckStatus.FAIL for check in checks)
-    answer = {
+    body = {
         "passed": passed,
         "checks": [dataclasses.asdict(check) for check in checks],
         "notice": NOTICE,
     }
     code = HTTPStatus.OK if passed else HTTPStatus.SERVICE_UNAVAILABLE
-    return code, _JSON, (json.dumps(answer, indent=1) + "\n").encode("ascii")
+    return code, _JSON, (json.dumps(body, indent=1) + "\n").encode("ascii")
 
 
 class _Server(HTTPServer):
     def handle_error(self, _request: Any, _address: Any) -> None:
-        """Say what broke, in a word; a client that went away is none of our business."""
+        """Log the type of an error, except when the client closed the connection."""
         kind = sys.exc_info()[0]
         if kind and not issubclass(kind, OSError):
-            logger.error("the health port could not answer: %s", kind.__name__)
+            logger.error("health check failed: %s", kind.__name__)
 
 
-def _handler(port: HealthPort) -> type[BaseHTTPRequestHandler]:
-    pages = {"/livez": port.livez, "/readyz": port.readyz, "/metrics": port.metrics}
+def _handler(server: HealthServer) -> type[BaseHTTPRequestHandler]:
+    pages = {"/livez": server.livez, "/readyz": server.readyz, "/metrics": server.metrics}
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = CLIENT_PATIENCE_S
+        timeout = CLIENT_TIMEOUT_S
 
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
             if page is None:
                 found = f"expected one of {', '.join(pages)}\n".encode("ascii")
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", found)
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", found)
                 return
-            self._answer(*page())
+            self._send(*page())
 
-        def _answer(self, code: HTTPStatus, kind: str, body: bytes) -> None:
+        def _send(self, code: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(code)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -153,6 +159,6 @@ def _handler(port: HealthPort) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing: a monitor asks every few seconds."""
+            """Do not log requests: a monitor sends one every few seconds."""
 
     return Handler

@@ -1,9 +1,9 @@
-"""The process that decodes and classifies: what a file does to it, it does to no one else.
+"""The worker process: decodes and classifies, so that a file can crash no other process.
 
-    python -m bonefx_edge.watch.workers.main OPTIONS-AS-JSON
+    python -m bonefx_edge.watch.workers.main CONFIG-AS-JSON
 
-Reads one job a line from standard input, answers one line each, in order; ends at the end of
-input. It writes nothing else and no file: a worker that is killed leaves nothing behind.
+Reads one job per line from stdin and writes one result per line to stdout, in the same order, until
+the end of input. It writes no file: a killed worker leaves nothing behind.
 """
 
 import dataclasses
@@ -28,46 +28,43 @@ from bonefx_edge.finding import Finding
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.hashing import identify
 from bonefx_edge.watch.logs import tell_error
-from bonefx_edge.watch.workers.protocol import Answer, Options
+from bonefx_edge.watch.workers.protocol import JobStatus, WorkerConfig
 
-_WORDS: Final = {
-    Reason.DECODER_CRASHED: "expected a file that can be decoded, it ended the process that tried; "
-    "export the film again, and report the file if it is whole",
-    Reason.DECODER_HUNG: "expected a file that can be decoded within the time limit, it could not; "
-    "export the film smaller, or as another kind of file",
+_DETAILS: Final = {
+    Reason.DECODER_CRASHED: "The file crashed the decoder. Export it again; if that does not help, "
+    "report it.",
+    Reason.DECODER_HUNG: "Decoding took longer than the time limit. Export the image smaller, or "
+    "in another format.",
 }
 
 
 def main() -> None:
-    """Load, say what was loaded or why not, then work until standard input ends."""
+    """Load the model, report it, and execute jobs until the end of stdin."""
     sys.excepthook = tell_error
-    options = Options(**json.loads(sys.argv[1]))
-    # What a library prints on standard output must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    config = WorkerConfig(**json.loads(sys.argv[1]))
+    # stdout becomes stderr: output of a library must not be read as a result.
+    results = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
-    resource.setrlimit(resource.RLIMIT_AS, (options.memory_limit_bytes, options.memory_limit_bytes))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service
+    resource.setrlimit(resource.RLIMIT_AS, (config.memory_limit_bytes, config.memory_limit_bytes))
     try:
         classifier = Classifier.load(
-            Path(options.model),
-            threads=options.threads,
-            runtime=options.runtime,
-            operating_point=options.operating_point,
-            views=options.views,
+            Path(config.model),
+            threads=config.threads,
+            runtime=config.runtime,
+            operating_point=config.operating_point,
+            views=config.views,
         )
     except BonefxError as err:
-        _say(answers, {"answer": Answer.BROKEN, "message": str(err)})
+        _send(results, {"status": JobStatus.FATAL, "message": str(err)})
         return
-    _say(
-        answers,
-        {"ready": describe(classifier), "made_of": _made_of(classifier)},
-    )
+    _send(results, {"ready": describe(classifier), "environment": _environment(classifier)})
     for line in sys.stdin:
-        _say(answers, _work(json.loads(line), classifier, options))
+        _send(results, _work(json.loads(line), classifier, config))
 
 
 def describe(classifier: Classifier) -> str:
-    """Return what decides an answer beside the film: model file, reading and operating point."""
+    """Return what identifies the predictor: model file, reading and operating point."""
     model = classifier.model
     return (
         f"{model.name} {model.version} {model.sha256} "
@@ -75,8 +72,8 @@ def describe(classifier: Classifier) -> str:
     )
 
 
-def _made_of(classifier: Classifier) -> str:
-    """Return what computes the answer, each with its version: others may round otherwise."""
+def _environment(classifier: Classifier) -> str:
+    """Return the libraries with versions and the machine: others may round differently."""
     runtime = classifier.runtime
     return (
         f"bonefx {__version__}, {runtime.name} {runtime.version}, OpenCV {cv2.__version__}, "
@@ -84,49 +81,51 @@ def _made_of(classifier: Classifier) -> str:
     )
 
 
-def _say(answers: IO[str], message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message, allow_nan=False) + "\n")
-    answers.flush()
+def _send(results: IO[str], message: dict[str, Any]) -> None:
+    results.write(json.dumps(message, allow_nan=False) + "\n")
+    results.flush()
 
 
-def _work(job: dict[str, Any], classifier: Classifier, options: Options) -> dict[str, Any]:
-    """Return the answer to one job: `sha256`, `path` below the watched folder, `refuse` or null."""
+def _work(job: dict[str, Any], classifier: Classifier, config: WorkerConfig) -> dict[str, Any]:
+    """Return the result of a job: `sha256`, `path` below the watched folder, `refuse` or null."""
     path, sha256 = Path(job["path"]), job["sha256"]
     finding: Finding | None
     try:
         if job["refuse"]:
             reason = Reason(job["refuse"])
-            finding = refused_finding(classifier, path, DecodeError(reason, _WORDS[reason]))
+            finding = refused_finding(classifier, path, DecodeError(reason, _DETAILS[reason]))
         else:
-            finding = _classify(path, sha256, classifier, options)
+            finding = _classify(path, sha256, classifier, config)
     except (MemoryError, cv2.error) as err:
         if isinstance(err, cv2.error) and err.code != cv2.Error.StsNoMem:
             raise
-        return {"answer": Answer.UNAVAILABLE, "code": "ENOMEM"}
+        return {"status": JobStatus.TRANSIENT, "code": "ENOMEM"}
     except OSError as err:
-        return {"answer": Answer.UNAVAILABLE, "code": error_name(err)}
+        return {"status": JobStatus.TRANSIENT, "code": error_name(err)}
     except BonefxError as err:
-        return {"answer": Answer.BROKEN, "message": str(err)}
+        return {"status": JobStatus.FATAL, "message": str(err)}
     if finding is None:
-        return {"answer": Answer.CHANGED}
+        return {"status": JobStatus.CHANGED}
     if finding.reason is Reason.UNREADABLE:
-        return {"answer": Answer.UNAVAILABLE, "code": "unreadable"}
+        return {"status": JobStatus.TRANSIENT, "code": "unreadable"}
     record = dataclasses.replace(finding, path=job["path"], sha256=sha256).to_dict()
-    return {"answer": Answer.FINDING, "finding": record}
+    return {"status": JobStatus.OK, "finding": record}
 
 
-def _classify(path: Path, sha256: str, classifier: Classifier, options: Options) -> Finding | None:
-    """Return the finding for a file, None if its content is another one by now."""
-    full = Path(options.root) / path
+def _classify(
+    path: Path, sha256: str, classifier: Classifier, config: WorkerConfig
+) -> Finding | None:
+    """Return the finding of a file, None if its content has changed."""
+    full = Path(config.root) / path
     try:
         data = read_file(full)
     except DecodeError as err:
         if err.reason in (Reason.EMPTY, Reason.TOO_LARGE) and identify(bytes(full)) != sha256:
             return None
         return refused_finding(classifier, path, err)
-    # The kernel ends the process when the time is over, whatever a codec is doing; the service
-    # sees by which signal. Reading is outside: a share that hangs is not the file's fault.
-    signal.setitimer(signal.ITIMER_REAL, options.time_limit_s)
+    # The kernel ends the process after the time limit, also inside a codec, and the service sees
+    # the signal. Reading is not included: a slow share is not the file's fault.
+    signal.setitimer(signal.ITIMER_REAL, config.time_limit_s)
     try:
         finding = classifier.classify_bytes(data, name=path)
     finally:

@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back; light, so that the service loads no OpenCV."""
+"""Messages between the service and its workers; imports no OpenCV, to keep the service small."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from bonefx_edge.errors import Reason
 from bonefx_edge.watch.journal.states import Claim
 
 TIME_LIMIT_S: Final = 30.0
-"""For one file, once it is read. One of 100 megapixel is decoded in a second on x86-64."""
+"""For one file, without reading it from disk. 100 megapixel take one second on x86-64."""
 MEMORY_LIMIT_BYTES: Final = 3 << 30
-"""Of addresses, libraries included. The largest film takes up to 1.2 GB (benchmarks/memory.py)."""
+"""Address space, libraries included. The largest image takes 1.2 GB (benchmarks/memory.py)."""
 
 
-class Answer(StrEnum):
-    """What became of a job."""
+class JobStatus(StrEnum):
+    """How a job ended."""
 
-    FINDING = "finding"
-    """It was classified, or refused for what it is."""
+    OK = "ok"
+    """The image was classified or refused: there is a finding."""
     CHANGED = "changed"
-    """The file no longer holds the content that was asked about."""
-    UNAVAILABLE = "unavailable"
-    """The system would not give the file, or not the memory: later, perhaps."""
-    BROKEN = "broken"
-    """The model or the interpreter gives no usable number: nothing can be classified."""
+    """The file no longer has the content of the job."""
+    TRANSIENT = "transient"
+    """The system did not give the file or the memory: retry later."""
+    FATAL = "fatal"
+    """The model or the interpreter is unusable: nothing can be classified."""
     CRASHED = "crashed"
-    """The file ended the worker that had it; said in its place."""
-    UNTOUCHED = "untouched"
-    """The worker ended before it came to it; said in its place."""
+    """The worker process ended at this file. Set by the service."""
+    NOT_STARTED = "not_started"
+    """The worker process ended before this job. Set by the service."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a worker is started with."""
+class WorkerConfig:
+    """What a worker process is started with."""
 
     root: str
     """The watched folder."""
@@ -43,27 +43,29 @@ class Options:
     runtime: str | None = None
     operating_point: str | None = None
     views: str | None = None
-    """These four as `Classifier.load`."""
+    """These four as for `Classifier.load`."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
 
 
 class Job(NamedTuple):
-    """A film for a worker."""
+    """An image to classify."""
 
     claim: Claim
     refuse: Reason | None = None
-    """The file is not to be opened, but refused for this: it has ended a worker before."""
+    """Refuse the file for this reason without opening it: it crashed a worker before."""
 
 
-class Done(NamedTuple):
-    """What became of a job."""
+class JobResult(NamedTuple):
+    """How a job ended, with the finding if there is one."""
 
     claim: Claim
-    answer: Answer
+    status: JobStatus
     finding: dict[str, Any] | None = None
-    """Of FINDING: the record of `Finding.to_dict`."""
+    """For OK: `Finding.to_dict`."""
     code: str = ""
-    """Of UNAVAILABLE: what stood in the way."""
+    """For TRANSIENT: the cause, such as EACCES."""
     reason: Reason | None = None
-    """Of CRASHED: how it ended the worker."""
+    """For CRASHED: the reason of the refusal."""
+    predictor: str = ""
+    """Model, reading and operating point, see `main.describe`."""

@@ -7,19 +7,19 @@ from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.monitoring.health import (
     CANARY_LIMIT_S,
-    TURN_LIMIT_S,
-    WAIT_LIMIT_S,
+    LOOP_LIMIT_S,
+    QUEUE_LIMIT_S,
     Pause,
-    Vitals,
+    ServiceSnapshot,
     check_alive,
     check_ready,
     status_line,
 )
 
 NOW, WALL = 10_000.0, 1_800_000_000.0
-WELL = Vitals(
-    turned=NOW, folder_is_there=True, workers_ready=1, pause=Pause.NONE, canary_is_sound=True,
-    canary_answered=NOW, decided=3, refused=1,
+WELL = ServiceSnapshot(
+    last_step=NOW, folder_exists=True, workers_ready=1, pause=Pause.NONE, canary_is_healthy=True,
+    canary_last_passed=NOW, decided=3, refused=1,
 )  # fmt: skip
 EMPTY = Status(
     is_running=True, folder="/in", states={}, refusals={}, failures={}, absent=0, unreadable={},
@@ -28,8 +28,8 @@ EMPTY = Status(
 )  # fmt: skip
 
 
-def failed(vitals=WELL, journal=EMPTY):
-    checks = check_ready(vitals, journal, now=NOW, wall=WALL)
+def failed(snapshot=WELL, journal=EMPTY):
+    checks = check_ready(snapshot, journal, now=NOW, wall=WALL)
     for check in checks:
         assert bool(check.remedy) == (check.status is not CheckStatus.OK), check
     return [check.name for check in checks if check.status is CheckStatus.FAIL]
@@ -42,17 +42,17 @@ def test_a_service_with_nothing_to_do_is_ready():
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"turned": NOW - TURN_LIMIT_S - 1}, ["loop"]),
-        ({"folder_is_there": False}, ["folder"]),
+        ({"last_step": NOW - LOOP_LIMIT_S - 1}, ["loop"]),
+        ({"folder_exists": False}, ["folder"]),
         ({"workers_ready": 0}, ["workers"]),
         ({"pause": Pause.DISK_LOW}, ["results"]),
-        ({"pause": Pause.TROUBLE}, ["results"]),
-        ({"canary_is_sound": False}, ["canary"]),
-        ({"canary_answered": None}, ["canary"]),
-        ({"canary_answered": NOW - CANARY_LIMIT_S - 1}, ["canary"]),
+        ({"pause": Pause.STORAGE_ERROR}, ["results"]),
+        ({"canary_is_healthy": False}, ["canary"]),
+        ({"canary_last_passed": None}, ["canary"]),
+        ({"canary_last_passed": NOW - CANARY_LIMIT_S - 1}, ["canary"]),
         # what must not: a turn, an answer, just within their time
-        ({"turned": NOW - TURN_LIMIT_S + 1}, []),
-        ({"canary_answered": NOW - CANARY_LIMIT_S + 1}, []),
+        ({"last_step": NOW - LOOP_LIMIT_S + 1}, []),
+        ({"canary_last_passed": NOW - CANARY_LIMIT_S + 1}, []),
     ],
 )
 def test_one_thing_wrong_fails_one_check(change, names):
@@ -66,9 +66,9 @@ def test_a_journal_that_cannot_be_read_is_not_ready():
 @pytest.mark.parametrize(
     ("oldest_s", "last_ago_s", "names"),
     [
-        (WAIT_LIMIT_S - 1, None, []),
-        (WAIT_LIMIT_S + 1, None, ["queue"]),
-        (WAIT_LIMIT_S + 1, WAIT_LIMIT_S + 1, ["queue"]),
+        (QUEUE_LIMIT_S - 1, None, []),
+        (QUEUE_LIMIT_S + 1, None, ["queue"]),
+        (QUEUE_LIMIT_S + 1, QUEUE_LIMIT_S + 1, ["queue"]),
         (50_000.0, 10.0, []),  # a backlog of a day that moves
         (None, 50_000.0, []),  # a quiet night
     ],
@@ -87,22 +87,21 @@ def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready
 
 
 def test_messages_that_nobody_takes_are_told():
-    assert failed(journal=replace(EMPTY, untold=1, oldest_untold_s=WAIT_LIMIT_S + 1)) == [
+    assert failed(journal=replace(EMPTY, untold=1, oldest_untold_s=QUEUE_LIMIT_S + 1)) == [
         "messages"
     ]
-    assert failed(journal=replace(EMPTY, untold=9, oldest_untold_s=WAIT_LIMIT_S - 1)) == []
+    assert failed(journal=replace(EMPTY, untold=9, oldest_untold_s=QUEUE_LIMIT_S - 1)) == []
 
 
 def test_alive_asks_for_nothing_but_turns():
-    ill = replace(WELL, folder_is_there=False, workers_ready=0, canary_is_sound=False)
+    ill = replace(WELL, folder_exists=False, workers_ready=0, canary_is_healthy=False)
     assert check_alive(ill, now=NOW).status is CheckStatus.OK
-    assert check_alive(ill, now=NOW + TURN_LIMIT_S + 1).status is CheckStatus.FAIL
+    assert check_alive(ill, now=NOW + LOOP_LIMIT_S + 1).status is CheckStatus.FAIL
 
 
 def test_the_line_for_the_service_manager_says_what_is_wrong_first():
     assert status_line(WELL) == "3 results, 1 of them refused"
-    ill = status_line(replace(WELL, pause=Pause.DISK_LOW, canary_is_sound=False))
+    ill = status_line(replace(WELL, pause=Pause.DISK_LOW, canary_is_healthy=False))
     assert ill.startswith(
-        "results nothing is taken: disk_low; "
-        "canary answered wrongly: no film is classified; 3 results"
+        "results paused: disk_low; canary self-test failed: classification stopped; 3 results"
     )

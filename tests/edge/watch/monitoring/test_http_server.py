@@ -11,14 +11,14 @@ import pytest
 from bonefx_edge.errors import PortError
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.monitoring.health import Pause, Vitals
-from bonefx_edge.watch.monitoring.http_server import HOST, HealthPort
+from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
+from bonefx_edge.watch.monitoring.http_server import HOST, HealthServer
 from bonefx_edge.watch.monitoring.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-WELL = Vitals(
-    turned=float("inf"), folder_is_there=True, workers_ready=1, pause=Pause.NONE,
-    canary_is_sound=True, canary_answered=float("inf"), decided=0, refused=0,
+WELL = ServiceSnapshot(
+    last_step=float("inf"), folder_exists=True, workers_ready=1, pause=Pause.NONE,
+    canary_is_healthy=True, canary_last_passed=float("inf"), decided=0, refused=0,
 )  # fmt: skip
 FINDING = {
     "state": "fracture", "reason": None, "p_fracture": 0.62,
@@ -33,9 +33,9 @@ def _journal(tmp_path):
 
 
 @contextmanager
-def answering(folder, vitals=WELL, metrics=None):
-    port = HealthPort(
-        0, vitals=lambda: vitals, journal=folder, out=folder, metrics=metrics or Metrics()
+def answering(folder, snapshot=WELL, metrics=None):
+    port = HealthServer(
+        0, snapshot=lambda: snapshot, journal=folder, out=folder, metrics=metrics or Metrics()
     )
     try:
         yield port.port
@@ -74,13 +74,13 @@ def test_a_ready_service_says_200_and_each_check_by_name(tmp_path, journal):
 
 
 def test_an_unready_service_says_503_and_is_alive_all_the_same(tmp_path, journal):
-    with answering(tmp_path, replace(WELL, canary_is_sound=False)) as port:
+    with answering(tmp_path, replace(WELL, canary_is_healthy=False)) as port:
         assert ask(port, "/readyz")[0] == 503
         assert ask(port, "/livez")[0] == 200
 
 
 def test_a_loop_that_hangs_is_not_alive(tmp_path, journal):
-    with answering(tmp_path, replace(WELL, turned=float("-inf"))) as port:
+    with answering(tmp_path, replace(WELL, last_step=float("-inf"))) as port:
         assert ask(port, "/livez")[0] == 503
 
 
@@ -148,11 +148,11 @@ def test_only_this_machine_reaches_it(tmp_path, journal):
 
 
 def test_a_client_that_says_nothing_does_not_keep_the_others_out(tmp_path, journal, monkeypatch):
-    monkeypatch.setattr("bonefx_edge.watch.monitoring.http_server.CLIENT_PATIENCE_S", 0.1)
+    monkeypatch.setattr("bonefx_edge.watch.monitoring.http_server.CLIENT_TIMEOUT_S", 0.1)
     with answering(tmp_path) as port, socket.create_connection((HOST, port)):
         assert ask(port, "/livez")[0] == 200
 
 
 def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
     with answering(tmp_path) as port, pytest.raises(PortError, match="expected a free port"):
-        HealthPort(port, vitals=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())
+        HealthServer(port, snapshot=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())

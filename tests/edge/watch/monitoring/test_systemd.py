@@ -88,7 +88,7 @@ def test_the_watchdog_hears_at_once_and_then_each_half_interval(manager: Manager
     notifier = watched(manager, clock)
     heard = []
     for _ in range(2 * INTERVAL_S):
-        notifier.watchdog()
+        notifier.heartbeat()
         heard += [clock.now] * len(manager.heard())
         clock.now += 1
     assert heard == [1000.0 + number * HALF_S for number in range(4)]
@@ -97,27 +97,27 @@ def test_the_watchdog_hears_at_once_and_then_each_half_interval(manager: Manager
 def test_just_before_half_an_interval_nothing_is_said(manager: Manager) -> None:
     clock = Clock()
     notifier = watched(manager, clock)
-    notifier.watchdog()
+    notifier.heartbeat()
     clock.now += HALF_S - 0.001
-    notifier.watchdog()
+    notifier.heartbeat()
     assert manager.heard() == [b"WATCHDOG=1"]
     clock.now += 0.001
-    notifier.watchdog()
+    notifier.heartbeat()
     assert manager.heard() == [b"WATCHDOG=1"]
 
 
 def test_a_watchdog_for_this_process_is_served(manager: Manager) -> None:
-    watched(manager, Clock(), WATCHDOG_PID=str(os.getpid())).watchdog()
+    watched(manager, Clock(), WATCHDOG_PID=str(os.getpid())).heartbeat()
     assert manager.heard() == [b"WATCHDOG=1"]
 
 
 def test_a_watchdog_for_another_process_is_not_ours_to_serve(manager: Manager) -> None:
-    watched(manager, Clock(), WATCHDOG_PID=str(os.getppid())).watchdog()
+    watched(manager, Clock(), WATCHDOG_PID=str(os.getppid())).heartbeat()
     assert manager.heard() == []
 
 
 def test_without_a_watchdog_no_pulse_is_sent(manager: Manager) -> None:
-    Notifier.from_environment({"NOTIFY_SOCKET": manager.name}).watchdog()
+    Notifier.from_environment({"NOTIFY_SOCKET": manager.name}).heartbeat()
     assert manager.heard() == []
 
 
@@ -128,7 +128,7 @@ def test_without_a_socket_nothing_is_said_or_logged(
     notifier = Notifier.from_environment(environ)
     notifier.ready("watching")
     notifier.status("watching")
-    notifier.watchdog()
+    notifier.heartbeat()
     notifier.stopping()
     assert caplog.records == []
 
@@ -153,7 +153,7 @@ def test_a_manager_that_is_gone_is_logged_once_a_loss(
     notifier.ready("watching")
     notifier.status("watching")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "does not hear us" in caplog.text
+    assert "cannot notify the service manager" in caplog.text
 
     manager = Manager(str(address))
     notifier.status("again")
@@ -171,10 +171,10 @@ def test_a_pulse_that_was_not_heard_is_due_at_the_next_turn(tmp_path: Path) -> N
     address, clock = tmp_path / "notify", Clock()
     environ = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "60000000"}
     notifier = Notifier.from_environment(environ, clock=clock)
-    notifier.watchdog()
+    notifier.heartbeat()
     manager = Manager(str(address))
     clock.now += 1
-    notifier.watchdog()
+    notifier.heartbeat()
     assert manager.heard() == [b"WATCHDOG=1"]
     manager.socket.close()
 

@@ -10,9 +10,9 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.workers.canary import CANARY, SAME_P, SHIPPED_PATH, Canary
+from bonefx_edge.watch.workers.canary import CANARY, EXPECTED_PATH, P_TOLERANCE, Canary
 
-SHIPPED = json.loads(SHIPPED_PATH.read_text())
+SHIPPED = json.loads(EXPECTED_PATH.read_text())
 KEY, SHIPPED_P = next(iter(SHIPPED.items()))
 SHIPPED_SHA256, SHIPPED_READING = KEY.split()
 
@@ -35,69 +35,69 @@ def finding(p=0.7, *, state="fracture", reason=None, model="other", reading="who
     }  # fmt: skip
 
 
-def judge(canary, answer, *, made_of="these libraries"):
-    canary.judge(answer, answered_by="this model", made_of=made_of)
-    return canary.is_sound
+def verify(canary, result, *, environment="these libraries"):
+    canary.verify(result, predictor="this model", environment=environment)
+    return canary.is_healthy
 
 
 def test_nothing_speaks_against_a_device_that_was_not_asked_yet(canary):
-    assert canary.is_sound
-    assert canary.answered is None
+    assert canary.is_healthy
+    assert canary.last_passed is None
 
 
 def test_the_first_answer_is_kept_and_the_same_one_is_right_also_after_a_restart(journal, canary):
-    assert judge(canary, finding(0.7))
+    assert verify(canary, finding(0.7))
     later = Canary(journal, clock=lambda: 6.0)
-    assert judge(later, finding(0.7))
-    assert later.answered == 6.0
-    assert not judge(later, finding(0.7 + 2 * SAME_P))
+    assert verify(later, finding(0.7))
+    assert later.last_passed == 6.0
+    assert not verify(later, finding(0.7 + 2 * P_TOLERANCE))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        finding(0.7 + 2 * SAME_P),
-        finding(0.7 - 2 * SAME_P),
+        finding(0.7 + 2 * P_TOLERANCE),
+        finding(0.7 - 2 * P_TOLERANCE),
         finding(0.7, state="uncertain"),
         finding(None, state="refused", reason="not_a_radiograph"),
         None,  # no answer: it ended the worker, or the file is not what it was
     ],
 )
 def test_another_answer_than_the_first_is_wrong_until_the_right_one_comes(canary, other):
-    judge(canary, finding(0.7))
-    assert not judge(canary, other)
-    assert judge(canary, finding(0.7))
+    verify(canary, finding(0.7))
+    assert not verify(canary, other)
+    assert verify(canary, finding(0.7))
 
 
 def test_a_refusal_for_another_reason_is_another_answer(canary):
-    assert judge(canary, finding(None, state="refused", reason="not_a_radiograph"))
-    assert not judge(canary, finding(None, state="refused", reason="blank"))
+    assert verify(canary, finding(None, state="refused", reason="not_a_radiograph"))
+    assert not verify(canary, finding(None, state="refused", reason="blank"))
 
 
 def test_other_libraries_begin_anew(canary):
-    assert judge(canary, finding(0.7))
-    assert judge(canary, finding(0.5), made_of="newer libraries")
-    assert not judge(canary, finding(0.7), made_of="newer libraries")
+    assert verify(canary, finding(0.7))
+    assert verify(canary, finding(0.5), environment="newer libraries")
+    assert not verify(canary, finding(0.7), environment="newer libraries")
 
 
 def test_a_shipped_model_must_answer_near_what_it_was_shipped_with_even_the_first_time(canary):
     far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
-    assert not judge(canary, far)
+    assert not verify(canary, far)
     near = finding(SHIPPED_P + 0.05, model=SHIPPED_SHA256, reading=SHIPPED_READING)
-    assert judge(canary, near)
+    assert verify(canary, near)
 
 
 def test_a_wrong_answer_is_never_kept_as_the_first(canary):
     far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
-    judge(canary, far)
-    assert not judge(canary, far)
+    verify(canary, far)
+    assert not verify(canary, far)
 
 
 def test_a_shipped_model_that_refuses_the_canary_is_wrong(canary):
     none = finding(
         None, state="refused", reason="blank", model=SHIPPED_SHA256, reading=SHIPPED_READING
     )
-    assert not judge(canary, none)
+    assert not verify(canary, none)
 
 
 def test_the_film_is_the_one_whose_hash_is_known():
@@ -117,7 +117,7 @@ def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_wr
             classifier = Classifier.load(path, views=reading.name)
             record = classifier.classify(Path(os.fsdecode(CANARY.path))).to_dict()
             key = f"{record['model']['sha256']} {reading.name}"
-            assert judge(canary, record, made_of=key), f"{path.stem} {reading.name}"
+            assert verify(canary, record, environment=key), f"{path.stem} {reading.name}"
             judged.add(key)
     assert judged <= set(SHIPPED)
     assert len(judged) >= 6

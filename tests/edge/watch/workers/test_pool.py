@@ -1,7 +1,7 @@
 """No result is believed of a worker that has not answered the canary film rightly."""
 
 import pytest
-from bonefx_edge.watch.workers.canary import AGAIN_S, EVERY_S
+from bonefx_edge.watch.workers.canary import CANARY_INTERVAL_S, CANARY_RETRY_S
 from scripted_worker import jobs_in
 from watched_folder import SETTLE_S
 
@@ -39,35 +39,35 @@ def test_each_worker_is_asked_about_the_canary_before_its_first_film(watched):
 def test_the_canary_is_asked_about_again_on_schedule_and_not_before(watched):
     watched.begin()
     learn(watched)
-    watched.now += EVERY_S - 100.0
+    watched.now += CANARY_INTERVAL_S - 100.0
     watched.service.turn()
     assert heard(watched).count("canary") == 1
     watched.now += 100.0
     watched.go(lambda: heard(watched).count("canary") == 2)
-    watched.go(lambda: watched.canary.answered == watched.now)
+    watched.go(lambda: watched.canary.last_passed == watched.now)
 
 
 def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watched):
     service = watched.begin()
     learn(watched)
     canary_says(watched, "0.7")
-    watched.now += EVERY_S
+    watched.now += CANARY_INTERVAL_S
     watched.receive("film-1")
-    watched.go(lambda: not service.vitals().canary_is_sound)
+    watched.go(lambda: not service.snapshot().canary_is_healthy)
     began = watched.now
-    watched.go(lambda: service.is_ready() and len(watched.hired) == 2)
-    assert watched.now < began + AGAIN_S
-    while watched.now < began + AGAIN_S - 2 * SETTLE_S:
+    watched.go(lambda: service.is_ready() and len(watched.spawned) == 2)
+    assert watched.now < began + CANARY_RETRY_S
+    while watched.now < began + CANARY_RETRY_S - 2 * SETTLE_S:
         service.turn()
         watched.now += SETTLE_S
-    watched.go(lambda: watched.crew.is_idle)
+    watched.go(lambda: watched.pool.is_idle)
     assert watched.finished == ["film-0"]
-    assert len(watched.hired) == 2
+    assert len(watched.spawned) == 2
     assert heard(watched).count("canary") == 2, "a worker was asked before its time"
     assert watched.states()["film-1"] == "received"
     canary_says(watched, "0.5")
     watched.go(lambda: watched.finished == ["film-0", "film-1"])
-    assert service.vitals().canary_is_sound
+    assert service.snapshot().canary_is_healthy
 
 
 def test_films_behind_a_wrong_answer_are_handed_back_without_a_result(watched):
@@ -75,9 +75,9 @@ def test_films_behind_a_wrong_answer_are_handed_back_without_a_result(watched):
     watched.begin()
     learn(watched)
     canary_says(watched, "0.7")
-    watched.now += EVERY_S
+    watched.now += CANARY_INTERVAL_S
     watched.receive("film-1", "film-2")
-    watched.go(lambda: not watched.canary.is_sound)
+    watched.go(lambda: not watched.canary.is_healthy)
     watched.go(lambda: set(watched.states().values()) == {"done", "received"})
     assert watched.finished == ["film-0"]
     assert watched.row("film-1")["attempts"] == 0
@@ -88,9 +88,9 @@ def test_a_worker_that_the_canary_ends_is_wrong_and_no_film_is_blamed(watched, w
     watched.begin()
     learn(watched)
     canary_says(watched, word)
-    watched.now += EVERY_S
+    watched.now += CANARY_INTERVAL_S
     watched.receive("film-1")
-    watched.go(lambda: not watched.canary.is_sound)
+    watched.go(lambda: not watched.canary.is_healthy)
     canary_says(watched, "0.5")
     watched.go(lambda: watched.finished == ["film-0", "film-1"])
     assert watched.reasons()["film-1"] is None
@@ -100,13 +100,13 @@ def test_a_worker_that_the_canary_ends_is_wrong_and_no_film_is_blamed(watched, w
 def test_want_of_memory_or_a_disk_says_nothing_of_the_answer(watched, word):
     watched.begin()
     learn(watched)
-    answered = watched.canary.answered
+    answered = watched.canary.last_passed
     canary_says(watched, word)
-    watched.now += EVERY_S
+    watched.now += CANARY_INTERVAL_S
     watched.go(lambda: heard(watched).count("canary") == 2)
-    watched.go(lambda: watched.crew.is_idle)
-    assert watched.canary.is_sound
-    assert watched.canary.answered == answered
+    watched.go(lambda: watched.pool.is_idle)
+    assert watched.canary.is_healthy
+    assert watched.canary.last_passed == answered
 
 
 def test_a_worker_that_could_not_try_the_canary_gets_no_film_and_is_asked_again(watched):
@@ -121,15 +121,17 @@ def test_a_worker_that_could_not_try_the_canary_gets_no_film_and_is_asked_again(
 
 def test_a_worker_hired_while_another_was_wrong_is_asked_before_its_first_film(watched):
     watched.begin(workers=2)
-    watched.go(lambda: all(worker.is_proven for worker in watched.hired))
+    watched.go(lambda: all(worker.is_verified for worker in watched.spawned))
     watched.receive("film-0")
     watched.go(lambda: watched.finished == ["film-0"])
-    first, second = watched.hired
-    second.canary_due = watched.now + AGAIN_S / 2  # the other one has its turn a little later
+    first, second = watched.spawned
+    second.canary_due = (
+        watched.now + CANARY_RETRY_S / 2
+    )  # the other one has its turn a little later
     first.canary_due = watched.now
     canary_says(watched, "0.7")
     watched.never_asks = True
-    watched.go(lambda: len(watched.hired) == 3)
+    watched.go(lambda: len(watched.spawned) == 3)
     canary_says(watched, "0.5")
-    watched.go(lambda: watched.canary.is_sound and watched.hired[2].answered_by)
-    assert not watched.hired[2].has_room
+    watched.go(lambda: watched.canary.is_healthy and watched.spawned[2].predictor)
+    assert not watched.spawned[2].has_capacity

@@ -6,34 +6,40 @@ import select
 import pytest
 from bonefx_edge.errors import InterpreterError, Reason
 from bonefx_edge.watch.journal.states import Claim
-from bonefx_edge.watch.workers.process import GRACE_S, IN_HAND, START_S, Loading, Worker
-from bonefx_edge.watch.workers.protocol import TIME_LIMIT_S, Answer, Done, Job, Options
+from bonefx_edge.watch.workers.process import (
+    LOAD_TIMEOUT_S,
+    PREFETCH,
+    READ_GRACE_S,
+    CrashLoopBackoff,
+    WorkerProcess,
+)
+from bonefx_edge.watch.workers.protocol import TIME_LIMIT_S, Job, JobResult, JobStatus, WorkerConfig
 from scripted_worker import MODEL, WORDS, jobs_in, program
 
 PATIENCE_S = 60.0
 
 
 class Place:
-    """Where workers are hired, with a clock that is set by hand."""
+    """Where workers are spawned, with a clock that is set by hand."""
 
     def __init__(self, folder):
-        self.heard, self.now, self.hired = folder / "heard", 1000.0, []
-        self.model = Loading()
+        self.heard, self.now, self.spawned = folder / "heard", 1000.0, []
+        self.model = CrashLoopBackoff()
 
-    def hire(self, loading="ready"):
-        worker = Worker(
-            Options(root="/nowhere", model="none"),
-            loading=self.model,
+    def spawn(self, loading="ready"):
+        worker = WorkerProcess(
+            WorkerConfig(root="/nowhere", model="none"),
+            backoff=self.model,
             clock=lambda: self.now,
             program=program(self.heard, loading),
         )
-        self.hired.append(worker)
+        self.spawned.append(worker)
         return worker
 
-    def hire_ready(self):
-        worker = self.hire()
+    def spawn_ready(self):
+        worker = self.spawn()
         assert next_answers(worker) == []
-        assert worker.answered_by == MODEL
+        assert worker.predictor == MODEL
         return worker
 
 
@@ -41,7 +47,7 @@ class Place:
 def _place(tmp_path):
     place = Place(tmp_path)
     yield place
-    for worker in place.hired:
+    for worker in place.spawned:
         worker.stop()
 
 
@@ -49,16 +55,16 @@ def job(name, *, refuse=None):
     return Job(Claim(f"sha of {name}", os.fsencode(name), 5.0), refuse)
 
 
-def next_answers(worker) -> list[Done]:
+def next_answers(worker) -> list[JobResult]:
     """Return what it says next; it says something, or the test fails."""
     readable, _, _ = select.select([worker], [], [], PATIENCE_S)
     assert readable, "the worker says nothing, and is not gone"
-    return list(worker.answers())
+    return list(worker.read_results())
 
 
-def answers_until_gone(worker) -> list[Done]:
+def answers_until_gone(worker) -> list[JobResult]:
     answers = []
-    while not worker.is_gone:
+    while not worker.has_exited:
         answers += next_answers(worker)
     return answers
 
@@ -66,7 +72,7 @@ def answers_until_gone(worker) -> list[Done]:
 def fates(worker) -> list[tuple]:
     """Return name, answer, code and reason of all that it had in hand when it ended."""
     return [
-        (done.claim.path.decode(), done.answer, done.code, done.reason)
+        (done.claim.path.decode(), done.status, done.code, done.reason)
         for done in answers_until_gone(worker)
     ]
 
@@ -75,43 +81,43 @@ def fates(worker) -> list[tuple]:
 
 
 def test_a_worker_has_room_when_it_is_ready_and_until_its_hands_are_full(place):
-    worker = place.hire()
-    assert not worker.has_room
+    worker = place.spawn()
+    assert not worker.has_capacity
     assert worker.is_idle
     assert next_answers(worker) == []
-    assert (worker.answered_by, worker.made_of) == (MODEL, "none 0")
-    assert not worker.has_room, "it has not answered the canary yet"
-    worker.is_proven = True
-    for number in range(IN_HAND):
-        assert worker.has_room
-        worker.give(job(f"hang-{number}"))
+    assert (worker.predictor, worker.environment) == (MODEL, "none 0")
+    assert not worker.has_capacity, "it has not answered the canary yet"
+    worker.is_verified = True
+    for number in range(PREFETCH):
+        assert worker.has_capacity
+        worker.submit(job(f"hang-{number}"))
         assert not worker.is_idle
-    assert not worker.has_room
+    assert not worker.has_capacity
 
 
 def test_what_a_worker_says_after_the_model_proved_broken_is_not_heard(place):
     """Its next answer would be taken for that of the film before."""
-    worker = place.hire_ready()
+    worker = place.spawn_ready()
     for name in ("broken-1", "film-2"):
-        worker.give(job(name))
+        worker.submit(job(name))
     with pytest.raises(InterpreterError):
         next_answers(worker)
-    assert worker.is_gone
+    assert worker.has_exited
     assert worker.is_idle
     assert [claim.path for claim in worker.stop()] == [b"broken-1", b"film-2"]
 
 
 def test_answers_are_those_of_its_films_in_the_order_in_which_they_were_given(place):
-    worker = place.hire_ready()
+    worker = place.spawn_ready()
     done = []
     for name in ("film-1", "corrupt-2", "EIO-3", "changed-4"):
-        worker.give(job(name))
+        worker.submit(job(name))
         done += next_answers(worker)
     assert [d.claim for d in done] == [
         job(name).claim for name in ("film-1", "corrupt-2", "EIO-3", "changed-4")
     ]
-    assert [d.answer for d in done] == [
-        Answer.FINDING, Answer.FINDING, Answer.UNAVAILABLE, Answer.CHANGED,
+    assert [d.status for d in done] == [
+        JobStatus.OK, JobStatus.OK, JobStatus.TRANSIENT, JobStatus.CHANGED,
     ]  # fmt: skip
     assert [d.finding and d.finding["reason"] for d in done] == [None, "corrupt", None, None]
     assert [d.code for d in done] == ["", "", "EIO", ""]
@@ -119,9 +125,9 @@ def test_answers_are_those_of_its_films_in_the_order_in_which_they_were_given(pl
 
 
 def test_a_worker_is_told_names_of_any_bytes_and_what_to_refuse_unopened(place):
-    worker = place.hire_ready()
+    worker = place.spawn_ready()
     name = "film-\udce9\n.png"  # a byte that is no text, and the end of a line
-    worker.give(job(name, refuse=Reason.DECODER_HUNG))
+    worker.submit(job(name, refuse=Reason.DECODER_HUNG))
     (done,) = next_answers(worker)
     assert done.finding["path"] == name
     assert done.finding["reason"] == "decoder_hung"
@@ -129,11 +135,11 @@ def test_a_worker_is_told_names_of_any_bytes_and_what_to_refuse_unopened(place):
 
 
 def test_an_answer_in_pieces_is_one_answer_when_its_line_has_ended(place):
-    worker = place.hire_ready()
-    worker.give(job("half-1"))
+    worker = place.spawn_ready()
+    worker.submit(job("half-1"))
     assert next_answers(worker) == []
     assert not worker.is_idle
-    worker.give(job("rest-2"))
+    worker.submit(job("rest-2"))
     done = next_answers(worker)
     assert [d.finding["sha256"] for d in done] == ["sha of half-1", "sha of rest-2"]
     assert [d.claim for d in done] == [job("half-1").claim, job("rest-2").claim]
@@ -141,9 +147,9 @@ def test_an_answer_in_pieces_is_one_answer_when_its_line_has_ended(place):
 
 def test_a_model_that_gives_no_usable_number_ends_it_in_the_words_of_the_worker(place):
     with pytest.raises(InterpreterError, match=WORDS):
-        answers_until_gone(place.hire("broken"))
-    worker = place.hire_ready()
-    worker.give(job("broken-1"))
+        answers_until_gone(place.spawn("broken"))
+    worker = place.spawn_ready()
+    worker.submit(job("broken-1"))
     with pytest.raises(InterpreterError, match=WORDS):
         next_answers(worker)
 
@@ -154,49 +160,49 @@ def test_a_model_that_gives_no_usable_number_ends_it_in_the_words_of_the_worker(
 @pytest.mark.parametrize(
     ("how", "answer", "code", "reason"),
     [
-        ("SIGSEGV", Answer.CRASHED, "", Reason.DECODER_CRASHED),
-        ("SIGABRT", Answer.CRASHED, "", Reason.DECODER_CRASHED),
-        ("exit", Answer.CRASHED, "", Reason.DECODER_CRASHED),
-        ("SIGALRM", Answer.CRASHED, "", Reason.DECODER_HUNG),  # its own time limit
-        ("SIGKILL", Answer.UNAVAILABLE, "out_of_memory", None),  # the kernel's
-        ("SIGTERM", Answer.UNAVAILABLE, "out_of_memory", None),  # earlyoom's
+        ("SIGSEGV", JobStatus.CRASHED, "", Reason.DECODER_CRASHED),
+        ("SIGABRT", JobStatus.CRASHED, "", Reason.DECODER_CRASHED),
+        ("exit", JobStatus.CRASHED, "", Reason.DECODER_CRASHED),
+        ("SIGALRM", JobStatus.CRASHED, "", Reason.DECODER_HUNG),  # its own time limit
+        ("SIGKILL", JobStatus.TRANSIENT, "out_of_memory", None),  # the kernel's
+        ("SIGTERM", JobStatus.TRANSIENT, "out_of_memory", None),  # earlyoom's
     ],
 )
 def test_the_film_a_worker_ended_with_is_why_and_the_next_one_was_not_touched(
     place, how, answer, code, reason
 ):
-    worker = place.hire_ready()
-    worker.give(job(f"{how}-1"))
-    worker.give(job("film-2"))
+    worker = place.spawn_ready()
+    worker.submit(job(f"{how}-1"))
+    worker.submit(job("film-2"))
     assert fates(worker) == [
         (f"{how}-1", answer, code, reason),
-        ("film-2", Answer.UNTOUCHED, "", None),
+        ("film-2", JobStatus.NOT_STARTED, "", None),
     ]
     assert worker.is_idle
 
 
 def test_a_film_that_was_answered_is_not_why_a_worker_ended(place):
-    worker = place.hire_ready()
-    worker.give(job("film-1"))
-    worker.give(job("SIGSEGV-2"))
+    worker = place.spawn_ready()
+    worker.submit(job("film-1"))
+    worker.submit(job("SIGSEGV-2"))
     assert [fate[:2] for fate in fates(worker)] == [
-        ("film-1", Answer.FINDING),
-        ("SIGSEGV-2", Answer.CRASHED),
+        ("film-1", JobStatus.OK),
+        ("SIGSEGV-2", JobStatus.CRASHED),
     ]
 
 
 def test_a_worker_that_ends_with_nothing_in_hand_says_nothing_of_films(place):
-    assert fates(place.hire("deaf-SIGSEGV")) == []
+    assert fates(place.spawn("deaf-SIGSEGV")) == []
 
 
 def test_a_film_that_a_worker_could_not_even_be_told_is_not_why_it_ended(place):
-    worker = place.hire("deaf-SIGSEGV")
+    worker = place.spawn("deaf-SIGSEGV")
     assert next_answers(worker) == []
-    worker.give(job("film-1"))
-    worker.give(job("film-2"))
+    worker.submit(job("film-1"))
+    worker.submit(job("film-2"))
     assert fates(worker) == [
-        ("film-1", Answer.UNTOUCHED, "", None),
-        ("film-2", Answer.UNTOUCHED, "", None),
+        ("film-1", JobStatus.NOT_STARTED, "", None),
+        ("film-2", JobStatus.NOT_STARTED, "", None),
     ]
 
 
@@ -204,36 +210,36 @@ def test_a_film_that_a_worker_could_not_even_be_told_is_not_why_it_ended(place):
 def test_a_film_that_is_to_be_refused_unopened_still_is_when_another_one_ends_its_worker(
     place, how
 ):
-    worker = place.hire_ready()
-    worker.give(job(f"{how}-1"))
-    worker.give(job("poison-2", refuse=Reason.DECODER_HUNG))
+    worker = place.spawn_ready()
+    worker.submit(job(f"{how}-1"))
+    worker.submit(job("poison-2", refuse=Reason.DECODER_HUNG))
     if how == "hang":
         worker.kill()
-    assert fates(worker)[1] == ("poison-2", Answer.CRASHED, "", Reason.DECODER_HUNG)
+    assert fates(worker)[1] == ("poison-2", JobStatus.CRASHED, "", Reason.DECODER_HUNG)
 
 
 def test_a_film_that_is_to_be_refused_unopened_is_so_whatever_ends_its_worker(place):
-    worker = place.hire("deaf-SIGKILL")
+    worker = place.spawn("deaf-SIGKILL")
     assert next_answers(worker) == []
-    worker.give(job("poison-1", refuse=Reason.DECODER_HUNG))
-    assert fates(worker) == [("poison-1", Answer.CRASHED, "", Reason.DECODER_HUNG)]
+    worker.submit(job("poison-1", refuse=Reason.DECODER_HUNG))
+    assert fates(worker) == [("poison-1", JobStatus.CRASHED, "", Reason.DECODER_HUNG)]
 
 
 def test_a_worker_that_was_killed_for_taking_too_long_leaves_a_film_to_try_again(place):
-    worker = place.hire_ready()
-    worker.give(job("hang-1"))
-    worker.give(job("film-2"))
+    worker = place.spawn_ready()
+    worker.submit(job("hang-1"))
+    worker.submit(job("film-2"))
     worker.kill()
     assert fates(worker) == [
-        ("hang-1", Answer.UNAVAILABLE, "timeout", None),
-        ("film-2", Answer.UNTOUCHED, "", None),
+        ("hang-1", JobStatus.TRANSIENT, "timeout", None),
+        ("film-2", JobStatus.NOT_STARTED, "", None),
     ]
 
 
 def test_a_worker_that_is_stopped_returns_its_films_and_leaves_no_process(place):
-    worker = place.hire_ready()
-    worker.give(job("hang-1"))
-    worker.give(job("film-2"))
+    worker = place.spawn_ready()
+    worker.submit(job("hang-1"))
+    worker.submit(job("film-2"))
     pid = worker._process.pid
     assert worker.stop() == [job("hang-1").claim, job("film-2").claim]
     with pytest.raises(ProcessLookupError):
@@ -244,39 +250,39 @@ def test_a_worker_that_is_stopped_returns_its_films_and_leaves_no_process(place)
 
 
 def test_time_runs_for_loading_then_for_each_film_and_not_while_a_worker_waits(place):
-    worker = place.hire()
-    assert worker.deadline() == place.now + START_S
+    worker = place.spawn()
+    assert worker.deadline() == place.now + LOAD_TIMEOUT_S
     assert next_answers(worker) == []
     assert worker.deadline() is None
     place.now += 7
-    worker.give(job("half-1"))
+    worker.submit(job("half-1"))
     given = place.now
-    assert worker.deadline() == given + TIME_LIMIT_S + GRACE_S
+    assert worker.deadline() == given + TIME_LIMIT_S + READ_GRACE_S
     place.now += 7
     assert next_answers(worker) == []
-    worker.give(job("hang-2"))
-    assert worker.deadline() == given + TIME_LIMIT_S + GRACE_S, "the first is not answered yet"
+    worker.submit(job("hang-2"))
+    assert worker.deadline() == given + TIME_LIMIT_S + READ_GRACE_S, "the first is not answered yet"
 
 
 def test_the_time_of_the_second_film_begins_with_the_answer_to_the_first(place):
-    worker = place.hire_ready()
-    worker.give(job("film-1"))
-    worker.give(job("hang-2"))
+    worker = place.spawn_ready()
+    worker.submit(job("film-1"))
+    worker.submit(job("hang-2"))
     place.now += 7
     (done,) = next_answers(worker)
     assert done.claim == job("film-1").claim
-    assert worker.deadline() == place.now + TIME_LIMIT_S + GRACE_S
+    assert worker.deadline() == place.now + TIME_LIMIT_S + READ_GRACE_S
 
 
 # ---- loading ----
 
 
 def test_a_worker_that_ends_by_itself_while_loading_is_the_models_trouble(place):
-    with pytest.raises(InterpreterError, match=r"ended \(exit code 1\); run edge-admin doctor"):
-        answers_until_gone(place.hire("exit"))
+    with pytest.raises(InterpreterError, match=r"\(exit code 1\)\. Run edge-admin doctor"):
+        answers_until_gone(place.spawn("exit"))
 
 
 def test_a_worker_that_was_killed_while_loading_is_no_ones_fault(place):
-    worker = place.hire("SIGKILL")
+    worker = place.spawn("SIGKILL")
     assert fates(worker) == []
-    assert worker.is_gone
+    assert worker.has_exited
