@@ -77,7 +77,7 @@ def test_a_device_that_answers_the_canary_wrongly_gives_no_result_and_is_unready
     port = free_port()
     with Watcher(folder, out, "--health-port", str(port)) as watcher:
         unready = 'bonefx_check_passed{check="canary"} 0.0'
-        wait_until(lambda: "answered wrongly" in watcher.said(), what="said so")
+        wait_until(lambda: "self-test failed" in watcher.said(), what="said so")
         wait_until(lambda: unready in ask(port, "/metrics"), what="unready")
         wait_until(lambda: films(out), what="the film taken in all the same")
         wait_until(lambda: children_of(watcher.process.pid), what="another worker")
