@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.latency import circumstances, report
+from benchmarks.machine import circumstances, report
 from benchmarks.watching import Service
 
 SIDE = 96

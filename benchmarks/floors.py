@@ -31,8 +31,7 @@ from bonefx_edge.inference.tiling import cut_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.model_file import ModelFile
 
-from benchmarks.latency import circumstances, report
-from benchmarks.machine import AS_INSTALLED, PROGRAM, measure
+from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, measure, report
 
 ROUNDS = 5
 STARTS = 11

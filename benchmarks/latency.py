@@ -7,56 +7,19 @@ whole command `edge-classify FILM`, start to exit, in a new process each time. P
 the clock governor and the versions: a latency without them means nothing. Never quote a mean.
 """
 
-import datetime
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
-import cv2
-import numpy as np
 import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli.files import list_files
-from bonefx_edge.diagnostics.board import board
 from bonefx_edge.model.bundled import bundled_models, find_model
 
-from benchmarks.machine import AS_INSTALLED
-
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
-PERCENTILES = (50, 95, 99)
-
-
-def circumstances() -> dict[str, object]:
-    """Return what a reader must know to compare these figures with others."""
-    return {
-        "board": board(),
-        "machine": os.uname().machine,
-        "cores": os.cpu_count(),
-        "governor": GOVERNOR.read_text().strip() if GOVERNOR.exists() else "unknown",
-        "temperature_c": int(THERMAL.read_text()) / 1000 if THERMAL.exists() else None,
-        "python": sys.version.split()[0],
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
-
-
-def report(found: dict[str, object], out: Path | None) -> None:
-    """Print what was found as JSON, and write it if a file is named."""
-    text = json.dumps(found, indent=1)
-    print(text)
-    if out:
-        out.write_text(text + "\n")
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return p50, p95 and p99 of the values."""
-    return {f"p{q}": round(float(np.percentile(values, q)), 3) for q in PERCENTILES}
+from benchmarks.machine import AS_INSTALLED, circumstances, spread
 
 
 def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str, object]:

@@ -24,8 +24,7 @@ from bonefx_edge.watch.workers.canary import CANARY_PATH
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless
 
-from benchmarks.latency import circumstances, report
-from benchmarks.machine import measure
+from benchmarks.machine import circumstances, measure, report
 
 SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 

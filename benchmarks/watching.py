@@ -23,8 +23,7 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.latency import circumstances, report, spread
-from benchmarks.machine import AS_INSTALLED, PROGRAM
+from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, report, spread
 
 SETTLE_S = 2.0
 IDLE_S = 30.0

@@ -1,77 +1,49 @@
 """The shipped network in the formats of the peers: Keras, ONNX. Needs TensorFlow.
 
-    python -m benchmarks.peers.networks FOLDER        called by peers.py where FOLDER lacks them
+    python -m benchmarks.peers.networks NAME FOLDER       run.py calls it where FOLDER lacks a file
 
-All come from the shipped files, so that every peer has the same weights: lite0.keras from
+All are made from the shipped files, so that every peer has the same weights: lite0.keras from
 lite0-float16.tflite, lite0.onnx from that by Keras' own export, lite0-int8.onnx from
-lite0-int8.tflite by tf2onnx. Keras and its ONNX give the logit alone, without map and input check
-features: a little less to compute than ours. What cannot be made is told in FOLDER/reasons.json.
+lite0-int8.tflite by tf2onnx. Keras and its ONNX give the logit alone, without the heat map and the
+features of the input check, so they compute a little less than bonefx.
 """
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.peers.table import ONNX_TOOLS_AT, ROOT
+from benchmarks.peers.table import ONNX_TOOLS_AT, ROOT, python_of
+from benchmarks.peers.workers import last_error
 
 FILES = {"keras": "lite0.keras", "onnx": "lite0.onnx", "onnx-int8": "lite0-int8.onnx"}
-"""By the networks of peers_table.Row."""
-REASONS = "reasons.json"
+"""By the networks of `table.Row`."""
 OPSET = "17"
 """ONNX operator set; int8 per channel needs 13 or more."""
 
 
-def place_of(folder: Path, *sources: Path) -> Path:
-    """Return the part of `folder` for networks made from these files: others, other networks."""
+def folder_of(folder: Path, *sources: Path) -> Path:
+    """Return the part of `folder` for the networks that are made from these files."""
     hashes = [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
     return folder / "-".join(each[:8] for each in hashes)
 
 
-def make_networks(folder: Path, *, python: Path) -> dict[str, str]:
-    """Return why a network could not be made, by name; make those that `folder` lacks."""
-    wanted = {name for name, file in FILES.items() if not (folder / file).exists()}
-    if not wanted:
-        return {}
+def make_networks(folder: Path) -> dict[str, str]:
+    """Make the networks that `folder` lacks; return why one could not be made, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    ours = [str(ROOT / part) for part in ("edge", "train", "convert")]
-    search = os.pathsep.join([*ours, str(ROOT), str(ONNX_TOOLS_AT)])
-    command = [str(python), "-m", __name__, str(folder)]
-    reasons = folder / REASONS
-    reasons.unlink(missing_ok=True)
-    try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True,
-            env=os.environ | {"PYTHONPATH": search, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        )  # fmt: skip
-    except OSError as err:
-        return dict.fromkeys(wanted, f"no Python at {python}: {err.strerror}")
-    if reasons.exists():
-        told: dict[str, str] = json.loads(reasons.read_text())
-        return {name: told[name] for name in wanted if name in told}
-    words = done.stderr.strip().splitlines() or ["ended without a word"]
-    return dict.fromkeys(wanted, f"could not be made: {words[-1]}")
-
-
-def make(folder: Path) -> None:
-    """Write the networks that `folder` lacks, and the reasons of those that cannot be."""
-    steps: dict[str, Callable[[Path], None]] = {
-        "keras": write_keras,
-        "onnx": write_onnx,
-        "onnx-int8": write_int8_onnx,
-    }
+    ours = [str(ROOT / part) for part in ("edge", "train", "convert", "")]
+    search = os.pathsep.join([*ours, str(ONNX_TOOLS_AT)])
     reasons = {}
-    for name, step in steps.items():
-        if (folder / FILES[name]).exists():
+    for name, file in FILES.items():
+        if (folder / file).exists():
             continue
-        try:
-            step(folder)
-        except (ImportError, OSError, ValueError, RuntimeError, AttributeError, TypeError) as err:
-            reasons[name] = f"{type(err).__name__}: {err}"
-    (folder / REASONS).write_text(json.dumps(reasons, indent=1) + "\n")
+        command = [str(python_of("tensorflow")), "-m", __name__, name, str(folder)]
+        variables = os.environ | {"PYTHONPATH": search, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=variables)
+        if done.returncode:
+            reasons[name] = last_error(done.stderr)
+    return reasons
 
 
 def write_keras(folder: Path) -> None:
@@ -107,14 +79,10 @@ def write_int8_onnx(folder: Path) -> None:
     from bonefx_edge.model.bundled import bundled_models
 
     source = str(bundled_models()["lite0-int8"])
-    command = ["-m", "tf2onnx.convert", "--tflite", source, "--opset", OPSET]
-    target = str(folder / FILES["onnx-int8"])
-    done = subprocess.run(
-        [sys.executable, *command, "--output", target], check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    command = ["-m", "tf2onnx.convert", "--tflite", source, "--opset", OPSET, "--output"]
+    subprocess.run([sys.executable, *command, str(folder / FILES["onnx-int8"])], check=True)
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    steps = {"keras": write_keras, "onnx": write_onnx, "onnx-int8": write_int8_onnx}
+    steps[sys.argv[1]](Path(sys.argv[2]))

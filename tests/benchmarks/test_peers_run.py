@@ -1,6 +1,5 @@
 """Workers of benchmarks.peers, and a whole run with scripted peers."""
 
-import dataclasses
 import itertools
 import json
 import re
@@ -10,78 +9,67 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.model.model_file import ModelFile
 from image_files import gray_film, jpeg_file
 from toy import toy_path
 
-from benchmarks.peers import comparison as peers_comparison
-from benchmarks.peers import networks as peers_networks
-from benchmarks.peers import report as peers_report
-from benchmarks.peers import table as peers_table
-from benchmarks.peers import workers as peers_crew
-from benchmarks.peers.adapters import installed_size
+from benchmarks.peers import networks, run, table, workers
+from benchmarks.peers import report as report_module
+from benchmarks.peers.adapters import worker
 
 # ---- workers ----
 
 
-def row_and_network(tmp_path: Path, *, script: Path | None = None) -> tuple:
-    """Return our own row, for a script in `tmp_path` if one is given, and the toy network."""
-    row = next(r for r in peers_table.ROWS if r.key == "bonefx-int8-whole")
-    if script:
-        row = dataclasses.replace(row, script=str(script))
-    manifest = ModelFile.read(toy_path("closer-int8")).manifest
-    network = peers_crew.Network(
-        toy_path("closer-int8"), manifest.input.height, manifest.output.logit, 0.0, 0
-    )
-    return row, network, tmp_path / "log"
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, python: Path) -> workers.Worker:
+    """Return a worker of bonefx with the toy network."""
+    row = next(r for r in table.ROWS if r.key == "bonefx-int8-whole")
+    options = {"network": str(toy_path("closer-int8")), "side": 150, "logit": 0}
+    options |= {"scale": 0.0, "zero_point": 0}
+    monkeypatch.setattr(workers, "python_of", lambda _: python)
+    return workers.Worker(row, options=options, log=tmp_path / "log")
 
 
-def test_our_worker_says_what_the_classifier_says(tmp_path: Path) -> None:
-    row, network, log = row_and_network(tmp_path)
+def test_our_worker_answers_as_the_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     film = tmp_path / "a film.jpg"
     film.write_bytes(jpeg_file(gray_film(300, 200)))
-    views = tmp_path / "views.npy"
-    np.save(views, np.full((2, 150, 150, 1), [[[[96]]], [[[160]]]], np.uint8))
-    worker = peers_crew.Worker(row, python=Path(sys.executable), network=network, log=log)
-    said = [worker.ask("film", film), worker.ask("check", views), worker.ask("memory")]
+    inputs = tmp_path / "inputs.npy"
+    np.save(inputs, np.full((2, 150, 150, 1), [[[[96]]], [[[160]]]], np.uint8))
+    worker = started(tmp_path, monkeypatch, python=Path(sys.executable))
+    timed = worker.request("film", film)
+    checked = worker.request("check", inputs)
+    peak = worker.request("memory")
+    size = worker.request("installed", "numpy no-such-distribution")
     worker.stop()
     expected = Classifier.load(toy_path("closer-int8"), views="whole").classify(film)
-    assert said[0]["answer"] == expected.state.value
-    assert min(said[0]["s"], said[0]["cpu_s"]) > 1e-4  # seconds; a clock read twice: 1e-6
-    assert said[1]["logits"] == [-2.0, 2.0]  # (gray - 128) / 16
-    assert said[2]["peak_mib"] > 10
+    assert timed["answer"] == expected.state.value
+    assert min(timed["s"], timed["cpu_s"]) > 1e-4  # seconds; a clock read twice: 1e-6
+    assert checked["logits"] == [-2.0, 2.0]  # (gray - 128) / 16
+    assert peak["peak_mib"] > 10
+    assert size["mib"] > 10
     assert worker.facts["cv_threads"] == 1
     assert worker.facts["reading"] == "whole"  # not the model's default
 
 
-def test_a_worker_without_environment_is_absent_and_says_how_to_get_it(tmp_path: Path) -> None:
-    row, network, log = row_and_network(tmp_path)
-    with pytest.raises(peers_crew.Absent, match=re.escape("python -m benchmarks.peers install")):
-        peers_crew.Worker(row, python=tmp_path / "none", network=network, log=log)
-
-
-def test_a_worker_that_ends_while_it_is_asked_is_absent_with_its_last_words(tmp_path: Path) -> None:
-    script = tmp_path / "ends.py"
-    script.write_text(
-        'print("{\\"facts\\": {}}", flush=True)\ninput()\nraise ValueError("enough")\n'
-    )
-    row, network, log = row_and_network(tmp_path, script=script)
-    worker = peers_crew.Worker(row, python=Path(sys.executable), network=network, log=log)
-    with pytest.raises(peers_crew.Absent, match=r"^ValueError: enough$"):
-        worker.ask("film", "x.jpg")
-
-
-def test_a_worker_has_no_packages_but_those_of_its_environment(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_worker_without_environment_is_absent_and_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    assert "PYTHONPATH" not in peers_crew.worker_environment()
+    with pytest.raises(workers.Absent, match=re.escape("python -m benchmarks.peers install")):
+        started(tmp_path, monkeypatch, python=tmp_path / "none")
 
 
-def test_last_words_are_the_last_error_without_paths_of_this_machine() -> None:
-    log = f"Traceback\nImportError: {peers_crew.ROOT}/x.so: {Path.home()}/y\nI0000 cpu features\n\n"
-    assert peers_crew.last_words(log) == "ImportError: ./x.so: ~/y"
-    assert peers_crew.last_words("") == "ended without a word"
+def test_a_worker_that_ends_during_a_request_is_absent_with_its_last_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = started(tmp_path, monkeypatch, python=Path(sys.executable))
+    with pytest.raises(workers.Absent, match=r"^KeyError: 'unknown'$"):
+        worker.request("unknown")
+
+
+def test_the_reason_is_the_last_error_without_paths_of_this_machine() -> None:
+    log = f"Traceback\nImportError: {table.ROOT}/x.so: {Path.home()}/y\nI0000 cpu features\n\n"
+    assert workers.last_error(log) == "ImportError: ./x.so: ~/y"
+    assert workers.last_error("") == "ended without a message"
 
 
 def test_the_size_of_a_peer_counts_what_it_requires_and_no_extras(
@@ -99,9 +87,9 @@ def test_the_size_of_a_peer_counts_what_it_requires_and_no_extras(
         (about / "RECORD").write_text(f"{name}.bin,,\n")
         (tmp_path / f"{name}.bin").write_bytes(bytes(2**20))
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = installed_size.needed(["Peer.Alpha", "peer-of-another-platform"])
+    found = worker.needed(["Peer.Alpha", "peer-of-another-platform"])
     assert sorted(found) == ["peer-alpha", "peer-beta"]
-    assert installed_size.size_mib(found["peer-beta"]) == 1.0
+    assert worker.size_mib(found["peer-beta"]) == 1.0
 
 
 # ---- a whole run, with scripted peers ----
@@ -115,22 +103,24 @@ class Scripted:
     away = "openvino-int8"
     dies = "tensorflow-int8"
 
-    def __init__(self, row, *, python, network, log) -> None:
+    def __init__(self, row, *, options, log) -> None:
         if row.key == self.away:
-            raise peers_crew.Absent("ImportError: no openvino")
-        sha256 = peers_crew.checkout_sha256()
+            raise workers.Absent("ImportError: no openvino")
+        sha256 = workers.checkout_sha256()
         self.row, self.began = row, 0.0
         self.facts = {"runtime": row.key, "source_sha256": sha256}
 
-    def ask(self, word: str, path: Path | str = "") -> dict:
+    def request(self, name: str, argument: Path | str = "") -> dict:
         key = self.row.key
-        if word == "check":
-            return {"logits": [-7.0 if key == self.odd else 1.0] * len(np.load(path))}
-        if word == "memory":
+        if name == "check":
+            return {"logits": [-7.0 if key == self.odd else 1.0] * len(np.load(argument))}
+        if name == "memory":
             return {"peak_mib": 100.0}
-        film = Path(path).stem
+        if name == "installed":
+            return {"mib": 300.0}
+        film = Path(argument).stem
         if key == self.dies and film == "IMG1":
-            raise peers_crew.Absent("killed")
+            raise workers.Absent("killed")
         self.asked.append((film, key))
         refused = self.row.ours and film == "refused11"
         s = 1.0 if self.row.ours else 2.0
@@ -143,17 +133,16 @@ class Scripted:
 @pytest.fixture(name="report")
 def _report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     """Return the report of a run over three films, one of which ours refuses."""
-    monkeypatch.setattr(peers_comparison, "Worker", Scripted)
-    monkeypatch.setattr(peers_comparison, "installed", lambda *_, **__: {"mib": 300.0})
+    monkeypatch.setattr(run, "Worker", Scripted)
     reasons = {"keras": "no TensorFlow"}
-    monkeypatch.setattr(peers_comparison, "make_networks", lambda *_, **__: reasons)
+    monkeypatch.setattr(run, "make_networks", lambda *_, **__: reasons)
     monkeypatch.setattr(Scripted, "asked", [])
     films = {"fullsize": ["IMG1"], "small": ["a11", "refused11"]}
     paths = {name: [tmp_path / f"{each}.jpg" for each in of_set] for name, of_set in films.items()}
     for path in itertools.chain(*paths.values()):
         path.write_bytes(jpeg_file(gray_film(300, 200)))
-    run = peers_comparison.Comparison(tmp_path, {}, tmp_path)
-    return json.loads(json.dumps(run.report(paths, rounds=2, starts=1, note="preliminary")))
+    comparison = run.Comparison(tmp_path, tmp_path)
+    return json.loads(json.dumps(comparison.report(paths, rounds=2, starts=1)))
 
 
 def reason_of(report: dict, key: str) -> str:
@@ -185,6 +174,12 @@ def test_a_film_that_ours_refuses_is_left_out_for_all_and_counted(report: dict) 
     assert report["sets"]["small"] == {"films": 1, "refused": 1, "rounds": 2}
 
 
+def test_a_ratio_is_taken_film_by_film_and_then_its_median() -> None:
+    found = run.times_ours([2.0, 30.0, 8.0], [1.0, 10.0, 8.0])
+    assert found["p50"] == 2.0  # of the medians it would be 1
+    assert found["p5"] < found["p50"] < found["p95"]
+
+
 def test_a_run_says_how_many_times_ours_each_takes(report: dict) -> None:
     by_key = {row["key"]: row for row in report["rows"]}
     assert by_key["litert-int8"]["times_ours"]["closer"]["small"]["p50"] == 2.0
@@ -193,35 +188,33 @@ def test_a_run_says_how_many_times_ours_each_takes(report: dict) -> None:
     assert by_key["litert-int8-reduced"]["ms"].keys() == {"fullsize"}
 
 
-def test_the_page_names_the_absent_the_bars_and_ours(report: dict) -> None:
-    page = peers_report.markdown(report)
+def test_the_page_names_the_absent_and_ours(report: dict) -> None:
+    page = report_module.markdown(report)
     assert "| OpenVINO, int8, careful | ImportError: no openvino |" in page
     assert "| **bonefx, int8, closer** | 1000.0 (1000.0) | 500.0 | 1.00 (1.00 to 1.00) |" in page
-    assert "| not measured |" in page
-    assert "**preliminary**" in page
 
 
 def test_the_figure_is_drawn_where_a_peer_has_no_time_for_one_set(
     report: dict, tmp_path: Path
 ) -> None:
-    peers_report.draw(report, tmp_path / "figure.png")
+    report_module.draw(report, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_other_code_than_this_checkout_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers_comparison, "Worker", Scripted)
-    monkeypatch.setattr(peers_comparison, "make_networks", lambda *_, **__: {})
-    monkeypatch.setattr(peers_comparison, "checkout_sha256", lambda: "other")
+    monkeypatch.setattr(run, "Worker", Scripted)
+    monkeypatch.setattr(run, "make_networks", lambda *_, **__: {})
+    monkeypatch.setattr(run, "checkout_sha256", lambda: "other")
     with pytest.raises(SystemExit, match="other code than this checkout"):
-        peers_comparison.Comparison(tmp_path, {}, tmp_path).report({}, rounds=1, starts=1, note="")
+        run.Comparison(tmp_path, tmp_path).report({}, rounds=1, starts=1)
 
 
-def test_networks_of_other_files_lie_elsewhere(tmp_path: Path) -> None:
+def test_networks_of_other_files_have_another_folder(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("1")
     two.write_text("2")
-    place_of = peers_networks.place_of
-    assert place_of(tmp_path, one, two) == place_of(tmp_path, one, two)
-    assert place_of(tmp_path, one) != place_of(tmp_path, two)
+    folder_of = networks.folder_of
+    assert folder_of(tmp_path, one, two) == folder_of(tmp_path, one, two)
+    assert folder_of(tmp_path, one) != folder_of(tmp_path, two)

@@ -1,44 +1,29 @@
-"""Worker: ours, file to finding, as `edge-classify` calls it."""
+"""bonefx: file to finding, as `edge-classify` does it."""
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
-from protocol import Options, serve
-
-options = Options.from_command()
-
-import bonefx_edge  # noqa: E402 -- after the protocol took standard output
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from bonefx_edge.classifier import Classifier  # noqa: E402
-from bonefx_edge.model.interpreter import open_interpreter  # noqa: E402
-from bonefx_edge.model.model_file import ModelFile  # noqa: E402
-
-model = ModelFile.read(Path(options.network))
-interpreter = open_interpreter(model.flatbuffer, threads=1)
-classifier = Classifier(model, interpreter, views=options.lines)
+import bonefx_edge
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.model.interpreter import open_interpreter
+from bonefx_edge.model.model_file import ModelFile
 
 
-def ask(x: np.ndarray) -> float:
-    return float(model.manifest.output.split(interpreter.run(x)).logits[0])
-
-
-def source_sha256() -> str:
-    """Return the hash of the installed code: the driver holds it against the checkout's."""
-    files = sorted(Path(bonefx_edge.__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-serve(
-    answer=lambda path: classifier.classify(Path(path)).state.value,
-    ask=ask,
-    facts={
-        "runtime": f"bonefx {bonefx_edge.__version__}, {classifier.runtime.name} "
-        f"{classifier.runtime.version}",
+def load(options: SimpleNamespace) -> SimpleNamespace:
+    model = ModelFile.read(Path(options.network))
+    interpreter = open_interpreter(model.flatbuffer, threads=1)
+    classifier = Classifier(model, interpreter, views=options.lines)
+    runtime = classifier.runtime
+    sources = sorted(Path(bonefx_edge.__file__).parent.rglob("*.py"))
+    facts = {
+        "runtime": f"bonefx {bonefx_edge.__version__}, {runtime.name} {runtime.version}",
         "reading": classifier.reading.name,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "cv_threads": cv2.getNumThreads(),
-        "source_sha256": source_sha256(),
-    },
-)
+        "source_sha256": hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest(),
+    }
+    return SimpleNamespace(
+        run=lambda x: model.manifest.output.split(interpreter.run(x)).logits,
+        dtype="uint8",
+        classify=lambda path: classifier.classify(Path(path)).state.value,
+        facts=facts,
+    )

@@ -1,23 +1,15 @@
-"""Worker: Keras on TensorFlow, `predict` for each film, as the presentation does."""
+"""Keras on TensorFlow: `predict` for each film, as in the presentation."""
 
-from protocol import Options, serve
+from types import SimpleNamespace
 
-options = Options.from_command()
-
-import keras  # noqa: E402 -- after the protocol took standard output
-import tensorflow as tf  # noqa: E402
-from lines import LINES, as_input, facts  # noqa: E402
-
-model = keras.models.load_model(options.network)
+import keras
+import tensorflow as tf
 
 
-def ask(x: object) -> float:
-    # verbose=0: without the progress bar, which takes its time too.
-    return options.dequantize(model.predict(as_input(x, dtype="float32"), verbose=0))
-
-
-serve(
-    answer=lambda path: ask(LINES[options.lines](path, options.side)),
-    ask=ask,
-    facts=facts() | {"runtime": f"keras {keras.__version__}, tensorflow {tf.__version__}"},
-)
+def load(options: SimpleNamespace) -> SimpleNamespace:
+    model = keras.models.load_model(options.network)
+    return SimpleNamespace(
+        run=lambda x: model.predict(x, verbose=0),  # without the progress bar, which costs time
+        dtype="float32",
+        facts={"runtime": f"keras {keras.__version__}, tensorflow {tf.__version__}"},
+    )

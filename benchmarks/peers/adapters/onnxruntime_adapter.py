@@ -1,29 +1,19 @@
-"""Worker: ONNX Runtime on the converted network, one thread."""
+"""ONNX Runtime on the converted network, one thread."""
 
-from protocol import Options, serve
+from types import SimpleNamespace
 
-options = Options.from_command()
-
-import numpy as np  # noqa: E402 -- after the protocol took standard output
-import onnxruntime  # noqa: E402
-from lines import LINES, as_input, facts  # noqa: E402
-
-settings = onnxruntime.SessionOptions()
-settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-session = onnxruntime.InferenceSession(
-    options.network, settings, providers=["CPUExecutionProvider"]
-)
-film = session.get_inputs()[0]
-logit = session.get_outputs()[options.logit].name
-dtype = np.dtype("uint8" if film.type == "tensor(uint8)" else "float32")
+import onnxruntime
 
 
-def ask(x: object) -> float:
-    return options.dequantize(session.run([logit], {film.name: as_input(x, dtype=dtype)})[0])
-
-
-serve(
-    answer=lambda path: ask(LINES[options.lines](path, options.side)),
-    ask=ask,
-    facts=facts() | {"runtime": f"onnxruntime {onnxruntime.__version__}"},
-)
+def load(options: SimpleNamespace) -> SimpleNamespace:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(options.network, settings, providers=providers)
+    film = session.get_inputs()[0]
+    logit = session.get_outputs()[options.logit].name
+    return SimpleNamespace(
+        run=lambda x: session.run([logit], {film.name: x})[0],
+        dtype="uint8" if film.type == "tensor(uint8)" else "float32",
+        facts={"runtime": f"onnxruntime {onnxruntime.__version__}"},
+    )
