@@ -228,7 +228,7 @@ def test_want_of_memory_is_not_held_against_a_film(folder, out):
     connection.close()
     run_once(folder, out)
     wait = admin("requeue", str(out), "--failed").stdout
-    assert "1 films" in wait
+    assert "1 images" in wait
     run_once(folder, out)
     assert sha256(slow_film()) in decided(out)
 
@@ -271,7 +271,7 @@ def test_films_of_another_model_are_classified_again_and_keep_their_results_unti
     run_once(folder, out)
     before = current(out)
     changed = ("--model-changed", "--model", str(toy_path("float32")))
-    assert "1 films" in admin("requeue", str(out), *changed).stdout
+    assert "1 images" in admin("requeue", str(out), *changed).stdout
     assert current(out) == before
     words = command(folder, out, "--once")
     words[words.index("--model") + 1] = str(toy_path("float32"))
