@@ -56,7 +56,7 @@ def test_the_python_of_the_page_of_findings_runs(tmp_path, monkeypatch, capsys) 
     cv2.imwrite("film.png", pixels)
     names = {"pixels": pixels}
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "finding.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, names)  # noqa: S102 our own page
     assert names["finding"].path == "film.png"

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from bonefx_edge import decode
     from bonefx_edge.classifier import Analysis, Classifier, Explanation
     from bonefx_edge.errors import BonefxError, Reason
     from bonefx_edge.finding import Finding
@@ -25,6 +26,7 @@ __all__ = [
     "Reason",
     "State",
     "__version__",
+    "decode",
 ]
 __version__ = "0.5.0"
 
@@ -47,6 +49,8 @@ _MODULES: Final = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for: a command's start must not wait for all."""
+    if name == "decode":  # the package of decoders
+        return importlib.import_module("bonefx_edge.decode")
     if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bonefx_edge.finding import Finding
 
 FILMS_PER_PROCESS: Final = 25
-"""Below this another process does not pay: it starts in the time of five films and more."""
+"""Below this another process costs more than it saves: it starts in the time of five images."""
 PREFETCH: Final = 4
 """Films handed out for each process beyond the oldest unfinished one: findings wait in memory."""
 
@@ -36,7 +36,7 @@ class LoadOptions:
 
 
 def processes_for(n_files: int) -> int:
-    """Return options many processes pay for so many films on the cores that we may use, >= 1."""
+    """Return the number of processes, >= 1, for so many images on the cores we may use."""
     return max(1, min(len(os.sched_getaffinity(0)), n_files // FILMS_PER_PROCESS))
 
 
@@ -50,7 +50,7 @@ def classify_on_several(
     BonefxError
         As `Classifier.load` and `Classifier.classify`.
     InterpreterError
-        A process ended: killed for want of memory, or by a file that its codec does not survive.
+        A worker process died: out of memory, or by a file that crashes its decoder.
     """
     # Here: 20 ms that a single film need not wait for.
     from concurrent.futures import ProcessPoolExecutor
@@ -74,8 +74,8 @@ def classify_on_several(
             yield pending.popleft().result()
     except BrokenProcessPool as err:
         msg = (
-            "expected the processes to live, one ended (out of memory, or a file that its codec "
-            "does not survive); run again with --jobs 1"
+            "a worker process died (out of memory, or a file that crashes its decoder); "
+            "run with --jobs 1 to find it"
         )
         raise InterpreterError(msg) from err
     finally:

@@ -70,9 +70,9 @@ def _describe_limit(limit: float | None) -> str:
 
 
 def _describe_output(output: "OutputSpec") -> str:
-    told = f"logit {output.logit} of class {output.high_means_class}"
-    told += "" if output.map is None else f", map {output.map}"
-    return told + ("" if output.features is None else f", features {output.features}")
+    text = f"logit {output.logit} of class {output.high_means_class}"
+    text += "" if output.map is None else f", map {output.map}"
+    return text + ("" if output.features is None else f", features {output.features}")
 
 
 def _describe_reading(reading: "Reading") -> list[str]:

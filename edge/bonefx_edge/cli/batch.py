@@ -86,8 +86,8 @@ def _find_files(names: list[str]) -> list[Path]:
     found = list_files(Path(name) for name in names)
     if found.passed_over:
         sys.stderr.write(
-            f"{found.passed_over} names passed over: hidden, unfinished or system files such as "
-            ".DS_Store, Thumbs.db, *.part\n"
+            f"{found.passed_over} name{'' if found.passed_over == 1 else 's'} passed over: hidden, "
+            "unfinished or system files such as .DS_Store, Thumbs.db, *.part\n"
         )
     if not found.files:
         msg = "expected at least one file, found none; name files or folders"

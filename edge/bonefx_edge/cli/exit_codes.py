@@ -1,4 +1,4 @@
-"""How the commands end: what the shell is told, and in which words."""
+"""How the commands end: exit codes and error messages."""
 
 import sys
 from enum import IntEnum
@@ -17,7 +17,7 @@ from bonefx_edge.text import printable
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """Exit codes of edge-classify and edge-admin."""
 
     OK = 0
     """Every file was answered."""
