@@ -27,7 +27,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.jpeg import read_header
 from bonefx_edge.decode.reader import decode
-from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.model_file import ModelFile
 
@@ -73,15 +73,15 @@ def bare_invoke(model: Path, runtime: str) -> Callable[[int], None]:
     return invoke
 
 
-def films(model: Path, paths: Sequence[Path], views: str) -> dict[str, object]:
+def films(model: Path, paths: Sequence[Path], mode: str) -> dict[str, object]:
     """Return the medians in milliseconds, and the median of the films' own ratios."""
-    classifier = Classifier.load(model, views=views)
+    classifier = Classifier.load(model, mode=mode)
     invoke = bare_invoke(model, classifier.runtime.name)
     rows = []
     for path in paths:
         data = path.read_bytes()
         radiograph = decode(data, allow_downscale=True)
-        tiles = cut_tiles(radiograph, classifier.reading.tiles, classifier.manifest.input)
+        tiles = extract_tiles(radiograph, classifier.mode.tiles, classifier.manifest.input)
         passes, at_best = 1 + len(tiles.x), bare_decode(data)
         classifier.classify(path)
         times = [
@@ -116,7 +116,7 @@ def starts(film: Path, runtime: str, model: str) -> dict[str, float]:
     commands = {
         "imports": (sys.executable, "-c", IMPORTS.format(runtime=runtime)),
         "film": (*PROGRAM, str(film), "--model", model),
-        "film_whole": (*PROGRAM, str(film), "--model", model, "--views", "whole"),
+        "film_whole": (*PROGRAM, str(film), "--model", model, "--mode", "whole"),
         "help": (*PROGRAM, "--help"),
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
@@ -197,9 +197,9 @@ def main(
     path = find_model(model)
     runtime = Classifier.load(path).runtime.name
     found: dict[str, object] = {**circumstances(), "model": model, "rounds": ROUNDS}
-    for views in ("closer", "whole"):
-        found[f"full_size_{views}"] = films(path, full, views)
-        found[f"small_{views}"] = films(path, small, views)
+    for mode in ("closer", "whole"):
+        found[f"full_size_{mode}"] = films(path, full, mode)
+        found[f"small_{mode}"] = films(path, small, mode)
     found["start"] = starts(small[0], runtime, model)
     found["folder"] = folder(many, model)
     found["peak_mib"] = {

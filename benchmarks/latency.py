@@ -36,7 +36,7 @@ def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str,
         "stages_ms": {
             stage: spread([t[stage] for t in answered])
             for stage, first in answered[0].items()
-            if first is not None  # no tiles in this reading
+            if first is not None  # no tiles in this mode
         },
     }
 

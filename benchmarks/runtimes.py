@@ -1,6 +1,6 @@
 """What does this machine's interpreter say of each film? One column of the table of runtimes.
 
-    python -m benchmarks.runtimes [MODEL ...] --data DIR [--views whole] [--films 200] --out FILE
+    python -m benchmarks.runtimes [MODEL ...] --data DIR [--mode whole] [--films 200] --out FILE
 
 The same int8 file is not one function: its sums are rounded by another kernel on each interpreter
 and processor. Run this on every machine with every interpreter (with the same DIR, a copy of
@@ -31,7 +31,7 @@ from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.preprocess import preprocess
-from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
@@ -65,8 +65,8 @@ def pixels_sha256(path: Path, classifier: Classifier, *, tensor: TensorInfo) -> 
     radiograph = decode(read_file(path))
     manifest = classifier.manifest
     shown = [preprocess(radiograph, spec=manifest.input)]
-    if classifier.reading.tiles:
-        shown.append(cut_tiles(radiograph, classifier.reading.tiles, manifest.input).x)
+    if classifier.mode.tiles:
+        shown.append(extract_tiles(radiograph, classifier.mode.tiles, manifest.input).x)
     if shown[0].dtype == np.float32 and tensor.scale:
         shown = [tensor.quantize(x) for x in shown]
     return hashlib.sha256(b"".join(x.tobytes() for x in shown)).hexdigest()
@@ -78,24 +78,24 @@ def logit_of(finding: Finding, *, temperature: float) -> float | None:
     return None if p is None else -temperature * (math.log(p) - math.log1p(-p))
 
 
-def measure(model: str, films: list[str], *, data: Path, views: str | None) -> dict[str, object]:
+def measure(model: str, films: list[str], *, data: Path, mode: str | None) -> dict[str, object]:
     """Return what one model says of each film, with all that a comparison must know."""
     model_file = ModelFile.read(find_model(model))
     interpreter = open_interpreter(model_file.flatbuffer)
-    classifier = Classifier(model_file, interpreter, views=views)
+    classifier = Classifier(model_file, interpreter, mode=mode)
     rows = []
     for key in films:
         finding = classifier.classify(data / key)
-        logit = logit_of(finding, temperature=classifier.reading.temperature)
+        logit = logit_of(finding, temperature=classifier.mode.temperature)
         seen = None
         if logit is not None:
             seen = pixels_sha256(data / key, classifier, tensor=interpreter.input)
         rows.append([key, logit, finding.reason, seen])
-    print(f"{model}, {classifier.reading.name}: {len(rows)} films", file=sys.stderr)
+    print(f"{model}, {classifier.mode.name}: {len(rows)} films", file=sys.stderr)
     return {
         "model": f"{classifier.manifest.name}-{classifier.manifest.kind}",
         "sha256": classifier.model.sha256,
-        "reading": classifier.reading.name,
+        "mode": classifier.mode.name,
         "runtime": dataclasses.asdict(classifier.runtime),
         "films": [dict(zip(("film", "logit", "reason", "pixels"), r, strict=True)) for r in rows],
     }
@@ -108,15 +108,13 @@ def main(
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     split: str = "tune",
     films: Annotated[int, typer.Option(min=1, help="So many, evenly spaced.")] = 200,
-    views: Annotated[str | None, typer.Option(help="closer or whole; default: model's.")] = None,
+    mode: Annotated[str | None, typer.Option(help="closer or whole; default: model's.")] = None,
     place: Annotated[str, typer.Option(help="What machine: a board, or qemu-user.")] = "",
 ) -> None:
     """Classify, write."""
     chosen = choose(data, split=split, films=films)
     try:
-        results = [
-            measure(model, chosen, data=data, views=views) for model in models or list(MODELS)
-        ]
+        results = [measure(model, chosen, data=data, mode=mode) for model in models or list(MODELS)]
     except BonefxError as err:
         sys.exit(f"error: {err}")
     report = {

@@ -71,16 +71,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One model and reading, in every column."""
+    """One model and mode, in every column."""
 
     model: ModelFile
-    reading: Reading
+    mode: Reading
     films: tuple[str, ...]
     columns: tuple[Column, ...]
 
     @property
     def name(self) -> str:
-        return f"{self.model.manifest.name}-{self.model.manifest.kind}, {self.reading.name}"
+        return f"{self.model.manifest.name}-{self.model.manifest.kind}, {self.mode.name}"
 
     @property
     def logits(self) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ class Table:
     def step(self) -> float:
         """What the film's logit moves by if every view's output moves by one step; 0 for float."""
         output = open_interpreter(self.model.flatbuffer).outputs[self.model.manifest.output.logit]
-        return output.scale * (self.reading.whole_weight + self.reading.tile_weight)
+        return output.scale * (self.mode.whole_weight + self.mode.tile_weight)
 
 
 def column_name(report: dict[str, Any], result: dict[str, Any]) -> str:
@@ -107,15 +107,15 @@ def column_name(report: dict[str, Any], result: dict[str, Any]) -> str:
 
 
 def gather(reports: Sequence[dict[str, Any]], models: dict[str, ModelFile]) -> list[Table]:
-    """Return a table for each model and reading, in the order of the reports."""
+    """Return a table for each model and mode, in the order of the reports."""
     found: dict[tuple[str, str], list[tuple[str, str, list[dict[str, Any]]]]] = {}
     for report in reports:
         for result in report["results"]:
-            key = (result["sha256"], result["reading"])
+            key = (result["sha256"], result["mode"])
             column = (column_name(report, result), report["machine"], result["films"])
             found.setdefault(key, []).append(column)
     tables = []
-    for (sha256, reading), columns in found.items():
+    for (sha256, mode), columns in found.items():
         if sha256 not in models:
             sys.exit(f"error: expected a known model, got sha256 {sha256}; name its file: --model")
         films = [tuple(row["film"] for row in rows) for _, _, rows in columns]
@@ -132,7 +132,7 @@ def gather(reports: Sequence[dict[str, Any]], models: dict[str, ModelFile]) -> l
             )
             for name, machine, rows in columns
         ]
-        tables.append(Table(model, model.manifest.reading(reading), films[0], tuple(made)))
+        tables.append(Table(model, model.manifest.reading(mode), films[0], tuple(made)))
     return tables
 
 
@@ -160,7 +160,7 @@ def pairs(table: Table) -> Iterator[dict[str, Any]]:
 
 def at_point(table: Table, point: OperatingPoint, *, spread: float) -> dict[str, Any]:
     """Return the band of one operating point, and the films whose state is not one everywhere."""
-    temperature = table.reading.temperature
+    temperature = table.mode.temperature
     low, high = (
         math.log(p) - math.log1p(-p) for p in (point.no_fracture_below, point.fracture_from)
     )
@@ -196,7 +196,7 @@ def summarize(table: Table) -> dict[str, Any]:
             "version": table.model.manifest.version,
             "sha256": table.model.sha256,
         },
-        "reading": table.reading.name,
+        "mode": table.mode.name,
         "columns": [column.name for column in table.columns],
         "films": len(table.films),
         "films_sha256": hashlib.sha256("\n".join(table.films).encode()).hexdigest(),
@@ -219,7 +219,7 @@ def summarize(table: Table) -> dict[str, Any]:
         },
         "pairs": list(pairs(table)),
         "operating_points": [
-            at_point(table, point, spread=spread) for point in table.reading.operating_points
+            at_point(table, point, spread=spread) for point in table.mode.operating_points
         ],
         "logits": {column.name: _numbers(column.logits) for column in table.columns},
     }
@@ -231,7 +231,7 @@ def _numbers(logits: NDArray[np.float64]) -> list[float | None]:
 
 def failures(summary: dict[str, Any], *, kind: str) -> Iterator[str]:
     """Yield a sentence for each thing that must not be."""
-    name = f"{summary['model']['name']}, {summary['reading']}"
+    name = f"{summary['model']['name']}, {summary['mode']}"
     for pair in summary["pairs"]:
         if pair["other_pixels"] and pair["same_machine"]:
             yield f"{name}: {pair['other_pixels']} films have other pixels in {pair['columns']}"
@@ -254,7 +254,7 @@ def markdown(
     Parameters
     ----------
     summaries
-        Of each model and reading, as `runtimes_report.summarize` makes them.
+        Of each model and mode, as `runtimes_report.summarize` makes them.
     sets
         Names of the data sets and splits.
     wrong
@@ -272,7 +272,7 @@ def _section(summary: dict[str, Any]) -> list[str]:
     spread, columns = summary["spread"], summary["columns"]
     steps = f", {spread['max_steps']} steps of {summary['step']:.4f}" if summary["step"] else ""
     lines = [
-        f"## {summary['model']['name']}, reading `{summary['reading']}`",
+        f"## {summary['model']['name']}, mode `{summary['mode']}`",
         "",
         (
             f"{summary['films']} films: {summary['answered_by_all']} answered in every column,"

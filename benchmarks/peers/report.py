@@ -49,7 +49,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     ]
     head = ["peer, network, lines"]
     for name in report["sets"]:
-        head += [f"{name} ms", "cpu ms", *(f"{name}, times bonefx `{reading}`" for reading in OURS)]
+        head += [f"{name} ms", "cpu ms", *(f"{name}, times bonefx `{mode}`" for mode in OURS)]
     cost_head = ["peer", "start s", *(f"MiB, {name}" for name in SETS)]
     page = PAGE.format(
         circumstances="; ".join(f"{key} {v}" for key, v in report["circumstances"].items()),
@@ -76,7 +76,7 @@ def _time_cells(row: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
             continue
         ms = row["ms"][name]
         cells += [f"{ms['p50']:.1f} ({ms['p95']:.1f})", f"{row['cpu_ms'][name]['p50']:.1f}"]
-        for ratio in (row["times_ours"][reading][name] for reading in OURS):
+        for ratio in (row["times_ours"][mode][name] for mode in OURS):
             cells.append(f"{ratio['p50']:.2f} ({ratio['p5']:.2f} to {ratio['p95']:.2f})")
     return cells
 

@@ -79,11 +79,11 @@ class Comparison:
                 "facts": facts[row.key],
                 "ms": self._ms(row, "s"), "cpu_ms": self._ms(row, "cpu_s"),
                 "times_ours": {
-                    reading: {
+                    mode: {
                         name: times_ours(self._seconds(name, row.key), self._seconds(name, ours))
                         for name in row.sets
                     }
-                    for reading, ours in OURS.items()
+                    for mode, ours in OURS.items()
                 },
                 "start_s": spread(start_s[row.key]) if row.key in start_s else None,
                 "peak_mib": {name: peaks.get((name, row.key)) for name in row.sets},

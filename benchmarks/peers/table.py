@@ -47,8 +47,8 @@ LINES: Final = {
     "presented": "the presentation's: `imread` gray, / 255, `resize` to 150x150",
     "careful": "`imread` gray, `resize` to 150x150 by `INTER_AREA` on uint8",
     "reduced": "the same after `IMREAD_REDUCED_GRAYSCALE_8`",
-    "whole": "bonefx, reading `whole`: one pass of the network",
-    "closer": "bonefx, reading `closer`, the default: the whole image and its tiles",
+    "whole": "bonefx, mode `whole`: one pass of the network",
+    "closer": "bonefx, mode `closer`, the default: the whole image and its tiles",
 }
 MADE_FROM: Final = {"keras": "float16", "onnx": "float16", "onnx-int8": "int8"}
 """Networks that are made from a shipped .tflite, and its kind."""
@@ -109,7 +109,7 @@ def _tflite(environment: str, name: str, *networks: str, lines: str = "careful")
 
 
 OURS: Final = {"whole": "bonefx-int8-whole", "closer": "bonefx-int8-closer"}
-"""What every peer is compared with: the shipped default network, in both readings."""
+"""What every peer is compared with: the shipped default network, in both modes."""
 _ORT: Final = ("ONNX Runtime", "onnxruntime", "onnxruntime_adapter")
 _OPENVINO: Final = ("openvino", "openvino_adapter")
 
@@ -126,9 +126,9 @@ ROWS: Final = (
     Row("openvino-default", "OpenVINO", *_OPENVINO, "onnx", "careful"),
     Row("openvino-int8", "OpenVINO", *_OPENVINO, "int8", "careful"),
     *(
-        Row(f"bonefx-{kind}-{reading}", "bonefx", "bonefx", "bonefx_adapter", kind, reading)
+        Row(f"bonefx-{kind}-{mode}", "bonefx", "bonefx", "bonefx_adapter", kind, mode)
         for kind in ("float16", "dynamic", "int8")
-        for reading in OURS
+        for mode in OURS
     ),
 )
 FLOAT_TOLERANCE: Final = 1e-3

@@ -17,7 +17,7 @@ from bonefx_edge.inference.decision import State, decide
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
 from bonefx_edge.inference.preprocess import InputSpec, input_extent, preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import NetworkOutputs, Tiles, cut_tiles, read
+from bonefx_edge.inference.tiling import NetworkOutputs, Tiles, extract_tiles, image_logit
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
@@ -36,7 +36,7 @@ class Analysis:
     whole: NetworkOutputs | None = None
     """What the network gave for the whole film."""
     tiles: Tiles | None = None
-    """None for a reading without tiles, too."""
+    """None without tiles, too."""
     tile_answers: NetworkOutputs | None = None
     """What the network gave for the tiles, in their order."""
 
@@ -64,12 +64,12 @@ class Classifier:
         interpreter: Interpreter,
         *,
         operating_point: str | None = None,
-        views: str | None = None,
+        mode: str | None = None,
     ) -> None:
         check_tensors(model.manifest, input_=interpreter.input, outputs=interpreter.outputs)
         self.manifest = model.manifest
-        self.reading = model.manifest.reading(views)
-        self.operating_point = self.reading.operating_point(operating_point)
+        self.mode = model.manifest.reading(mode)
+        self.operating_point = self.mode.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.runtime = interpreter.runtime
         self._interpreter = interpreter
@@ -82,7 +82,7 @@ class Classifier:
         operating_point: str | None = None,
         threads: Sequence[int] = (1,),
         runtime: str | None = None,
-        views: str | None = None,
+        mode: str | None = None,
     ) -> "Classifier":
         """Return a classifier for `model`.
 
@@ -97,13 +97,13 @@ class Classifier:
             Of the interpreter, each >= 1, ascending; of several the one that pays, measured here.
         runtime
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
-        views
-            Name of one of the model's readings, closer or whole; None takes its default.
+        mode
+            closer or whole, as far as the model has it; None takes its default.
 
         Raises
         ------
         UsageError
-            The model has no such reading or operating point.
+            The model has no such mode or operating point.
         ModelFileError
             There is no such model, or the file is no model file, altered, mismatched, or of
             another format version.
@@ -113,7 +113,7 @@ class Classifier:
         model_file = ModelFile.read(find_model(model))
         network = model_file.flatbuffer
         first = open_interpreter(network, threads=threads[0], runtime=runtime)
-        classifier = cls(model_file, first, operating_point=operating_point, views=views)
+        classifier = cls(model_file, first, operating_point=operating_point, mode=mode)
         # Timed only now: a network that does not fit its manifest fails in odd ways.
         classifier._interpreter = autotune_threads(first, network, threads=threads[1:])
         return classifier
@@ -291,13 +291,13 @@ class Classifier:
             check_in_distribution(whole.features, spec=self.manifest.input_check)
         except DecodeError as err:
             return Analysis(self._refused(name, err, sha256=sha256, clock=clock))
-        if self.reading.tiles:
-            tiles = cut_tiles(radiograph, self.reading.tiles, self.manifest.input)
+        if self.mode.tiles:
+            tiles = extract_tiles(radiograph, self.mode.tiles, self.manifest.input)
             tile_answers = self._infer(tiles.x)
             clock.lap("tiles_ms")
-        logit = read(self.reading, whole=whole, tiles=tile_answers)
+        logit = image_logit(self.mode, whole=whole, tiles=tile_answers)
         decision = decide(
-            logit, temperature=self.reading.temperature, operating_point=self.operating_point
+            logit, temperature=self.mode.temperature, operating_point=self.operating_point
         )
         finding = self._finding(
             name,
@@ -305,7 +305,7 @@ class Classifier:
             clock,
             state=decision.state,
             p_fracture=decision.p_fracture,
-            original_class=decision.original_class if self.reading.is_network_output else None,
+            original_class=decision.original_class if self.mode.is_network_output else None,
             regions=_regions(decision.state, tiles, tile_answers),
             gray_mapping=radiograph.gray_mapping,
         )
@@ -344,7 +344,7 @@ class Classifier:
             detail=detail,
             p_fracture=p_fracture,
             original_class=original_class,
-            reading=self.reading.name,
+            mode=self.mode.name,
             regions=regions,
             operating_point=self.operating_point.name,
             no_fracture_below=self.operating_point.no_fracture_below,
@@ -371,7 +371,7 @@ def _regions(
 
 
 def _heat_map(analysis: Analysis, *, spec: InputSpec) -> "HeatMap | None":
-    """Return the maps of all views, laid over the film; None for a refused file."""
+    """Return the maps of all inputs, laid over the film; None for a refused file."""
     from bonefx_edge.inference.heatmap import heat_map  # here: most callers want none
 
     if analysis.radiograph is None or analysis.whole is None:

@@ -61,7 +61,7 @@ class Finding:
     original_class: int | None
     """0 broken, 1 not broken: `predict().round()` of the original presentation, which knows no
     operating point. None for a refused file, and where the score is not the network's own."""
-    reading: str
+    mode: str
     """closer or whole: which views of the film were looked at."""
     regions: tuple[Region, ...]
     """Tiles that call fracture on their own, strongest first; a refusal and a `no_fracture` have
@@ -103,7 +103,7 @@ class Finding:
             "p_fracture": self.p_fracture,
             "class_index": self.class_index,
             "original_class": self.original_class,
-            "reading": self.reading,
+            "mode": self.mode,
             "regions": [dataclasses.asdict(region) for region in self.regions],
             "operating_point": self.operating_point,
             "no_fracture_below": self.no_fracture_below,

@@ -32,7 +32,7 @@ class LoadOptions:
     threads: tuple[int, ...]
     operating_point: str | None
     runtime: str | None
-    views: str | None
+    mode: str | None
 
 
 def processes_for(n_files: int) -> int:

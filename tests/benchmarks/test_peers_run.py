@@ -41,14 +41,14 @@ def test_our_worker_answers_as_the_classifier(
     peak = worker.request("memory")
     size = worker.request("installed", "numpy no-such-distribution")
     worker.stop()
-    expected = Classifier.load(toy_path("closer-int8"), views="whole").classify(film)
+    expected = Classifier.load(toy_path("closer-int8"), mode="whole").classify(film)
     assert timed["answer"] == expected.state.value
     assert min(timed["s"], timed["cpu_s"]) > 1e-4  # seconds; a clock read twice: 1e-6
     assert checked["logits"] == [-2.0, 2.0]  # (gray - 128) / 16
     assert peak["peak_mib"] > 10
     assert size["mib"] > 10
     assert worker.facts["cv_threads"] == 1
-    assert worker.facts["reading"] == "whole"  # not the model's default
+    assert worker.facts["mode"] == "whole"  # not the model's default
 
 
 def test_a_worker_without_environment_is_absent_and_says_how_to_get_it(

@@ -26,7 +26,7 @@ def column(place: str, logits: list[float | None], *, kind: str = "int8") -> dic
         for i, x in enumerate(logits)
     ]
     result = {"model": f"toy-{kind}", "sha256": model.sha256, "films": films}
-    result |= {"reading": "whole", "runtime": {"name": "ai_edge_litert", "version": "2.3.0"}}
+    result |= {"mode": "whole", "runtime": {"name": "ai_edge_litert", "version": "2.3.0"}}
     around = dict.fromkeys(("python", "numpy", "opencv", "bonefx"), "1")
     around |= {"machine": "aarch64", "place": place, "data": "toys", "split": "tune"}
     return around | {"results": [result]}

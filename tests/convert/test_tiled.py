@@ -74,12 +74,12 @@ def test_closer_comes_first_and_both_readings_share_weights_over_all_kinds(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("reading", ["closer", "whole"])
+@pytest.mark.parametrize("mode", ["closer", "whole"])
 def test_the_device_gives_the_probability_that_the_host_chose_its_thresholds_by(
     spot_models, spot_run, kind, reading
 ) -> None:
     """Sensitivity and specificity in the manifest are counted again, by classifying tune files."""
-    classifier = Classifier.load(spot_models / f"spot-{kind}.tflite", views=reading)
+    classifier = Classifier.load(spot_models / f"spot-{kind}.tflite", mode=reading)
     point = classifier.operating_point
     films = Run.open(spot_run).of("tune")
     findings = [classifier.classify(film.path) for film in films]
@@ -103,7 +103,7 @@ def test_the_device_gives_the_probability_that_the_host_chose_its_thresholds_by(
 
 def test_report_holds_each_kind_under_each_reading_and_each_output(spot_models) -> None:
     report = json.loads((spot_models / "spot-parity.json").read_text())
-    found = [(kind["reading"], kind["kind"]) for kind in report["kinds"]]
+    found = [(kind["mode"], kind["kind"]) for kind in report["kinds"]]
     assert found == [(reading, kind) for reading in ("closer", "whole") for kind in KINDS]
     outputs = {(output["kind"], output["output"]) for output in report["outputs"]}
     assert outputs == {(kind, name) for kind in KINDS for name in ("logit", "map", "features")}

@@ -14,9 +14,7 @@ from bonefx_edge.parallel import FILMS_PER_PROCESS, LoadOptions, classify_on_sev
 from toy import toy_path
 from watch_service import film_bytes
 
-LOADING = LoadOptions(
-    toy_path("int8"), threads=(1,), operating_point=None, runtime=None, views=None
-)
+LOADING = LoadOptions(toy_path("int8"), threads=(1,), operating_point=None, runtime=None, mode=None)
 
 
 @pytest.fixture(name="files")
@@ -102,7 +100,7 @@ def test_the_command_gives_the_same_lines_and_exit_code_with_jobs(files):
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(("--views", "closer"), 2), (("--operating-point", "none"), 2), (("--model", "absent"), 4)],
+    [(("--mode", "closer"), 2), (("--operating-point", "none"), 2), (("--model", "absent"), 4)],
 )
 def test_the_command_ends_as_with_one_process(files, words, code):
     own = ("--model", str(LOADING.model)) if "--model" not in words else ()

@@ -110,7 +110,7 @@ def test_the_default_model_draws_where_it_looked(films, tmp_path: Path) -> None:
     )
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [record["model"]["name"] for record in records] == ["lite0"] * 5
-    assert [record["reading"] for record in records] == ["closer"] * 5
+    assert [record["mode"] for record in records] == ["closer"] * 5
     answered = sum(record["reason"] is None for record in records)
     assert len(list(tmp_path.glob("*.png"))) == answered > 0
 

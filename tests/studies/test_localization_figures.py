@@ -60,9 +60,9 @@ def pointing_at(x: float, y: float) -> Any:
     return localized(points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
 
 
-@pytest.mark.parametrize("views", ["whole", "closer"])
-def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, views: str) -> None:
-    classifier = Classifier.load(toy_path("closer-float32"), views=views)
+@pytest.mark.parametrize("mode", ["whole", "closer"])
+def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, mode: str) -> None:
+    classifier = Classifier.load(toy_path("closer-float32"), mode=mode)
     film = sample(tmp_path, dark_in_one_cell())
     assert localize(classifier, film, [DARK_CELL]).hit("peak")
     assert localize(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")

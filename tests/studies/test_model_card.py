@@ -46,7 +46,7 @@ def accuracy_report(package: Any) -> dict[str, Any]:
 
 def reports(package: Any) -> dict[str, dict[str, Any]]:
     """Return a report of each kind, of the default model, as small as may be."""
-    head = {"model": model_of(package), "reading": "closer", "data": "toys", "split": "tune"}
+    head = {"model": model_of(package), "mode": "closer", "data": "toys", "split": "tune"}
     head |= {"films": 7, "films_of_the_split": 9}
     counted = {"boxes": 8, "groups": 5, "refused": {"blank": 1}, "interval": "95 %"}
     one_set = {"name": "web_pool", "films": 7, "answered": 6, "refused": {"blank": 1}}
@@ -176,7 +176,7 @@ def test_models_that_were_not_timed_are_named(package: Any, tmp_path: Path) -> N
 def test_a_model_file_that_is_not_shipped_is_shown_with_its_hash() -> None:
     report = json.loads((REFERENCES / "localization.json").read_text())
     report["model"]["sha256"] = "ab" * 32
-    assert "lite0-int8 0.4.0 `abababababab`, reading" in pages.page("localization", report)
+    assert "lite0-int8 0.4.0 `abababababab`, mode" in pages.page("localization", report)
 
 
 def test_the_templates_hold_no_figures() -> None:

@@ -40,8 +40,8 @@ def scored(
     )
     classifier = Classifier.load(toy_path("closer-int8"))
     manifest = dataclasses.replace(classifier.manifest, name=network, kind=kind)
-    stand_in = dataclasses.make_dataclass("StandIn", ["manifest", "operating_point", "reading"])
-    of = stand_in(manifest, classifier.operating_point, classifier.reading)
+    stand_in = dataclasses.make_dataclass("StandIn", ["manifest", "operating_point", "mode"])
+    of = stand_in(manifest, classifier.operating_point, classifier.mode)
     return Scored(f"{network}-{kind}", kind, of, findings)
 
 
@@ -94,7 +94,7 @@ def test_the_page_gives_each_model_the_number_of_its_own_films(tmp_path: Path) -
     pairs = quantization_cost.pair(models)
     report = {
         "data": "toys",
-        "readings": ["whole"],
+        "modes": ["whole"],
         "models": [
             {"name": "toy", "version": "1", "sha256": "ab" * 32, "kind": model.kind}
             for model in models

@@ -40,9 +40,9 @@ def main() -> None:
     answers = {}
     for path in bundled_models().values():
         for reading in Classifier.load(path).manifest.readings:
-            finding = Classifier.load(path, views=reading.name).classify(CANARY_PATH)
-            sys.stdout.write(f"{path.stem} {finding.reading} {finding.p_fracture}\n")
-            answers[f"{finding.model.sha256} {finding.reading}"] = finding.p_fracture
+            finding = Classifier.load(path, mode=reading.name).classify(CANARY_PATH)
+            sys.stdout.write(f"{path.stem} {finding.mode} {finding.p_fracture}\n")
+            answers[f"{finding.model.sha256} {finding.mode}"] = finding.p_fracture
     EXPECTED_PATH.write_text(json.dumps(answers, indent=1) + "\n", "ascii")
 
 

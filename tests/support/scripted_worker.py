@@ -89,7 +89,7 @@ def canary(job: dict) -> dict:
     if word == "EIO":
         return {"status": "transient", "code": "EIO"}
     record = {"state": "fracture", "reason": None, "p_fracture": float(word)}
-    record |= {"model": {"sha256": "0000"}, "reading": "as-is"}
+    record |= {"model": {"sha256": "0000"}, "mode": "as-is"}
     return {"status": "ok", "finding": record}
 
 

@@ -13,12 +13,12 @@ from bonefx_edge.model.model_file import ModelFile
 def load(options: SimpleNamespace) -> SimpleNamespace:
     model = ModelFile.read(Path(options.network))
     interpreter = open_interpreter(model.flatbuffer, threads=1)
-    classifier = Classifier(model, interpreter, views=options.lines)
+    classifier = Classifier(model, interpreter, mode=options.lines)
     runtime = classifier.runtime
     sources = sorted(Path(bonefx_edge.__file__).parent.rglob("*.py"))
     facts = {
         "runtime": f"bonefx {bonefx_edge.__version__}, {runtime.name} {runtime.version}",
-        "reading": classifier.reading.name,
+        "mode": classifier.mode.name,
         "source_sha256": hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest(),
     }
     return SimpleNamespace(

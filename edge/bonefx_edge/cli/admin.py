@@ -136,8 +136,8 @@ def requeue(
     operating_point: Annotated[
         str | None, typer.Option(metavar="NAME", help="As --model, for the operating point.")
     ] = None,
-    views: Annotated[
-        str | None, typer.Option(metavar="whole|closer", help="As --model, for --views.")
+    mode: Annotated[
+        str | None, typer.Option(metavar="whole|closer", help="As --model, for --mode.")
     ] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="CODE", help="Images refused for this reason.")
@@ -155,7 +155,7 @@ def requeue(
     asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
     asked += [(Requeue.SHA256, sha256)] if sha256 else []
     if model_changed:
-        now = _answering(model, operating_point=operating_point, views=views)
+        now = _answering(model, operating_point=operating_point, mode=mode)
         asked.append((Requeue.NOT_ANSWERED_BY, now))
     if not asked:
         msg = "which images? Give --model-changed, --reason, --failed or --sha256"
@@ -165,13 +165,13 @@ def requeue(
     sys.stdout.write(f"{n} images will be classified again\n")
 
 
-def _answering(model: str, *, operating_point: str | None, views: str | None) -> str:
+def _answering(model: str, *, operating_point: str | None, mode: str | None) -> str:
     """Return what a service with this model and these options would say it answers by."""
     from bonefx_edge.classifier import Classifier
     from bonefx_edge.watch.workers.main import describe as describe_answering
 
     try:
-        found = Classifier.load(model, operating_point=operating_point, views=views)
+        found = Classifier.load(model, operating_point=operating_point, mode=mode)
     except BonefxError as err:
         fail_with(err)
     return describe_answering(found)

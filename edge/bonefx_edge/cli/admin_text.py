@@ -83,7 +83,7 @@ def _describe_reading(reading: "Reading") -> list[str]:
     lines = [f"reading {reading.name}, temperature {reading.temperature:.4g}, logit {logit}"]
     lines += [
         f"  tiles of {spec.share:.0%} of a film of at most {spec.film_px} px, overlap "
-        f"{spec.overlap:.0%}: {spec.most} on a square film"
+        f"{spec.overlap:.0%}: {spec.max_tiles} on a square image"
         for spec in reading.tiles
     ]
     for point in reading.operating_points:

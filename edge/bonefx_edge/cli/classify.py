@@ -58,7 +58,7 @@ def classify(
         str | None,
         typer.Option(metavar="NAME", help="The model's thresholds to use. Default: its first."),
     ] = None,
-    views: Annotated[
+    mode: Annotated[
         str | None,
         typer.Option(
             metavar="whole|closer",
@@ -174,7 +174,7 @@ def classify(
     _check_mode(context, watching=watch is not None)
     if verbose:
         show_all_lines()
-    options = {"operating_point": operating_point, "runtime": runtime, "views": views}
+    options = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
     try:
         if watch is not None:
             words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}

@@ -105,7 +105,7 @@ class Table:
 
 
 def _explain_score(finding: Finding) -> str:
-    model = f"Model {finding.model.name} {finding.model.version}, {finding.reading}, "
+    model = f"Model {finding.model.name} {finding.model.version}, {finding.mode}, "
     return (
         f"{model}operating point {finding.operating_point}.\n"
         f"Score: below {finding.no_fracture_below:.4f} no fracture, "
@@ -151,7 +151,7 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 _CSV_COLUMNS: Final = (
     *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
-    *("original_class", "reading", "regions", "operating_point", "no_fracture_below"),
+    *("original_class", "mode", "regions", "operating_point", "no_fracture_below"),
     *("fracture_from", "model.name", "model.version", "model.sha256"),
     *("runtime", "gray_mapping"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "input_check")),

@@ -1,4 +1,4 @@
-"""A reading: which views of a film the network is shown, and how its answers become one logit."""
+"""Tiled inference: the image and overlapping tiles of it through the network, then one logit."""
 
 import dataclasses
 import math
@@ -22,20 +22,20 @@ from bonefx_edge.inference.preprocess import (
 from bonefx_edge.inference.regions import Rectangle
 
 CLOSER: Final = "closer"
-"""Name of the reading that looks at the whole film and at its tiles."""
+"""Name of the mode that runs the network on the whole image and on its tiles."""
 WHOLE: Final = "whole"
-"""Name of the reading that looks at the whole film only: one pass of the network."""
+"""Name of the mode that runs the network on the whole image only: one inference."""
 MAX_TILES: Final = 64
-"""Passes that a closer reading may cost on any film: minutes for a folder, if a manifest errs."""
+"""Most tiles per image that a manifest may ask for: each is one inference."""
 _ROUNDING: Final = 1e-6
-"""Pixels, tiles: 0.55 * 400 is a hair above 220 in floating point and means 220."""
+"""Pixels, tiles: 0.55 * 400 is slightly above 220 in floating point and means 220."""
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
 class TileSpec:
-    """A grid of overlapping square tiles that covers the film."""
+    """A grid of overlapping square tiles that covers the image."""
 
     film_px: int
     """[1, `downscale.MIN_LONGEST_SIDE_PX`]: longest side in pixels that the image is downscaled to;
@@ -58,12 +58,12 @@ class TileSpec:
             raise ValueError(msg)
 
     @property
-    def most(self) -> int:
-        """Tiles of a square film; any other film has at most as many."""
-        return self.along(1.0, longest=1.0) ** 2
+    def max_tiles(self) -> int:
+        """Tiles of a square image; any other image has at most as many."""
+        return self.tiles_along(1.0, longest=1.0) ** 2
 
-    def along(self, side: float, *, longest: float) -> int:
-        """Return how many tiles lie along a side of the film, lengths in any one unit."""
+    def tiles_along(self, side: float, *, longest: float) -> int:
+        """Return how many tiles lie along a side of the image; both lengths in the same unit."""
         tile = self.share * longest
         steps = (side - tile) / (tile * (1.0 - self.overlap))
         return 1 + max(0, math.ceil(steps - _ROUNDING))
@@ -71,17 +71,17 @@ class TileSpec:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a film is read, and what the logit that comes out of it means.
+    """Which inputs the network gets for an image, and how its outputs become one logit.
 
-    logit of "not broken" = offset + whole_weight * logit of the whole film
+    logit of "not broken" = offset + whole_weight * logit of the whole image
                           + tile_weight * logit of the tiles' mean odds of fracture
-                          - map_weight * highest cell in the maps of all these views
+                          - map_weight * highest cell in the maps of all these inputs
     """
 
     name: str
     """closer or whole."""
     tiles: tuple[TileSpec, ...]
-    """Grids of tiles that are looked at beside the whole film; none for the reading `whole`."""
+    """Grids of tiles beside the whole image; none in the mode `whole`."""
     whole_weight: float
     """>= 0."""
     tile_weight: float
@@ -95,7 +95,7 @@ class Reading:
     """The first is the default."""
 
     def __post_init__(self) -> None:
-        _check_views(self)
+        _check_weights(self)
         weights = (self.whole_weight, self.tile_weight, self.map_weight)
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
             msg = f"reading {self.name}: expected finite weights >= 0, got {weights}"
@@ -122,7 +122,7 @@ class Reading:
         Raises
         ------
         UsageError
-            If the reading has no such operating point; the message lists those it has.
+            If the mode has no such operating point; the message lists those it has.
         """
         if name is None:
             return self.operating_points[0]
@@ -134,8 +134,8 @@ class Reading:
         raise UsageError(msg)
 
 
-def _check_views(reading: Reading) -> None:
-    """Raise ValueError if views and weights do not go together."""
+def _check_weights(reading: Reading) -> None:
+    """Raise ValueError if name, tiles and weights do not go together."""
     if reading.name not in (CLOSER, WHOLE):
         msg = f"reading: expected the name {CLOSER} or {WHOLE}, got {reading.name!r}"
         raise ValueError(msg)
@@ -145,10 +145,10 @@ def _check_views(reading: Reading) -> None:
             f"got {len(reading.tiles)} grids"
         )
         raise ValueError(msg)
-    if sum(spec.most for spec in reading.tiles) > MAX_TILES:
+    if sum(spec.max_tiles for spec in reading.tiles) > MAX_TILES:
         msg = (
-            f"reading {reading.name}: expected at most {MAX_TILES} tiles on a square film, "
-            f"got {[spec.most for spec in reading.tiles]}"
+            f"reading {reading.name}: expected at most {MAX_TILES} tiles on a square image, "
+            f"got {[spec.max_tiles for spec in reading.tiles]}"
         )
         raise ValueError(msg)
     used = reading.tile_weight + reading.map_weight
@@ -165,54 +165,54 @@ def _check_views(reading: Reading) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutputs:
-    """What the network says of n views."""
+    """What the network gives for n inputs."""
 
     logits: NDArray[np.float32]
     """(n,), logit of class 1, not broken."""
     maps: NDArray[np.float32] | None
-    """(n, rows, columns): logit of fracture of each cell of the view; None without that output."""
+    """(n, rows, columns): logit of fracture of each cell of the input; None without that output."""
     features: NDArray[np.float32] | None
-    """(n, k): mean 0, variance 1 over the training films; None without that output."""
+    """(n, k): mean 0, variance 1 over the training images; None without that output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """The tiles of one film, n in all, in the order of the specs, row by row."""
+    """The tiles of one image, n in all, in the order of the specs, row by row."""
 
     x: NDArray[np.float32] | NDArray[np.uint8]
     """(n, height, width, 1), as `preprocess` gives it."""
     rectangles: tuple[Rectangle, ...]
-    """Of each tile in the film as decoded: left, top, right, bottom; every one inside the film."""
+    """Of each tile, in pixels of the original image: left, top, right, bottom; all inside it."""
     extents: tuple[Extent, ...]
     """Of each network input, black bars included, in the same pixels; may reach outside."""
 
 
-def cut_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: InputSpec) -> Tiles:
-    """Return the tiles of one film; together they cover each pixel of it.
+def extract_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: InputSpec) -> Tiles:
+    """Return the tiles of one image; together they cover each pixel of it.
 
-    Tiles lie evenly along each side. Where the film is narrower than a tile, the tile is as narrow
-    as the film, and the aspect mode of `spec` says what becomes of it.
+    Tiles lie evenly along each side. Where the image is narrower than a tile, the tile is as narrow
+    as the image, and is fitted to the input as `spec.aspect` says.
     """
-    parts = [part for tile_spec in tiles for part in _cut(radiograph, tile_spec, spec=spec)]
+    parts = [part for grid in tiles for part in _extract_grid(radiograph, grid, spec=spec)]
     if not parts:
         return Tiles(preprocess(radiograph, spec=spec)[:0], (), ())
     x, rectangles, extents = zip(*parts, strict=True)
     return Tiles(np.concatenate(x), rectangles, extents)
 
 
-def combine(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> Number:
-    """Return the film's logit of "not broken", before temperature: the sum of `Reading`.
+def fuse_logits(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> Number:
+    """Return the image's logit of "not broken", before temperature: the sum of `Reading`.
 
-    One implementation for device and host: for one film as floats, for n films as arrays (n,).
+    One implementation for device and host: for one image as floats, for n images as arrays (n,).
 
     Parameters
     ----------
     whole
-        Logit of the whole film.
+        Logit of the whole image.
     tile
-        `logit_of_tiles` of its tiles; any finite number without tiles (its weight is 0 then).
+        `pool_tile_logits` of its tiles; any finite number without tiles (its weight is 0 then).
     cell
-        Highest cell in the maps of all views; any finite number where there is no map.
+        Highest cell in the maps of all inputs; any finite number where there is no map.
     """
     return (
         reading.offset
@@ -222,59 +222,59 @@ def combine(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> N
     )
 
 
-def logit_of_tiles(logits: NDArray[np.floating[Any]]) -> float:
-    """Return what the tiles of one film come to: -log(mean(exp(-logit))), n >= 1 tiles.
+def pool_tile_logits(logits: NDArray[np.floating[Any]]) -> float:
+    """Return the pooled logit of the tiles of one image: -log(mean(exp(-logit))), n >= 1 tiles.
 
-    The mean of their odds of fracture, as a logit of "not broken". It lies between the lowest
-    logit, which a single odd tile decides, and the mean, in which a single fracture drowns; on
-    films of other hospitals it told more than the lowest (docs/decisions/0015-recipe.md).
+    This log-mean-exp is the mean of their odds of fracture, as a logit of "not broken". It lies
+    between the lowest logit and the mean. On images of other hospitals it separated better than
+    the lowest (docs/decisions/0015-recipe.md).
     """
-    towards = -logits.astype(np.float64)
-    top = float(towards.max())  # no overflow
-    return -(top + math.log(float(np.exp(towards - top).mean())))
+    fracture = -logits.astype(np.float64)
+    top = float(fracture.max())  # no overflow
+    return -(top + math.log(float(np.exp(fracture - top).mean())))
 
 
-def read(reading: Reading, *, whole: NetworkOutputs, tiles: NetworkOutputs | None) -> float:
-    """Return the film's logit of "not broken" from the answers to its views.
+def image_logit(reading: Reading, *, whole: NetworkOutputs, tiles: NetworkOutputs | None) -> float:
+    """Return the image's logit of "not broken" from the outputs for its inputs.
 
     Parameters
     ----------
     whole
-        To the whole film: n is 1.
+        For the whole image: n is 1.
     tiles
-        To its tiles, n >= 1; None for a reading without tiles.
+        For its tiles, n >= 1; None in a mode without tiles.
     """
-    views = [whole] if tiles is None else [whole, tiles]
-    cells = [float(view.maps.max()) for view in views if view.maps is not None]
-    return combine(
+    all_outputs = [whole] if tiles is None else [whole, tiles]
+    cells = [float(each.maps.max()) for each in all_outputs if each.maps is not None]
+    return fuse_logits(
         reading,
         whole=float(whole.logits[0]),
-        tile=0.0 if tiles is None else logit_of_tiles(tiles.logits),
+        tile=0.0 if tiles is None else pool_tile_logits(tiles.logits),
         cell=max(cells, default=0.0),
     )
 
 
-def _cut(
+def _extract_grid(
     radiograph: Radiograph, tile_spec: TileSpec, *, spec: InputSpec
 ) -> list[tuple[NDArray[Any], Rectangle, Extent]]:
     """Return input, rectangle and extent of each tile of one grid."""
     small = downscale_to(radiograph.pixels, longest_px=tile_spec.film_px)
     height, width = small.shape
-    film_height, film_width = radiograph.shape
+    image_height, image_width = radiograph.shape
     parts = []
-    for top, bottom in _spans(height, longest=max(small.shape), spec=tile_spec):
-        for left, right in _spans(width, longest=max(small.shape), spec=tile_spec):
+    for top, bottom in _tile_grid(height, longest=max(small.shape), spec=tile_spec):
+        for left, right in _tile_grid(width, longest=max(small.shape), spec=tile_spec):
             piece = np.ascontiguousarray(small[top:bottom, left:right])
             x = preprocess(
                 dataclasses.replace(radiograph, pixels=piece, original_shape=None), spec=spec
             )
-            # Outwards to whole pixels, in whole numbers: the last tile ends where the film does.
+            # Outwards to whole pixels, in integers: the last tile ends where the image does.
             rectangle = (
-                *(left * film_width // width, top * film_height // height),
-                *(-(-right * film_width // width), -(-bottom * film_height // height)),
+                *(left * image_width // width, top * image_height // height),
+                *(-(-right * image_width // width), -(-bottom * image_height // height)),
             )
             x0, y0, x1, y1 = input_extent(piece.shape, spec=spec)
-            across, down = film_width / width, film_height / height
+            across, down = image_width / width, image_height / height
             extent = (
                 *((left + x0) * across, (top + y0) * down),
                 *((left + x1) * across, (top + y1) * down),
@@ -283,13 +283,17 @@ def _cut(
     return parts
 
 
-def _spans(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:
-    """Return start and end of each tile along one side of the shrunk film, in its pixels.
+def _tile_grid(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:
+    """Return start and end of each tile along one side of the downscaled image, in its pixels.
 
     Rounding up the tile and rounding down the starts leaves no gap: starts are at most
-    ceil(tile) apart, and the last tile ends where the film does.
+    ceil(tile) apart, and the last tile ends where the image does.
     """
     tile = min(side, math.ceil(spec.share * longest - _ROUNDING))
-    n = spec.along(side, longest=longest)
+    n = spec.tiles_along(side, longest=longest)
     starts = [i * (side - tile) // max(1, n - 1) for i in range(n)]
     return [(start, start + tile) for start in starts]
+
+
+# Names that the host uses until its own renames have landed.
+cut_tiles, logit_of_tiles, combine = extract_tiles, pool_tile_logits, fuse_logits

@@ -181,7 +181,7 @@ class Manifest:
                 return reading
         known = ", ".join(reading.name for reading in self.readings)
         msg = (
-            f"views: expected one that model {self.name} has ({known}), got {name!r}; "
+            f"mode: expected one that model {self.name} has ({known}), got {name!r}; "
             "choose one of these"
         )
         raise UsageError(msg)

@@ -119,7 +119,7 @@ def test_verify_shows_readings_tiles_outputs_and_limit() -> None:
         "outputs      logit 1 of class 1, map 2, features 0",
         "distance     refused above 4",
         "reading closer, temperature 2, logit +0.375 +0.5 whole +0.25 tiles -0.125 highest",
-        "tiles of 50% of a film of at most 400 px, overlap 25%: 9 on a square film",
+        "tiles of 50% of a film of at most 400 px, overlap 25%: 9 on a square image",
         "reading whole, temperature 1,",
     ):
         assert words in done.stdout

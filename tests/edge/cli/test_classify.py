@@ -307,9 +307,9 @@ def test_an_interruption_exits_130_with_whole_lines_only(films) -> None:
 def test_the_reading_asked_for_is_used_and_named(films) -> None:
     def read(*options: str) -> str:
         done = run(films / "dark.png", "--json", CLOSER, *options)
-        return json.loads(done.stdout)["reading"]
+        return json.loads(done.stdout)["mode"]
 
-    assert (read(), read("--views", "closer"), read("--views", "whole")) == (
+    assert (read(), read("--mode", "closer"), read("--mode", "whole")) == (
         *("closer", "closer"),
         "whole",
     )
@@ -317,8 +317,8 @@ def test_the_reading_asked_for_is_used_and_named(films) -> None:
 
 def test_a_reading_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
     for options, has in (
-        ((CLOSER, "--views", "third"), "expected one that model toy has (closer, whole)"),
-        ((TOY, "--views", "closer"), "expected one that model toy has (whole)"),
+        ((CLOSER, "--mode", "third"), "expected one that model toy has (closer, whole)"),
+        ((TOY, "--mode", "closer"), "expected one that model toy has (whole)"),
         ((TOY, "--operating-point", "third"), "expected one of balanced, sensitive"),
     ):
         done = run(films, *options)

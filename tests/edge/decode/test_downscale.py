@@ -10,7 +10,7 @@ from bonefx_edge.decode.downscale import MIN_LONGEST_SIDE_PX, downscale_by_mean,
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.preprocess import SPECS, preprocess
-from bonefx_edge.inference.tiling import TileSpec, cut_tiles
+from bonefx_edge.inference.tiling import TileSpec, extract_tiles
 from image_files import deep_film, dicom_file, exif, gray_film, jpeg_file, with_pillow
 from make_golden_vectors import JPEG_PATH, REDUCED_PATH, reduced
 from toy import film, toy_path
@@ -121,8 +121,8 @@ def test_the_presentation_s_own_path_is_never_given_a_reduced_film():
 
 
 def test_tiles_lie_where_they_lay_in_the_pixels_of_the_film():
-    whole = cut_tiles(decode(FILES["png"]), TILES, AREA)
-    small = cut_tiles(decode(FILES["png"], allow_downscale=True), TILES, AREA)
+    whole = extract_tiles(decode(FILES["png"]), TILES, AREA)
+    small = extract_tiles(decode(FILES["png"], allow_downscale=True), TILES, AREA)
     assert small.rectangles == whole.rectangles
     assert np.allclose(small.extents, whole.extents)
     assert np.abs(small.x.astype(int) - whole.x.astype(int)).mean() < 1.0

@@ -79,7 +79,7 @@ def test_the_answer_is_the_sum_computed_by_hand(path, kind: str) -> None:
     # int8: the map in steps of 1/8 of cells in whole gray levels: 3/32 off at most, weight 1/8.
     tolerance = 1e-5 if kind == "closer-float32" else 3 / 32 / 8 / 2 / 4
     assert finding.p_fracture == pytest.approx(sigmoid(-logit / 2.0), abs=tolerance)
-    assert (finding.reading, finding.state) == ("closer", State.UNCERTAIN)
+    assert (finding.mode, finding.state) == ("closer", State.UNCERTAIN)
     # Each term is there to be seen: without it the number would be another.
     parts = (0.5 * whole, 0.25 * of_tiles, 0.125 * highest)
     assert all(abs(part) > 20 * tolerance for part in parts)
@@ -87,14 +87,14 @@ def test_the_answer_is_the_sum_computed_by_hand(path, kind: str) -> None:
 
 def test_the_whole_reading_is_the_networks_own_answer_to_the_whole_film(path, kind: str) -> None:
     logit = toy_logit(view(patched()), kind=kind.removeprefix("closer-"))[0]
-    finding = Classifier.load(toy_path(kind), views="whole").classify(path)
+    finding = Classifier.load(toy_path(kind), mode="whole").classify(path)
     assert finding.p_fracture == pytest.approx(sigmoid(-logit), abs=1e-5)
-    assert (finding.reading, finding.regions, finding.timings.tiles_ms) == ("whole", (), None)
+    assert (finding.mode, finding.regions, finding.timings.tiles_ms) == ("whole", (), None)
 
 
 def test_the_whole_reading_asks_exactly_what_the_closer_one_asks_first(path, kind: str) -> None:
     whole, closer = Spy(kind), Spy(kind)
-    whole.classifier(views="whole").classify(path)
+    whole.classifier(mode="whole").classify(path)
     closer.classifier().classify(path)
     assert [len(x) for x in whole.asked] == [1]
     assert [len(x) for x in closer.asked] == [1, 6]
@@ -171,7 +171,7 @@ def test_the_tiles_have_a_lap_of_their_own(path, kind: str) -> None:
 
 def test_a_reading_that_the_model_lacks_is_an_error_that_lists_those_it_has() -> None:
     with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'closer'"):
-        Classifier.load(toy_path("int8"), views="closer")
+        Classifier.load(toy_path("int8"), mode="closer")
 
 
 class Spoilt(Spy):
@@ -209,11 +209,11 @@ def without_times(finding):
     return dataclasses.replace(finding, timings=None)
 
 
-@pytest.mark.parametrize("views", ["closer", "whole"])
+@pytest.mark.parametrize("mode", ["closer", "whole"])
 def test_an_explained_finding_is_the_same_finding_with_the_map_over_the_film(
-    path, kind: str, views: str
+    path, kind: str, mode: str
 ) -> None:
-    classifier = Classifier.load(toy_path(kind), views=views)
+    classifier = Classifier.load(toy_path(kind), mode=mode)
     explained = classifier.explain(path)
     assert without_times(explained.finding) == without_times(classifier.classify(path))
     assert np.array_equal(explained.radiograph.pixels, patched())
@@ -227,7 +227,7 @@ def test_an_explained_finding_is_the_same_finding_with_the_map_over_the_film(
 
 def test_the_tiles_take_part_in_the_map(path, kind: str) -> None:
     closer, whole = (
-        Classifier.load(toy_path(kind), views=v).explain(path) for v in ("closer", "whole")
+        Classifier.load(toy_path(kind), mode=v).explain(path) for v in ("closer", "whole")
     )
     assert not np.array_equal(closer.heat_map.values, whole.heat_map.values)
 

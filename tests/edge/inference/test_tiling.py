@@ -12,10 +12,10 @@ from bonefx_edge.inference.preprocess import SPECS, input_extent, preprocess
 from bonefx_edge.inference.tiling import (
     NetworkOutputs,
     TileSpec,
-    combine,
-    cut_tiles,
-    logit_of_tiles,
-    read,
+    extract_tiles,
+    fuse_logits,
+    image_logit,
+    pool_tile_logits,
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ grids = st.builds(
     film_px=st.integers(64, 512),
     share=st.floats(0.2, 1.0),
     overlap=st.floats(0.0, 0.7),
-).filter(lambda spec: spec.most <= 64)
+).filter(lambda spec: spec.max_tiles <= 64)
 
 
 @settings(deadline=None, max_examples=60)
@@ -45,21 +45,21 @@ grids = st.builds(
 def test_every_pixel_of_any_film_is_in_a_tile_and_every_tile_in_the_film(
     height: int, width: int, spec: TileSpec
 ) -> None:
-    tiles = cut_tiles(radiograph(np.full((height, width), 9, np.uint8)), (spec,), LETTERBOX)
+    tiles = extract_tiles(radiograph(np.full((height, width), 9, np.uint8)), (spec,), LETTERBOX)
     seen = np.zeros((height, width), bool)
     for left, top, right, bottom in tiles.rectangles:
         assert 0 <= left < right <= width
         assert 0 <= top < bottom <= height
         seen[top:bottom, left:right] = True
     assert seen.all()
-    assert len(tiles.rectangles) == len(tiles.extents) == len(tiles.x) <= spec.most
+    assert len(tiles.rectangles) == len(tiles.extents) == len(tiles.x) <= spec.max_tiles
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (3000, 300), (300, 3000), (2304, 2880)])
 def test_films_at_the_ends_of_the_range_are_covered_by_few_tiles(shape: tuple[int, int]) -> None:
-    tiles = cut_tiles(radiograph(np.full(shape, 9, np.uint8)), (NINE,), AREA)
+    tiles = extract_tiles(radiograph(np.full(shape, 9, np.uint8)), (NINE,), AREA)
     assert tiles.x.shape[1:] == (150, 150, 1)
-    assert 3 <= len(tiles.x) <= NINE.most == 9
+    assert 3 <= len(tiles.x) <= NINE.max_tiles == 9
 
 
 @settings(deadline=None, max_examples=40)
@@ -67,7 +67,7 @@ def test_films_at_the_ends_of_the_range_are_covered_by_few_tiles(shape: tuple[in
 def test_neighbors_overlap_by_at_least_the_share_asked_for(height, width, spec) -> None:
     # Not shrunk: a tile is rounded up to a whole pixel, its start down, which costs one at most.
     spec = dataclasses.replace(spec, film_px=512)
-    tiles = cut_tiles(radiograph(np.zeros((height, width), np.uint8)), (spec,), AREA)
+    tiles = extract_tiles(radiograph(np.zeros((height, width), np.uint8)), (spec,), AREA)
     side = spec.share * max(height, width)
     lefts = sorted({(left, right) for left, _, right, _ in tiles.rectangles})
     for (_, right), (left, _) in itertools.pairwise(lefts):
@@ -77,7 +77,7 @@ def test_neighbors_overlap_by_at_least_the_share_asked_for(height, width, spec) 
 def test_tiles_lie_where_arithmetic_puts_them() -> None:
     """200x160, not shrunk: tiles of 100, steps of at most 75."""
     pixels = draw(200, 160)
-    tiles = cut_tiles(radiograph(pixels), (NINE,), AREA)
+    tiles = extract_tiles(radiograph(pixels), (NINE,), AREA)
     assert tiles.rectangles == (
         *((0, 0, 100, 100), (60, 0, 160, 100)),
         *((0, 50, 100, 150), (60, 50, 160, 150)),
@@ -92,21 +92,21 @@ def test_tiles_lie_where_arithmetic_puts_them() -> None:
 def test_a_small_film_is_never_enlarged_before_it_is_cut() -> None:
     pixels = draw(200, 160)
     larger = dataclasses.replace(NINE, film_px=512)
-    one, other = (cut_tiles(radiograph(pixels), (spec,), AREA) for spec in (NINE, larger))
+    one, other = (extract_tiles(radiograph(pixels), (spec,), AREA) for spec in (NINE, larger))
     assert np.array_equal(one.x, other.x)
 
 
 def test_a_large_film_is_shrunk_antialiased_before_it_is_cut() -> None:
     lines = np.zeros((3000, 3000), np.uint8)
     lines[::20] = 255  # at 400 px, a pixel is 7.5 rows: a line is at most 255 / 7.5 = 34
-    tiles = cut_tiles(radiograph(lines), (NINE,), AREA)
+    tiles = extract_tiles(radiograph(lines), (NINE,), AREA)
     assert tiles.x.max() <= 35
     assert np.abs(tiles.x.mean(axis=(1, 2)) - 255 / 20).max() < 2
 
 
 @pytest.mark.parametrize("shape", [(2880, 2304), (1009, 733), (200, 160)])
 def test_a_rectangle_is_what_the_tile_shows_rounded_outwards(shape: tuple[int, int]) -> None:
-    tiles = cut_tiles(radiograph(np.zeros(shape, np.uint8)), (NINE,), AREA)
+    tiles = extract_tiles(radiograph(np.zeros(shape, np.uint8)), (NINE,), AREA)
     for rectangle, extent in zip(tiles.rectangles, tiles.extents, strict=True):
         outwards = np.subtract(rectangle, extent) * (-1, -1, 1, 1)
         assert outwards.min() > -1e-9
@@ -116,14 +116,14 @@ def test_a_rectangle_is_what_the_tile_shows_rounded_outwards(shape: tuple[int, i
 def test_several_grids_give_their_tiles_one_after_the_other() -> None:
     film = radiograph(draw(200, 160))
     small = TileSpec(film_px=400, share=1.0, overlap=0.0)
-    both = cut_tiles(film, (small, NINE), AREA)
+    both = extract_tiles(film, (small, NINE), AREA)
     assert both.rectangles[0] == (0, 0, 160, 200)
-    assert both.rectangles[1:] == cut_tiles(film, (NINE,), AREA).rectangles
+    assert both.rectangles[1:] == extract_tiles(film, (NINE,), AREA).rectangles
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_no_grid_gives_no_tile(name: str) -> None:
-    tiles = cut_tiles(radiograph(draw(200, 160)), (), SPECS[name])
+    tiles = extract_tiles(radiograph(draw(200, 160)), (), SPECS[name])
     assert tiles.x.shape == (0, 150, 150, 1)
     assert (tiles.rectangles, tiles.extents) == ((), ())
 
@@ -133,7 +133,7 @@ def test_a_large_film_and_its_shrunk_copy_give_nearly_the_same_tiles(name: str) 
     """2880x2304 and the same at 512 px: the network must not see which detector it was."""
     large = cv2.GaussianBlur(draw(2880, 2304), (0, 0), 6)
     small = cv2.resize(large, (410, 512), interpolation=cv2.INTER_AREA)
-    ours, theirs = (cut_tiles(radiograph(p), (NINE,), SPECS[name]) for p in (large, small))
+    ours, theirs = (extract_tiles(radiograph(p), (NINE,), SPECS[name]) for p in (large, small))
     gray = 1 if SPECS[name].scale.value == "uint8" else 255
     differences = np.abs(ours.x.astype(float) - theirs.x.astype(float)) * gray
     # Each of three resizes rounds to a gray level; a shift of half a pixel of 400 costs the rest.
@@ -166,7 +166,7 @@ def test_a_spot_of_the_film_is_where_the_region_of_each_view_says(name: str, sha
     pixels = np.zeros(shape, np.uint8)
     cv2.circle(pixels, (x, y), 12, 255, -1)
     film = radiograph(pixels)
-    tiles = cut_tiles(film, (NINE,), spec)
+    tiles = extract_tiles(film, (NINE,), spec)
     views = [preprocess(film, spec=spec)[0], *tiles.x]
     extents = [input_extent(shape, spec=spec), *tiles.extents]
     rectangles = [(0, 0, shape[1], shape[0]), *tiles.rectangles]
@@ -209,29 +209,29 @@ def answers(logits: list[float], cells: list[float] | None = None) -> NetworkOut
     ],
 )
 def test_the_logit_is_the_sum_that_the_reading_states(whole, tiles, logit: float) -> None:
-    assert read(toy_closer(), whole=whole, tiles=tiles) == logit
+    assert image_logit(toy_closer(), whole=whole, tiles=tiles) == logit
 
 
 def test_tiles_come_to_the_logit_of_their_mean_odds_of_fracture() -> None:
     odds = np.array([3.0, 1 / 3, 5 / 3])
-    assert logit_of_tiles(-np.log(odds)) == pytest.approx(-math.log(5 / 3))
-    assert logit_of_tiles(np.array([-2.5], np.float32)) == -2.5
-    assert logit_of_tiles(np.array([-900.0, 900.0])) == pytest.approx(-900 + math.log(2))
+    assert pool_tile_logits(-np.log(odds)) == pytest.approx(-math.log(5 / 3))
+    assert pool_tile_logits(np.array([-2.5], np.float32)) == -2.5
+    assert pool_tile_logits(np.array([-900.0, 900.0])) == pytest.approx(-900 + math.log(2))
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=20))
 def test_tiles_come_to_no_less_than_the_lowest_and_no_more_than_their_mean(values) -> None:
-    found = logit_of_tiles(np.array(values))
+    found = pool_tile_logits(np.array(values))
     assert min(values) - 1e-9 <= found <= np.mean(values) + 1e-9
 
 
 def test_the_whole_reading_is_the_networks_own_logit() -> None:
-    assert read(toy_whole(), whole=answers([-1.25], [3.0]), tiles=None) == -1.25
+    assert image_logit(toy_whole(), whole=answers([-1.25], [3.0]), tiles=None) == -1.25
 
 
 def test_a_whole_reading_may_weigh_its_map() -> None:
     reading = toy_whole(map_weight=0.5)
-    assert read(reading, whole=answers([-1.25], [3.0]), tiles=None) == -2.75
+    assert image_logit(reading, whole=answers([-1.25], [3.0]), tiles=None) == -2.75
 
 
 numbers = st.floats(-20, 20)
@@ -240,14 +240,14 @@ numbers = st.floats(-20, 20)
 @given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=5))
 def test_many_films_at_once_give_the_same_as_one_by_one(films) -> None:
     whole, tile, cell = np.array(films).T
-    at_once = combine(toy_closer(), whole=whole, tile=tile, cell=cell)
-    alone = [combine(toy_closer(), whole=w, tile=t, cell=c) for w, t, c in films]
+    at_once = fuse_logits(toy_closer(), whole=whole, tile=tile, cell=cell)
+    alone = [fuse_logits(toy_closer(), whole=w, tile=t, cell=c) for w, t, c in films]
     assert at_once.tolist() == alone
 
 
 @given(numbers, numbers, numbers, st.floats(0.01, 5))
 def test_no_view_that_looks_more_broken_makes_the_film_look_less_broken(w, t, c, more) -> None:
-    before = combine(toy_closer(), whole=w, tile=t, cell=c)
-    assert combine(toy_closer(), whole=w - more, tile=t, cell=c) < before
-    assert combine(toy_closer(), whole=w, tile=t - more, cell=c) < before
-    assert combine(toy_closer(), whole=w, tile=t, cell=c + more) < before
+    before = fuse_logits(toy_closer(), whole=w, tile=t, cell=c)
+    assert fuse_logits(toy_closer(), whole=w - more, tile=t, cell=c) < before
+    assert fuse_logits(toy_closer(), whole=w, tile=t - more, cell=c) < before
+    assert fuse_logits(toy_closer(), whole=w, tile=t, cell=c + more) < before

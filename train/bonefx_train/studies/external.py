@@ -102,7 +102,7 @@ class Result:
     def name(self) -> str:
         """Model, kind and reading."""
         manifest = self.classifier.manifest
-        return f"{manifest.name}-{manifest.kind} {self.classifier.reading.name}"
+        return f"{manifest.name}-{manifest.kind} {self.classifier.mode.name}"
 
     def to_record(self) -> dict[str, Any]:
         """Return the result as JSON holds it."""
@@ -110,7 +110,7 @@ class Result:
         return {
             "name": self.name,
             "model": describe_model(classifier),
-            "reading": classifier.reading.name,
+            "mode": classifier.mode.name,
             "operating_point": classifier.operating_point,
             "runtime": classifier.runtime,
             "aucs": self.aucs,
@@ -194,14 +194,14 @@ def examine(
     localized: list[Localized] = []
     for name, samples in sets.items():
         findings[name] = []
-        for sample in track(samples, label=f"{name}, {classifier.reading.name}"):
+        for sample in track(samples, label=f"{name}, {classifier.mode.name}"):
             if name == WEB:
                 localized.append(localize(classifier, sample, boxes[sample.key]))
                 findings[name].append(localized[-1].finding)
             else:
                 findings[name].append(classifier.classify(sample.path))
     has_map = classifier.manifest.output.map is not None
-    has_tiles = bool(classifier.reading.tiles)
+    has_tiles = bool(classifier.mode.tiles)
     return Result(
         classifier=classifier,
         findings=findings,
@@ -269,7 +269,7 @@ def open_classifiers(models: Sequence[str], *, modes: Sequence[str]) -> list[Cla
     for model in models:
         path = find_model(model)
         names = modes or [reading.name for reading in ModelFile.read(path).manifest.readings]
-        classifiers += [Classifier.load(path, views=name) for name in names]
+        classifiers += [Classifier.load(path, mode=name) for name in names]
     return classifiers
 
 

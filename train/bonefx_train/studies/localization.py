@@ -105,7 +105,7 @@ def main(
     sheet: Annotated[Path | None, typer.Option(help="Draw 24 films here; do not publish.")] = None,
 ) -> None:
     """Localize, compare, write."""
-    classifier = Classifier.load(find_model(model), views=mode)
+    classifier = Classifier.load(find_model(model), mode=mode)
     classifier.require_heatmap()
     path = boxes or data / BOXES_NAME
     if not path.is_file():
@@ -126,12 +126,10 @@ def main(
         "refused": refusals([film.finding for film in found]),
         "interval": INTERVAL,
         "model": describe_model(classifier),
-        "reading": classifier.reading.name,
+        "mode": classifier.mode.name,
         "operating_point": classifier.operating_point.name,
         "runtime": classifier.runtime,
-        "figures": localization_figures(
-            found, has_map=True, has_tiles=bool(classifier.reading.tiles)
-        ),
+        "figures": localization_figures(found, has_map=True, has_tiles=bool(classifier.mode.tiles)),
     }
     write(out, "localization", report)
     if sheet:

@@ -161,7 +161,7 @@ def main(
     out: Path = REFERENCES,
 ) -> None:
     """Classify every set, write."""
-    classifier = Classifier.load(find_model(model), views=WHOLE)
+    classifier = Classifier.load(find_model(model), mode=WHOLE)
     report = {
         "notice": NOTICE,
         "model": describe_model(classifier),

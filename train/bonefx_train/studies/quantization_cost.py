@@ -76,7 +76,7 @@ class Scored:
 
 def score(model: str, samples: Sequence[Sample], *, mode: str | None) -> Scored:
     """Classify every film with one model file, as the device does."""
-    classifier = Classifier.load(find_model(model), views=mode)
+    classifier = Classifier.load(find_model(model), mode=mode)
     findings = tuple(
         classifier.classify(sample.path) for sample in track(samples, label=f"classifying, {model}")
     )
@@ -218,7 +218,7 @@ def main(
     report = {
         "notice": NOTICE,
         "data": data_name,
-        "readings": sorted({scored.classifier.reading.name for scored in all_scored}),
+        "modes": sorted({scored.classifier.mode.name for scored in all_scored}),
         "models": [describe_model(scored.classifier) for scored in all_scored],
         "runtime": all_scored[0].classifier.runtime,
         "evaluations": [

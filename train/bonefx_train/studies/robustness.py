@@ -227,7 +227,7 @@ def main(
         msg = "expected train or tune, got test: the test split chooses nothing"
         raise DataError(msg)
     data_name, available = read_split(data, split)
-    classifier = Classifier.load(find_model(model), views=mode)
+    classifier = Classifier.load(find_model(model), mode=mode)
     samples, findings = classify_disturbed(choose(available, films), classifier)
     if not samples:
         msg = f"expected films in {data}, split {split}, got none that can be decoded"
@@ -240,7 +240,7 @@ def main(
         "films": len(samples),
         "films_of_the_split": len(available),
         "model": describe_model(classifier),
-        "reading": classifier.reading.name,
+        "mode": classifier.mode.name,
         "operating_point": classifier.operating_point.name,
         "runtime": classifier.runtime,
         "refused_undisturbed": sum(finding.p_fracture is None for finding in plain),

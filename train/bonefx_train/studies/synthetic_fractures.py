@@ -19,7 +19,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import Gray, stretch_percentiles
-from bonefx_edge.inference.tiling import cut_tiles
+from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
@@ -45,7 +45,7 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
     spec = model.manifest.input
     for number, film in enumerate(track(films, label="cutting bones")):
         rng = np.random.default_rng([SEED, number])
-        tiles = cut_tiles(
+        tiles = extract_tiles(
             decode(read_file(film.path), allow_downscale=spec.allow_downscale),
             model.manifest.readings[0].tiles,
             spec,

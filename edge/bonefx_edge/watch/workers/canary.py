@@ -92,7 +92,7 @@ class Canary:
         return "" if _agree(values, expected) else f"{values}, first result {expected}"
 
     def _difference_from_bundled(self, finding: dict[str, Any]) -> str:
-        p, key = finding["p_fracture"], f"{finding['model']['sha256']} {finding['reading']}"
+        p, key = finding["p_fracture"], f"{finding['model']['sha256']} {finding['mode']}"
         expected = self._bundled.get(key)
         if expected is None:
             return ""

@@ -53,7 +53,7 @@ def main() -> None:
             threads=config.threads,
             runtime=config.runtime,
             operating_point=config.operating_point,
-            views=config.views,
+            mode=config.mode,
         )
     except BonefxError as err:
         _send(results, {"status": JobStatus.FATAL, "message": str(err)})
@@ -68,7 +68,7 @@ def describe(classifier: Classifier) -> str:
     model = classifier.model
     return (
         f"{model.name} {model.version} {model.sha256} "
-        f"{classifier.reading.name} {classifier.operating_point.name}"
+        f"{classifier.mode.name} {classifier.operating_point.name}"
     )
 
 

@@ -42,7 +42,7 @@ class WorkerConfig:
     threads: Sequence[int] = (1,)
     runtime: str | None = None
     operating_point: str | None = None
-    views: str | None = None
+    mode: str | None = None
     """These four as for `Classifier.load`."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES

@@ -31,7 +31,7 @@ def _canary(journal):
 def finding(p=0.7, *, state="fracture", reason=None, model="other", reading="whole"):
     return {
         "state": state, "reason": reason, "p_fracture": p,
-        "model": {"sha256": model}, "reading": reading,
+        "model": {"sha256": model}, "mode": reading,
     }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_wr
         if runtime not in {proved.name for proved in manifest.runtimes}:
             continue
         for reading in manifest.readings:
-            classifier = Classifier.load(path, views=reading.name)
+            classifier = Classifier.load(path, mode=reading.name)
             record = classifier.classify(Path(os.fsdecode(CANARY.path))).to_dict()
             key = f"{record['model']['sha256']} {reading.name}"
             assert verify(canary, record, environment=key), f"{path.stem} {reading.name}"
