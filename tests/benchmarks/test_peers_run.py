@@ -194,6 +194,13 @@ def test_the_page_names_the_absent_and_ours(report: dict) -> None:
     assert "| **bonefx, int8, closer** | 1000.0 (1000.0) | 500.0 | 1.00 (1.00 to 1.00) |" in page
 
 
+def test_the_committed_page_is_that_of_the_committed_report() -> None:
+    path = table.ROOT / "benchmarks" / "reference" / "peers-x86_64.json"
+    assert path.with_suffix(".md").read_text() == report_module.markdown(
+        json.loads(path.read_text())
+    )
+
+
 def test_the_figure_is_drawn_where_a_peer_has_no_time_for_one_set(
     report: dict, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
-from bonefx_train.studies import external
+from bonefx_train.studies import external, external_sets
 from bonefx_train.studies.localization_figures import (
     Localized,
     limb_centroid,
@@ -153,7 +153,9 @@ def corners(folder: Path, *rows: str) -> Path:
 
 def test_corners_in_pixels_become_shares_of_the_film(tmp_path: Path) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
-    boxes = external.read_corner_boxes(corners(tmp_path, f"{film.key},line,20,10,40,50"), [film])
+    boxes = external_sets.read_corner_boxes(
+        corners(tmp_path, f"{film.key},line,20,10,40,50"), [film]
+    )
     assert boxes == {film.key: (Box(left=0.1, top=0.1, right=0.2, bottom=0.5),)}
 
 
@@ -170,13 +172,13 @@ def test_a_box_of_unknown_class_or_outside_the_film_stops_the_run(
 ) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
     with pytest.raises(DataError, match=said):
-        external.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
+        external_sets.read_corner_boxes(corners(tmp_path, f"{film.key},{row}"), [film])
 
 
 def test_a_film_without_a_box_stops_the_run(tmp_path: Path) -> None:
     film = sample(tmp_path, np.zeros((100, 200), np.uint8))
     with pytest.raises(DataError, match="expected boxes inside"):
-        external.read_corner_boxes(corners(tmp_path), [film])
+        external_sets.read_corner_boxes(corners(tmp_path), [film])
 
 
 def hospitals(folder: Path, *below_elsewhere: str) -> Path:
@@ -194,7 +196,7 @@ def hospitals(folder: Path, *below_elsewhere: str) -> Path:
 
 def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png")
-    sets = external.read_sets(data, films=None)
+    sets = external_sets.read_sets(data, films=None)
     assert {name: [film.key for film in films] for name, films in sets.items()} == {
         "web_pool": ["web_pool/a.png"],
         "btxrd_normal": ["btxrd_normal/b.png"],
@@ -206,7 +208,7 @@ def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> Non
 def test_films_of_an_unknown_folder_stop_the_run(tmp_path: Path, stray: str) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png", stray)
     with pytest.raises(DataError, match=f"expected .*web_pool.*, got {stray}"):
-        external.read_sets(data, films=None)
+        external_sets.read_sets(data, films=None)
 
 
 def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> None:
@@ -218,9 +220,9 @@ def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> N
     boxes = {film.key: (DARK_CELL,) for film in films}
     result = external.examine(classifier, sets, boxes)
     web, _, knees = result.sets
-    assert (web.films, web.answered, web.refused) == (5, 4, {"blank": 1})
-    assert {figure.n for figure in web.figures} == {4}
-    assert (knees.answered, knees.p_fracture) == (0, None)
+    assert (web["films"], web["answered"], web["refused"]) == (5, 4, {"blank": 1})
+    assert {figure.n for figure in web["figures"]} == {4}
+    assert (knees["answered"], knees["p_fracture"]) == (0, None)
     assert [(f.name, f.value, f.n) for f in result.aucs] == [
         ("auc", 0.5, 6),
         ("auc_with_oai_knee", 0.5, 6),

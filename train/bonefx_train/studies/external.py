@@ -11,7 +11,6 @@ its input check uses (docs/decisions/0015, 0016 and 0017). Writes external.json,
 (histograms of the scores); prints the page.
 """
 
-import csv
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
-from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
 from bonefx_edge.model.bundled import bundled_models, find_model
@@ -33,14 +31,21 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import BOXES_NAME, Box
-from bonefx_train.data.dataset import Sample, find_samples
-from bonefx_train.data.sample import Label
-from bonefx_train.errors import DataError
+from bonefx_train.data.dataset import Sample
 from bonefx_train.evaluation.evaluate import INTERVAL, evaluate
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
-from bonefx_train.studies.command import draw as draw_samples
 from bonefx_train.studies.command import run
+from bonefx_train.studies.external_sets import (
+    BOX_CLASSES,
+    BTXRD,
+    FOLDER,
+    OAI,
+    SETS,
+    WEB,
+    read_corner_boxes,
+    read_sets,
+)
 from bonefx_train.studies.localization_figures import (
     Localized,
     localization_figures,
@@ -49,22 +54,10 @@ from bonefx_train.studies.localization_figures import (
 )
 from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
-FOLDER: Final = "elsewhere"
-"""Below the data folder: the sets that are not licensed for redistribution."""
-WEB, BTXRD, OAI = "web_pool", "btxrd_normal", "oai_knee"
-SETS: Final = {
-    WEB: "fractured, web-collected, mostly hands, wrists, forearms; a few drawn arrows, metal",
-    BTXRD: "not fractured limbs and pelves, stretched to 256x256 by their source",
-    OAI: "knees of an osteoarthritis study in tight crops, no fracture reading, taken as not "
-    "fractured",
-}
 SIDES: Final = {"auc": (WEB, BTXRD), "auc_with_oai_knee": (WEB, BTXRD, OAI)}
 """Which films each AUC is over."""
 FRACTURED_FIGURES: Final = ("sensitivity", "called_fracture", "uncertain")
 INTACT_FIGURES: Final = ("specificity", "called_no_fracture", "uncertain")
-BOX_CLASSES: Final = ("fracture", "line", "angle", "messed_up_angle")
-"""All that the file has. Checked on the films: each marks a fracture (a break, a hairline, a bent
-cortex, a displaced break). The meaning of another class is unknown, so it stops the run."""
 COLORS: Final = {WEB: "#c8590a", BTXRD: "#1f5fa8", OAI: "#5c9a5c"}
 BINS: Final = np.linspace(0, 1, 41)
 COLUMNS: Final = 3
@@ -72,35 +65,20 @@ COLUMNS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SetResult:
-    """One model and reading on one set."""
-
-    name: str
-    films: int
-    answered: int
-    refused: dict[str, int]
-    """By reason; in no figure."""
-    states: dict[str, int]
-    """Of all films."""
-    p_fracture: dict[str, float] | None
-    """q25, median, q75 of the answered films; None where all were refused."""
-    figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """One model and reading on all sets."""
+    """One model and mode on all sets."""
 
     classifier: Classifier
     findings: dict[str, list[Finding]]
-    sets: tuple[SetResult, ...]
+    sets: tuple[dict[str, Any], ...]
+    """Counts and figures of each set."""
     aucs: tuple[Figure, ...]
     localization: tuple[Figure, ...]
     """On web_pool; a refused film is a miss."""
 
     @property
     def name(self) -> str:
-        """Model, kind and reading."""
+        """Model, kind and mode."""
         manifest = self.classifier.manifest
         return f"{manifest.name}-{manifest.kind} {self.classifier.mode.name}"
 
@@ -125,71 +103,12 @@ def scores(findings: Sequence[Finding]) -> NDArray[np.float64]:
     return np.array([f.p_fracture for f in findings if f.p_fracture is not None], np.float64)
 
 
-def read_sets(data: Path, *, films: int | None) -> dict[str, list[Sample]]:
-    """Return the films of each set, without body part, which is not known for every film.
-
-    Raises
-    ------
-    DataError
-        If a film is in no known set, or a set is empty or holds films of the other class.
-    """
-    sets: dict[str, list[Sample]] = {name: [] for name in SETS}
-    for sample in find_samples(data / FOLDER)[0]:
-        folder = sample.key.split("/")[0]
-        if folder not in (WEB, BTXRD):
-            msg = f"{data / FOLDER}: expected {WEB} and {BTXRD}, got {sample.key}"
-            raise DataError(msg)
-        sets[folder].append(sample)
-    sets[OAI] += find_samples(data / OAI)[0]
-    for name, samples in sets.items():
-        expected = Label.FRACTURED if name == WEB else Label.NOT_FRACTURED
-        if not samples or {sample.label for sample in samples} != {expected}:
-            msg = f"{name}: expected {expected} films only, got {len(samples)} films"
-            raise DataError(msg)
-    return {
-        name: [dataclasses.replace(s, body_part="") for s in draw_samples(samples, films)]
-        for name, samples in sets.items()
-    }
-
-
-def read_corner_boxes(path: Path, samples: Sequence[Sample]) -> dict[str, tuple[Box, ...]]:
-    """Return the boxes of each film in shares of it, from corners in the file's pixels.
-
-    Raises
-    ------
-    DataError
-        If a class is unknown, a film has no box, or a box lies outside its film.
-    """
-    rows: dict[str, list[dict[str, str]]] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["class"] not in BOX_CLASSES:
-                msg = f"{path}: expected a class of {BOX_CLASSES}, got {row['class']}"
-                raise DataError(msg)
-            rows.setdefault(row["path"], []).append(row)
-    boxes = {}
-    for sample in samples:
-        height, width = decode(read_file(sample.path)).pixels.shape
-        corners = [
-            [float(row[name]) for name in ("x0", "y0", "x1", "y1")]
-            for row in rows.get(sample.key, [])
-        ]
-        inside = [0 <= a < c <= width and 0 <= b < d <= height for a, b, c, d in corners]
-        if not inside or not all(inside):
-            msg = f"{path}: expected boxes inside {sample.key}, got {corners}"
-            raise DataError(msg)
-        boxes[sample.key] = tuple(
-            Box(a / width, b / height, c / width, d / height) for a, b, c, d in corners
-        )
-    return boxes
-
-
 def examine(
     classifier: Classifier,
     sets: Mapping[str, list[Sample]],
     boxes: Mapping[str, tuple[Box, ...]],
 ) -> Result:
-    """Return all that is measured of one model and reading."""
+    """Return all that is measured of one model and mode."""
     findings: dict[str, list[Finding]] = {}
     localized: list[Localized] = []
     for name, samples in sets.items():
@@ -219,23 +138,25 @@ def _set_result(
     sets: Mapping[str, list[Sample]],
     findings: Mapping[str, list[Finding]],
     classifier: Classifier,
-) -> SetResult:
+) -> dict[str, Any]:
+    """Return counts, quartiles and figures of one set; refused films are in no figure."""
     p = scores(findings[name])
-    quartiles = None
-    if p.size:
-        q25, median, q75 = np.percentile(p, [25, 50, 75])
-        quartiles = {"q25": float(q25), "median": float(median), "q75": float(q75)}
+    quartiles = (
+        dict(zip(("q25", "median", "q75"), np.percentile(p, [25, 50, 75]).tolist(), strict=True))
+        if p.size
+        else None
+    )
     wanted = FRACTURED_FIGURES if name == WEB else INTACT_FIGURES
     states = Counter(finding.state for finding in findings[name])
-    return SetResult(
-        name=name,
-        films=len(sets[name]),
-        answered=len(p),
-        refused=refusals(findings[name]),
-        states={state.value: states[state] for state in State},
-        p_fracture=quartiles,
-        figures=_figures((name,), sets, findings, classifier, wanted),
-    )
+    return {
+        "name": name,
+        "films": len(sets[name]),
+        "answered": len(p),
+        "refused": refusals(findings[name]),
+        "states": {state.value: states[state] for state in State},
+        "p_fracture": quartiles,
+        "figures": _figures((name,), sets, findings, classifier, wanted),
+    }
 
 
 def _figures(
@@ -274,7 +195,7 @@ def open_classifiers(models: Sequence[str], *, modes: Sequence[str]) -> list[Cla
 
 
 def draw(path: Path, results: Sequence[Result]) -> None:
-    """Write histograms of p_fracture, a panel for each model and reading, as share of its set."""
+    """Write histograms of p_fracture, a panel for each model and mode, as share of its set."""
     columns = min(COLUMNS, len(results))
     rows = -(-len(results) // columns)
     canvas = Canvas(figsize=(4.6 * columns, 3.2 * rows), dpi=110, layout="constrained")

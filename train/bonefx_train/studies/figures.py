@@ -20,6 +20,7 @@ def measure(
     *,
     groups: Sequence[str],
     n: int | None = None,
+    seed: int = 0,
 ) -> Figure:
     """Return a figure with its interval; None where undefined. Undefined resamples are left out.
 
@@ -33,10 +34,12 @@ def measure(
         Of each film; a group is resampled as a whole.
     n
         Films in the denominator; default: all.
+    seed
+        Of the resampling.
     """
     if not groups:
         return Figure(name, meaning, None, None, None, 0)
-    numbers = (float(of(np.ones(len(groups)))), *bootstrap_by_group(of, groups, seed=0))
+    numbers = (float(of(np.ones(len(groups)))), *bootstrap_by_group(of, groups, seed=seed))
     value, low, high = (number if math.isfinite(number) else None for number in numbers)
     return Figure(name, meaning, value, low, high, len(groups) if n is None else n)
 

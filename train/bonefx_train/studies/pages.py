@@ -54,7 +54,7 @@ def page(name: str, report: Mapping[str, Any]) -> str:
 
 
 def render(template: str, *, names: Mapping[str, str], **values: Any) -> str:
-    """Return a filled template.
+    """Return a filled template of this package.
 
     Parameters
     ----------
@@ -71,17 +71,26 @@ def render(template: str, *, names: Mapping[str, str], **values: Any) -> str:
         own = "-".join(filter(None, (model["name"], model.get("kind"))))
         return names.get(model["sha256"], f"{own} {model['version']} `{digits}`")
 
+    environment = open_templates(Path(__file__).with_name("templates"))
+    environment.filters["name"] = name
+    page = environment.get_template(f"{template}.md.j2").render(names=names, **values)
+    return page.rstrip("\n") + "\n"
+
+
+def open_templates(folder: Path) -> jinja2.Environment:
+    """Return the Markdown templates of a folder, with the functions of this module."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- Markdown, from our own reports
     )
-    filters = (paragraph, plain, cell, cells, figure_table, spread, parameters, name)
+    filters = (paragraph, plain, cell, cells, figure_table, spread, parameters)
     environment.filters |= {each.__name__: each for each in filters}
-    environment.globals |= {"zip": zip, "head": head, "notice": NOTICE, "names": names}
-    return environment.get_template(f"{template}.md.j2").render(**values).rstrip("\n") + "\n"
+    environment.globals |= {"zip": zip, "head": head, "notice": NOTICE}
+    return environment
 
 
 def paragraph(text: str) -> str:

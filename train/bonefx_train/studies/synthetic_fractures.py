@@ -92,6 +92,7 @@ def measure(path: Path, films: Sequence[Sample]) -> dict[str, Any]:
             "AUC of the logit",
             partial(auc, np.concatenate([towards[a], towards[b]]), truth),
             groups=[*groups, *groups],
+            seed=SEED,
         )
         for a, b in PAIRS
     ]
