@@ -50,7 +50,7 @@ def test_a_service_whose_folder_is_not_there_yet_rests_and_takes_it_up_when_it_c
 def test_a_folder_that_is_not_there_is_no_work_for_once(tmp_path, out):
     done = run_once(tmp_path / "absent", out)
     assert done.returncode == 2
-    assert "expected a folder to deal with once" in done.stderr
+    assert "--once needs an existing folder" in done.stderr
 
 
 def test_two_copies_that_are_both_rewritten_to_a_known_film_leave_one_result(folder, out):

@@ -171,4 +171,4 @@ def test_a_file_that_cannot_be_moved_holds_up_no_other(folder, out, tmp_path):
 def test_films_cannot_be_moved_among_films_results_or_the_journal(folder, out, tmp_path, place):
     done = run_once(folder, out, "--move-done", str(tmp_path / place))
     assert done.returncode == 2
-    assert "a folder of its own" in done.stderr
+    assert "files cannot be moved to" in done.stderr

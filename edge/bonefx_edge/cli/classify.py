@@ -181,7 +181,7 @@ def classify(
             words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
             words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
             words |= {"move_done": move_done, "move_refused": move_refused}
-            words |= {"repeats": duplicates in ("reclassify", "again")}
+            words |= {"reclassify_duplicates": duplicates in ("reclassify", "again")}
             loading = options | {"threads": threads_to_try(threads, processes=workers)}
             code = _watch(words, poll=poll, model=model, loading=loading)
         else:

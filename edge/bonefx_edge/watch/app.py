@@ -15,10 +15,15 @@ from bonefx_edge import __version__
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import printable
 from bonefx_edge.watch.background import BackgroundTasks, PeriodicTask, drain
-from bonefx_edge.watch.config import Folders, WatchOptions, disk_in_words, find_folders
+from bonefx_edge.watch.config import (
+    Folders,
+    WatchOptions,
+    disk_errors_as_journal_error,
+    find_folders,
+)
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.logs import tell_error
+from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.monitoring.health import status_line
 from bonefx_edge.watch.monitoring.systemd import Notifier
 from bonefx_edge.watch.results import ResultFolder
@@ -57,11 +62,11 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
     """
     folders = find_folders(options)
     relay = _outbox_relay(options)
-    sys.excepthook = tell_error
+    sys.excepthook = log_uncaught
     threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
     with ExitStack() as held:
-        with disk_in_words(folders.out):
+        with disk_errors_as_journal_error(folders.out):
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
             metrics = _new_metrics() if options.health_port is not None else None
@@ -104,9 +109,9 @@ def _assemble(
         settle_s=options.settle_s,
         clock=clock,
         wall=wall,
-        is_silent=lambda: options.poll.polls(folders.root),
+        is_silent=lambda: options.poll.applies_to(folders.root),
         skip=folders.inside(),
-        repeats=options.repeats,
+        repeats=options.reclassify_duplicates,
     )
     pool = WorkerPool(
         options.workers,
@@ -179,7 +184,7 @@ def _new_metrics() -> "Metrics":
 
 def _end_with_thread(found: threading.ExceptHookArgs) -> None:
     """Exit when a thread fails: the service cannot work without it, and systemd restarts it."""
-    tell_error(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
+    log_uncaught(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
     os._exit(1)
 
 

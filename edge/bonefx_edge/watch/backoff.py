@@ -1,12 +1,10 @@
-"""When a failed image is tried again."""
+"""When a failed job or message is retried."""
 
 from typing import Final
 
 FIRST_RETRY_S: Final = 2.0
-
-
 LONGEST_RETRY_S: Final = 300.0
-"""Five minutes after the disk or the share is back, everything that waited for it moves again."""
+"""So that everything continues at most five minutes after a disk or share is back."""
 
 
 def pause_before_retry(*, attempts: int, first_s: float = FIRST_RETRY_S) -> float:

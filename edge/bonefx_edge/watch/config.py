@@ -1,4 +1,4 @@
-"""What `edge-classify --watch` was asked for, and the folders that it means."""
+"""Options of `edge-classify --watch`, and the folders that they name."""
 
 import errno
 import os
@@ -14,32 +14,32 @@ from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.intake.filesystem import is_silent
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER, FilmState
 
-_PASSING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""Of a disk as it is just now: nothing is wrong with the command line, so try again."""
+_TEMPORARY: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Temporary errors of a disk: the command line is correct, so the service manager retries."""
 
 
 class Poll(StrEnum):
-    """Whether to walk the folder every second instead of listening to the kernel."""
+    """Whether to list the folder every second instead of waiting for inotify events."""
 
     AUTO = "auto"
-    """Where the folder lies on a file system that other machines write to."""
+    """On network file systems only: events do not report what other machines write."""
     ALWAYS = "always"
     NEVER = "never"
 
-    def polls(self, folder: Path) -> bool:
-        """Return whether a folder, as it is now, is to be walked every second."""
+    def applies_to(self, folder: Path) -> bool:
+        """Return whether to list a folder every second, as it is mounted now."""
         return self is Poll.ALWAYS or (self is Poll.AUTO and is_silent(folder))
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What `edge-classify --watch` was asked for."""
+    """Options of `edge-classify --watch`."""
 
     folder: Path
     out: Path | None
-    """None: beside the folder, NAME-results."""
+    """Folder of the results; None: NAME-results beside `folder`."""
     journal: Path | None
-    """Folder of the journal; None: in `out`."""
+    """Folder of the journal; None: inside `out`."""
     once: bool
     settle_s: float
     """Seconds, > 0."""
@@ -47,95 +47,93 @@ class WatchOptions:
     workers: int
     """Processes that classify, >= 1."""
     min_free_mib: int
-    """Of the disk of `out`, MiB, below which nothing is taken."""
+    """Free space on the disk of `out` below which classification pauses, MiB."""
     health_port: int | None = None
-    """On 127.0.0.1, 0 for any free one; None: no port."""
+    """Port on 127.0.0.1, 0 for any free one; None: no health server."""
     on_result: str | None = None
-    """Command that is told of each result."""
+    """Command that gets a message for each result."""
     webhook: str | None = None
-    """Address that is told of each result, instead of a command."""
+    """URL that gets a message for each result, instead of a command."""
     move_done: Path | None = None
-    """Folder that the originals of classified films go to; None: they stay."""
+    """Target folder for originals of classified images; None: they stay."""
     move_refused: Path | None = None
-    """The same for refused ones."""
-    repeats: bool = False
-    """Whether a content that comes again is classified again."""
+    """Target folder for originals of refused images; None: they stay."""
+    reclassify_duplicates: bool = False
+    """Whether content that arrives again is classified again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where everything is; absolute."""
+    """Absolute paths."""
 
     root: Path
-    """The watched one; it may come later."""
+    """The watched folder; it may be mounted later."""
     out: Path
-    """Results."""
+    """Folder of the results."""
     journal: Path
     targets: dict[FilmState, Path]
-    """Where the originals of films in this state go."""
+    """Target folder for originals of images in this state."""
 
     def inside(self) -> frozenset[bytes]:
-        """Return those of our own folders that lie in the watched one, below it."""
-        root = self.root.resolve()  # the same place may have been named through a link, or by `..`
-        ours = [path.resolve() for path in (self.out, self.journal, *self.targets.values())]
+        """Return the folders of this object below the watched folder, relative to it."""
+        root = self.root.resolve()  # paths may contain symbolic links and `..`
+        own = [path.resolve() for path in (self.out, self.journal, *self.targets.values())]
         return frozenset(
-            os.fsencode(path.relative_to(root)) for path in ours if path.is_relative_to(root)
+            os.fsencode(path.relative_to(root)) for path in own if path.is_relative_to(root)
         )
 
 
 def find_folders(options: WatchOptions) -> Folders:
-    """Return the folders that are meant; the one of results is made if it is not there.
+    """Return the folders of the options; the folder of the results is created if it is missing.
 
     Raises
     ------
     UsageError
-        They cannot be used as asked.
+        They cannot be used.
     JournalError
-        The disk of the results takes nothing just now.
+        The disk of the results cannot be written at the moment.
     """
     root = options.folder.absolute()
     if options.folder.exists() and not options.folder.is_dir():
-        msg = f"{options.folder}: expected a folder to watch, got a file; name a folder"
+        msg = f"{options.folder}: expected a folder to watch, got a file"
         raise UsageError(msg)
     if options.once and not root.is_dir():
-        msg = f"{options.folder}: expected a folder to deal with once, got none; mount or name it"
+        msg = f"{options.folder}: --once needs an existing folder; mount it, or check its name"
         raise UsageError(msg)
     out = (options.out or root.with_name(f"{root.name}-results")).absolute()
     journal = (options.journal or out / JOURNAL_FOLDER).absolute()
     if out.resolve() == root.resolve():
-        msg = (
-            f"{out}: expected a folder of results beside the films, got theirs; give another --out"
-        )
+        msg = f"{out}: results cannot be written to the watched folder; give another --out"
         raise UsageError(msg)
     if is_silent(journal):
         msg = (
-            f"{journal}: expected a disk of this machine for the journal, got a network file "
-            "system, where SQLite's locks do not hold; give --journal a local folder"
+            f"{journal}: the journal needs a local disk, got a network file system, where the locks "
+            "of SQLite do not work; give --journal a local folder"
         )
         raise UsageError(msg)
     targets = _targets(options, taken={root, out, journal})
     try:
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
-        if err.errno in _PASSING:
-            raise JournalError(_of_disk(out, err)) from err
-        msg = f"{out}: expected a folder for the results, got: {err.strerror}; give another --out"
+        if err.errno in _TEMPORARY:
+            raise JournalError(_disk_message(out, err)) from err
+        msg = f"{out}: cannot create the results folder ({err.strerror}); give another --out"
         raise UsageError(msg) from err
     return Folders(root, out, journal, targets)
 
 
 @contextmanager
-def disk_in_words(out: Path) -> Iterator[None]:
-    """Turn what a disk refuses at the start into a JournalError; later the service waits for it."""
+def disk_errors_as_journal_error(out: Path) -> Iterator[None]:
+    """Raise disk errors at the start as JournalError; later the service waits for the disk."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as err:
-        raise JournalError(_of_disk(out, err)) from err
+        raise JournalError(_disk_message(out, err)) from err
 
 
-def _of_disk(out: Path, err: OSError | sqlite3.OperationalError) -> str:
-    why = err.strerror if isinstance(err, OSError) else err
-    return f"{out}: expected to begin journal and results, got: {why}; check disk space and rights"
+def _disk_message(out: Path, err: OSError | sqlite3.OperationalError) -> str:
+    cause = err.strerror if isinstance(err, OSError) else err
+    return f"{out}: cannot write results or journal ({cause}); check disk space and permissions"
 
 
 def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[FilmState, Path]:
@@ -143,6 +141,6 @@ def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[FilmState, Path
     targets = {state: folder.absolute() for state, folder in asked.items() if folder is not None}
     for folder in targets.values():
         if folder.resolve() in {path.resolve() for path in taken}:
-            msg = f"{folder}: expected a folder of its own to move films to; give another"
+            msg = f"{folder}: files cannot be moved to the folder of the images, results or journal"
             raise UsageError(msg)
     return targets

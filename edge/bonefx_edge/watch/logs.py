@@ -6,41 +6,38 @@ import sys
 import time
 import traceback
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    pass
+from typing import Final
 
 
-def tell_error(
+def log_uncaught(
     kind: type[BaseException], _error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Say on standard error what broke and where, for `sys.excepthook` of a service.
+    """Write the type and the stack of an error to stderr, as `sys.excepthook` of the service.
 
-    Not the words of the error: they may quote the name of a file or a value of a film.
+    Without its message, which may contain the name of a file or a value of an image.
     """
-    places = [
+    frames = [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(trace)
     ]
-    sys.stderr.write(f"{kind.__name__} at {' > '.join(places)}\n")
+    sys.stderr.write(f"{kind.__name__} at {' > '.join(frames)}\n")
 
 
 _PRIORITIES: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
-"""Of syslog, sd-daemon(3)."""
+"""Syslog priorities, see sd-daemon(3)."""
 
 
 def configure_logging() -> None:
-    """Log to standard error, with the priorities that the system's journal reads."""
+    """Log to stderr, with priorities if systemd reads it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_Formatter())
     package = logging.getLogger("bonefx_edge")
     package.addHandler(handler)
     package.setLevel(logging.INFO)
 
 
-class _Lines(logging.Formatter):
-    """`<priority>message` for the system's journal, which adds the time; else time and level."""
+class _Formatter(logging.Formatter):
+    """`<priority>message` for the systemd journal, which adds the time; else time and level."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = super().format(record)

@@ -1,4 +1,4 @@
-"""Result files: `<sha256>.json` for each film, whole or not there at all."""
+"""Result files: `<sha256>.json` for each image, written atomically."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from typing import Any, Final
 from bonefx_edge.watch.files import sync_folder
 
 SCHEMA: Final = "bonefx.result/1"
-"""Raised when a key changes its meaning or goes away; new keys do not raise it."""
+"""The number changes when a key changes its meaning or is removed, not for new keys."""
 SUPERSEDED_FOLDER: Final = "superseded"
-"""Results of contents that were rewritten: kept, but out of the way of who reads `*.json`."""
+"""Results of overwritten files: kept, but apart from the current `*.json`."""
 _PARTIAL: Final = ".partial-"
 _GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
 
@@ -30,7 +30,7 @@ def result_record(
     received, decided
         Seconds since 1970, by the clock of the device.
     answered_by
-        Model, reading and operating point, see `worker.describe`.
+        Model, reading and operating point, see `workers.main.describe`.
     """
     return {
         "schema": SCHEMA,
@@ -43,11 +43,10 @@ def result_record(
 
 
 class ResultFolder:
-    """The folder of results. Names come from the content's hash: nothing of a person is in them.
+    """The folder of the results. File names are content hashes, without patient data.
 
-    A folder that is made here is readable by its owner only, and so are its files. Where an
-    administrator lets the group of the folder read it (mode 0750), the group may read what is made
-    in it from then on, as far as the umask allows (0027). Others never may.
+    The folder is created with mode 0700, its files with 0600. If an administrator lets the group
+    read it (0750), new files are readable by the group (0640), as far as the umask allows (0027).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,14 +58,14 @@ class ResultFolder:
         self._superseded.mkdir(exist_ok=True, mode=0o750 if shared else 0o700)
 
     def publish(self, sha256: str, record: dict[str, Any]) -> None:
-        """Put a film's result in place of its old one, if any; on disk when this returns.
+        """Write or replace a result file; it is on disk when this returns.
 
-        The file is whole before its name is there, and the name is on disk before the journal
-        hears of it: a kill in between repeats the film, under the same name.
+        The content is on disk before the name, and the name before the journal's entry: a kill in
+        between repeats the image, under the same name.
         """
         partial = self._folder / f"{_PARTIAL}{sha256}"
         text = json.dumps(record, allow_nan=False, indent=1) + "\n"
-        partial.unlink(missing_ok=True)  # of a kill: whose rights are on it is not known
+        partial.unlink(missing_ok=True)  # left by a kill, with unknown permissions
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(partial, flags, self._file_mode)
         with open(descriptor, "w", encoding="ascii") as stream:
@@ -77,25 +76,25 @@ class ResultFolder:
         sync_folder(self._folder)
 
     def unfile(self, sha256: str) -> None:
-        """Take a superseded film's result from the current ones; done twice, it does no harm."""
+        """Move the result of an overwritten file to the superseded ones; idempotent."""
         if not self._path(sha256).exists():
-            return  # a kill after this and before the journal heard of it
+            return  # moved before a kill, without an entry in the journal
         os.replace(self._path(sha256), self._superseded / f"{sha256}.json")
         sync_folder(self._superseded)
         sync_folder(self._folder)
 
     def sweep(self) -> None:
-        """Remove what a kill in the middle of `publish` left."""
+        """Remove partial files that a kill during `publish` left."""
         for partial in self._folder.glob(f"{_PARTIAL}*"):
             partial.unlink()
 
     def read_all(self, *, superseded: bool = False) -> Iterator[dict[str, Any]]:
-        """Yield the record of each result file, in no order.
+        """Yield the records of all result files, in any order.
 
         Raises
         ------
         ValueError
-            For a file of a result's name that is none; OSError where it cannot be read.
+            A file `*.json` is not a result; OSError if it cannot be read.
         """
         for path in (self._superseded if superseded else self._folder).glob("[!.]*.json"):
             yield _read(path)
@@ -110,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        msg = f"{path}: expected a result of schema {SCHEMA}, got another file; move it away"
+        msg = f"{path}: not a result of schema {SCHEMA}; move the file to another folder"
         raise ValueError(msg)
     return record
 

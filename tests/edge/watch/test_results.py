@@ -205,7 +205,7 @@ def test_all_results_are_read_and_nothing_else(folder, results) -> None:
 )
 def test_a_foreign_json_among_the_results_is_refused_by_name(folder, results, text) -> None:
     (folder / "foreign.json").write_text(text, "ascii")
-    with pytest.raises(ValueError, match=r"foreign\.json: expected a result of schema bonefx"):
+    with pytest.raises(ValueError, match=r"foreign\.json: not a result of schema bonefx"):
         list(results.read_all())
 
 

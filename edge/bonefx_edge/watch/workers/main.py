@@ -27,7 +27,7 @@ from bonefx_edge.errors import BonefxError, DecodeError, Reason
 from bonefx_edge.finding import Finding
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.hashing import identify
-from bonefx_edge.watch.logs import tell_error
+from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.workers.protocol import JobStatus, WorkerConfig
 
 _DETAILS: Final = {
@@ -40,7 +40,7 @@ _DETAILS: Final = {
 
 def main() -> None:
     """Load the model, report it, and execute jobs until the end of stdin."""
-    sys.excepthook = tell_error
+    sys.excepthook = log_uncaught
     config = WorkerConfig(**json.loads(sys.argv[1]))
     # stdout becomes stderr: output of a library must not be read as a result.
     results = os.fdopen(os.dup(1), "w", encoding="ascii")

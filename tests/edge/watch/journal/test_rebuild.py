@@ -53,7 +53,7 @@ def half_a_result(path):
     ("spoil", "cause"),
     [
         (a_folder, r"Is a directory: .*odd\.json"),
-        (another_file, r"odd\.json: expected a result"),
+        (another_file, r"odd\.json: not a result"),
         (half_a_result, "cdcd.*'finding'"),
     ],
 )
