@@ -107,8 +107,8 @@ def find_folders(options: WatchOptions) -> Folders:
         raise UsageError(msg)
     if is_silent(journal):
         msg = (
-            f"{journal}: the journal needs a local disk, got a network file system, where the locks "
-            "of SQLite do not work; give --journal a local folder"
+            f"{journal}: the journal needs a local disk, got a network file system, where locks of "
+            "SQLite do not work; give --journal a local folder"
         )
         raise UsageError(msg)
     targets = _targets(options, taken={root, out, journal})
