@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from bonefx_edge import decode
-    from bonefx_edge.classifier import Analysis, Classifier, Explanation
+    from bonefx_edge.classifier import Classifier
     from bonefx_edge.errors import BonefxError, Reason
-    from bonefx_edge.finding import Finding
+    from bonefx_edge.finding import Analysis, Explanation, Finding
     from bonefx_edge.inference.decision import State
 
 __all__ = [
@@ -37,10 +37,10 @@ NOTICE: Final = (
 """Goes into every result and every report."""
 
 _MODULES: Final = {
-    "Analysis": "bonefx_edge.classifier",
+    "Analysis": "bonefx_edge.finding",
     "BonefxError": "bonefx_edge.errors",
     "Classifier": "bonefx_edge.classifier",
-    "Explanation": "bonefx_edge.classifier",
+    "Explanation": "bonefx_edge.finding",
     "Finding": "bonefx_edge.finding",
     "Reason": "bonefx_edge.errors",
     "State": "bonefx_edge.inference.decision",

@@ -2,54 +2,24 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
+from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, decode_array, read_file
-from bonefx_edge.errors import DecodeError, Reason, UsageError
-from bonefx_edge.finding import Finding, ModelId, Stopwatch
+from bonefx_edge.errors import DecodeError, UsageError
+from bonefx_edge.finding import Analysis, Explanation, Finding, ModelId, Predictor, Stopwatch
 from bonefx_edge.inference.decision import State, decide
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
-from bonefx_edge.inference.preprocess import InputSpec, input_extent, preprocess
+from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
 from bonefx_edge.inference.tiling import NetworkOutputs, Tiles, extract_tiles, image_logit
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
-
-if TYPE_CHECKING:
-    from bonefx_edge.inference.heatmap import HeatMap
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """A finding, and what it was made from. All but the finding is None for a refused file."""
-
-    finding: Finding
-    radiograph: Radiograph | None = None
-    """As the network saw it: a large film may be reduced, see `decode.downscale`."""
-    whole: NetworkOutputs | None = None
-    """What the network gave for the whole film."""
-    tiles: Tiles | None = None
-    """None without tiles, too."""
-    tile_answers: NetworkOutputs | None = None
-    """What the network gave for the tiles, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A finding with what a person may look at beside it."""
-
-    finding: Finding
-    heat_map: "HeatMap | None"
-    """None for a refused file."""
-    radiograph: Radiograph | None
-    """The film in full size; None for a refused file."""
 
 
 class Classifier:
@@ -119,6 +89,13 @@ class Classifier:
         return classifier
 
     @property
+    def predictor(self) -> Predictor:
+        """What makes the findings of this classifier."""
+        several = f", {self.threads} threads" if self.threads > 1 else ""
+        runtime = f"{self.runtime.name} {self.runtime.version}{several}"
+        return Predictor(self.model, self.mode, self.operating_point, runtime)
+
+    @property
     def threads(self) -> int:
         """Of the interpreter."""
         return self._interpreter.threads
@@ -172,24 +149,19 @@ class Classifier:
     ) -> Finding:
         """Return the finding for a radiograph in memory; it has no sha256.
 
-        uint8 pixels are taken as shown on a screen: 0 is black, 255 is white. uint16 pixels are
-        scaled over their 0.5 to 99.5 percentile range, as those of a 16-bit PNG or TIFF file.
-
         Parameters
         ----------
         pixels
-            (height, width), uint8 or uint16: one radiograph, upright, not cut into tiles.
+            (height, width), uint8 or uint16, upright. `decode_array` says how values are shown.
         dark_bone
-            Whether larger values are darker (MONOCHROME1); then the gray levels are inverted.
+            Whether larger values are darker (MONOCHROME1).
         name
             The finding's path.
 
         Raises
         ------
-        TypeError
-            `pixels` is no array, or of another dtype.
-        ValueError
-            It has another number of dimensions, or no pixels.
+        TypeError, ValueError
+            As `decode_array`.
         InterpreterError
             As `classify`.
         """
@@ -199,7 +171,7 @@ class Classifier:
                 pixels, dark_bone=dark_bone, allow_downscale=self.manifest.input.allow_downscale
             )
 
-        return self._analyze(read, name=name, sha256=None, clock=Stopwatch()).finding
+        return self._analyze(read, name=name, sha256=None, data=b"", clock=Stopwatch()).finding
 
     def analyze(self, path: str | Path) -> Analysis:
         """Return the finding for one file, and what it was made from.
@@ -209,7 +181,19 @@ class Classifier:
         TypeError, InterpreterError
             As `classify`.
         """
-        return self._analyze_file(path)[0]
+        if not isinstance(path, str | Path):
+            msg = (  # type: ignore[unreachable]
+                f"expected the path of a file, got {type(path).__name__}; "
+                "for content or pixels in memory use classify_bytes or classify_array"
+            )
+            raise TypeError(msg)
+        clock = Stopwatch()
+        try:
+            data = read_file(Path(path))
+        except DecodeError as err:
+            return Analysis(self.predictor.finding(path, None, clock, error=err))
+        clock.lap("read_ms")
+        return self._analyze_bytes(data, name=path, clock=clock)
 
     def explain(self, path: str | Path) -> Explanation:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
@@ -222,12 +206,20 @@ class Classifier:
             As `classify`.
         """
         self.require_heatmap()
-        analysis, data = self._analyze_file(path)
-        if analysis.radiograph is None:
+        analysis = self.analyze(path)
+        if analysis.radiograph is None or analysis.whole is None:
             return Explanation(analysis.finding, None, None)
-        drawn = _heat_map(analysis, spec=self.manifest.input)
+        from bonefx_edge.inference.heatmap import draw_heat_map  # here: most callers want none
+
+        drawn = draw_heat_map(
+            analysis.radiograph.shape,
+            whole=analysis.whole,
+            tiles=analysis.tiles,
+            tile_outputs=analysis.tile_outputs,
+            spec=self.manifest.input,
+        )
         # The whole film again: what was judged may be a reduced one, too small to show to a person.
-        return Explanation(analysis.finding, drawn, decode(data))
+        return Explanation(analysis.finding, drawn, decode(analysis.data))
 
     def require_heatmap(self) -> None:
         """Return if the model can give heat maps.
@@ -244,22 +236,6 @@ class Classifier:
             )
             raise UsageError(msg)
 
-    def _analyze_file(self, path: str | Path) -> tuple[Analysis, bytes]:
-        """Return the analysis of a file with its content; empty where it could not be read."""
-        if not isinstance(path, str | Path):
-            msg = (  # type: ignore[unreachable]
-                f"expected the path of a file, got {type(path).__name__}; "
-                "for content or pixels in memory use classify_bytes or classify_array"
-            )
-            raise TypeError(msg)
-        clock = Stopwatch()
-        try:
-            data = read_file(Path(path))
-        except DecodeError as err:
-            return Analysis(self._refused(path, err, sha256=None, clock=clock)), b""
-        clock.lap("read_ms")
-        return self._analyze_bytes(data, name=path, clock=clock), data
-
     def _analyze_bytes(self, data: bytes, *, name: str | Path, clock: Stopwatch) -> Analysis:
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
@@ -267,7 +243,7 @@ class Classifier:
         def read() -> Radiograph:
             return decode(data, allow_downscale=self.manifest.input.allow_downscale)
 
-        return self._analyze(read, name=name, sha256=sha256, clock=clock)
+        return self._analyze(read, name=name, sha256=sha256, data=data, clock=clock)
 
     def _analyze(
         self,
@@ -275,10 +251,11 @@ class Classifier:
         *,
         name: str | Path,
         sha256: str | None,
+        data: bytes,
         clock: Stopwatch,
     ) -> Analysis:
         """Return all that is found out about one radiograph: the data path, in order."""
-        tiles = tile_answers = None
+        tiles = tile_outputs = None
         try:
             radiograph = read_radiograph()
             clock.lap("decode_ms")
@@ -290,75 +267,27 @@ class Classifier:
             clock.lap("invoke_ms")
             check_in_distribution(whole.features, spec=self.manifest.input_check)
         except DecodeError as err:
-            return Analysis(self._refused(name, err, sha256=sha256, clock=clock))
+            return Analysis(self.predictor.finding(name, sha256, clock, error=err), data)
         if self.mode.tiles:
             tiles = extract_tiles(radiograph, self.mode.tiles, self.manifest.input)
-            tile_answers = self._infer(tiles.x)
+            tile_outputs = self._infer(tiles.x)
             clock.lap("tiles_ms")
-        logit = image_logit(self.mode, whole=whole, tiles=tile_answers)
+        logit = image_logit(self.mode, whole=whole, tiles=tile_outputs)
         decision = decide(
             logit, temperature=self.mode.temperature, operating_point=self.operating_point
         )
-        finding = self._finding(
+        finding = self.predictor.finding(
             name,
             sha256,
             clock,
-            state=decision.state,
-            p_fracture=decision.p_fracture,
-            original_class=decision.original_class if self.mode.is_network_output else None,
-            regions=_regions(decision.state, tiles, tile_answers),
+            decision=decision,
+            regions=_regions(decision.state, tiles, tile_outputs),
             gray_mapping=radiograph.gray_mapping,
         )
-        return Analysis(finding, radiograph, whole, tiles, tile_answers)
+        return Analysis(finding, data, radiograph, whole, tiles, tile_outputs)
 
     def _infer(self, x: NDArray[Any]) -> NetworkOutputs:
         return self.manifest.output.split(self._interpreter.run(x))
-
-    def _refused(
-        self, name: str | Path, error: DecodeError, *, sha256: str | None, clock: Stopwatch
-    ) -> Finding:
-        return self._finding(
-            name, sha256, clock, state=State.REFUSED, reason=error.reason, detail=str(error)
-        )
-
-    def _finding(
-        self,
-        name: str | Path,
-        sha256: str | None,
-        clock: Stopwatch,
-        *,
-        state: State,
-        reason: Reason | None = None,
-        detail: str | None = None,
-        p_fracture: float | None = None,
-        original_class: int | None = None,
-        regions: tuple[Region, ...] = (),
-        gray_mapping: GrayMapping | None = None,
-    ) -> Finding:
-        several = f", {self.threads} threads" if self.threads > 1 else ""
-        return Finding(
-            path=str(name),
-            sha256=sha256,
-            state=state,
-            reason=reason,
-            detail=detail,
-            p_fracture=p_fracture,
-            original_class=original_class,
-            mode=self.mode.name,
-            regions=regions,
-            operating_point=self.operating_point.name,
-            no_fracture_below=self.operating_point.no_fracture_below,
-            fracture_from=self.operating_point.fracture_from,
-            model=self.model,
-            runtime=f"{self.runtime.name} {self.runtime.version}{several}",
-            gray_mapping=gray_mapping,
-            timings=clock.timings(),
-        )
-
-
-def refused_finding(classifier: Classifier, name: str | Path, error: DecodeError) -> Finding:
-    """Return the finding for a file that the caller could not read, or must not try to."""
-    return classifier._refused(name, error, sha256=None, clock=Stopwatch())
 
 
 def _regions(
@@ -368,19 +297,3 @@ def _regions(
     if tiles is None or outputs is None or state is State.NO_FRACTURE:
         return ()
     return select_regions(tiles.rectangles, outputs.logits.tolist())
-
-
-def _heat_map(analysis: Analysis, *, spec: InputSpec) -> "HeatMap | None":
-    """Return the maps of all inputs, laid over the film; None for a refused file."""
-    from bonefx_edge.inference.heatmap import heat_map  # here: most callers want none
-
-    if analysis.radiograph is None or analysis.whole is None:
-        return None
-    shape = analysis.radiograph.shape
-    extents = [input_extent(shape, spec=spec)]
-    maps = [analysis.whole.maps]
-    if analysis.tiles and analysis.tile_answers:
-        extents += analysis.tiles.extents
-        maps += [analysis.tile_answers.maps]
-    cells = np.concatenate([each for each in maps if each is not None])
-    return heat_map(shape, extents, list(cells))

@@ -3,13 +3,18 @@
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge import NOTICE
-from bonefx_edge.decode.radiograph import GrayMapping
-from bonefx_edge.errors import Reason
-from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN, State
+from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
+from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN, Decision, OperatingPoint, State
 from bonefx_edge.inference.regions import Region
+
+if TYPE_CHECKING:
+    from bonefx_edge.inference.heatmap import HeatMap
+    from bonefx_edge.inference.tiling import NetworkOutputs, Reading, Tiles
 
 SCHEMA: Final = "bonefx.finding/2"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -117,6 +122,78 @@ class Finding:
             },
             "notice": NOTICE,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """What makes findings: a model, its mode, its thresholds and its interpreter."""
+
+    model: ModelId
+    mode: "Reading"
+    operating_point: OperatingPoint
+    runtime: str
+    """Interpreter and its version, and its threads where it has more than one."""
+
+    def finding(
+        self,
+        name: str | Path,
+        sha256: str | None,
+        clock: "Stopwatch",
+        *,
+        decision: Decision | None = None,
+        regions: tuple[Region, ...] = (),
+        gray_mapping: GrayMapping | None = None,
+        error: DecodeError | None = None,
+    ) -> Finding:
+        """Return the finding of a decision, or of the error for which the file is refused."""
+        return Finding(
+            path=str(name),
+            sha256=sha256,
+            state=decision.state if decision else State.REFUSED,
+            reason=error.reason if error else None,
+            detail=str(error) if error else None,
+            p_fracture=decision.p_fracture if decision else None,
+            original_class=decision.original_class
+            if decision and self.mode.is_network_output
+            else None,
+            mode=self.mode.name,
+            regions=regions,
+            operating_point=self.operating_point.name,
+            no_fracture_below=self.operating_point.no_fracture_below,
+            fracture_from=self.operating_point.fracture_from,
+            model=self.model,
+            runtime=self.runtime,
+            gray_mapping=gray_mapping,
+            timings=clock.timings(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A finding, and what it was made from. The outputs are None for a refused file."""
+
+    finding: Finding
+    data: bytes = b""
+    """Content of the file; empty where it could not be read, and for pixels in memory."""
+    radiograph: Radiograph | None = None
+    """As the network saw it: a large film may be reduced, see `decode.downscale`."""
+    whole: "NetworkOutputs | None" = None
+    """For the whole film."""
+    tiles: "Tiles | None" = None
+    """None without tiles, too."""
+    tile_outputs: "NetworkOutputs | None" = None
+    """For the tiles, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A finding with what a person may look at beside it."""
+
+    finding: Finding
+    heat_map: "HeatMap | None"
+    """None for a refused file."""
+    radiograph: Radiograph | None
+    """The film in full size; None for a refused file."""
 
 
 class Stopwatch:

@@ -207,7 +207,7 @@ def test_an_analysis_shows_what_the_finding_was_made_from(tmp_path) -> None:
     path = write_film(tmp_path / "film.png", 60)
     analysis = Classifier.load(toy_path("closer-int8")).analyze(path)
     assert analysis.radiograph.shape == (200, 160)
-    assert len(analysis.tiles.rectangles) == len(analysis.tile_answers.logits)
+    assert len(analysis.tiles.rectangles) == len(analysis.tile_outputs.logits)
     assert analysis.whole.logits.shape == (1,)
     (tmp_path / "film.png").write_bytes(b"no film")
     refused = Classifier.load(toy_path("closer-int8")).analyze(path)

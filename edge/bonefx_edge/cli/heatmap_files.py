@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.classifier import Explanation
 from bonefx_edge.errors import OutputError, UsageError
-from bonefx_edge.finding import Finding
+from bonefx_edge.finding import Explanation, Finding
 from bonefx_edge.inference.heatmap import (
     COLORS,
     FONT,

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.inference.preprocess import Extent
+from bonefx_edge.inference.preprocess import Extent, InputSpec, input_extent
+from bonefx_edge.inference.tiling import NetworkOutputs, Tiles
 
 LEGEND: Final = (
     "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
@@ -106,6 +107,24 @@ def heat_map(
         covered += cover
     values = np.divide(total, covered, out=np.zeros_like(total), where=covered > 0)
     return HeatMap(values.astype(np.float32), height=shape[0], width=shape[1])
+
+
+def draw_heat_map(
+    shape: tuple[int, int],
+    *,
+    whole: NetworkOutputs,
+    tiles: Tiles | None,
+    tile_outputs: NetworkOutputs | None,
+    spec: InputSpec,
+) -> HeatMap:
+    """Return the maps of a whole film and of its tiles, if it has any, laid over the film."""
+    extents = [input_extent(shape, spec=spec)]
+    maps = [whole.maps]
+    if tiles and tile_outputs:
+        extents += tiles.extents
+        maps += [tile_outputs.maps]
+    cells = np.concatenate([each for each in maps if each is not None])
+    return heat_map(shape, extents, list(cells))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Final
 
 import cv2
 import numpy as np
-from bonefx_edge.classifier import Classifier, Explanation
+from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError
-from bonefx_edge.finding import Finding
+from bonefx_edge.finding import Explanation, Finding
 from bonefx_edge.inference.input_check import UNEXPOSED
 from numpy.typing import NDArray
 

@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 
 from bonefx_edge import __version__
-from bonefx_edge.classifier import Classifier, refused_finding
+from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import read_file
 from bonefx_edge.diagnostics.board import board
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
-from bonefx_edge.finding import Finding
+from bonefx_edge.finding import Finding, Stopwatch
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.hashing import identify
 from bonefx_edge.watch.logs import log_uncaught
@@ -93,7 +93,9 @@ def _work(job: dict[str, Any], classifier: Classifier, config: WorkerConfig) -> 
     try:
         if job["refuse"]:
             reason = Reason(job["refuse"])
-            finding = refused_finding(classifier, path, DecodeError(reason, _DETAILS[reason]))
+            finding = classifier.predictor.finding(
+                path, None, Stopwatch(), error=DecodeError(reason, _DETAILS[reason])
+            )
         else:
             finding = _classify(path, sha256, classifier, config)
     except (MemoryError, cv2.error) as err:
@@ -122,7 +124,7 @@ def _classify(
     except DecodeError as err:
         if err.reason in (Reason.EMPTY, Reason.TOO_LARGE) and identify(bytes(full)) != sha256:
             return None
-        return refused_finding(classifier, path, err)
+        return classifier.predictor.finding(path, None, Stopwatch(), error=err)
     # The kernel ends the process after the time limit, also inside a codec, and the service sees
     # the signal. Reading is not included: a slow share is not the file's fault.
     signal.setitimer(signal.ITIMER_REAL, config.time_limit_s)
