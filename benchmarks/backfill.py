@@ -1,9 +1,9 @@
-"""Does memory stay the same while a whole archive is taken in? And how fast does that go?
+"""Memory and rate of the watching service while it works through a whole archive.
 
     python -m benchmarks.backfill [--films 100000] [--model NAME] [--out FILE]
 
-Small drawn films, no two alike, lie in the folder before the service starts. With the toy model the
-service itself is what is measured, not a network: for the rate of a real one see watching.py.
+Small drawn films, all different, are in the folder before the service starts. The toy model makes
+this a measurement of the service, not of a network; for the rate with a real one see watching.py.
 """
 
 import sqlite3

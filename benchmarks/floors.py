@@ -1,12 +1,13 @@
-"""How far is each stage from what library and machine could do at best? Ratios of one run.
+"""Floors: each stage compared with what libraries and machine can do at best, as ratios of one run.
 
     python -m benchmarks.floors DATA [--model lite0-int8] [--environment .venv] [--out FILE]
 
-- film: a film in a warm process, against libjpeg's decode (at the scale that is used) and the bare
-  `invoke()` of as many views, one thread each; the three alternate film by film
-- start: `edge-classify FILM` from nothing, against the import of NumPy, OpenCV and interpreter
-- folder: films a second of `edge-classify FOLDER`, against its cores times one process' rate
-- size: peak memory of one classification; space of the environment on disk, without pip
+- film: a film in a warm process, compared with libjpeg's decode (at the scale that is used) and the
+  bare `invoke()` of as many inputs, one thread each; the three alternate film by film
+- start: `edge-classify FILM` in a new process, compared with the import of NumPy, OpenCV and
+  interpreter
+- folder: films per second of `edge-classify FOLDER`, compared with its cores times one process
+- size: peak memory of one classification; disk space of the environment, without pip
 """
 
 import os
@@ -31,7 +32,7 @@ from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.model_file import ModelFile
 
-from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, measure, report
+from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, measure, rate, report
 
 ROUNDS = 5
 STARTS = 11
@@ -129,18 +130,6 @@ def starts(film: Path, runtime: str, model: str) -> dict[str, float]:
     for name in ("film", "film_whole"):
         found[f"{name}_ratio"] = round(found[f"{name}_ms"] / found["imports_ms"], 2)
     return found
-
-
-def rate(folder: Path, n: int, *options: str) -> float:
-    """Return the films a second between the first line and the last."""
-    words = (*PROGRAM, str(folder), "--json", *options)
-    times = []
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=AS_INSTALLED
-    ) as process:
-        times = [time.perf_counter() for _ in process.stdout or ()]
-    skip = n // 10  # the processes of several cores do not begin at once
-    return (n - 1 - skip) / (times[-1] - times[skip])
 
 
 def folder(paths: Sequence[Path], model: str) -> dict[str, object]:

@@ -1,10 +1,10 @@
-"""How long does one film take? Per stage and end to end, warm and cold, on this board.
+"""Latency of one film: per stage and end to end, warm and cold, on this board.
 
     python -m benchmarks.latency FILE|DIR... [--model NAME ...] [--threads 1 ...] [--out FILE]
 
 Warm: films classified one after the other in one process, after one unrecorded round. Cold: the
-whole command `edge-classify FILM`, start to exit, in a new process each time. Prints the board,
-the clock governor and the versions: a latency without them means nothing. Never quote a mean.
+whole command `edge-classify FILM`, start to exit, in a new process each time. Reports percentiles,
+with the board, the clock governor and the versions that they depend on.
 """
 
 import json

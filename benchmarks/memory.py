@@ -1,4 +1,4 @@
-"""How much memory does the largest film take that is not refused? 100 megapixel, kind by kind.
+"""Peak memory of the largest film that is not refused: 100 megapixel, by kind of file.
 
     python -m benchmarks.memory [--pixels 100000000] [--model lite0-int8 ...] [--out FILE]
 

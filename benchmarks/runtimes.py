@@ -1,14 +1,14 @@
-"""What does this machine's interpreter say of each film? One column of the table of runtimes.
+"""Logits of this machine and interpreter on a set of films: one column of the table of runtimes.
 
     python -m benchmarks.runtimes [MODEL ...] --data DIR [--mode whole] [--films 200] --out FILE
 
-The same int8 file is not one function: its sums are rounded by another kernel on each interpreter
-and processor. Run this on every machine with every interpreter (with the same DIR, a copy of
-FracAtlas), then benchmarks/runtimes_report.py compares the files.
+The same int8 file gives different results on different interpreters and processors, because their
+kernels round sums differently. Run this on every machine with every interpreter (with the same DIR,
+a copy of FracAtlas), then compare the files with benchmarks.runtimes_report.
 
 The films are `--films` of a split that chooses nothing, evenly spaced in the order of its manifest;
-no label is read, for a spread needs none. Of a folder without manifest.csv: of all its files.
-Needs the device package alone. Times nothing: under emulation a time means nothing.
+no label is used. Of a folder without manifest.csv: of all its files. Needs the device package only.
+No times are taken: they have no meaning under emulation.
 """
 
 import csv

@@ -1,13 +1,12 @@
-"""How far apart are interpreters and machines on the same films? Compares files of runtimes.py.
+"""Differences between interpreters and machines on the same films, from files of runtimes.py.
 
     python -m benchmarks.runtimes_report FILE... [--model FILE ...] [--out benchmarks/reference]
 
-The first file's runtime and machine is the column that a table begins with. Writes runtimes.json
-and runtimes.md; leaves with 1, and says why, if pixels differ on one kind of processor, if a float
-kind differs by more than 1e-3 in the logit on films with the same pixels, if a film is `fracture`
-in one column and `no_fracture` in another, or if an `uncertain` band does not contain the spread.
-Labels play no part. --model: model files that do not come with the package. All logits are of
-"not broken", before temperature.
+The first file is the first column. Writes runtimes.json and runtimes.md. Exits with 1, and names
+the reason, if pixels differ on one kind of processor, if a float kind differs by more than 1e-3 in
+the logit on films with the same pixels, if a film is `fracture` in one column and `no_fracture` in
+another, or if an `uncertain` band does not contain the spread. No label is used. --model: model
+files that do not come with the package. All logits are of "not broken", before temperature.
 """
 
 import hashlib

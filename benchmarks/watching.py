@@ -1,13 +1,13 @@
-"""What does the watching service cost, and how long does a film wait? On this board.
+"""Cost of the watching service and waiting time of a film, on this board.
 
     python -m benchmarks.watching DATA [--films 1000] [--out FILE]
 
-- ready: start of the command until a worker can take films
-- idle: processor time and memory (proportional set size) of all processes while nothing arrives
-- latency: file closed until its result is on disk, less the settle time; films of 2 megapixel made
-  of full-size ones, one a second
-- burst: films put there at once, against `edge-classify FOLDER` over the same ones with as many
-  processes as the service has workers, alternating
+- ready: start of the command until a worker is ready
+- idle: processor time and memory (proportional set size) of all processes while no file arrives
+- latency: file closed until its result is on disk, minus the settle time; films of 2 megapixel made
+  of full-size ones, one per second
+- burst: many files at once, compared with `edge-classify FOLDER` over the same ones with as many
+  processes as the service has workers; the two alternate
 """
 
 import os
@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, report, spread
+from benchmarks.machine import AS_INSTALLED, PROGRAM, circumstances, rate, report, spread
 
 SETTLE_S = 2.0
 IDLE_S = 30.0
@@ -125,19 +125,6 @@ def burst(place: Path, films: list[Path], *options: str) -> float:
     return len(films) / took
 
 
-def plain(folder: Path, n: int, *, processes: int) -> float:
-    """Return the films a second of `edge-classify FOLDER`, without its start."""
-    words = [*PROGRAM, str(folder), "--json", "--jobs", str(processes)]
-    began = None
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=AS_INSTALLED
-    ) as process:
-        for _ in process.stdout or ():
-            began = began or time.monotonic()
-        ended = time.monotonic()
-    return (n - 1) / (ended - (began or ended))
-
-
 def main(
     data: Path,
     films: Annotated[int, typer.Option(help="In the burst.")] = 1000,
@@ -166,7 +153,7 @@ def main(
             shutil.copy(film, folder)
         ratios, rates = [], []
         for number in range(ROUNDS):
-            alone = plain(folder, len(chosen), processes=workers)
+            alone = rate(folder, len(chosen), "--jobs", str(workers))
             watched = burst(place / f"burst-{number}", chosen, *options)
             ratios.append(watched / alone)
             rates.append({"plain": round(alone, 2), "watched": round(watched, 2)})
