@@ -5,13 +5,15 @@ import shutil
 import signal
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch import results
+from bonefx_edge.watch import app, results
 from bonefx_edge.watch.app import watch
 from bonefx_edge.watch.config import Poll, WatchOptions
 from bonefx_edge.watch.journal import connection as database
+from bonefx_edge.watch.service import Service
 from bonefx_edge.watch.workers.protocol import WorkerConfig
 from toy import toy_path
 from watch_service import check_exactly_one, film_bytes, sha256
@@ -23,7 +25,7 @@ class Doom:
     """Counts the steps that reach the disk, and dies at one of them: before it or after it."""
 
     def __init__(self, at: int) -> None:
-        self.at, self.count = at, 0
+        self.at, self.count, self._turn = at, 0, threading.Lock()
 
     def around(self, step):
         def wrapped(*args, **kwargs):
@@ -35,9 +37,10 @@ class Doom:
         return wrapped
 
     def point(self) -> None:
-        self.count += 1
-        if self.count == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._turn:
+            self.count += 1
+            if self.count == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Connection(sqlite3.Connection):
@@ -46,6 +49,16 @@ class _Connection(sqlite3.Connection):
     def execute(self, sql, *rest):
         run = super().execute
         return self.doom.around(run)(sql, *rest) if sql == "COMMIT" else run(sql, *rest)
+
+
+class _InOrder(Service):
+    """A service that begins when the intake has ended: the steps of both come in one order."""
+
+    def turn(self) -> None:
+        if self._intake.is_at_rest:
+            super().turn()
+        else:
+            self._intake.resume()
 
 
 def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
@@ -60,6 +73,7 @@ def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
         database.sqlite3.connect = lambda *a, **k: real(*a, factory=_Connection, **k)
         for name in ("fsync", "replace"):
             setattr(results.os, name, doom.around(getattr(os, name)))
+        app.Service = _InOrder
         options = WatchOptions(
             folder=folder, out=out, journal=None, once=True, settle_s=0.1, poll=Poll.AUTO,
             workers=1, min_free_mib=1,

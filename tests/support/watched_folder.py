@@ -8,6 +8,7 @@ from collections import namedtuple
 
 from bonefx_edge.watch.files import look_at
 from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import (
@@ -19,6 +20,7 @@ from bonefx_edge.watch.workers.canary import Canary
 from bonefx_edge.watch.workers.pool import WorkerPool
 from bonefx_edge.watch.workers.process import CrashLoopBackoff, WorkerProcess
 from bonefx_edge.watch.workers.protocol import WorkerConfig
+from inline_intake import InlineIntake
 from scripted_worker import jobs_in, program
 
 WALL = 1_800_000_000.0
@@ -71,11 +73,20 @@ class Place:
         self.journal = CheckedJournal.open(self.journal_folder, owner=True)
         self.journal.place = self
 
-    def begin(self, *, workers=1, once=False, min_free_bytes=0, is_silent=True) -> Service:
-        self.intake = Intake(
-            os.fsencode(self.root), self.journal, settle_s=SETTLE_S, clock=lambda: self.now,
-            wall=self.wall, is_silent=lambda: is_silent,
-        )  # fmt: skip
+    def begin(
+        self, *, workers=1, once=False, min_free_bytes=0, is_silent=True, threaded=False
+    ) -> Service:
+
+        def make(journal):
+            return Intake(
+                os.fsencode(self.root), journal, settle_s=SETTLE_S, clock=lambda: self.now,
+                wall=self.wall, is_silent=lambda: is_silent,
+            )  # fmt: skip
+
+        if threaded:
+            self.intake = IntakeThread(make, journal=self.journal_folder, clock=lambda: self.now)
+        else:
+            self.intake = InlineIntake(make, journal=self.journal_folder)
         self.canary = Canary(self.journal, clock=lambda: self.now)
         self.pool = WorkerPool(
             workers, spawn=self.spawn, canary=self.canary, clock=lambda: self.now

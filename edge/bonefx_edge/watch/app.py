@@ -22,6 +22,7 @@ from bonefx_edge.watch.config import (
     find_folders,
 )
 from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.monitoring.health import status_line
@@ -103,16 +104,20 @@ def _assemble(
 ) -> Service:
     """Return the service; its first step starts the workers."""
     clock, wall, backoff = time.monotonic, time.time, CrashLoopBackoff()
-    intake = Intake(
-        os.fsencode(folders.root),
-        journal,
-        settle_s=options.settle_s,
-        clock=clock,
-        wall=wall,
-        is_silent=lambda: options.poll.applies_to(folders.root),
-        skip=folders.inside(),
-        repeats=options.reclassify_duplicates,
-    )
+    skip = folders.inside()
+
+    def make_intake(own: Journal) -> Intake:
+        return Intake(
+            os.fsencode(folders.root),
+            own,
+            settle_s=options.settle_s,
+            clock=clock,
+            wall=wall,
+            is_silent=lambda: options.poll.polls(folders.root),
+            skip=skip,
+            repeats=options.reclassify_duplicates,
+        )
+
     pool = WorkerPool(
         options.workers,
         spawn=lambda: WorkerProcess(worker_config, backoff=backoff, clock=clock),
@@ -122,7 +127,7 @@ def _assemble(
     return Service(
         settings=Settings(folders.out, options.min_free_mib << 20, options.once, tells=tells),
         journal=journal,
-        intake=intake,
+        intake=IntakeThread(make_intake, journal=folders.journal, clock=clock),
         results=ResultFolder(folders.out),
         pool=pool,
         clock=clock,

@@ -82,5 +82,5 @@ def _repeat(
             while not stop() and (task.run_once(connection) or wait()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:
-        cause = err.code if isinstance(err, JournalError) else name_of_trouble(err)
+        cause = name_of_trouble(err)
         logger.warning("cannot use the journal (%s): messages and archiving paused", cause)

@@ -1,4 +1,4 @@
-"""The watching service: intake, workers and results around one journal, in one thread.
+"""The watching service: workers and results around one journal; the intake has its own thread.
 
     intake -> journal -> worker -> result file -> journal
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bonefx_edge.errors import Reason
-from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.errors import JournalError, Reason
+from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.connection import name_of_trouble
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
@@ -65,7 +65,7 @@ class Service:
         *,
         settings: Settings,
         journal: Journal,
-        intake: Intake,
+        intake: IntakeThread,
         results: ResultFolder,
         pool: WorkerPool,
         clock: Callable[[], float],
@@ -78,17 +78,15 @@ class Service:
         """
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
-        self._metrics = metrics
-        self._next_disk_check = clock()
+        self._metrics, self._next_disk_check = metrics, clock()
         self._next_claim: float | None = clock()
-        self._seen_changes, self._seen_taken = -1, 0
         self._poison_jobs: list[Job] = []
-        self._takes = True
+        self._takes, self._seen_changes = True, -1
         self.pause = Pause.NONE
         self.decided = self.refused = self.failed = 0
         """Results, refusals among them, and attempts that came to nothing, since the beginning."""
         results.sweep()
-        self._unfile(journal.to_unfile())
+        self._unfile()
 
     # ---- the loop ----
 
@@ -133,7 +131,8 @@ class Service:
         """Return how it stands, for other threads: a value that nobody changes."""
         return ServiceSnapshot(
             last_step=self._clock(),
-            folder_exists=self._intake.folder_is_there,
+            folder_exists=self._intake.folder_is_there is True,
+            folder_answered=self._intake.answered,
             workers_ready=self._pool.ready,
             pause=self.pause,
             canary_is_healthy=self._pool.canary.is_healthy,
@@ -145,9 +144,12 @@ class Service:
     def is_done(self) -> bool:
         """Return whether all that is there has a result or can have none for now."""
         idle = self._pool.is_idle and not self._poison_jobs
-        if not self._intake.folder_is_there:
+        if self._intake.folder_is_there is False:
             return idle
-        return idle and self._intake.is_at_rest and self._next_claim is None
+        # In this order: what was taken before it came to rest is a change that `_claim` must see.
+        at_rest = self._intake.is_at_rest
+        claimed = self._next_claim is None and self._journal.changes() == self._seen_changes
+        return idle and at_rest and claimed
 
     def wait(self) -> None:
         """Return when there is something to do, or after `LONGEST_WAIT_S`."""
@@ -156,11 +158,9 @@ class Service:
         if self._collects:  # else what waits there would wake us for ever
             sources += self._pool.sources()
         if self._takes and self.pause is Pause.NONE:
-            times.append(self._intake.next_due())
+            sources.append(self._intake)
             if self._pool.has_capacity and self._next_claim is not None:
                 times.append(self._next_claim)
-            if self._intake.fileno() is not None:
-                sources.append(self._intake)
         select.select(sources, [], [], max(0.0, min(times) - now))
 
     @property
@@ -169,23 +169,23 @@ class Service:
         return self.pause is Pause.NONE or (self.pause is Pause.DISK_LOW and not self._takes)
 
     def turn(self) -> None:
-        """Do what is due: a little intake, all answers, new claims."""
+        """Do what is due: all answers, new claims."""
         try:
             self._check_disk()
             takes = self._takes and self.pause is Pause.NONE
             if takes:
-                self._intake.turn()
+                self._intake.resume()
+            else:
+                self._intake.suspend()
             if self._collects:
                 for result in self._pool.poll():
                     self._record(result)
-                self._unfile(self._journal.to_unfile())
+                self._unfile()
             if takes:
                 self._pool.maintain()
                 self._claim()
-        except (OSError, sqlite3.OperationalError) as err:
+        except (OSError, sqlite3.OperationalError, JournalError) as err:
             self._stall(err)
-
-    # ---- the disk ----
 
     def _check_disk(self) -> None:
         """Stop taking while the disk is low; go on by itself, from what the journal holds."""
@@ -203,11 +203,10 @@ class Service:
             if self.pause is Pause.STORAGE_ERROR:  # what was in hand was dropped
                 self._journal.hand_back_all()
                 self._results.sweep()
-                self._intake.walk_soon()
             logger.warning("going on")
             self.pause, self._next_claim = Pause.NONE, now
 
-    def _stall(self, err: OSError | sqlite3.OperationalError) -> None:
+    def _stall(self, err: OSError | sqlite3.OperationalError | JournalError) -> None:
         """Give up what is in hand: it stands in the journal, and is done when the trouble is over.
 
         The disk of results and journal is full, gone or read-only: no film can be dealt with.
@@ -223,10 +222,9 @@ class Service:
 
     def _claim(self) -> None:
         """Give the workers what they have room for: condemned films first, then the next due."""
-        changes, taken = self._journal.changes(), self._intake.taken
-        if (changes, taken) != (self._seen_changes, self._seen_taken):
-            self._seen_changes, self._seen_taken = changes, taken
-            self._next_claim = self._clock()
+        changes = self._journal.changes()
+        if changes != self._seen_changes:
+            self._seen_changes, self._next_claim = changes, self._clock()
         while self._pool.has_capacity:
             job = self._poison_jobs.pop() if self._poison_jobs else self._next_job()
             if job is None:
@@ -259,15 +257,15 @@ class Service:
         elif self._is_unfinished(claim, finding, now=now):
             self._retry(claim, finding["reason"])
         else:
-            self._publish(claim, finding, answered_by=result.predictor, now=now)
+            with self._journal.alone():  # else the intake may supersede it in between
+                self._publish(claim, finding, answered_by=result.predictor, now=now)
 
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
         self.failed += 1
         if self._metrics:
             self._metrics.failed(code)
-        pause_s = retry_at - self._wall()
-        logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, pause_s)
+        logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, retry_at - self._wall())
         self._next_claim = self._clock()
 
     def _is_unfinished(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
@@ -294,7 +292,8 @@ class Service:
         self.refused += state is FilmState.REFUSED
         logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
 
-    def _unfile(self, stale: Any) -> None:
-        for sha256 in stale:
-            self._results.unfile(sha256)
-            self._journal.note_unfiled(sha256)
+    def _unfile(self) -> None:
+        with self._journal.alone():  # else one of them may come back in between
+            for sha256 in self._journal.to_unfile():
+                self._results.unfile(sha256)
+                self._journal.note_unfiled(sha256)

@@ -12,6 +12,7 @@ from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause, Service, Settings
 from bonefx_edge.watch.workers.canary import Canary
 from bonefx_edge.watch.workers.pool import WorkerPool
+from inline_intake import InlineIntake
 
 NOW = 1_800_000_000.0
 SETTLE_S = 2.0
@@ -52,9 +53,12 @@ class Place:
     def __init__(self, place: Path, journal: Journal) -> None:
         self.folder, self.journal, self.seconds = place / "in", journal, 0.0
         self.folder.mkdir()
-        self.intake = Intake(
-            os.fsencode(self.folder), journal, settle_s=SETTLE_S, clock=lambda: self.seconds,
-            wall=lambda: NOW + self.seconds, is_silent=lambda: False,
+        self.intake = InlineIntake(
+            lambda own: Intake(
+                os.fsencode(self.folder), own, settle_s=SETTLE_S, clock=lambda: self.seconds,
+                wall=lambda: NOW + self.seconds, is_silent=lambda: False,
+            ),
+            journal=place / "out/journal",
         )  # fmt: skip
         self.pool = WorkerPool(
             1, spawn=Silent, canary=Canary(journal, clock=self.clock), clock=self.clock
@@ -84,7 +88,7 @@ def _place(tmp_path):
     with Journal.open(tmp_path / "out/journal", owner=True) as journal:
         place = Place(tmp_path, journal)
         place.take("first.png")
-        assert place.intake.taken == 1
+        assert place.intake.intake.taken == 1
         yield place
         place.service.close(patience_s=0.0)
 
@@ -99,14 +103,14 @@ def full(*_words):
 def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(place, monkeypatch):
     """One line from the kernel tells of a file that went and of one that came: both are lost."""
     with monkeypatch.context() as disk:
-        disk.setattr(place.journal, "note_gone", full)
+        disk.setattr(Journal, "note_gone", full)
         (place.folder / "first.png").unlink()
         (place.folder / "second.png").write_bytes(b"second")
         place.turn(after_s=0.0)
         assert place.service.pause is Pause.STORAGE_ERROR
     place.turn(after_s=TROUBLE_PAUSE_S)
     place.turn(after_s=SETTLE_S)
-    assert place.intake.taken == 2
+    assert place.journal.present_files(after=b"", limit=9) == [b"second.png"]
     assert place.seconds < RESCAN_EVENTS_S
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import pytest
 from bonefx_edge.errors import InterpreterError
@@ -84,6 +85,54 @@ def test_what_another_process_puts_back_is_classified_again_without_a_new_film(p
     with Journal.open(place.journal_folder, owner=False) as other, other._transaction() as run:
         run("UPDATE film SET state = 'received'")
     place.go(lambda: place.finished == ["film-1", "film-1"])
+
+
+# ---- the intake writes at the same time ----
+
+
+def meanwhile(place, step, action):
+    """Have `action` done by another thread at the first `step` of the results: before or after."""
+    real, threads = getattr(place.results, step), []
+
+    def disturbed(sha256, *words):
+        if threads:
+            return real(sha256, *words)
+        threads.append(threading.Thread(target=action))
+        if step == "publish":
+            real(sha256, *words)
+        threads[0].start()
+        threads[0].join(0.5)  # it waits for us, or is done
+        if step != "publish":
+            real(sha256, *words)
+        return None
+
+    setattr(place.results, step, disturbed)
+    return threads
+
+
+def test_a_film_that_is_rewritten_while_its_result_is_written_is_superseded(place):
+    place.receive("film-1")
+    service = place.begin()
+    threads = meanwhile(place, "publish", lambda: place.rewrite("film-1", "rewritten"))
+    place.go(lambda: threads)
+    threads[0].join()
+    place.go(lambda: place.finished == ["film-1", "rewritten"])
+    service.turn()
+    assert place.reasons() == {"rewritten": None}
+    assert (place.out / "superseded" / "film-1.json").exists()
+
+
+def test_a_film_that_comes_back_while_its_result_is_retired_has_a_current_one(place):
+    place.receive("film-1")
+    place.begin()
+    place.go(lambda: place.finished == ["film-1"])
+    threads = meanwhile(place, "unfile", lambda: place.rewrite("film-copy", "film-1"))
+    place.rewrite("film-1", "rewritten")
+    place.go(lambda: threads)
+    threads[0].join()
+    place.go(lambda: place.finished.count("film-1") == 2)
+    assert place.result_of("film-1").exists()
+    assert place.states()["film-1"] == "done"
 
 
 # ---- poison, and what hangs ----

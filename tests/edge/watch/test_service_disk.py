@@ -84,17 +84,6 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
     assert place.reasons() == {"SIGSEGV-1": "decoder_crashed"}
 
 
-def test_after_trouble_the_folder_is_walked_as_what_was_heard_may_be_lost(place):
-    place.receive("film-1")
-    service = place.begin(is_silent=False)
-    place.results.trouble = [OSError(errno.EIO, "scripted")]
-    place.go(lambda: service.pause is Pause.STORAGE_ERROR)
-    walks = place.intake.walks
-    place.now += TROUBLE_PAUSE_S
-    service.turn()
-    assert (service.pause, place.intake.walks) == (Pause.NONE, walks + 1)
-
-
 def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place, monkeypatch):
     free = [100]
     monkeypatch.setattr(

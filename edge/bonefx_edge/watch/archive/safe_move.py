@@ -9,7 +9,7 @@ from typing import Final
 
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
 from bonefx_edge.watch.files import Signature, look_at, make_folder, signature_of, sync_folder
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_at_once
+from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file
 
 _HASH_DIGITS: Final = 16
 """64 bits: two films of one name do not meet in them by chance."""
@@ -34,7 +34,7 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
     folder
         Absolute path of another folder than the film's own; made if it is not there.
     sha256
-        The film's identity, see `hash_pieces`: above the cap, that of its beginning alone.
+        The film's identity, see `hash_file`: above the cap, that of its beginning alone.
     signature
         What the film looked like when it was read.
 
@@ -52,7 +52,7 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
     target = os.path.join(folder, _name(os.path.basename(source), sha256[:_HASH_DIGITS]))
     if look_at(target) is not None:
         # Its name is not believed: disks decay, and above the cap it tells the beginning only.
-        wanted = hash_at_once(source, signature, max_bytes=sys.maxsize)
+        wanted = hash_file(source, signature, max_bytes=sys.maxsize)
         if wanted is None:
             return False
         if read_back(target) == wanted:
@@ -151,7 +151,7 @@ def _give_back(target: bytes, source: bytes) -> bool:
 
 
 _PARTIAL: Final = b".partial-"
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # see hash_pieces
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # see hash_file
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -164,7 +164,7 @@ def copy(source: bytes, target: bytes, *, sha256: str, signature: Signature) -> 
     Parameters
     ----------
     sha256
-        The film's identity, see `hash_pieces`: above the cap, that of its beginning alone.
+        The film's identity, see `hash_file`: above the cap, that of its beginning alone.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def read_back(path: bytes) -> str | None:
         signature = signature_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return hash_at_once(path, signature, max_bytes=sys.maxsize)
+    return hash_file(path, signature, max_bytes=sys.maxsize)
 
 
 def _forget(partial: bytes) -> None:

@@ -2,23 +2,27 @@
 
 import hashlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable
 from typing import Final
 
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
 from bonefx_edge.watch.files import Signature, look_at, signature_of
 
 PIECE_BYTES: Final = 1 << 20
-"""Read between two looks at everything else: about a millisecond from a local disk."""
+"""Read at a time."""
 
 
-def hash_pieces(
-    path: bytes, expected: Signature, *, max_bytes: int = DEFAULT_LIMITS.max_bytes
-) -> Generator[None, None, str | None]:
-    """Yield between pieces; return the content's sha256, or None if the file changed meanwhile.
+def hash_file(
+    path: bytes,
+    expected: Signature,
+    *,
+    max_bytes: int = DEFAULT_LIMITS.max_bytes,
+    on_piece: Callable[[], None] = lambda: None,
+) -> str | None:
+    """Return the content's sha256, or None if the file changed meanwhile.
 
     Of a file above the cap the first `max_bytes` + 1 bytes are its identity: it is refused for its
-    size whatever follows, and must not hold up the others.
+    size whatever follows, and must not hold up the others. `on_piece` is called after each piece.
 
     Raises
     ------
@@ -36,31 +40,12 @@ def hash_pieces(
         while left > 0 and (piece := os.read(descriptor, min(left, PIECE_BYTES))):
             digest.update(piece)
             left -= len(piece)
-            yield
+            on_piece()
         if signature_of(os.fstat(descriptor)) != expected:
             return None
         return digest.hexdigest()
     finally:
         os.close(descriptor)
-
-
-def hash_at_once(
-    path: bytes, expected: Signature, *, max_bytes: int = DEFAULT_LIMITS.max_bytes
-) -> str | None:
-    """Return what `hash_pieces` returns, without a look at anything else in between.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
-    pieces = hash_pieces(path, expected, max_bytes=max_bytes)
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            found: str | None = end.value
-            return found
 
 
 def identify(path: bytes) -> str | None:
@@ -72,4 +57,4 @@ def identify(path: bytes) -> str | None:
         If the file cannot be read.
     """
     signature = look_at(path)
-    return None if signature is None else hash_at_once(path, signature)
+    return None if signature is None else hash_file(path, signature)

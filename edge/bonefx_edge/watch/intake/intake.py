@@ -3,19 +3,20 @@
     events, walk -> settling -> identity -> journal
 
 Events say where to look, the walk finds what they missed, and nothing is taken before it has been
-at rest. No thread and no sleep: `turn` does a little of what is due, `next_due` says when to call.
+at rest. No sleep: `turn` does a step of what is due and may wait for the file system as long as
+that takes, `next_due` says when to call again.
 """
 
 import errno
 import logging
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Set
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Set
+from typing import Final
 
 from bonefx_edge.text import printable
 from bonefx_edge.watch.files import Signature, error_name, look_at
-from bonefx_edge.watch.intake.hashing import hash_pieces
+from bonefx_edge.watch.intake.hashing import hash_file
 from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
 from bonefx_edge.watch.intake.inotify import Events
 from bonefx_edge.watch.intake.stability import Settling
@@ -26,9 +27,7 @@ from bonefx_edge.watch.journal.states import Known, Receipt
 logger = logging.getLogger(__name__)
 
 ENTRIES_PER_TURN: Final = 200
-"""Of the walk, between two looks at everything else: some milliseconds on a local disk."""
-PIECES_PER_TURN: Final = 8
-"""Of files being read for their hash, 1 MiB at most each."""
+"""Of the walk, before files at rest are read and the kernel's events are taken."""
 MOST_WAITING: Final = 4096
 """Files that settle at a time; the walk of a larger backlog waits, so memory does not grow."""
 ROOT_CHECK_S: Final = 2.0
@@ -46,15 +45,6 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.ENOMEM, errno.EMFILE)
 """The kernel takes no more folders to listen to."""
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """The file was removed, or a link put in its place."""
-_END: Final = object()
-
-
-class _Reading(NamedTuple):
-    """The file that is being hashed."""
-
-    path: bytes
-    signature: Signature
-    pieces: Generator[None, None, str | None]
 
 
 class Intake:
@@ -96,26 +86,19 @@ class Intake:
         self._identity: tuple[int, int] | None = None
         self._walk: Iterator[Entry] | None = None
         self._walked_s, self._is_whole = 0.0, True
-        self._sweep: Iterator[None] | None = None
         self._new_folders: set[bytes] = set()
-        self._reading: _Reading | None = None
         self._next_root_check = self._next_walk = clock()
         self._next_warning = -math.inf
         self.walks = 0
         """Whole walks since the beginning."""
         self.taken = 0
         """Films that went to the journal since the beginning, or came back to it."""
-
-    @property
-    def folder_is_there(self) -> bool:
-        """Whether the watched folder could be looked at the last time."""
-        return self._identity is not None
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether all that was seen is in the journal: nothing settles, is read or walked."""
-        busy = self._walk or self._sweep or self._reading or self._new_folders
-        return not (busy or len(self._settling)) and self.walks > 0
+        self.folder_is_there: bool | None = None
+        """Whether the watched folder could be read the last time; None before the first."""
+        self.is_at_rest = False
+        """Whether after the last turn all that was seen was in the journal."""
+        self.answered = clock()
+        """Monotonic second at which the file system answered last."""
 
     def fileno(self) -> int | None:
         """Return the descriptor that is readable when the kernel has hints, if it gives any."""
@@ -125,26 +108,28 @@ class Intake:
         """Return the monotonic second at which there is something to do; it may be past."""
         if self._identity is None:
             return self._next_root_check
-        if self._reading or self._sweep or self._can_walk():
-            return self._clock()
         times = [self._next_root_check, self._settling.next_due()]
-        if self._walk is None:
+        if self._walk is None and len(self._settling) < MOST_WAITING:
             times.append(self._next_walk)
         return min(time for time in times if time is not None)
 
-    def turn(self) -> None:
-        """Do a little of what is due; never longer than some milliseconds on a local disk."""
+    def turn(self) -> bool:
+        """Do a step of what is due: some of a walk, one file; return whether there is more."""
         now = self._clock()
         if now >= self._next_root_check:
             self._check_root()
             self._next_root_check = now + ROOT_CHECK_S
+        self._note_answer()
         if self._identity is None:
-            return
+            return False
         self._take_hints()
         began = self._clock()
-        self._walk_a_little()
+        self._walk_on()
         self._walked_s += self._clock() - began
-        self._read_a_little()
+        is_read = self._read_next()
+        waiting = self._walk or self._new_folders or len(self._settling)
+        self.is_at_rest = not waiting and self.walks > 0
+        return is_read or self._can_walk()
 
     def close(self) -> None:
         """Stop listening."""
@@ -163,9 +148,11 @@ class Intake:
         try:
             status = os.stat(self._root)
         except OSError as err:
+            self.folder_is_there = False
             self._warn_of_root(err)
             self._lose_root()
             return
+        self.folder_is_there = True
         self._next_warning = -math.inf
         identity = (status.st_dev, status.st_ino)
         if identity != self._identity:
@@ -203,12 +190,9 @@ class Intake:
             logger.warning("no events (%s): raise fs.inotify.max_user_instances", error_name(err))
             return None
 
-    def walk_soon(self) -> None:
-        """Walk all of the folder: what was heard may have been lost on the way to the journal."""
-        self._next_walk = self._clock()
-
     def _lose_root(self) -> None:
-        self._identity = self._walk = self._sweep = self._reading = None
+        self._identity = self._walk = None
+        self.is_at_rest = False
         self._settling = Settling(self._settle_s)
         self._new_folders.clear()
         self.close()
@@ -240,9 +224,8 @@ class Intake:
         due = self._walk or self._new_folders or self._clock() >= self._next_walk
         return bool(due) and self._identity is not None and len(self._settling) < MOST_WAITING
 
-    def _walk_a_little(self) -> None:
-        if self._sweep is not None and next(self._sweep, _END) is _END:
-            self._sweep = None
+    def _walk_on(self) -> None:
+        """Go on with the walk that is due, or begin one; a large folder takes several turns."""
         for _ in range(ENTRIES_PER_TURN):
             if not self._can_walk():
                 return
@@ -252,6 +235,7 @@ class Intake:
             except OSError as err:  # the folder to begin with: gone again, or forbidden
                 self._break_walk(err)
                 return
+            self._note_answer()
             if entry is None:
                 self._end_walk()
             elif entry.signature is None:
@@ -285,9 +269,9 @@ class Intake:
         pause_s = min(self._walked_s / RESCAN_SHARE, LONGEST_RESCAN_S)
         self._next_walk = min(self._next_walk, now + max(self._rescan_s, pause_s))
         self._walked_s = 0.0
-        self._sweep = self._sweep_gone()
+        self._note_gone()
 
-    def _sweep_gone(self) -> Iterator[None]:
+    def _note_gone(self) -> None:
         """Note the files that are not there any more, a page at a time."""
         last = b""
         while pages := self._journal.present_files(after=last, limit=ENTRIES_PER_TURN):
@@ -298,10 +282,10 @@ class Intake:
                         gone.append(path)
                 except OSError:  # the walk says so
                     continue
+                self._note_answer()
             if gone:
                 self._journal.note_gone(gone)
             last = pages[-1]
-            yield
 
     def _listen(self, folder: bytes) -> None:
         if self._events is None:
@@ -317,12 +301,13 @@ class Intake:
                 *(error_name(err), RESCAN_POLLING_S),
             )
             self.close()
-            self.walk_soon()  # not when the next one was due with events
+            self._next_walk = self._clock()  # not when the next one was due with events
 
     # ---- what is there ----
 
     def _look(self, path: bytes) -> None:
         """Look at a file that something was heard of."""
+        self._note_answer()
         try:
             signature = look_at(os.path.join(self._root, path))
         except OSError as err:
@@ -351,44 +336,39 @@ class Intake:
 
     # ---- what it is ----
 
-    def _read_a_little(self) -> None:
-        for _ in range(PIECES_PER_TURN):
-            self._reading = self._reading or self._next_to_read()
-            if self._reading is None:
-                return
-            self._read_a_piece(self._reading)
+    def _read_next(self) -> bool:
+        """Read the file that is longest at rest; return False if there is none.
 
-    def _next_to_read(self) -> _Reading | None:
-        """Return the file that is longest at rest; those that changed meanwhile rest anew."""
+        Those that changed meanwhile rest anew.
+        """
         now = self._clock()
         for path, signature in self._settling.due(now=now):
             self._look(path)
             if self._settling.is_due(path, signature, now=now):
-                pieces = hash_pieces(os.path.join(self._root, path), signature)
-                return _Reading(path, signature, pieces)
-        return None
+                self._read(path, signature)
+                return True
+        return False
 
-    def _read_a_piece(self, reading: _Reading) -> None:
+    def _read(self, path: bytes, signature: Signature) -> None:
+        """Give a file to the journal, unless it changed meanwhile."""
+        full = os.path.join(self._root, path)
         try:
-            next(reading.pieces)
-        except StopIteration as end:
-            self._reading = None
-            self._take(reading, end.value)
+            sha256 = hash_file(full, signature, on_piece=self._note_answer)
         except OSError as err:
-            self._reading = None
             if err.errno in _GONE:
-                self._look(reading.path)
+                self._look(path)
             else:
-                self._note_unreadable(reading.path, error_name(err))
-
-    def _take(self, reading: _Reading, sha256: str | None) -> None:
-        """Give a file that was read to the journal, unless it changed meanwhile."""
+                self._note_unreadable(path, error_name(err))
+            return
         if sha256 is None:
-            self._look(reading.path)
+            self._look(path)
             return
         receipt = self._journal.receive(
-            *(reading.path, reading.signature, sha256), now=self._wall(), repeats=self._repeats
+            *(path, signature, sha256), now=self._wall(), repeats=self._repeats
         )
-        self._settling.forget(reading.path)  # after: a full disk must not lose it
+        self._settling.forget(path)  # after: a full disk must not lose it
         self.taken += receipt is not Receipt.DUPLICATE
         logger.info("%s: %s", sha256[:12], receipt.value)
+
+    def _note_answer(self) -> None:
+        self.answered = self._clock()

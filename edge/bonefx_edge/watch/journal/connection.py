@@ -111,8 +111,10 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def name_of_trouble(err: OSError | sqlite3.OperationalError) -> str:
+def name_of_trouble(err: OSError | sqlite3.OperationalError | JournalError) -> str:
     """Return what a disk or SQLite refused with, such as ENOSPC: no name of a file is in it."""
+    if isinstance(err, JournalError):
+        return err.code
     return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
 
 

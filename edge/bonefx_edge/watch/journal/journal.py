@@ -8,11 +8,12 @@ A film is a content, known by its sha256; a file is a name that has, or had, a c
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.backoff import LONGEST_RETRY_S, pause_before_retry
@@ -27,6 +28,10 @@ from bonefx_edge.watch.journal.transitions import (
     repeat,
     supersede,
 )
+
+_WRITING: Final = threading.RLock()
+"""The threads of a process take turns: SQLite waits by sleeping, and would starve one beside
+another that writes without a pause."""
 
 
 class Journal:
@@ -318,14 +323,19 @@ class Journal:
         row: sqlite3.Row | None = found.fetchone()
         return row
 
+    def alone(self) -> AbstractContextManager[Any]:
+        """Keep other threads of this process from writing: for steps that include a file."""
+        return _WRITING
+
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """Yield what runs a statement; all of them take effect and are on disk, or none is."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection.execute
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        with _WRITING:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise

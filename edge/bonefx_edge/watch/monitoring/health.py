@@ -13,6 +13,8 @@ from bonefx_edge.watch.workers.canary import CANARY_INTERVAL_S
 
 LOOP_LIMIT_S: Final = 60.0
 """Without a step of the main loop, which takes a second: the loop hangs. As WatchdogSec."""
+FOLDER_LIMIT_S: Final = 30.0
+"""For one answer of the watched folder: longer than a share takes that wakes its disks."""
 QUEUE_LIMIT_S: Final = 600.0
 """Age of the oldest image while there is no new result: the queue is stuck. A queue that moves may
 be older. Longer than the longest pause between two attempts."""
@@ -37,6 +39,8 @@ class ServiceSnapshot:
     last_step: float
     """End of the last step of the main loop."""
     folder_exists: bool
+    folder_answered: float
+    """Last answer of the watched folder's file system."""
     workers_ready: int
     """Processes that have loaded the model."""
     pause: Pause
@@ -53,7 +57,7 @@ def check_alive(snapshot: ServiceSnapshot, *, now: float) -> Check:
     """Return whether the main loop runs; `now` in monotonic seconds."""
     age = now - snapshot.last_step
     if age > LOOP_LIMIT_S:
-        remedy = "check whether a network share hangs; restart the service"
+        remedy = "restart the service"
         return Check("loop", CheckStatus.FAIL, f"last step {age:.0f} s ago", remedy)
     return Check("loop", CheckStatus.OK, "running")
 
@@ -84,14 +88,18 @@ def status_line(snapshot: ServiceSnapshot) -> str:
 def _service_checks(snapshot: ServiceSnapshot, *, now: float) -> list[Check]:
     return [
         check_alive(snapshot, now=now),
-        _folder(snapshot),
+        _folder(snapshot, now=now),
         _workers(snapshot),
         _results(snapshot),
         _canary(snapshot, now=now),
     ]
 
 
-def _folder(snapshot: ServiceSnapshot) -> Check:
+def _folder(snapshot: ServiceSnapshot, *, now: float) -> Check:
+    age = now - snapshot.folder_answered
+    if age > FOLDER_LIMIT_S:
+        remedy = "check the network share and its server"
+        return Check("folder", CheckStatus.FAIL, f"has not answered for {age:.0f} s", remedy)
     if snapshot.folder_exists:
         return Check("folder", CheckStatus.OK, "exists")
     return Check("folder", CheckStatus.FAIL, "does not exist", "mount or create the watched folder")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.watch.files import Signature, look_at, signature_of
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_pieces, identify
+from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file, identify
 
 COARSE_CLOCK = 5
 """CLOCK_REALTIME_COARSE of linux/time.h: by it, older kernels stamp files."""
@@ -26,15 +26,13 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def drain(pieces) -> tuple[int, str | None]:
-    """Return how many pieces there were, and what came of it."""
-    count = 0
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            return count, end.value
-        count += 1
+def read(path: Path, expected: Signature | None = None, **more) -> tuple[int, str | None]:
+    """Return in how many pieces the file was read, and what came of it."""
+    pieces: list[int] = []
+    found = hash_file(
+        bytes(path), expected or look(path), on_piece=lambda: pieces.append(1), **more
+    )
+    return len(pieces), found
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -125,7 +123,7 @@ def test_the_identity_is_the_sha256_of_the_content_a_piece_at_a_time(
 ) -> None:
     content = bytes(range(251)) * (size // 251 + 1)
     path = write(tmp_path / "film.png", content[:size])
-    assert drain(hash_pieces(bytes(path), look(path))) == (pieces, sha256(content[:size]))
+    assert read(path) == (pieces, sha256(content[:size]))
     assert identify(bytes(path)) == sha256(content[:size])
 
 
@@ -133,7 +131,7 @@ def test_the_identity_is_the_sha256_of_the_content_a_piece_at_a_time(
 def test_a_file_above_the_cap_is_known_by_one_byte_more_than_the_cap(tmp_path, cap) -> None:
     content = os.urandom(cap) + b"!" + os.urandom(2 * PIECE_BYTES)
     path = write(tmp_path / "film.png", content)
-    _, found = drain(hash_pieces(bytes(path), look(path), max_bytes=cap))
+    _, found = read(path, max_bytes=cap)
     assert found == sha256(content[: cap + 1])
 
 
@@ -143,7 +141,7 @@ def test_a_file_of_exactly_the_cap_is_not_taken_for_a_larger_one_that_begins_ali
     found = []
     for content in (b"0123456789", b"0123456789+", b"0123456789+ and more"):
         path = write(tmp_path / "film.png", content)
-        found.append(drain(hash_pieces(bytes(path), look(path), max_bytes=10))[1])
+        found.append(read(path, max_bytes=10)[1])
     assert found == [sha256(b"0123456789"), sha256(b"0123456789+"), sha256(b"0123456789+")]
 
 
@@ -177,11 +175,15 @@ def test_a_file_that_changes_while_it_is_read_has_no_identity(
     tmp_path, change, pieces_before
 ) -> None:
     path = write(tmp_path / "film.png", os.urandom(3 * PIECE_BYTES))
-    pieces = hash_pieces(bytes(path), look(path))
-    for _ in range(pieces_before):
-        next(pieces)
-    change(path)
-    assert drain(pieces)[1] is None
+    pieces: list[int] = []
+
+    def on_piece() -> None:
+        pieces.append(1)
+        if len(pieces) == pieces_before:
+            change(path)
+
+    assert hash_file(bytes(path), look(path), on_piece=on_piece) is None
+    assert len(pieces) >= pieces_before
 
 
 def test_a_file_that_changed_before_it_is_read_has_no_identity(tmp_path) -> None:
@@ -189,14 +191,14 @@ def test_a_file_that_changed_before_it_is_read_has_no_identity(tmp_path) -> None
         path = write(tmp_path / "film.png", bytes(2 * PIECE_BYTES))
         expected = look(path)
         change(path)
-        assert drain(hash_pieces(bytes(path), expected)) == (0, None)
+        assert read(path, expected) == (0, None)
 
 
 def test_a_file_that_another_was_put_in_the_place_of_has_no_identity(tmp_path) -> None:
     path = write(tmp_path / "film.png", b"old")
     expected = look(path)
     write(tmp_path / "new", b"longer").rename(path)
-    assert drain(hash_pieces(bytes(path), expected)) == (0, None)
+    assert read(path, expected) == (0, None)
 
 
 def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(tmp_path) -> None:
@@ -204,7 +206,7 @@ def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(tmp_path) -> None:
     expected = look(path)
     path.unlink()
     os.mkfifo(path)
-    assert drain(hash_pieces(bytes(path), expected)) == (0, None)
+    assert read(path, expected) == (0, None)
 
 
 def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path) -> None:
@@ -213,7 +215,7 @@ def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path) -> None:
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
-        drain(hash_pieces(bytes(path), expected))
+        read(path, expected)
 
 
 def test_what_is_gone_before_it_is_opened_is_an_error(tmp_path) -> None:
@@ -221,7 +223,7 @@ def test_what_is_gone_before_it_is_opened_is_an_error(tmp_path) -> None:
     expected = look(path)
     path.unlink()
     with pytest.raises(FileNotFoundError):
-        drain(hash_pieces(bytes(path), expected))
+        read(path, expected)
 
 
 def test_what_is_no_regular_file_has_no_identity(tmp_path) -> None:
@@ -235,10 +237,8 @@ def test_what_is_no_regular_file_has_no_identity(tmp_path) -> None:
 def test_no_descriptor_stays_open_however_the_reading_ends(tmp_path) -> None:
     path = write(tmp_path / "film.png", bytes(2 * PIECE_BYTES))
     before = open_files()
-    drain(hash_pieces(bytes(path), look(path)))
-    drain(hash_pieces(bytes(path), Signature(1, 2, 3)))
-    given_up = hash_pieces(bytes(path), look(path))
-    next(given_up)
-    assert open_files() == before + 1
-    given_up.close()
+    read(path)
+    read(path, Signature(1, 2, 3))
+    with pytest.raises(KeyError):
+        hash_file(bytes(path), look(path), on_piece={}.popitem)
     assert open_files() == before

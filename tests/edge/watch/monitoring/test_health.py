@@ -7,6 +7,7 @@ from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.monitoring.health import (
     CANARY_LIMIT_S,
+    FOLDER_LIMIT_S,
     LOOP_LIMIT_S,
     QUEUE_LIMIT_S,
     Pause,
@@ -18,8 +19,8 @@ from bonefx_edge.watch.monitoring.health import (
 
 NOW, WALL = 10_000.0, 1_800_000_000.0
 WELL = ServiceSnapshot(
-    last_step=NOW, folder_exists=True, workers_ready=1, pause=Pause.NONE, canary_is_healthy=True,
-    canary_last_passed=NOW, decided=3, refused=1,
+    last_step=NOW, folder_exists=True, folder_answered=NOW, workers_ready=1,
+    pause=Pause.NONE, canary_is_healthy=True, canary_last_passed=NOW, decided=3, refused=1,
 )  # fmt: skip
 EMPTY = Status(
     is_running=True, folder="/in", states={}, refusals={}, failures={}, absent=0, unreadable={},
@@ -44,6 +45,7 @@ def test_a_service_with_nothing_to_do_is_ready():
     [
         ({"last_step": NOW - LOOP_LIMIT_S - 1}, ["loop"]),
         ({"folder_exists": False}, ["folder"]),
+        ({"folder_answered": NOW - FOLDER_LIMIT_S - 1}, ["folder"]),
         ({"workers_ready": 0}, ["workers"]),
         ({"pause": Pause.DISK_LOW}, ["results"]),
         ({"pause": Pause.STORAGE_ERROR}, ["results"]),

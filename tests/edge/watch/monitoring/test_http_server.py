@@ -17,7 +17,8 @@ from bonefx_edge.watch.monitoring.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 WELL = ServiceSnapshot(
-    last_step=float("inf"), folder_exists=True, workers_ready=1, pause=Pause.NONE,
+    last_step=float("inf"), folder_exists=True, folder_answered=float("inf"),
+    workers_ready=1, pause=Pause.NONE,
     canary_is_healthy=True, canary_last_passed=float("inf"), decided=0, refused=0,
 )  # fmt: skip
 FINDING = {
