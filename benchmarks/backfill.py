@@ -6,7 +6,6 @@ Small drawn films, all different, are in the folder before the service starts. T
 this a measurement of the service, not of a network; for the rate with a real one see watching.py.
 """
 
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -36,15 +35,6 @@ def draw(folder: Path, n: int) -> None:
         (day / f"{number}.png").write_bytes(cv2.imencode(".png", film)[1].tobytes())
 
 
-def decided(out: Path) -> int:
-    """Return how many films have a result, by the journal."""
-    journal = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
-    try:
-        return int(journal.execute("SELECT count(*) FROM film WHERE decided > 0").fetchone()[0])
-    finally:
-        journal.close()
-
-
 def main(
     films: Annotated[int, typer.Option(min=1)] = 100_000,
     model: Annotated[str, typer.Option()] = "tests/toy_models/toy-int8.tflite",
@@ -57,18 +47,16 @@ def main(
         service = Service(place, "--model", model)
         service.wait_ready()
         began, samples = time.monotonic(), []
-        while (done := decided(service.out)) < films:
+        while (done := service.results()) < films:
             samples.append((done, round(service.memory_mib(), 1)))
             time.sleep(SAMPLE_S)
         took = time.monotonic() - began
         samples.append((films, round(service.memory_mib(), 1)))
-        results = service.results()
         service.stop()
     quarter = [mib for done, mib in samples if done >= films // 4]
     found = {
         **circumstances(),
         "films": films,
-        "results": results,
         "seconds": round(took),
         "films_per_second": round(films / took, 1),
         "memory_mib_first_quarter": max(mib for done, mib in samples if done <= films // 4),

@@ -47,7 +47,7 @@ class Service:
             )
 
     def wait_ready(self) -> float:
-        """Return the seconds from start to the first worker's word."""
+        """Return the seconds from start until the first worker is ready."""
         while "worker ready" not in self.log.read_text():
             if self.process.poll() is not None:
                 sys.exit("the service ended before it was ready")
