@@ -113,7 +113,7 @@ def _assemble(
             settle_s=options.settle_s,
             clock=clock,
             wall=wall,
-            is_silent=lambda: options.poll.polls(folders.root),
+            is_silent=lambda: options.poll.applies_to(folders.root),
             skip=skip,
             repeats=options.reclassify_duplicates,
         )
