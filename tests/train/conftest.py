@@ -11,7 +11,7 @@ from bonefx_train.data.sample import Label, Sample
 WriteFilm = Callable[..., Path]
 
 
-@pytest.fixture(name="write_film")
+@pytest.fixture(name="write_film", scope="session")
 def _write_film() -> WriteFilm:
     """Return a function that writes one film: noise of mean `gray`, distinct for each `seed`."""
 
@@ -25,7 +25,7 @@ def _write_film() -> WriteFilm:
     return write
 
 
-@pytest.fixture(name="write_folders")
+@pytest.fixture(name="write_folders", scope="session")
 def _write_folders(write_film: WriteFilm) -> Callable[..., Path]:
     """Return a function that fills class folders; broken films are brighter."""
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -36,6 +37,20 @@ def start(data, out, **changed):
     return fit_run(data, out=out, **{**settings, **changed})
 
 
+@pytest.fixture(name="fitted", scope="module")
+def _fitted(tmp_path_factory, write_folders):
+    """Return a run of two epochs, its films beside it; a test that changes either takes `copy`."""
+    root = tmp_path_factory.mktemp("fitted")
+    data = write_folders(root / "data", ["stable", "broken"], films=24)
+    return start(data, root / "run")
+
+
+@pytest.fixture(name="copy")
+def _copy(fitted, tmp_path):
+    """Return a folder with that run and its films, for this test alone."""
+    return shutil.copytree(fitted.dir.parent, tmp_path / "copy")
+
+
 @pytest.mark.parametrize("spec", ["seed", "area"])
 def test_a_set_where_broken_is_bright_is_learned_with_the_right_polarity(data, tmp_path, spec):
     run = start(data, tmp_path / "run", spec=spec, epochs=15)
@@ -47,8 +62,8 @@ def test_a_set_where_broken_is_bright_is_learned_with_the_right_polarity(data, t
     np.testing.assert_array_equal(score.round().ravel(), test.class_index)
 
 
-def test_the_run_folder_holds_all_that_is_promised(data, tmp_path):
-    run = start(data, tmp_path / "run")
+def test_the_run_folder_holds_all_that_is_promised(fitted):
+    run, data = fitted, fitted.dir.parent / "data"
     names = {path.name for path in run.dir.iterdir()}
     assert names == {
         "settings.json",
@@ -86,10 +101,9 @@ def test_test_films_are_never_read_while_fitting(data, tmp_path, monkeypatch):
     assert (run.dir / "refused.csv").read_text("utf-8") == "key,reason\n"
 
 
-def test_the_same_seed_gives_the_same_history(data, tmp_path):
-    start(data, tmp_path / "a")
-    start(data, tmp_path / "b")
-    assert read_history(tmp_path / "a") == read_history(tmp_path / "b")
+def test_the_same_seed_gives_the_same_history(fitted, data, tmp_path):
+    start(data, tmp_path / "again")
+    assert read_history(tmp_path / "again") == read_history(fitted.dir)
 
 
 def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_path, monkeypatch):
@@ -136,12 +150,11 @@ def test_a_kill_between_two_files_loses_one_epoch_at_most(data, tmp_path, monkey
     assert [p.name for p in (out / "checkpoint").iterdir()] == ["epoch-0003.keras"]
 
 
-def test_an_existing_run_is_not_overwritten(data, tmp_path):
-    start(data, tmp_path / "run", epochs=1)
-    before = (tmp_path / "run/model.keras").read_bytes()
+def test_an_existing_run_is_not_overwritten(copy):
+    before = (copy / "run/model.keras").read_bytes()
     with pytest.raises(UsageError, match="add --resume or choose another"):
-        start(data, tmp_path / "run", epochs=1)
-    assert (tmp_path / "run/model.keras").read_bytes() == before
+        start(copy / "data", copy / "run")
+    assert (copy / "run/model.keras").read_bytes() == before
 
 
 @pytest.mark.parametrize("where", ["data/run", "data", "file", "file/run"])
@@ -155,21 +168,21 @@ def test_a_run_folder_that_cannot_be_one_is_refused_before_anything_is_read(
         start(data, tmp_path / where)
 
 
-def test_a_damaged_network_is_an_error_with_words(data, tmp_path):
-    run = start(data, tmp_path / "run", epochs=1)
+def test_a_damaged_network_is_an_error_with_words(copy):
+    run = Run.open(copy / "run", data_root=copy / "data")
     whole = (run.dir / "model.keras").read_bytes()
     (run.dir / "model.keras").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="got a damaged file; fit again"):
         run.keras_model()
 
 
-def test_other_settings_or_films_do_not_go_on_with_a_run(data, tmp_path, write_film):
-    start(data, tmp_path / "run", epochs=1)
+def test_other_settings_or_films_do_not_go_on_with_a_run(copy, write_film):
+    data, run_dir = copy / "data", copy / "run"
     with pytest.raises(UsageError, match=r"batch_size 16 \(now 8\)"):
-        start(data, tmp_path / "run", batch_size=8, resume=True)
+        start(data, run_dir, batch_size=8, resume=True)
     write_film(data / "broken/one more.png", seed=555)
     with pytest.raises(UsageError, match="data_sha256"):
-        start(data, tmp_path / "run", resume=True)
+        start(data, run_dir, resume=True)
 
 
 def test_tune_ends_the_fit_after_patience_epochs_without_a_better_auc(data, tmp_path, monkeypatch):

@@ -119,6 +119,14 @@ def fit_from(write_folders, tmp_path, **changed):
     return fit_run(data, out=tmp_path / "run", **{**settings, **changed})
 
 
+@pytest.fixture(name="fitted", scope="module")
+def _fitted(write_folders, tmp_path_factory):
+    """Return a run that began with the bundled network; half of that stays, as by default."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views_recipe, "START_VIEWS", 32)
+        return fit_from(write_folders, tmp_path_factory.mktemp("fitted"))
+
+
 def afresh(folder):
     """Return the shipped model as if it had been fitted from ImageNet weights on FracAtlas."""
     model = ModelFile.read(FLOAT16)
@@ -130,8 +138,8 @@ def afresh(folder):
     return path
 
 
-def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
-    run = fit_from(write_folders, tmp_path)
+def test_a_fit_begins_there_and_says_so(fitted, write_folders, tmp_path):
+    run = fitted
     assert run.settings.start_sha256 == ModelFile.read(FLOAT16).manifest.flatbuffer_sha256
     assert "was fitted on other films" in (run.dir / "train.log").read_text("utf-8")
     # Its own settings say that the shipped network began with another: whose films, it cannot say.
@@ -141,30 +149,30 @@ def test_a_fit_begins_there_and_says_so(write_folders, tmp_path):
     )
     assert _may_have_seen(FLOAT16, same)
     assert not _may_have_seen(afresh(tmp_path), same)
-    fitted, shipped = run.keras_model(), load_lite0(
+    moved, shipped = run.keras_model(), load_lite0(
         FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8)
     )  # fmt: skip
-    kernels = [each.get_layer("block15_project").get_weights()[0] for each in (fitted, shipped)]
+    kernels = [each.get_layer("block15_project").get_weights()[0] for each in (moved, shipped)]
     # One step of Adam at the first step of the warm-up: 2e-6 per weight.
     np.testing.assert_allclose(*kernels, atol=1e-4)
     with pytest.raises(UsageError, match="start_sha256"):
-        fit_from(write_folders, tmp_path, resume=True, start_from=None)
+        fit_from(write_folders, run.dir.parent, resume=True, start_from=None)
 
 
-def test_by_itself_half_of_the_start_stays_in_what_a_fit_from_it_keeps(write_folders, tmp_path):
-    (tmp_path / "alone").mkdir()
-    alone = fit_from(write_folders, tmp_path / "alone", start_share=0.0)
-    mean = fit_from(write_folders, tmp_path)
+def test_by_itself_half_of_the_start_stays_in_what_a_fit_from_it_keeps(
+    fitted, write_folders, tmp_path
+):
+    alone, mean = fit_from(write_folders, tmp_path, start_share=0.0), fitted
     assert (alone.settings.start_share, mean.settings.start_share) == (0.0, 0.5)
     start = load_lite0(FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8))
-    fitted, mixed, began = (
+    by_itself, mixed, began = (
         each.get_layer("score").get_weights()[0]
         for each in (alone.keras_model(), mean.keras_model(), start)
     )
-    assert np.abs(fitted - began).max() > 1e-6
-    np.testing.assert_allclose(mixed, (fitted + began) / 2, atol=1e-7)
+    assert np.abs(by_itself - began).max() > 1e-6
+    np.testing.assert_allclose(mixed, (by_itself + began) / 2, atol=1e-7)
     with pytest.raises(UsageError, match=r"start_share 0\.5 \(now 0\.0\)"):
-        fit_from(write_folders, tmp_path, resume=True, start_share=0.0)
+        fit_from(write_folders, mean.dir.parent, resume=True, start_share=0.0)
 
 
 def test_the_mean_is_taken_once_after_the_last_epoch(write_folders, tmp_path, monkeypatch):
@@ -197,8 +205,9 @@ def test_a_start_that_does_not_fit_leaves_no_run_behind(write_folders, tmp_path)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_same_network_with_another_manifest_may_be_named_on_resume(write_folders, tmp_path):
-    run = fit_from(write_folders, tmp_path)
+def test_the_same_network_with_another_manifest_may_be_named_on_resume(
+    fitted, write_folders, tmp_path
+):
     model = ModelFile.read(FLOAT16)
     later = dataclasses.replace(model.manifest.provenance, created="2030-01-01T00:00:00+00:00")
     again = tmp_path / "again.tflite"
@@ -207,8 +216,8 @@ def test_the_same_network_with_another_manifest_may_be_named_on_resume(write_fol
         flatbuffer=model.flatbuffer,
         manifest=dataclasses.replace(model.manifest, provenance=later),
     )
-    resumed = fit_from(write_folders, tmp_path, resume=True, start_from=again)
-    assert resumed.settings == run.settings
+    resumed = fit_from(write_folders, fitted.dir.parent, resume=True, start_from=again)
+    assert resumed.settings == fitted.settings
 
 
 def test_the_seed_network_is_always_fitted_afresh(write_folders, tmp_path):
