@@ -1,5 +1,7 @@
 """What the service promises of single films, poison, signals and models; real processes."""
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -111,6 +113,10 @@ def test_the_same_film_under_other_names_has_one_result_and_the_names_are_known(
     assert decided(out) == {sha256(film_bytes(1))}
     (row,) = exported(out)
     assert row["files"] == ["a.png", "b.png", "sub/c.png"]
+    table = admin("export", str(out), "--csv").stdout
+    (cells,) = csv.DictReader(io.StringIO(table.removeprefix("\ufeff")))
+    assert table.startswith("\ufeffschema,")
+    assert (cells["state"], json.loads(cells["files"])) == (row["finding"]["state"], row["files"])
 
 
 def exported(out: Path) -> list[dict]:
