@@ -186,7 +186,7 @@ def main(
     path = find_model(model)
     runtime = Classifier.load(path).runtime.name
     found: dict[str, object] = {**circumstances(), "model": model, "rounds": ROUNDS}
-    for mode in ("closer", "whole"):
+    for mode in ("tiled", "whole"):
         found[f"full_size_{mode}"] = films(path, full, mode)
         found[f"small_{mode}"] = films(path, small, mode)
     found["start"] = starts(small[0], runtime, model)

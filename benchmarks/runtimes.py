@@ -108,7 +108,7 @@ def main(
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     split: str = "tune",
     films: Annotated[int, typer.Option(min=1, help="So many, evenly spaced.")] = 200,
-    mode: Annotated[str | None, typer.Option(help="closer or whole; default: model's.")] = None,
+    mode: Annotated[str | None, typer.Option(help="tiled or whole; default: model's.")] = None,
     place: Annotated[str, typer.Option(help="What machine: a board, or qemu-user.")] = "",
 ) -> None:
     """Classify, write."""

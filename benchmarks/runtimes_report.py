@@ -24,7 +24,7 @@ import numpy as np
 import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.inference.decision import OperatingPoint, State, decide
-from bonefx_edge.inference.tiling import Reading
+from bonefx_edge.inference.tiling import InferenceMode
 from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
@@ -60,7 +60,7 @@ class Table:
     """One model and mode, in every column."""
 
     model: ModelFile
-    mode: Reading
+    mode: InferenceMode
     films: tuple[str, ...]
     columns: tuple[Column, ...]
 
@@ -118,7 +118,7 @@ def gather(reports: Sequence[dict[str, Any]], models: dict[str, ModelFile]) -> l
             )
             for name, machine, rows in columns
         ]
-        tables.append(Table(model, model.manifest.reading(mode), films[0], tuple(made)))
+        tables.append(Table(model, model.manifest.mode(mode), films[0], tuple(made)))
     return tables
 
 

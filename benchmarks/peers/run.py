@@ -229,7 +229,7 @@ def allowed(row: Row) -> float:
     """
     if row.exact:
         return FLOAT_TOLERANCE
-    verified = _shipped("int8")[0].manifest.runtimes
+    verified = _shipped("int8")[0].manifest.verified_runtimes
     return max(FLOAT_TOLERANCE, *(each.max_logit_difference for each in verified))
 
 

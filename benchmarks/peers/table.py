@@ -48,7 +48,7 @@ LINES: Final = {
     "careful": "`imread` gray, `resize` to 150x150 by `INTER_AREA` on uint8",
     "reduced": "the same after `IMREAD_REDUCED_GRAYSCALE_8`",
     "whole": "bonefx, mode `whole`: one pass of the network",
-    "closer": "bonefx, mode `closer`, the default: the whole image and its tiles",
+    "tiled": "bonefx, mode `tiled`, the default: the whole image and its tiles",
 }
 MADE_FROM: Final = {"keras": "float16", "onnx": "float16", "onnx-int8": "int8"}
 """Networks that are made from a shipped .tflite, and its kind."""
@@ -108,7 +108,7 @@ def _tflite(environment: str, name: str, *networks: str, lines: str = "careful")
     ]  # fmt: skip
 
 
-OURS: Final = {"whole": "bonefx-int8-whole", "closer": "bonefx-int8-closer"}
+OURS: Final = {"whole": "bonefx-int8-whole", "tiled": "bonefx-int8-tiled"}
 """What every peer is compared with: the shipped default network, in both modes."""
 _ORT: Final = ("ONNX Runtime", "onnxruntime", "onnxruntime_adapter")
 _OPENVINO: Final = ("openvino", "openvino_adapter")

@@ -35,7 +35,7 @@ from bonefx_convert.parity.report import ParityReport
 from bonefx_convert.parity.tolerances import Bounds
 from bonefx_convert.representative import draw_representative
 from bonefx_convert.runtime_check import choose_films
-from bonefx_convert.score_fusion import fit_readings, tiles_of
+from bonefx_convert.score_fusion import fit_modes, tiles_of
 from bonefx_convert.variants import (
     Candidate,
     Network,
@@ -44,7 +44,7 @@ from bonefx_convert.variants import (
     keras_network,
     make_report,
     measure,
-    order_readings,
+    order_modes,
     spread,
     with_points,
 )
@@ -123,7 +123,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     )
     candidates = [
         measure(
-            kind, flatbuffer, tune, readings=original.readings, chosen_on=films_of(run, "tune"),
+            kind, flatbuffer, tune, modes=original.modes, chosen_on=films_of(run, "tune"),
             pythons=options.pythons,
         )
         for kind, flatbuffer in flatbuffers.items()
@@ -164,23 +164,23 @@ def _project(keras_model: "keras.Model", run: Run) -> Projection:
 def _ask_keras(
     keras_model: "keras.Model", tune: Views, *, projection: Projection | None, run: Run
 ) -> Network:
-    """Return the Keras network's answers to tune, with readings and points fitted on them."""
+    """Return the Keras network's answers to tune, with modes and points fitted on them."""
     found = answers(keras_model, tune.x, label="asking keras, tune", progress=True)
     features = None
     if projection is not None and found.features is not None:
         features = projection.apply(found.features)
     found = NetworkOutputs(found.logits, found.maps, features)
-    readings = with_points(
-        fit_readings(tune, found), tune, found, chosen_on=films_of(run, "tune"), spread=0.0
+    modes = with_points(
+        fit_modes(tune, found), tune, found, chosen_on=films_of(run, "tune"), spread=0.0
     )
-    return keras_network(found, readings)
+    return keras_network(found, modes)
 
 
 def _put_default_first(
     original: Network, candidates: Sequence[Candidate], tune: Views
 ) -> tuple[Network, list[Candidate]]:
-    """Return all networks with their readings in the order that suits every candidate."""
-    names = order_readings([candidate.network for candidate in candidates], tune)
+    """Return all networks with their modes in the order that suits every candidate."""
+    names = order_modes([candidate.network for candidate in candidates], tune)
     return original.ordered(names), [
         dataclasses.replace(candidate, network=candidate.network.ordered(names))
         for candidate in candidates

@@ -60,9 +60,9 @@ def build_manifest(candidate: Candidate, *, tune: Views, facts: Facts) -> Manife
         input=facts.settings.input_spec,
         output=candidate.output,
         labels=LABELS,
-        readings=candidate.network.readings,
+        modes=candidate.network.modes,
         input_check=dataclasses.replace(facts.input_check, distance_limit=candidate.distance_limit),
-        runtimes=candidate.runtimes,
+        verified_runtimes=candidate.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             network=facts.settings.network,
@@ -159,7 +159,7 @@ def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:
     }
     return {
         "split": "tune",
-        "reading": scored.reading,
+        "mode": scored.mode,
         "operating_point": scored.operating_point.name,
         "figures": figures,
     }

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.errors import UsageError
-from bonefx_edge.inference.tiling import NetworkOutputs, Reading
+from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.evaluation.tiled_predictions import Views
@@ -34,7 +34,7 @@ def prove(
     *,
     views: Views,
     output: OutputSpec,
-    readings: Sequence[Reading],
+    modes: Sequence[InferenceMode],
     pythons: Sequence[Path],
 ) -> tuple[VerifiedRuntime, ...]:
     """Return the interpreters that ran the network, the one of this process first.
@@ -47,10 +47,10 @@ def prove(
     flatbuffer
         A .tflite.
     views
-        Of n >= 1 films, with the tiles of every reading.
+        Of n >= 1 films, with the tiles of every mode.
     output
         Which output is what.
-    readings
+    modes
         Of the model; the largest difference of any of their logits is what is proved.
     pythons
         Python executables of other environments, with bonefx and another interpreter installed.
@@ -65,13 +65,13 @@ def prove(
         name=opened.runtime.name,
         version=opened.runtime.version,
         machine=platform.machine(),
-        films=len(views.films.x),
+        images=len(views.films.x),
         max_logit_difference=0.0,
     )
 
     def read(answers: NetworkOutputs) -> NDArray[np.float64]:
-        """Return the logits of all films by all readings."""
-        logits = [logit_of(each, evidence_of(each, views, answers)) for each in readings]
+        """Return the logits of all films by all modes."""
+        logits = [logit_of(each, evidence_of(each, views, answers)) for each in modes]
         return np.concatenate(logits)
 
     if not pythons:

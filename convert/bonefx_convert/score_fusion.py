@@ -1,4 +1,4 @@
-"""Readings of a network: fitted on tune, and what they make of a network's answers."""
+"""Modes of a network: fitted on tune, and what they make of a network's answers."""
 
 import dataclasses
 import logging
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
-from bonefx_edge.inference.tiling import CLOSER, WHOLE, NetworkOutputs, Reading, combine
+from bonefx_edge.inference.tiling import TILED, WHOLE, InferenceMode, NetworkOutputs, fuse_logits
 from bonefx_edge.model.interpreter import Interpreter, TensorInfo
 from bonefx_edge.model.manifest import OutputSpec
 from bonefx_train.evaluation.score_fusion import Combination, fit_combination
@@ -26,17 +26,17 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN: Final = Proportion(value=0.0, low=0.0, high=1.0, n=0)
 _NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN, _UNKNOWN)
-"""A reading cannot be without one; every network gets its own."""
+"""A mode cannot be without one; every network gets its own."""
 
 
-def fit_readings(views: Views, answers: NetworkOutputs) -> tuple[Reading, ...]:
-    """Return the readings that suit a network, closer first, without operating points.
+def fit_modes(views: Views, answers: NetworkOutputs) -> tuple[InferenceMode, ...]:
+    """Return the modes that suit a network, tiled first, without operating points.
 
     Which one is the default is settled by `candidates.order_readings`, on converted networks.
 
     A network without a map is read as the original was: the logit of the whole film, and a
     temperature. One with a map was fitted on views of which 40 % show a fracture: each of its
-    readings gets weights and an offset, and a temperature that is about 1 after that.
+    modes gets weights and an offset, and a temperature that is about 1 after that.
 
     Parameters
     ----------
@@ -46,21 +46,21 @@ def fit_readings(views: Views, answers: NetworkOutputs) -> tuple[Reading, ...]:
         Of the Keras network.
     """
     if answers.maps is None:
-        plain = _reading(WHOLE, WHOLE_LOOK, Combination(0.0, (1.0,)))
+        plain = _mode(WHOLE, WHOLE_LOOK, Combination(0.0, (1.0,)))
         return (_with_temperature(plain, views, answers),)
     fitted = []
-    for name, look in ((CLOSER, CLOSER_LOOK), (WHOLE, WHOLE_LOOK)):
+    for name, look in ((TILED, CLOSER_LOOK), (WHOLE, WHOLE_LOOK)):
         evidence = gather(views, answers, look).towards_not_broken(look.terms)
         combination = fit_combination(evidence, views.films.class_index)
         weights = dict(zip(look.terms, combination.weights, strict=True))
         if look.tiles:
             weights.pop("whole", None)  # tiles that only the whole film's logit outweighs
         if not any(weights.values()):
-            logger.warning("reading %s left out: what it looks at told nothing on tune", name)
+            logger.warning("mode %s left out: what it looks at told nothing on tune", name)
             continue
-        reading = _with_temperature(_reading(name, look, combination), views, answers)
-        logger.info("reading %s", _describe(reading))
-        fitted.append(reading)
+        mode = _with_temperature(_mode(name, look, combination), views, answers)
+        logger.info("mode %s", _describe(mode))
+        fitted.append(mode)
     return tuple(fitted)
 
 
@@ -69,14 +69,14 @@ def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
     return CLOSER_LOOK.tiles if mapped else ()
 
 
-def evidence_of(reading: Reading, views: Views, answers: NetworkOutputs) -> Evidence:
-    """Return what the answers to `views` come to under a reading."""
-    return gather(views, answers, Look(reading.tiles, ()))
+def evidence_of(mode: InferenceMode, views: Views, answers: NetworkOutputs) -> Evidence:
+    """Return what the answers to `views` come to under a mode."""
+    return gather(views, answers, Look(mode.tiles, ()))
 
 
-def logit_of(reading: Reading, evidence: Evidence) -> NDArray[np.float64]:
+def logit_of(mode: InferenceMode, evidence: Evidence) -> NDArray[np.float64]:
     """Return the films' logits of "not broken", (n,), before temperature."""
-    return combine(reading, whole=evidence.whole, tile=evidence.tile, cell=evidence.cell)
+    return fuse_logits(mode, whole=evidence.whole, tile=evidence.tile, cell=evidence.cell)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,23 +108,22 @@ def held_by(answers: NetworkOutputs, *, logit: Reach, cell: Reach) -> NetworkOut
     )
 
 
-def reach_of_reading(reading: Reading, *, logit: Reach, cell: Reach) -> Reach:
-    """Return what the reading's sum can hold; its step is that of all its outputs at once."""
+def reach_of_mode(mode: InferenceMode, *, logit: Reach, cell: Reach) -> Reach:
+    """Return what the mode's sum can hold; its step is that of all its outputs at once."""
     if logit.step == 0.0:
         return Reach()
     # A network without a map has a weight of 0 for it, and 0 times infinity is no number.
     low_cell, high_cell = (cell.lowest, cell.highest) if cell.step else (0.0, 0.0)
     return Reach(
-        lowest=combine(reading, whole=logit.lowest, tile=logit.lowest, cell=high_cell),
-        highest=combine(reading, whole=logit.highest, tile=logit.highest, cell=low_cell),
-        step=(reading.whole_weight + reading.tile_weight) * logit.step
-        + reading.map_weight * cell.step,
+        lowest=fuse_logits(mode, whole=logit.lowest, tile=logit.lowest, cell=high_cell),
+        highest=fuse_logits(mode, whole=logit.highest, tile=logit.highest, cell=low_cell),
+        step=(mode.whole_weight + mode.tile_weight) * logit.step + mode.map_weight * cell.step,
     )
 
 
-def _reading(name: str, look: Look, combination: Combination) -> Reading:
+def _mode(name: str, look: Look, combination: Combination) -> InferenceMode:
     weight = dict(zip(look.terms, combination.weights, strict=True))
-    return Reading(
+    return InferenceMode(
         name=name,
         tiles=look.tiles,
         whole_weight=weight.get("whole", 0.0),
@@ -136,17 +135,17 @@ def _reading(name: str, look: Look, combination: Combination) -> Reading:
     )
 
 
-def _with_temperature(reading: Reading, views: Views, answers: NetworkOutputs) -> Reading:
-    logit = logit_of(reading, evidence_of(reading, views, answers))
+def _with_temperature(mode: InferenceMode, views: Views, answers: NetworkOutputs) -> InferenceMode:
+    logit = logit_of(mode, evidence_of(mode, views, answers))
     temperature = fit_temperature(logit, views.films.class_index)
-    return dataclasses.replace(reading, temperature=temperature)
+    return dataclasses.replace(mode, temperature=temperature)
 
 
-def _describe(reading: Reading) -> str:
+def _describe(mode: InferenceMode) -> str:
     return (
-        f"{reading.name}: {reading.offset:+.3f} + {reading.whole_weight:.3f} whole + "
-        f"{reading.tile_weight:.3f} tiles - {reading.map_weight:.3f} highest cell, "
-        f"temperature {reading.temperature:.3f}"
+        f"{mode.name}: {mode.offset:+.3f} + {mode.whole_weight:.3f} whole + "
+        f"{mode.tile_weight:.3f} tiles - {mode.map_weight:.3f} highest cell, "
+        f"temperature {mode.temperature:.3f}"
     )
 
 

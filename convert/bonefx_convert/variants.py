@@ -1,4 +1,4 @@
-"""A converted network under its readings: asked, given its own thresholds, held against Keras."""
+"""A converted network under its modes: asked, given its own thresholds, held against Keras."""
 
 import dataclasses
 import logging
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.inference.tiling import CLOSER, WHOLE, NetworkOutputs, Reading
+from bonefx_edge.inference.tiling import TILED, WHOLE, InferenceMode, NetworkOutputs
 from bonefx_edge.model.interpreter import Interpreter, open_interpreter
 from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.data.pixels import Pixels
@@ -29,7 +29,7 @@ from bonefx_convert.score_fusion import (
     held_by,
     logit_of,
     reach_of,
-    reach_of_reading,
+    reach_of_mode,
 )
 from bonefx_convert.whitening import distance_limit
 
@@ -45,28 +45,28 @@ class Network:
     kind: str
     """keras, or a `Kind`."""
     answers: NetworkOutputs
-    readings: tuple[Reading, ...]
+    modes: tuple[InferenceMode, ...]
     """With this network's own operating points; the first is the default."""
     reaches: dict[str, Reach]
     """What each output can hold: logit, map, features."""
 
     def score(self, views: Views) -> tuple[Scored, ...]:
-        """Return the films' logits under each reading."""
-        return tuple(self._score(reading, views) for reading in self.readings)
+        """Return the films' logits under each mode."""
+        return tuple(self._score(mode, views) for mode in self.modes)
 
     def ordered(self, names: Sequence[str]) -> "Network":
-        """Return the network with its readings in the order of their names."""
-        readings = sorted(self.readings, key=lambda reading: names.index(reading.name))
-        return dataclasses.replace(self, readings=tuple(readings))
+        """Return the network with its modes in the order of their names."""
+        modes = sorted(self.modes, key=lambda mode: names.index(mode.name))
+        return dataclasses.replace(self, modes=tuple(modes))
 
-    def _score(self, reading: Reading, views: Views) -> Scored:
-        reach = reach_of_reading(reading, logit=self.reaches["logit"], cell=self.reaches["map"])
+    def _score(self, mode: InferenceMode, views: Views) -> Scored:
+        reach = reach_of_mode(mode, logit=self.reaches["logit"], cell=self.reaches["map"])
         return Scored(
             kind=self.kind,
-            logit=logit_of(reading, evidence_of(reading, views, self.answers)),
-            temperature=reading.temperature,
-            operating_point=reading.operating_points[0],
-            reading=reading.name,
+            logit=logit_of(mode, evidence_of(mode, views, self.answers)),
+            temperature=mode.temperature,
+            operating_point=mode.operating_points[0],
+            mode=mode.name,
             lowest=reach.lowest,
             highest=reach.highest,
             step=reach.step,
@@ -87,58 +87,58 @@ class Candidate:
     runtimes: tuple[VerifiedRuntime, ...]
 
 
-def order_readings(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
-    """Return the names of the readings, the default first: one order for all kinds of a model.
+def order_modes(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
+    """Return the names of the modes, the default first: one order for all kinds of a model.
 
-    The closer look costs a pass for each tile beside the one. It is the default if on tune its AUC
+    Tiled inference costs a pass for each tile beside the one. It is the default if on tune its AUC
     is at least that of the whole film in every converted network, int8 included; Keras is not
     asked.
     """
-    order, behind = [reading.name for reading in converted[0].readings], []
-    if set(order) != {CLOSER, WHOLE}:
+    order, behind = [mode.name for mode in converted[0].modes], []
+    if set(order) != {TILED, WHOLE}:
         return tuple(order)
     for network in converted:
         found = {
-            scored.reading: float(auc(-scored.logit, tune.films.fractured))
+            scored.mode: float(auc(-scored.logit, tune.films.fractured))
             for scored in network.score(tune)
         }
-        told = (network.kind, found[CLOSER], found[WHOLE])
-        if found[CLOSER] >= found[WHOLE]:
-            logger.info("%s: tune AUC of closer %.4f, of whole %.4f", *told)
+        told = (network.kind, found[TILED], found[WHOLE])
+        if found[TILED] >= found[WHOLE]:
+            logger.info("%s: tune AUC of tiled %.4f, of whole %.4f", *told)
         else:
             logger.warning(
-                "%s: tune AUC of closer %.4f, of whole %.4f: whole becomes the default", *told
+                "%s: tune AUC of tiled %.4f, of whole %.4f: whole becomes the default", *told
             )
             behind.append(network.kind)
-    return (WHOLE, CLOSER) if behind else (CLOSER, WHOLE)
+    return (WHOLE, TILED) if behind else (TILED, WHOLE)
 
 
-def keras_network(answers: NetworkOutputs, readings: Sequence[Reading]) -> Network:
+def keras_network(answers: NetworkOutputs, modes: Sequence[InferenceMode]) -> Network:
     """Return the Keras network; floats hold everything."""
-    return Network(KERAS, answers, tuple(readings), reaches_of(None, None))
+    return Network(KERAS, answers, tuple(modes), reaches_of(None, None))
 
 
 def with_points(
-    readings: Sequence[Reading],
+    modes: Sequence[InferenceMode],
     views: Views,
     answers: NetworkOutputs,
     *,
     chosen_on: str,
     spread: float,
-) -> tuple[Reading, ...]:
-    """Return the readings with operating points chosen on this network's own answers to tune."""
+) -> tuple[InferenceMode, ...]:
+    """Return the modes with operating points chosen on this network's own answers to tune."""
     return tuple(
         dataclasses.replace(
-            reading,
+            mode,
             operating_points=choose_points(
-                logit_of(reading, evidence_of(reading, views, answers)),
+                logit_of(mode, evidence_of(mode, views, answers)),
                 views.films,
-                temperature=reading.temperature,
+                temperature=mode.temperature,
                 chosen_on=chosen_on,
                 spread=spread,
             ),
         )
-        for reading in readings
+        for mode in modes
     )
 
 
@@ -147,13 +147,13 @@ def measure(
     flatbuffer: bytes,
     tune: Views,
     *,
-    readings: Sequence[Reading],
+    modes: Sequence[InferenceMode],
     chosen_on: str,
     pythons: Sequence[Path],
 ) -> Candidate:
     """Return a converted network with its answers, operating points and proved interpreters.
 
-    Weights and temperatures are those of `readings`, fitted on Keras; the operating points and
+    Weights and temperatures are those of `modes`, fitted on Keras; the operating points and
     the distance limit are chosen anew, on this network's own answers.
     """
     network = read_network(flatbuffer)
@@ -162,9 +162,9 @@ def measure(
     opened = open_interpreter(flatbuffer)
     answers = answer(opened, tune.x, output=output, label=f"asking {kind}")
     runtimes = prove(
-        flatbuffer, views=choose_films(tune), output=output, readings=readings, pythons=pythons
+        flatbuffer, views=choose_films(tune), output=output, modes=modes, pythons=pythons
     )
-    own = with_points(readings, tune, answers, chosen_on=chosen_on, spread=spread(runtimes))
+    own = with_points(modes, tune, answers, chosen_on=chosen_on, spread=spread(runtimes))
     wholes = slice(len(tune.films.x))
     return Candidate(
         kind=kind,
@@ -197,20 +197,20 @@ def reaches_of(opened: Interpreter | None, output: OutputSpec | None) -> dict[st
 def hold_against(
     original: Network, converted: Network, views: Views, *, bounds: Bounds, runtime_spread: float
 ) -> tuple[tuple[KindReport, ...], tuple[OutputReport, ...]]:
-    """Return one report per reading and one per output."""
+    """Return one report per mode and one per output."""
     reaches = converted.reaches
     reachable = held_by(original.answers, logit=reaches["logit"], cell=reaches["map"])
     kinds = []
-    pairs = zip(original.score(views), converted.score(views), converted.readings, strict=True)
-    for before, after, reading in pairs:
-        held = evidence_of(reading, views, reachable)
+    pairs = zip(original.score(views), converted.score(views), converted.modes, strict=True)
+    for before, after, mode in pairs:
+        held = evidence_of(mode, views, reachable)
         kinds.append(
             compare(
                 before,
                 after,
                 views.films,
                 bounds=bounds,
-                representable=logit_of(reading, held),
+                representable=logit_of(mode, held),
                 runtime_spread=runtime_spread,
             )
         )
@@ -239,8 +239,8 @@ def make_report(
     split: str,
     bounds: Bounds,
 ) -> ParityReport:
-    """Return the report of all kinds on the films of a split; readings come one after another."""
-    names = list(dict.fromkeys(kind.reading for kind in kinds))
+    """Return the report of all kinds on the films of a split; modes come one after another."""
+    names = list(dict.fromkeys(kind.mode for kind in kinds))
     return ParityReport(
         network=name,
         films_of=films_of(run, split),
@@ -249,6 +249,6 @@ def make_report(
         fractured=int(films.fractured.sum()),
         groups=len({sample.group for sample in films.samples}),
         bounds=bounds,
-        kinds=tuple(sorted(kinds, key=lambda kind: names.index(kind.reading))),
+        kinds=tuple(sorted(kinds, key=lambda kind: names.index(kind.mode))),
         outputs=tuple(outputs),
     )

@@ -63,16 +63,14 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
     pairs = []
     for model in models:
         chosen_on = films_of(run, "tune")
-        readings = with_points(
-            model.manifest.readings, tune, on_tune, chosen_on=chosen_on, spread=0.0
-        )
+        modes = with_points(model.manifest.modes, tune, on_tune, chosen_on=chosen_on, spread=0.0)
         pairs.append(
             hold_against(
-                keras_network(on_split, readings),
+                keras_network(on_split, modes),
                 _infer(model, views),
                 views,
                 bounds=bounds,
-                runtime_spread=spread(model.manifest.runtimes),
+                runtime_spread=spread(model.manifest.verified_runtimes),
             )
         )
     kinds = itertools.chain.from_iterable(kinds for kinds, _ in pairs)
@@ -88,7 +86,7 @@ def _without_features(found: NetworkOutputs) -> NetworkOutputs:
 
 
 def _tiles(model: ModelFile) -> tuple[TileSpec, ...]:
-    return tuple(spec for reading in model.manifest.readings for spec in reading.tiles)
+    return tuple(spec for mode in model.manifest.modes for spec in mode.tiles)
 
 
 def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
@@ -100,9 +98,9 @@ def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
 
 
 def _infer(model: ModelFile, views: Views) -> Network:
-    """Return a written model's own answers and readings."""
+    """Return a written model's own answers and modes."""
     opened = open_interpreter(model.flatbuffer)
     manifest = model.manifest
     check_tensors(manifest, input_=opened.input, outputs=opened.outputs)
     found = answer(opened, views.x, output=manifest.output, label=f"asking {manifest.kind}")
-    return Network(manifest.kind, found, manifest.readings, reaches_of(opened, manifest.output))
+    return Network(manifest.kind, found, manifest.modes, reaches_of(opened, manifest.output))

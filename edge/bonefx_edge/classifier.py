@@ -38,7 +38,7 @@ class Classifier:
     ) -> None:
         check_tensors(model.manifest, input_=interpreter.input, outputs=interpreter.outputs)
         self.manifest = model.manifest
-        self.mode = model.manifest.reading(mode)
+        self.mode = model.manifest.mode(mode)
         self.operating_point = self.mode.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.runtime = interpreter.runtime
@@ -68,7 +68,7 @@ class Classifier:
         runtime
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
         mode
-            closer or whole, as far as the model has it; None takes its default.
+            tiled or whole, as far as the model has it; None takes its default.
 
         Raises
         ------

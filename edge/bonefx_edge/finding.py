@@ -14,7 +14,7 @@ from bonefx_edge.inference.regions import Region
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
-    from bonefx_edge.inference.tiling import NetworkOutputs, Reading, Tiles
+    from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs, Tiles
 
 SCHEMA: Final = "bonefx.finding/2"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -44,7 +44,7 @@ class Timings:
     invoke_ms: float | None = None
     """Of the network on the whole film."""
     tiles_ms: float | None = None
-    """Of cutting, preprocessing and asking about the tiles; None for a reading without tiles."""
+    """Of extracting, preprocessing and running the tiles; None without tiles."""
     total_ms: float | None = None
 
 
@@ -67,10 +67,10 @@ class Finding:
     """0 broken, 1 not broken: `predict().round()` of the original presentation, which knows no
     operating point. None for a refused file, and where the score is not the network's own."""
     mode: str
-    """closer or whole: which views of the film were looked at."""
+    """tiled or whole: which inputs the network got."""
     regions: tuple[Region, ...]
     """Tiles that call fracture on their own, strongest first; a refusal and a `no_fracture` have
-    none, nor has the reading `whole`."""
+    none, nor has the mode `whole`."""
     operating_point: str
     """Name of the operating point that made `state` of `p_fracture`."""
     no_fracture_below: float
@@ -129,7 +129,7 @@ class Predictor:
     """What makes findings: a model, its mode, its thresholds and its interpreter."""
 
     model: ModelId
-    mode: "Reading"
+    mode: "InferenceMode"
     operating_point: OperatingPoint
     runtime: str
     """Interpreter and its version, and its threads where it has more than one."""

@@ -22,7 +22,7 @@ from benchmarks.peers.adapters import worker
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, python: Path) -> workers.Worker:
     """Return a worker of bonefx with the toy network."""
     row = next(r for r in table.ROWS if r.key == "bonefx-int8-whole")
-    options = {"network": str(toy_path("closer-int8")), "side": 150, "logit": 0}
+    options = {"network": str(toy_path("tiled-int8")), "side": 150, "logit": 0}
     options |= {"scale": 0.0, "zero_point": 0}
     monkeypatch.setattr(workers, "python_of", lambda _: python)
     return workers.Worker(row, options=options, log=tmp_path / "log")
@@ -41,7 +41,7 @@ def test_our_worker_answers_as_the_classifier(
     peak = worker.request("memory")
     size = worker.request("installed", "numpy no-such-distribution")
     worker.stop()
-    expected = Classifier.load(toy_path("closer-int8"), mode="whole").classify(film)
+    expected = Classifier.load(toy_path("tiled-int8"), mode="whole").classify(film)
     assert timed["answer"] == expected.state.value
     assert min(timed["s"], timed["cpu_s"]) > 1e-4  # seconds; a clock read twice: 1e-6
     assert checked["logits"] == [-2.0, 2.0]  # (gray - 128) / 16
@@ -182,7 +182,7 @@ def test_a_ratio_is_taken_film_by_film_and_then_its_median() -> None:
 
 def test_a_run_says_how_many_times_ours_each_takes(report: dict) -> None:
     by_key = {row["key"]: row for row in report["rows"]}
-    assert by_key["litert-int8"]["times_ours"]["closer"]["small"]["p50"] == 2.0
+    assert by_key["litert-int8"]["times_ours"]["tiled"]["small"]["p50"] == 2.0
     assert by_key["bonefx-int8-whole"]["times_ours"]["whole"]["fullsize"]["p50"] == 1.0
     assert by_key["litert-int8"]["ms"]["small"]["p50"] == 2000.0
     assert by_key["litert-int8-reduced"]["ms"].keys() == {"fullsize"}
@@ -191,7 +191,7 @@ def test_a_run_says_how_many_times_ours_each_takes(report: dict) -> None:
 def test_the_page_names_the_absent_and_ours(report: dict) -> None:
     page = report_module.markdown(report)
     assert "| OpenVINO, int8, careful | ImportError: no openvino |" in page
-    assert "| **bonefx, int8, closer** | 1000.0 (1000.0) | 500.0 | 1.00 (1.00 to 1.00) |" in page
+    assert "| **bonefx, int8, tiled** | 1000.0 (1000.0) | 500.0 | 1.00 (1.00 to 1.00) |" in page
 
 
 def test_the_committed_page_is_that_of_the_committed_report() -> None:

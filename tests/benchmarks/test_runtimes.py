@@ -41,7 +41,7 @@ def summary_of(columns: list[dict[str, Any]]) -> tuple[dict[str, Any], list]:
 
 
 def test_spread_flips_and_input_check_flips_are_counted_by_film() -> None:
-    point = ModelFile.read(TOY).manifest.reading("whole")
+    point = ModelFile.read(TOY).manifest.mode("whole")
     edge = -point.temperature * np.log(
         point.operating_points[0].fracture_from / (1 - point.operating_points[0].fracture_from)
     )

@@ -43,7 +43,7 @@ def test_provenance_is_complete(models, kind) -> None:
     assert provenance.metrics["split"] == "tune"
     assert figures["auc"]["n"] == 80
     assert figures["auc"]["low"] < figures["auc"]["value"] < figures["auc"]["high"]
-    assert [runtime.films for runtime in told.runtimes] == [80, 80]
+    assert [runtime.images for runtime in told.verified_runtimes] == [80, 80]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,19 +53,19 @@ def test_no_path_of_the_training_machine_is_in_a_model_file(models, data, kind) 
 
 def test_temperature_is_one_for_all_and_operating_points_are_each_networks_own(models) -> None:
     told = [manifest(models, kind) for kind in KINDS]
-    readings = [each.reading(None) for each in told]
-    assert len({reading.temperature for reading in readings}) == 1
-    assert readings[0].operating_points != readings[2].operating_points
-    for each, reading in zip(told, readings, strict=True):
-        assert each.readings == (reading,)
-        assert [point.name for point in reading.operating_points] == ["balanced", "sensitive"]
-        assert reading.operating_points[0].chosen_on == "drawn tune"
+    modes = [each.mode(None) for each in told]
+    assert len({mode.temperature for mode in modes}) == 1
+    assert modes[0].operating_points != modes[2].operating_points
+    for each, mode in zip(told, modes, strict=True):
+        assert each.modes == (mode,)
+        assert [point.name for point in mode.operating_points] == ["balanced", "sensitive"]
+        assert mode.operating_points[0].chosen_on == "drawn tune"
 
 
 def test_a_network_without_a_map_is_read_as_a_whole_with_weight_one(models) -> None:
-    (reading,) = manifest(models, "int8").readings
-    assert (reading.name, reading.tiles, reading.offset) == ("whole", (), 0.0)
-    assert (reading.whole_weight, reading.tile_weight, reading.map_weight) == (1.0, 0.0, 0.0)
+    (mode,) = manifest(models, "int8").modes
+    assert (mode.name, mode.tiles, mode.offset) == ("whole", (), 0.0)
+    assert (mode.whole_weight, mode.tile_weight, mode.map_weight) == (1.0, 0.0, 0.0)
     assert manifest(models, "int8").input_check.distance_limit is None
 
 

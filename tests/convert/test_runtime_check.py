@@ -40,7 +40,7 @@ def prove_toy(pixels, *, films: int, pythons: list[Path], network: bytes | None 
         network or model.flatbuffer,
         views=Views.of_whole(pixels["tune"]).take(np.arange(films)),
         output=model.manifest.output,
-        readings=options.get("readings", model.manifest.readings),
+        modes=options.get("modes", model.manifest.modes),
         pythons=pythons,
     )
 
@@ -48,7 +48,7 @@ def prove_toy(pixels, *, films: int, pythons: list[Path], network: bytes | None 
 def test_this_process_and_another_python_give_the_same_logits(pixels) -> None:
     here, there = prove_toy(pixels, films=7, pythons=[Path(sys.executable)])
     assert (here.name, here.version, here.machine) == (there.name, there.version, there.machine)
-    assert (there.films, there.max_logit_difference) == (7, 0.0)
+    assert (there.images, there.max_logit_difference) == (7, 0.0)
 
 
 def test_an_interpreter_that_cannot_open_the_network_is_left_out_and_quoted(
@@ -84,8 +84,8 @@ def test_a_python_that_is_not_there_is_a_usage_error(pixels, tmp_path) -> None:
         prove_toy(pixels, films=80, pythons=[tmp_path / "absent"])
 
 
-def test_a_difference_counts_as_the_readings_weigh_it(pixels, tmp_path) -> None:
-    """The other interpreter is 0.5 off in every logit; a reading of weight 3 makes 1.5 of it."""
+def test_a_difference_counts_as_the_modes_weigh_it(pixels, tmp_path) -> None:
+    """The other interpreter is 0.5 off in every logit; a mode of weight 3 makes 1.5 of it."""
     lines = (
         "import sys, json, numpy as np",
         "from bonefx_edge.model.interpreter import open_interpreter",
@@ -99,11 +99,11 @@ def test_a_difference_counts_as_the_readings_weigh_it(pixels, tmp_path) -> None:
     )
     (tmp_path / "off.py").write_text("\n".join(lines))
     python = fake_python(tmp_path, f'exec {sys.executable} {tmp_path / "off.py"} "$3"')
-    (reading,) = ModelFile.read(toy_path("int8")).manifest.readings
-    heavy = dataclasses.replace(reading, whole_weight=3.0)
-    _, there = prove_toy(pixels, films=5, pythons=[python], readings=(reading, heavy))
+    (mode,) = ModelFile.read(toy_path("int8")).manifest.modes
+    heavy = dataclasses.replace(mode, whole_weight=3.0)
+    _, there = prove_toy(pixels, films=5, pythons=[python], modes=(mode, heavy))
     assert there.max_logit_difference == pytest.approx(1.5, abs=1e-5)
-    assert (there.name, there.films) == ("other", 5)
+    assert (there.name, there.images) == ("other", 5)
 
 
 def test_at_most_200_films_spread_over_all_are_shown() -> None:

@@ -1,4 +1,4 @@
-"""A network with a map: three outputs, two readings, and the device says what the host measured."""
+"""A network with a map: three outputs, two modes, and the device says what the host measured."""
 
 import dataclasses
 import itertools
@@ -9,12 +9,12 @@ import pytest
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network
 from bonefx_convert.parity.outputs import compare_outputs
 from bonefx_convert.parity.tolerances import Bounds
-from bonefx_convert.score_fusion import Reach, fit_readings, reach_of, reach_of_reading
+from bonefx_convert.score_fusion import Reach, fit_modes, reach_of, reach_of_mode
 from bonefx_convert.variants import (
     Network,
     hold_against,
     keras_network,
-    order_readings,
+    order_modes,
     reaches_of,
     with_points,
 )
@@ -24,7 +24,7 @@ from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from bonefx_train.evaluation.tiled_predictions import CLOSER_LOOK, Look, Views, gather, load_views
 from bonefx_train.run import Run
-from toy import toy_closer, toy_whole
+from toy import toy_tiled, toy_whole
 
 pytestmark = pytest.mark.host
 KINDS = ("float16", "dynamic", "int8")
@@ -57,12 +57,10 @@ def test_int8_outputs_have_a_scale_each(spot_models) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_closer_comes_first_and_both_readings_share_weights_over_all_kinds(
-    spot_models, kind
-) -> None:
+def test_tiled_comes_first_and_both_modes_share_weights_over_all_kinds(spot_models, kind) -> None:
     manifest, other = (model(spot_models, k).manifest for k in (kind, "float16"))
-    assert [reading.name for reading in manifest.readings] == ["closer", "whole"]
-    for mine, theirs in zip(manifest.readings, other.readings, strict=True):
+    assert [mode.name for mode in manifest.modes] == ["tiled", "whole"]
+    for mine, theirs in zip(manifest.modes, other.modes, strict=True):
         assert (mine.offset, mine.tile_weight, mine.map_weight, mine.temperature) == (
             *(theirs.offset, theirs.tile_weight, theirs.map_weight),
             theirs.temperature,
@@ -70,16 +68,16 @@ def test_closer_comes_first_and_both_readings_share_weights_over_all_kinds(
         # An offset and weights were fitted: what is left for the temperature is what the ridge
         # took, more on films as easily told apart as these.
         assert mine.temperature == pytest.approx(1.0, abs=0.25)
-    assert manifest.readings[0].tiles == CLOSER_LOOK.tiles
+    assert manifest.modes[0].tiles == CLOSER_LOOK.tiles
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mode", ["closer", "whole"])
+@pytest.mark.parametrize("mode", ["tiled", "whole"])
 def test_the_device_gives_the_probability_that_the_host_chose_its_thresholds_by(
-    spot_models, spot_run, kind, reading
+    spot_models, spot_run, kind, mode
 ) -> None:
     """Sensitivity and specificity in the manifest are counted again, by classifying tune files."""
-    classifier = Classifier.load(spot_models / f"spot-{kind}.tflite", mode=reading)
+    classifier = Classifier.load(spot_models / f"spot-{kind}.tflite", mode=mode)
     point = classifier.operating_point
     films = Run.open(spot_run).of("tune")
     findings = [classifier.classify(film.path) for film in films]
@@ -101,14 +99,14 @@ def test_the_device_gives_the_probability_that_the_host_chose_its_thresholds_by(
     )
 
 
-def test_report_holds_each_kind_under_each_reading_and_each_output(spot_models) -> None:
+def test_report_holds_each_kind_under_each_mode_and_each_output(spot_models) -> None:
     report = json.loads((spot_models / "spot-parity.json").read_text())
     found = [(kind["mode"], kind["kind"]) for kind in report["kinds"]]
-    assert found == [(reading, kind) for reading in ("closer", "whole") for kind in KINDS]
+    assert found == [(mode, kind) for mode in ("tiled", "whole") for kind in KINDS]
     outputs = {(output["kind"], output["output"]) for output in report["outputs"]}
     assert outputs == {(kind, name) for kind in KINDS for name in ("logit", "map", "features")}
     text = (spot_models / "spot-parity.md").read_text()
-    assert text.index("## Reading closer") < text.index("## Reading whole")
+    assert text.index("## Mode tiled") < text.index("## Mode whole")
     assert "## Outputs, view by view" in text
 
 
@@ -144,14 +142,14 @@ def _views(spot_run) -> Views:
     return load_views(run.of("tune")[:20], spec=run.settings.input_spec, tiles=CLOSER_LOOK.tiles)
 
 
-def test_a_reading_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
+def test_a_mode_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
     n = len(views.films.x)
     logits = np.full(len(views.x), -9.0, np.float32)
     logits[:n] = np.where(views.films.fractured, -1, 1) * np.linspace(1, 2, n)
     answers = NetworkOutputs(logits, np.zeros((len(views.x), 5, 5), np.float32), None)
-    (reading,) = fit_readings(views, answers)
-    assert reading.name == "whole"
-    assert "closer left out" in caplog.text
+    (mode,) = fit_modes(views, answers)
+    assert mode.name == "whole"
+    assert "tiled left out" in caplog.text
 
 
 # ---- which is the default ----
@@ -164,37 +162,35 @@ def told_apart(views: Views, *, by_wholes: float, by_tiles: float, kind: str) ->
     towards = np.where(views.films.fractured[views.film], -1.0, 1.0)
     noise = np.random.default_rng(0).normal(size=len(views.x))
     answers = NetworkOutputs((strength * towards + noise).astype(np.float32), None, None)
-    readings = (toy_closer(whole_weight=0.0, map_weight=0.0), toy_whole())
-    return Network(kind, answers, readings, reaches_of(None, None))
+    modes = (toy_tiled(whole_weight=0.0, map_weight=0.0), toy_whole())
+    return Network(kind, answers, modes, reaches_of(None, None))
 
 
-def test_closer_is_the_default_where_it_tells_more_in_every_kind(views, caplog) -> None:
+def test_tiled_is_the_default_where_it_tells_more_in_every_kind(views, caplog) -> None:
     networks = [
         told_apart(views, by_wholes=0.5, by_tiles=5, kind=kind) for kind in ("float16", "int8")
     ]
-    assert order_readings(networks, views) == ("closer", "whole")
+    assert order_modes(networks, views) == ("tiled", "whole")
     assert caplog.text == ""
 
 
-def test_whole_is_the_default_where_int8_loses_what_closer_gains(views, caplog) -> None:
+def test_whole_is_the_default_where_int8_loses_what_tiled_gains(views, caplog) -> None:
     networks = [
         told_apart(views, by_wholes=0.5, by_tiles=5, kind="float16"),
         told_apart(views, by_wholes=5, by_tiles=0, kind="int8"),
     ]
-    order = order_readings(networks, views)
-    assert order == ("whole", "closer")
-    assert [reading.name for reading in networks[0].ordered(order).readings] == ["whole", "closer"]
+    order = order_modes(networks, views)
+    assert order == ("whole", "tiled")
+    assert [mode.name for mode in networks[0].ordered(order).modes] == ["whole", "tiled"]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "int8: tune AUC of closer 0." in record.getMessage()
+    assert "int8: tune AUC of tiled 0." in record.getMessage()
     assert "of whole 1.0000" in record.getMessage()
 
 
-def test_a_network_with_one_reading_has_no_order_to_settle(views) -> None:
+def test_a_network_with_one_mode_has_no_order_to_settle(views) -> None:
     whole = told_apart(views, by_wholes=1, by_tiles=1, kind="int8")
-    assert order_readings([dataclasses.replace(whole, readings=(toy_whole(),))], views) == (
-        "whole",
-    )
+    assert order_modes([dataclasses.replace(whole, modes=(toy_whole(),))], views) == ("whole",)
 
 
 # ---- what is off is said ----
@@ -235,14 +231,14 @@ def test_features_in_another_order_are_out_of_bounds() -> None:
     )
 
 
-def test_reach_of_a_reading_is_the_sum_of_its_outputs(spot_models) -> None:
-    closer = model(spot_models, "int8").manifest.readings[0]
-    reach = reach_of_reading(closer, logit=Reach(-2, 4, 0.5), cell=Reach(-8, 8, 0.25))
-    both = closer.whole_weight + closer.tile_weight
-    assert reach.lowest == pytest.approx(closer.offset - 2 * both - 8 * closer.map_weight)
-    assert reach.highest == pytest.approx(closer.offset + 4 * both + 8 * closer.map_weight)
-    assert reach.step == pytest.approx(0.5 * both + 0.25 * closer.map_weight)
-    assert reach_of_reading(closer, logit=Reach(), cell=Reach()) == Reach()
+def test_reach_of_a_mode_is_the_sum_of_its_outputs(spot_models) -> None:
+    tiled = model(spot_models, "int8").manifest.modes[0]
+    reach = reach_of_mode(tiled, logit=Reach(-2, 4, 0.5), cell=Reach(-8, 8, 0.25))
+    both = tiled.whole_weight + tiled.tile_weight
+    assert reach.lowest == pytest.approx(tiled.offset - 2 * both - 8 * tiled.map_weight)
+    assert reach.highest == pytest.approx(tiled.offset + 4 * both + 8 * tiled.map_weight)
+    assert reach.step == pytest.approx(0.5 * both + 0.25 * tiled.map_weight)
+    assert reach_of_mode(tiled, logit=Reach(), cell=Reach()) == Reach()
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.0373, 0.0912345, 1 / 3, 0.2718281])
@@ -284,22 +280,22 @@ def test_what_int8_cannot_hold_of_a_tile_is_no_difference(views) -> None:
     maps = np.zeros((len(views.x), 5, 5), np.float32)
     maps[:, 2, 2] = np.linspace(-9, 9, len(views.x))
     answers = NetworkOutputs(logits.astype(np.float32), maps, None)
-    readings = with_points((toy_closer(),), views, answers, chosen_on="drawn tune", spread=0.0)
+    modes = with_points((toy_tiled(),), views, answers, chosen_on="drawn tune", spread=0.0)
     reach = Reach(-12.8, 12.7, 0.1)
     held = NetworkOutputs(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
-    (closer,), _ = hold_against(
-        keras_network(answers, readings),
+    (tiled,), _ = hold_against(
+        keras_network(answers, modes),
         Network(
             "int8",
             held,
-            readings,
+            modes,
             {"logit": reach, "map": Reach(-8.0, 8.0, 0.1), "features": Reach()},
         ),
         views,
         bounds=Bounds(),
         runtime_spread=0.0,
     )
-    assert closer.logit.max < 1e-5  # float32 below 16
+    assert tiled.logit.max < 1e-5  # float32 below 16
 
 
 def test_evidence_that_is_no_number_stays_none(views) -> None:

@@ -102,8 +102,8 @@ def test_the_operating_point_is_the_one_asked_for(tmp_path) -> None:
 
 def test_the_temperature_of_the_model_file_is_used(tmp_path) -> None:
     flatbuffer = ModelFile.read(toy_path("int8")).flatbuffer
-    readings = (toy_whole(temperature=4.0),)
-    manifest = toy_manifest("int8", flatbuffer=flatbuffer, readings=readings)
+    modes = (toy_whole(temperature=4.0),)
+    manifest = toy_manifest("int8", flatbuffer=flatbuffer, modes=modes)
     write_model_file(tmp_path / "warm.tflite", flatbuffer=flatbuffer, manifest=manifest)
     finding = Classifier.load(tmp_path / "warm.tflite").classify(
         write_film(tmp_path / "film.png", 64)
@@ -152,7 +152,7 @@ def test_a_sensitive_operating_point_never_shows_the_class_of_the_other_state(tm
 
 def test_a_score_that_is_not_the_networks_own_has_no_original_class(tmp_path) -> None:
     path = write_film(tmp_path / "film.png", 60)
-    finding = Classifier.load(toy_path("closer-int8")).classify(path)
+    finding = Classifier.load(toy_path("tiled-int8")).classify(path)
     assert (finding.class_index, finding.original_class) == (0, None)
 
 
@@ -205,12 +205,12 @@ def test_many_files_are_classified_as_their_findings_are_asked_for(tmp_path, cla
 
 def test_an_analysis_shows_what_the_finding_was_made_from(tmp_path) -> None:
     path = write_film(tmp_path / "film.png", 60)
-    analysis = Classifier.load(toy_path("closer-int8")).analyze(path)
+    analysis = Classifier.load(toy_path("tiled-int8")).analyze(path)
     assert analysis.radiograph.shape == (200, 160)
     assert len(analysis.tiles.rectangles) == len(analysis.tile_outputs.logits)
     assert analysis.whole.logits.shape == (1,)
     (tmp_path / "film.png").write_bytes(b"no film")
-    refused = Classifier.load(toy_path("closer-int8")).analyze(path)
+    refused = Classifier.load(toy_path("tiled-int8")).analyze(path)
     assert (refused.radiograph, refused.whole, refused.tiles) == (None, None, None)
 
 
@@ -247,7 +247,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
     from bonefx_edge.inference.decision import OperatingPoint, Proportion
     from bonefx_edge.inference.input_check import InputCheckSpec, Interval
     from bonefx_edge.inference.preprocess import InputSpec
-    from bonefx_edge.inference.tiling import Reading, TileSpec
+    from bonefx_edge.inference.tiling import InferenceMode, TileSpec
     from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 
     package = Path(bonefx_edge.__file__).parent
@@ -264,7 +264,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
                 InputCheckSpec,
                 Interval,
             ),
-            *(VerifiedRuntime, Provenance, Reading, TileSpec),
+            *(VerifiedRuntime, Provenance, InferenceMode, TileSpec),
         )
         for field in dataclasses.fields(kind)
         # InputCheckSpec's statistics are read by name, from the list in input_check.py.

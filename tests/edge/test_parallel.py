@@ -100,7 +100,7 @@ def test_the_command_gives_the_same_lines_and_exit_code_with_jobs(files):
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(("--mode", "closer"), 2), (("--operating-point", "none"), 2), (("--model", "absent"), 4)],
+    [(("--mode", "tiled"), 2), (("--operating-point", "none"), 2), (("--model", "absent"), 4)],
 )
 def test_the_command_ends_as_with_one_process(files, words, code):
     own = ("--model", str(LOADING.model)) if "--model" not in words else ()

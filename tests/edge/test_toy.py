@@ -8,10 +8,10 @@ from bonefx_edge.inference.preprocess import InputSpec, preprocess
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 from toy import (
-    CLOSER_KINDS,
     DISTANCE_LIMIT,
     FOLDER,
     KINDS,
+    TILED_KINDS,
     film,
     toy_logit,
     toy_map,
@@ -28,7 +28,7 @@ def flat_films() -> np.ndarray:
     return np.broadcast_to(levels, (256, 150, 150, 1))
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *CLOSER_KINDS])
+@pytest.mark.parametrize("kind", [*KINDS, *TILED_KINDS])
 def test_toy_file_is_a_complete_model_file(kind: str) -> None:
     model = ModelFile.read(toy_path(kind))
     opened = open_interpreter(model.flatbuffer)
@@ -71,7 +71,7 @@ def test_balanced_point_of_the_toy_turns_where_it_says(mean_gray: int, state: St
     radiograph = Radiograph(film(mean_gray), FileFormat.PNG, GrayMapping.STORED)
     x = preprocess(radiograph, spec=InputSpec())
     (logit,) = open_interpreter(model.flatbuffer).run(x)
-    point = model.manifest.reading(None).operating_point(None)
+    point = model.manifest.mode(None).operating_point(None)
     decision = decide(float(logit[0, 0]), temperature=1.0, operating_point=point)
     assert decision.state is state
 
@@ -79,9 +79,9 @@ def test_balanced_point_of_the_toy_turns_where_it_says(mean_gray: int, state: St
 @pytest.mark.parametrize(
     # Half an output step each, and half a gray level where int8 rounds the mean of a cell.
     ("kind", "of_map", "of_features"),
-    [("closer-float32", FLOAT_TOLERANCE, FLOAT_TOLERANCE), ("closer-int8", 3 / 32, 2 / 64)],
+    [("tiled-float32", FLOAT_TOLERANCE, FLOAT_TOLERANCE), ("tiled-int8", 3 / 32, 2 / 64)],
 )
-def test_three_outputs_of_the_closer_toy_are_what_arithmetic_gives(
+def test_three_outputs_of_the_tiled_toy_are_what_arithmetic_gives(
     kind: str, of_map: float, of_features: float
 ) -> None:
     """In int8 each output has another scale and zero point: one for all would be far off."""
@@ -94,13 +94,13 @@ def test_three_outputs_of_the_closer_toy_are_what_arithmetic_gives(
     upper, lower = films[:, :70].mean(axis=(1, 2, 3)), films[:, 80:].mean(axis=(1, 2, 3))
     left, right = films[:, :, :70].mean(axis=(1, 2, 3)), films[:, :, 80:].mean(axis=(1, 2, 3))
     features = np.stack([upper - lower, left - right], axis=1) / 32
-    logits = toy_logit(films, kind=kind.removeprefix("closer-"))
+    logits = toy_logit(films, kind=kind.removeprefix("tiled-"))
     assert np.abs(got.logits - logits).max() < FLOAT_TOLERANCE
     assert np.abs(got.maps - toy_map(films)).max() <= of_map + 1e-6
     assert np.abs(got.features - features).max() <= of_features
 
 
-@pytest.mark.parametrize("kind", CLOSER_KINDS)
+@pytest.mark.parametrize("kind", TILED_KINDS)
 def test_distance_of_a_toy_film_crosses_the_limit_between_contrast_45_and_46(kind: str) -> None:
     model = ModelFile.read(toy_path(kind))
     opened = open_interpreter(model.flatbuffer)
@@ -113,7 +113,7 @@ def test_distance_of_a_toy_film_crosses_the_limit_between_contrast_45_and_46(kin
 
 
 @pytest.mark.host
-@pytest.mark.parametrize("kind", [*KINDS, *CLOSER_KINDS])
+@pytest.mark.parametrize("kind", [*KINDS, *TILED_KINDS])
 def test_committed_toy_is_what_the_script_writes(kind: str) -> None:
     pytest.importorskip("flatbuffers")
     from make_toy_models import toy_flatbuffer

@@ -27,7 +27,7 @@ RUNTIME = Classifier.load(bundled_models()["seed-float32"]).runtime.name
 
 
 def opens_here(name: str) -> bool:
-    proved = ModelFile.read(bundled_models()[name]).manifest.runtimes
+    proved = ModelFile.read(bundled_models()[name]).manifest.verified_runtimes
     return RUNTIME in {runtime.name for runtime in proved}
 
 
@@ -68,11 +68,11 @@ def test_a_shipped_model_names_its_data_its_licence_and_no_path(name: str) -> No
 @pytest.mark.parametrize("name", [name for name in NAMES if "float" not in name])
 def test_spread_between_runtimes_lies_inside_the_uncertain_band(name: str) -> None:
     manifest = ModelFile.read(bundled_models()[name]).manifest
-    spread = max(runtime.max_logit_difference for runtime in manifest.runtimes)
-    for reading in manifest.readings:
-        for point in reading.operating_points:
+    spread = max(runtime.max_logit_difference for runtime in manifest.verified_runtimes)
+    for mode in manifest.modes:
+        for point in mode.operating_points:
             low, high = (
-                -np.log(1 / p - 1) * reading.temperature
+                -np.log(1 / p - 1) * mode.temperature
                 for p in (point.no_fracture_below, point.fracture_from)
             )
             # A film turns from one answer into the other only by crossing the whole band: half as
@@ -110,7 +110,7 @@ def test_the_default_model_draws_where_it_looked(films, tmp_path: Path) -> None:
     )
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [record["model"]["name"] for record in records] == ["lite0"] * 5
-    assert [record["mode"] for record in records] == ["closer"] * 5
+    assert [record["mode"] for record in records] == ["tiled"] * 5
     answered = sum(record["reason"] is None for record in records)
     assert len(list(tmp_path.glob("*.png"))) == answered > 0
 
@@ -134,7 +134,7 @@ def test_float_model_through_the_command_equals_keras_fed_by_the_presentation(fi
         x = np.array(gray).reshape(-1, 150, 150, 1)
         said = float(network.predict(x, verbose=0)[0, 0])
         logit = np.log(said / (1 - said))
-        expected = sigmoid(-logit / model.manifest.reading(None).temperature)
+        expected = sigmoid(-logit / model.manifest.mode(None).temperature)
         assert record["p_fracture"] == pytest.approx(expected, abs=1e-5)
         assert record["original_class"] == round(said)
 

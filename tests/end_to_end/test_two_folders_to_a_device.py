@@ -77,7 +77,7 @@ def test_the_float_model_answers_as_keras_fed_by_the_presentations_lines(way) ->
 
     network = keras.models.load_model(way / "run" / "model.keras")
     manifest = ModelFile.read(way / "models" / "mine-float32.tflite").manifest
-    temperature = manifest.reading(None).temperature
+    temperature = manifest.mode(None).temperature
     records = [r for r in classify(way, "float32") if r["reason"] is None][::5]
     for record in records:
         gray = cv2.imread(record["path"], cv2.IMREAD_GRAYSCALE) / 255

@@ -60,9 +60,9 @@ def pointing_at(x: float, y: float) -> Any:
     return localized(points={"peak": (x, y), "center": (0.5, 0.5), "limb": None})
 
 
-@pytest.mark.parametrize("mode", ["whole", "closer"])
+@pytest.mark.parametrize("mode", ["whole", "tiled"])
 def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, mode: str) -> None:
-    classifier = Classifier.load(toy_path("closer-float32"), mode=mode)
+    classifier = Classifier.load(toy_path("tiled-float32"), mode=mode)
     film = sample(tmp_path, dark_in_one_cell())
     assert localize(classifier, film, [DARK_CELL]).hit("peak")
     assert localize(classifier, film, [OPPOSITE, DARK_CELL]).hit("peak")
@@ -71,7 +71,7 @@ def test_the_peak_of_the_map_is_found_where_the_film_shows_it(tmp_path: Path, mo
 
 
 def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(tmp_path: Path) -> None:
-    classifier = Classifier.load(toy_path("closer-float32"))
+    classifier = Classifier.load(toy_path("tiled-float32"))
     blank = sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8))
     found = localize(classifier, blank, [Box(0.0, 0.0, 1.0, 1.0)])
     assert (found.hit("peak"), found.hit("center"), found.region_hits()) == (False, True, False)
@@ -79,7 +79,7 @@ def test_a_refused_film_is_a_miss_for_the_model_and_none_for_the_guess(tmp_path:
 
 
 def test_a_film_that_cannot_be_decoded_is_a_miss(tmp_path: Path) -> None:
-    classifier = Classifier.load(toy_path("closer-float32"))
+    classifier = Classifier.load(toy_path("tiled-float32"))
     film = sample(tmp_path, dark_in_one_cell())
     film.path.write_bytes(b"no film")
     found = localize(classifier, film, [DARK_CELL])
@@ -216,7 +216,7 @@ def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> N
     films.append(sample(tmp_path, np.full((SIDE, SIDE), 90, np.uint8), group="blank"))
     intact = [dataclasses.replace(film, label=Label.NOT_FRACTURED) for film in films]
     sets = {"web_pool": films, "btxrd_normal": intact[:2], "oai_knee": intact[4:]}
-    classifier = Classifier.load(toy_path("closer-int8"))
+    classifier = Classifier.load(toy_path("tiled-int8"))
     boxes = {film.key: (DARK_CELL,) for film in films}
     result = external.examine(classifier, sets, boxes)
     web, _, knees = result.sets

@@ -14,8 +14,8 @@ from toy import toy_path
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = ROOT / pages.REFERENCES
-DEFAULT = "closer-int8"
-TOYS = {name: toy_path(name) for name in ("closer-float32", "closer-int8")}
+DEFAULT = "tiled-int8"
+TOYS = {name: toy_path(name) for name in ("tiled-float32", "tiled-int8")}
 FIGURE = {
     "name": "peak",
     "meaning": "inside a box",
@@ -46,19 +46,19 @@ def accuracy_report(package: Any) -> dict[str, Any]:
 
 def reports(package: Any) -> dict[str, dict[str, Any]]:
     """Return a report of each kind, of the default model, as small as may be."""
-    head = {"model": model_of(package), "mode": "closer", "data": "toys", "split": "tune"}
+    head = {"model": model_of(package), "mode": "tiled", "data": "toys", "split": "tune"}
     head |= {"films": 7, "films_of_the_split": 9}
     counted = {"boxes": 8, "groups": 5, "refused": {"blank": 1}, "interval": "95 %"}
     one_set = {"name": "web_pool", "films": 7, "answered": 6, "refused": {"blank": 1}}
     one_set |= {"p_fracture": {"q25": 0.1, "median": 0.2, "q75": 0.3}, "figures": [FIGURE]}
-    result = {"name": "toy closer", "model": model_of(package), "aucs": [FIGURE], "sets": [one_set]}
+    result = {"name": "toy tiled", "model": model_of(package), "aucs": [FIGURE], "sets": [one_set]}
     result |= {"has_map": True, "localization": [FIGURE]}
     described = {"name": "web_pool", "what": "films", "films": 7, "groups": 5, "boxes": 8}
     row = {"disturbance": "none", "fractured": 3, "figures": [FIGURE]}
     drawn = {"films": "noise", "n": 7, "refused": FIGURE, "uncertain": 4, "no_fracture": 0}
     drawn |= {"fracture": 0}
     spread = {"p50": 1.5, "p95": 2.5, "p99": 3.5}
-    timed = {"model": "closer-int8", "threads": 1, "runtime": "r 1", "cold": {}}
+    timed = {"model": "tiled-int8", "threads": 1, "runtime": "r 1", "cold": {}}
     timed |= {"warm": {"n": 7, "stages_ms": {"invoke": spread, "total": spread}}}
     timed["cold"] = {"n": 2, "command_ms": spread}
     return {
@@ -164,13 +164,13 @@ def test_figures_of_another_model_file_are_said_to_be_so(package: Any, tmp_path:
     found["localization"]["model"]["sha256"] = "ab" * 32
     page = card(write(tmp_path, found), package)
     assert "**Of other model files than those shipped now (toy 1.0.0)" in page
-    assert "**The default model as shipped, `closer-int8`, is not among them.**" in page
+    assert "**The default model as shipped, `tiled-int8`, is not among them.**" in page
 
 
 def test_models_that_were_not_timed_are_named(package: Any, tmp_path: Path) -> None:
     name = "latency-small-board"
     page = card(write(tmp_path, {name: reports(package)[name]}), package)
-    assert "Not timed: closer-float32." in page
+    assert "Not timed: tiled-float32." in page
 
 
 def test_a_model_file_that_is_not_shipped_is_shown_with_its_hash() -> None:

@@ -38,7 +38,7 @@ def scored(
         else dataclasses.replace(ANSWERED, p_fracture=answer)
         for answer in answers
     )
-    classifier = Classifier.load(toy_path("closer-int8"))
+    classifier = Classifier.load(toy_path("tiled-int8"))
     manifest = dataclasses.replace(classifier.manifest, name=network, kind=kind)
     stand_in = dataclasses.make_dataclass("StandIn", ["manifest", "operating_point", "mode"])
     of = stand_in(manifest, classifier.operating_point, classifier.mode)

@@ -39,8 +39,8 @@ def main() -> None:
         CANARY_PATH.write_bytes(draw())
     answers = {}
     for path in bundled_models().values():
-        for reading in Classifier.load(path).manifest.readings:
-            finding = Classifier.load(path, mode=reading.name).classify(CANARY_PATH)
+        for mode in Classifier.load(path).manifest.modes:
+            finding = Classifier.load(path, mode=mode.name).classify(CANARY_PATH)
             sys.stdout.write(f"{path.stem} {finding.mode} {finding.p_fracture}\n")
             answers[f"{finding.model.sha256} {finding.mode}"] = finding.p_fracture
     EXPECTED_PATH.write_text(json.dumps(answers, indent=1) + "\n", "ascii")

@@ -13,13 +13,13 @@ from ai_edge_litert import schema_py_generated as schema
 from bonefx_edge.model.model_file import write_model_file
 from toy import (
     CELLS,
-    CLOSER_KINDS,
     FOLDER,
     FUTURE,
     GRAY_AT_ZERO,
     GRAY_PER_FEATURE,
     KINDS,
     STEP,
+    TILED_KINDS,
     toy_manifest,
 )
 
@@ -35,8 +35,8 @@ def toy_flatbuffer(kind: str) -> bytes:
         "float32": _float_graph,
         "int8": _int8_graph,
         "future": _future_graph,
-        "closer-float32": _closer_float_graph,
-        "closer-int8": _closer_int8_graph,
+        "tiled-float32": _tiled_float_graph,
+        "tiled-int8": _tiled_int8_graph,
     }[kind]
     model = schema.ModelT()
     model.version = 3
@@ -113,7 +113,7 @@ GAIN_PER_CELL = 255 / GRAY_PER_FEATURE / 105
 """Of the 225 cells of the pool, 105 lie on each side of the middle."""
 
 
-def _closer_float_graph(model: schema.ModelT) -> schema.SubGraphT:
+def _tiled_float_graph(model: schema.ModelT) -> schema.SubGraphT:
     f32 = schema.TensorType.FLOAT32
     graph = _float_graph(model)
     n = len(graph.tensors)
@@ -136,7 +136,7 @@ def _closer_float_graph(model: schema.ModelT) -> schema.SubGraphT:
     return graph
 
 
-def _closer_int8_graph(model: schema.ModelT) -> schema.SubGraphT:
+def _tiled_int8_graph(model: schema.ModelT) -> schema.SubGraphT:
     i8, i32 = schema.TensorType.INT8, schema.TensorType.INT32
     graph = _int8_graph(model)
     n = len(graph.tensors)
@@ -240,7 +240,7 @@ def _quantize(model, source, target) -> schema.OperatorT:
 def main(folder: Path = FOLDER) -> None:
     """Write the model files of all kinds, and a network that no interpreter opens."""
     folder.mkdir(exist_ok=True)
-    for kind in (*KINDS, *CLOSER_KINDS):
+    for kind in (*KINDS, *TILED_KINDS):
         flatbuffer = toy_flatbuffer(kind)
         manifest = toy_manifest(kind, flatbuffer=flatbuffer)
         write_model_file(folder / f"toy-{kind}.tflite", flatbuffer=flatbuffer, manifest=manifest)

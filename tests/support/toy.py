@@ -9,13 +9,13 @@ so the logit runs from -8 (black, p_fracture 0.9997) over 0 (gray 128, p_fractur
 - `int8` (uint8 in, scale 1/255, zero point 0; int8 out, scale 1/16, zero point 0) gives it for the
   mean *rounded to a whole gray level*, exactly: one output step per gray level.
 
-`closer-float32` and `closer-int8` have three outputs, in the order features, logit, map:
+`tiled-float32` and `tiled-int8` have three outputs, in the order features, logit, map:
 
     logit       as above
     map         (1, 5, 5, 1): (128 - mean gray of the cell) / 16, positive = fracture
     features    (1, 2): upper less lower, left less right 7/15 of the film, mean gray / 32
 
-and two readings, `closer` (default) and `whole`. In int8 each output has a scale of its own: map
+and two modes, `tiled` (default) and `whole`. In int8 each output has a scale of its own: map
 1/8, zero point -5; features 1/32, zero point 3.
 
 The committed files are complete model files, written by `make_toy_models.py`.
@@ -30,13 +30,13 @@ import numpy as np
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.input_check import InputCheckSpec, Interval
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import Reading, TileSpec
+from bonefx_edge.inference.tiling import InferenceMode, TileSpec
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
 from numpy.typing import NDArray
 
 FOLDER: Final = Path(__file__).parents[1] / "toy_models"
 KINDS: Final = ("float32", "int8")
-CLOSER_KINDS: Final = ("closer-float32", "closer-int8")
+TILED_KINDS: Final = ("tiled-float32", "tiled-int8")
 FUTURE: Final = FOLDER / "future-operator.bin"
 """A .tflite (no manifest) whose dense operator is of a version that no interpreter has."""
 STEP: Final = 1 / 16
@@ -117,8 +117,8 @@ def toy_operating_points() -> tuple[OperatingPoint, ...]:
     )
 
 
-def toy_whole(**changes: Any) -> Reading:
-    """Return the reading `whole` of the toy; `changes` replace fields of it."""
+def toy_whole(**changes: Any) -> InferenceMode:
+    """Return the mode `whole` of the toy; `changes` replace fields of it."""
     fields: dict[str, Any] = {
         "name": "whole",
         "tiles": (),
@@ -129,14 +129,14 @@ def toy_whole(**changes: Any) -> Reading:
         "temperature": 1.0,
         "operating_points": toy_operating_points(),
     }
-    return Reading(**(fields | changes))
+    return InferenceMode(**(fields | changes))
 
 
-def toy_closer(**changes: Any) -> Reading:
-    """Return the reading `closer` of the toy: 9 tiles on a square film."""
+def toy_tiled(**changes: Any) -> InferenceMode:
+    """Return the mode `tiled` of the toy: 9 tiles on a square film."""
     fields: dict[str, Any] = {
-        "name": "closer",
-        "tiles": (TileSpec(film_px=400, share=0.5, overlap=0.25),),
+        "name": "tiled",
+        "tiles": (TileSpec(longest_px=400, share=0.5, overlap=0.25),),
         "whole_weight": 0.5,
         "tile_weight": 0.25,
         "map_weight": 0.125,
@@ -148,24 +148,24 @@ def toy_closer(**changes: Any) -> Reading:
 
 def toy_manifest(kind: str, *, flatbuffer: bytes, **changes: Any) -> Manifest:
     """Return a manifest for the toy of that kind; `changes` replace fields of it."""
-    closer = kind in CLOSER_KINDS
+    tiled = kind in TILED_KINDS
     positions = {"features": 0, "logit": 1, "map": 2}
-    if not closer:
+    if not tiled:
         positions = {"features": None, "logit": 0, "map": None}
     fields: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "name": "toy",
         "version": "1.0.0",
-        "kind": kind.removeprefix("closer-"),
+        "kind": kind.removeprefix("tiled-"),
         "flatbuffer_sha256": hashlib.sha256(flatbuffer).hexdigest(),
         "input": InputSpec(),
         "output": OutputSpec(**positions, quantity="logit", high_means_class=1),
         "labels": ("broken", "not broken"),
-        "readings": (toy_closer(), toy_whole()) if closer else (toy_whole(),),
+        "modes": (toy_tiled(), toy_whole()) if tiled else (toy_whole(),),
         "input_check": dataclasses.replace(
-            TOY_INPUT_CHECK, distance_limit=DISTANCE_LIMIT if closer else None
+            TOY_INPUT_CHECK, distance_limit=DISTANCE_LIMIT if tiled else None
         ),
-        "runtimes": (),
+        "verified_runtimes": (),
         "provenance": Provenance(
             created="2026-01-01T00:00:00+00:00",
             network="toy",

@@ -85,7 +85,7 @@ def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
     point = converted.operating_point
     return KindReport(
         kind=converted.kind,
-        reading=converted.reading,
+        mode=converted.mode,
         logit=_difference(original.logit, converted.logit),
         step=converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS,
         p_fracture=_difference(original.p_fracture, converted.p_fracture),

@@ -79,11 +79,11 @@ class OutputReport:
 
 @dataclass(frozen=True, slots=True)
 class KindReport:
-    """One converted network against Keras, under one reading."""
+    """One converted network against Keras, under one mode."""
 
     kind: str
-    reading: str
-    """closer or whole."""
+    mode: str
+    """tiled or whole."""
     logit: Difference
     """|logit difference|, of Keras logits clipped to the range that the output can hold."""
     step: float
@@ -155,7 +155,7 @@ class ParityReport:
     groups: int
     bounds: Bounds
     kinds: tuple[KindReport, ...]
-    """Every kind under every reading, reading by reading; the first is the default one."""
+    """Every kind under every mode, mode by mode; the first is the default one."""
     outputs: tuple[OutputReport, ...]
     """Every output of every kind."""
 
@@ -168,7 +168,7 @@ class ParityReport:
             Lists what is not.
         """
         failures = [
-            f"{kind.kind}, {kind.reading}: {failure}"
+            f"{kind.kind}, {kind.mode}: {failure}"
             for kind in self.kinds
             for failure in kind.failures
         ]
@@ -199,12 +199,12 @@ class ParityReport:
     def to_markdown(self) -> str:
         """Return the report as Markdown: table, broken bounds, and every flip by file."""
         lines = [f"# Parity of {self.network} with Keras", "", self._circumstances()]
-        for reading in dict.fromkeys(kind.reading for kind in self.kinds):
-            kinds = [kind for kind in self.kinds if kind.reading == reading]
-            lines += ["", f"## Reading {reading}", "", *_table(kinds)]
+        for mode in dict.fromkeys(kind.mode for kind in self.kinds):
+            kinds = [kind for kind in self.kinds if kind.mode == mode]
+            lines += ["", f"## Mode {mode}", "", *_table(kinds)]
         lines += ["", "## Outputs, view by view", "", *_outputs_table(self.outputs)]
         for kind in self.kinds:
-            lines += _broken_bounds(f"{kind.kind}, {kind.reading}", kind.failures) + _flips(kind)
+            lines += _broken_bounds(f"{kind.kind}, {kind.mode}", kind.failures) + _flips(kind)
         for output in self.outputs:
             lines += _broken_bounds(f"{output.kind}, {output.output}", output.failures)
         return "\n".join(lines) + "\n"
@@ -252,7 +252,7 @@ def _flips(kind: KindReport) -> list[str]:
         return []
     lines = [
         "",
-        f"## Decisions that differ: {kind.kind}, {kind.reading} ({len(kind.flips)})",
+        f"## Decisions that differ: {kind.kind}, {kind.mode} ({len(kind.flips)})",
         "",
         "| film | label | Keras | converted | p_fracture |",
         "|---|---|---|---|---|",

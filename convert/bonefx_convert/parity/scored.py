@@ -25,14 +25,14 @@ class Scored:
     """> 0; divides the logit."""
     operating_point: OperatingPoint
     """The network's default one."""
-    reading: str = WHOLE
-    """Name of the reading that these logits come from."""
+    mode: str = WHOLE
+    """Name of the mode that these logits come from."""
     lowest: float = -np.inf
     """Least logit the output can hold; -inf for float."""
     highest: float = np.inf
     """Largest logit the output can hold; inf for float."""
     step: float = 0.0
-    """Logit per output step, of all outputs of the reading at once; 0 for float."""
+    """Logit per output step, of all outputs of the mode at once; 0 for float."""
 
     @property
     def p_fracture(self) -> NDArray[np.float64]:

@@ -137,7 +137,7 @@ def requeue(
         str | None, typer.Option(metavar="NAME", help="As --model, for the operating point.")
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(metavar="whole|closer", help="As --model, for --mode.")
+        str | None, typer.Option(metavar="whole|tiled", help="As --model, for --mode.")
     ] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="CODE", help="Images refused for this reason.")

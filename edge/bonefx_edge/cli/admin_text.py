@@ -10,7 +10,7 @@ from bonefx_edge.text import printable
 from bonefx_edge.watch.journal.admin import Status
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
-    from bonefx_edge.inference.tiling import Reading
+    from bonefx_edge.inference.tiling import InferenceMode
     from bonefx_edge.model.manifest import Manifest, OutputSpec
 
 
@@ -55,12 +55,12 @@ def describe(manifest: "Manifest") -> str:
         f"settings     {json.dumps(about.settings)}",
         f"metrics      {json.dumps(about.metrics)}",
     ]
-    for reading in manifest.readings:
-        lines += _describe_reading(reading)
+    for mode in manifest.modes:
+        lines += _describe_mode(mode)
     lines += [
-        f"proved on    {r.name} {r.version} {r.machine}: {r.films} films, "
+        f"verified     {r.name} {r.version} {r.machine}: {r.images} images, "
         f"largest logit difference {r.max_logit_difference:.3g}"
-        for r in manifest.runtimes
+        for r in manifest.verified_runtimes
     ]
     return "\n".join([*lines, NOTICE, ""])
 
@@ -75,18 +75,18 @@ def _describe_output(output: "OutputSpec") -> str:
     return text + ("" if output.features is None else f", features {output.features}")
 
 
-def _describe_reading(reading: "Reading") -> list[str]:
+def _describe_mode(mode: "InferenceMode") -> list[str]:
     logit = (
-        f"{reading.offset:+.4g} {reading.whole_weight:+.4g} whole "
-        f"{reading.tile_weight:+.4g} tiles {-reading.map_weight:+.4g} highest cell"
+        f"{mode.offset:+.4g} {mode.whole_weight:+.4g} whole "
+        f"{mode.tile_weight:+.4g} tiles {-mode.map_weight:+.4g} highest cell"
     )
-    lines = [f"reading {reading.name}, temperature {reading.temperature:.4g}, logit {logit}"]
+    lines = [f"mode {mode.name}, temperature {mode.temperature:.4g}, logit {logit}"]
     lines += [
-        f"  tiles of {spec.share:.0%} of a film of at most {spec.film_px} px, overlap "
+        f"  tiles of {spec.share:.0%} of a film of at most {spec.longest_px} px, overlap "
         f"{spec.overlap:.0%}: {spec.max_tiles} on a square image"
-        for spec in reading.tiles
+        for spec in mode.tiles
     ]
-    for point in reading.operating_points:
+    for point in mode.operating_points:
         lines += [f"  {line}" for line in _describe_operating_point(point)]
     return lines
 

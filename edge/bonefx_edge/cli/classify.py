@@ -61,8 +61,8 @@ def classify(
     mode: Annotated[
         str | None,
         typer.Option(
-            metavar="whole|closer",
-            help="whole: one inference per image; closer: also overlapping tiles (slower, more "
+            metavar="whole|tiled",
+            help="whole: one inference per image; tiled: also overlapping tiles (slower, more "
             "sensitive). Default: the model's first.",
         ),
     ] = None,

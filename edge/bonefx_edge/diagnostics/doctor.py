@@ -124,11 +124,13 @@ def _model(path: str | Path) -> Check:
     except (BonefxError, ImportError) as err:
         return Check("model", CheckStatus.FAIL, str(err), f"edge-admin verify {path}")
     model, runtime = classifier.model, classifier.runtime
-    readings = ", ".join(reading.name for reading in classifier.manifest.readings)
-    found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}, reads {readings}"
-    proved = [r.name for r in classifier.manifest.runtimes if r.version == runtime.version]
-    if runtime.name not in proved:
-        remedy = "the model was not proved on this interpreter: convert with --verify-with"
+    modes = ", ".join(mode.name for mode in classifier.manifest.modes)
+    found = f"{model.name} {model.version}, sha256 {model.sha256[:12]}, modes {modes}"
+    verified = [
+        r.name for r in classifier.manifest.verified_runtimes if r.version == runtime.version
+    ]
+    if runtime.name not in verified:
+        remedy = "the model was not verified with this interpreter: convert it with --verify-with"
         return Check(
             "model", CheckStatus.WARN, f"{found}, {runtime.name} {runtime.version}", remedy
         )

@@ -21,7 +21,7 @@ from bonefx_edge.inference.preprocess import (
 )
 from bonefx_edge.inference.regions import Rectangle
 
-CLOSER: Final = "closer"
+TILED: Final = "tiled"
 """Name of the mode that runs the network on the whole image and on its tiles."""
 WHOLE: Final = "whole"
 """Name of the mode that runs the network on the whole image only: one inference."""
@@ -37,7 +37,7 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 class TileSpec:
     """A grid of overlapping square tiles that covers the image."""
 
-    film_px: int
+    longest_px: int
     """[1, `downscale.MIN_LONGEST_SIDE_PX`]: longest side in pixels that the image is downscaled to;
     a smaller image is not enlarged."""
     share: float
@@ -47,13 +47,13 @@ class TileSpec:
 
     def __post_init__(self) -> None:
         if (
-            not 1 <= self.film_px <= MIN_LONGEST_SIDE_PX
+            not 1 <= self.longest_px <= MIN_LONGEST_SIDE_PX
             or not 0.0 < self.share <= 1.0
             or not 0.0 <= self.overlap < 1.0
         ):
             msg = (
-                f"tiles: expected 1 <= film_px <= {MIN_LONGEST_SIDE_PX}, 0 < share <= 1 and "
-                f"0 <= overlap < 1, got {self.film_px}, {self.share} and {self.overlap}"
+                f"tiles: expected 1 <= longest_px <= {MIN_LONGEST_SIDE_PX}, 0 < share <= 1 and "
+                f"0 <= overlap < 1, got {self.longest_px}, {self.share} and {self.overlap}"
             )
             raise ValueError(msg)
 
@@ -70,7 +70,7 @@ class TileSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InferenceMode:
     """Which inputs the network gets for an image, and how its outputs become one logit.
 
     logit of "not broken" = offset + whole_weight * logit of the whole image
@@ -79,7 +79,7 @@ class Reading:
     """
 
     name: str
-    """closer or whole."""
+    """tiled or whole."""
     tiles: tuple[TileSpec, ...]
     """Grids of tiles beside the whole image; none in the mode `whole`."""
     whole_weight: float
@@ -98,10 +98,10 @@ class Reading:
         _check_weights(self)
         weights = (self.whole_weight, self.tile_weight, self.map_weight)
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
-            msg = f"reading {self.name}: expected finite weights >= 0, got {weights}"
+            msg = f"mode {self.name}: expected finite weights >= 0, got {weights}"
             raise ValueError(msg)
         if not math.isfinite(self.offset):
-            msg = f"reading {self.name}: expected a finite offset, got {self.offset}"
+            msg = f"mode {self.name}: expected a finite offset, got {self.offset}"
             raise ValueError(msg)
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             msg = f"temperature: expected a finite number > 0, got {self.temperature}"
@@ -134,31 +134,31 @@ class Reading:
         raise UsageError(msg)
 
 
-def _check_weights(reading: Reading) -> None:
+def _check_weights(mode: InferenceMode) -> None:
     """Raise ValueError if name, tiles and weights do not go together."""
-    if reading.name not in (CLOSER, WHOLE):
-        msg = f"reading: expected the name {CLOSER} or {WHOLE}, got {reading.name!r}"
+    if mode.name not in (TILED, WHOLE):
+        msg = f"mode: expected the name {TILED} or {WHOLE}, got {mode.name!r}"
         raise ValueError(msg)
-    if (reading.name == CLOSER) != bool(reading.tiles):
+    if (mode.name == TILED) != bool(mode.tiles):
         msg = (
-            f"reading {reading.name}: expected tiles in {CLOSER} and none in {WHOLE}, "
-            f"got {len(reading.tiles)} grids"
+            f"mode {mode.name}: expected tiles in {TILED} and none in {WHOLE}, "
+            f"got {len(mode.tiles)} grids"
         )
         raise ValueError(msg)
-    if sum(spec.max_tiles for spec in reading.tiles) > MAX_TILES:
+    if sum(spec.max_tiles for spec in mode.tiles) > MAX_TILES:
         msg = (
-            f"reading {reading.name}: expected at most {MAX_TILES} tiles on a square image, "
-            f"got {[spec.max_tiles for spec in reading.tiles]}"
+            f"mode {mode.name}: expected at most {MAX_TILES} tiles on a square image, "
+            f"got {[spec.max_tiles for spec in mode.tiles]}"
         )
         raise ValueError(msg)
-    used = reading.tile_weight + reading.map_weight
-    if reading.tiles and not used > 0:
-        msg = f"reading {reading.name}: expected tile_weight or map_weight > 0 for its tiles, got 0"
+    used = mode.tile_weight + mode.map_weight
+    if mode.tiles and not used > 0:
+        msg = f"mode {mode.name}: expected tile_weight or map_weight > 0 for its tiles, got 0"
         raise ValueError(msg)
-    if not reading.tiles and (reading.tile_weight != 0 or reading.whole_weight + used == 0):
+    if not mode.tiles and (mode.tile_weight != 0 or mode.whole_weight + used == 0):
         msg = (
-            f"reading {reading.name}: expected tile_weight 0, and another > 0, got "
-            f"{reading.tile_weight}, {reading.whole_weight} and {reading.map_weight}"
+            f"mode {mode.name}: expected tile_weight 0, and another > 0, got "
+            f"{mode.tile_weight}, {mode.whole_weight} and {mode.map_weight}"
         )
         raise ValueError(msg)
 
@@ -200,8 +200,8 @@ def extract_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: Inp
     return Tiles(np.concatenate(x), rectangles, extents)
 
 
-def fuse_logits(reading: Reading, *, whole: Number, tile: Number, cell: Number) -> Number:
-    """Return the image's logit of "not broken", before temperature: the sum of `Reading`.
+def fuse_logits(mode: InferenceMode, *, whole: Number, tile: Number, cell: Number) -> Number:
+    """Return the image's logit of "not broken", before temperature: the sum of `InferenceMode`.
 
     One implementation for device and host: for one image as floats, for n images as arrays (n,).
 
@@ -215,10 +215,7 @@ def fuse_logits(reading: Reading, *, whole: Number, tile: Number, cell: Number) 
         Highest cell in the maps of all inputs; any finite number where there is no map.
     """
     return (
-        reading.offset
-        + reading.whole_weight * whole
-        + reading.tile_weight * tile
-        - reading.map_weight * cell
+        mode.offset + mode.whole_weight * whole + mode.tile_weight * tile - mode.map_weight * cell
     )
 
 
@@ -234,7 +231,9 @@ def pool_tile_logits(logits: NDArray[np.floating[Any]]) -> float:
     return -(top + math.log(float(np.exp(fracture - top).mean())))
 
 
-def image_logit(reading: Reading, *, whole: NetworkOutputs, tiles: NetworkOutputs | None) -> float:
+def image_logit(
+    mode: InferenceMode, *, whole: NetworkOutputs, tiles: NetworkOutputs | None
+) -> float:
     """Return the image's logit of "not broken" from the outputs for its inputs.
 
     Parameters
@@ -247,7 +246,7 @@ def image_logit(reading: Reading, *, whole: NetworkOutputs, tiles: NetworkOutput
     all_outputs = [whole] if tiles is None else [whole, tiles]
     cells = [float(each.maps.max()) for each in all_outputs if each.maps is not None]
     return fuse_logits(
-        reading,
+        mode,
         whole=float(whole.logits[0]),
         tile=0.0 if tiles is None else pool_tile_logits(tiles.logits),
         cell=max(cells, default=0.0),
@@ -258,7 +257,7 @@ def _extract_grid(
     radiograph: Radiograph, tile_spec: TileSpec, *, spec: InputSpec
 ) -> list[tuple[NDArray[Any], Rectangle, Extent]]:
     """Return input, rectangle and extent of each tile of one grid."""
-    small = downscale_to(radiograph.pixels, longest_px=tile_spec.film_px)
+    small = downscale_to(radiograph.pixels, longest_px=tile_spec.longest_px)
     height, width = small.shape
     image_height, image_width = radiograph.shape
     parts = []
@@ -293,7 +292,3 @@ def _tile_grid(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, in
     n = spec.tiles_along(side, longest=longest)
     starts = [i * (side - tile) // max(1, n - 1) for i in range(n)]
     return [(start, start + tile) for start in starts]
-
-
-# Names that the host uses until its own renames have landed.
-cut_tiles, logit_of_tiles, combine = extract_tiles, pool_tile_logits, fuse_logits

@@ -15,7 +15,7 @@ from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
 from bonefx_edge.inference.decision import BROKEN
 from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import NetworkOutputs, Reading
+from bonefx_edge.inference.tiling import TILED, InferenceMode, NetworkOutputs
 
 FORMAT_VERSION: Final = 3
 """Raised when an older device could misread a newer file."""
@@ -23,7 +23,11 @@ FORMAT_VERSION: Final = 3
 _OLDER_VERSION: Final = 2
 """Of bonefx 0.4: the same values under other names, so it is read too."""
 _RENAMED: Final = {
+    "readings": "modes",
     "gate": "input_check",
+    "runtimes": "verified_runtimes",
+    "film_px": "longest_px",
+    "films": "images",
 }
 """Key of format 2 -> key of format 3."""
 
@@ -94,17 +98,17 @@ def _check_finite(name: str, numbers: NDArray[np.float32]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRuntime:
-    """One interpreter that opened this very file and gave these answers."""
+    """One interpreter that opened this file and gave the same results."""
 
     name: str
     """Import name: ai_edge_litert or tflite_runtime."""
     version: str
     machine: str
     """platform.machine(), such as x86_64 or aarch64."""
-    films: int
-    """How many films it was run on."""
+    images: int
+    """How many images it was run on."""
     max_logit_difference: float
-    """Largest |logit - logit of the first runtime in the list| over those films."""
+    """Largest |logit - logit of the first runtime in the list| over those images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +148,20 @@ class Manifest:
     output: OutputSpec
     labels: tuple[str, str]
     """Names of class 0 and class 1."""
-    readings: tuple[Reading, ...]
+    modes: tuple[InferenceMode, ...]
     """The first is the default."""
     input_check: InputCheckSpec
-    runtimes: tuple[VerifiedRuntime, ...]
-    """Interpreters that were proved to open it."""
+    verified_runtimes: tuple[VerifiedRuntime, ...]
+    """Interpreters that the converter ran it with."""
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        names = [reading.name for reading in self.readings]
+        names = [mode.name for mode in self.modes]
         if not names or len(set(names)) != len(names):
-            msg = f"readings: expected at least one, with distinct names, got {names}"
+            msg = f"modes: expected at least one, with distinct names, got {names}"
             raise ValueError(msg)
-        if self.output.map is None and any(reading.map_weight > 0 for reading in self.readings):
-            msg = "readings: expected map_weight 0 for a network without a map, got more"
+        if self.output.map is None and any(mode.map_weight > 0 for mode in self.modes):
+            msg = "modes: expected map_weight 0 for a network without a map, got more"
             raise ValueError(msg)
         if (self.output.features is None) != (self.input_check.distance_limit is None):
             msg = (
@@ -166,20 +170,20 @@ class Manifest:
             )
             raise ValueError(msg)
 
-    def reading(self, name: str | None) -> Reading:
-        """Return the reading of that name, or the default one for None.
+    def mode(self, name: str | None) -> InferenceMode:
+        """Return the mode of that name, or the default one for None.
 
         Raises
         ------
         UsageError
-            If the model has no such reading; the message lists those it has.
+            If the model has no such mode; the message lists those it has.
         """
         if name is None:
-            return self.readings[0]
-        for reading in self.readings:
-            if reading.name == name:
-                return reading
-        known = ", ".join(reading.name for reading in self.readings)
+            return self.modes[0]
+        for mode in self.modes:
+            if mode.name == name:
+                return mode
+        known = ", ".join(mode.name for mode in self.modes)
         msg = (
             f"mode: expected one that model {self.name} has ({known}), got {name!r}; "
             "choose one of these"
@@ -229,6 +233,10 @@ def _from_older(raw: dict[str, Any]) -> dict[str, Any]:
         _RENAMED.get(key, key): value if key == "provenance" else _rename(value)
         for key, value in raw.items()
     }
+    modes = renamed.get("modes")
+    for mode in modes if isinstance(modes, list) else ():
+        if isinstance(mode, dict) and mode.get("name") == "closer":
+            mode["name"] = TILED
     return renamed | {"format_version": FORMAT_VERSION}
 
 

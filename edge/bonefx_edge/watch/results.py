@@ -30,7 +30,7 @@ def result_record(
     received, decided
         Seconds since 1970, by the clock of the device.
     answered_by
-        Model, reading and operating point, see `workers.main.describe`.
+        Model, mode and operating point, see `workers.main.describe`.
     """
     return {
         "schema": SCHEMA,

@@ -100,7 +100,7 @@ def test_doctor_asks_the_firmware_of_a_raspberry_pi(monkeypatch) -> None:
     assert health("throttling")[1] == "throttled since the start (0x50000)"
 
 
-def test_doctor_warns_of_a_model_that_was_not_proved_on_this_interpreter() -> None:
+def test_doctor_warns_of_a_model_that_was_not_verified_with_this_interpreter() -> None:
     found = health("model")
     assert (found[0], "--verify-with" in found[2]) == (CheckStatus.WARN, True)
 
@@ -112,22 +112,22 @@ def test_verify_shows_what_a_model_file_says_of_itself() -> None:
         assert words in done.stdout
 
 
-def test_verify_shows_readings_tiles_outputs_and_limit() -> None:
-    done = run("verify", toy_path("closer-int8"))
+def test_verify_shows_modes_tiles_outputs_and_limit() -> None:
+    done = run("verify", toy_path("tiled-int8"))
     assert done.returncode == 0
     for words in (
         "outputs      logit 1 of class 1, map 2, features 0",
         "distance     refused above 4",
-        "reading closer, temperature 2, logit +0.375 +0.5 whole +0.25 tiles -0.125 highest",
+        "mode tiled, temperature 2, logit +0.375 +0.5 whole +0.25 tiles -0.125 highest",
         "tiles of 50% of a film of at most 400 px, overlap 25%: 9 on a square image",
-        "reading whole, temperature 1,",
+        "mode whole, temperature 1,",
     ):
         assert words in done.stdout
     assert done.stdout.count("operating point balanced") == 2
 
 
-def test_doctor_names_the_readings_of_the_model() -> None:
-    assert "reads closer, whole" in health("model", model=toy_path("closer-int8"))[1]
+def test_doctor_names_the_modes_of_the_model() -> None:
+    assert "modes tiled, whole" in health("model", model=toy_path("tiled-int8"))[1]
 
 
 def test_verify_exits_4_on_an_altered_file(tmp_path) -> None:

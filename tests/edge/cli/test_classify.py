@@ -19,7 +19,7 @@ from toy import film, toy_path
 
 SCRIPT = Path(sys.executable).with_name("edge-classify")
 TOY = f"--model={toy_path('int8')}"
-CLOSER = f"--model={toy_path('closer-int8')}"
+TILED = f"--model={toy_path('tiled-int8')}"
 
 
 def run(*args: object, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -301,24 +301,24 @@ def test_an_interruption_exits_130_with_whole_lines_only(films) -> None:
     assert all(json.loads(line)["state"] for line in [first, *rest.splitlines()])
 
 
-# ---- readings and heat maps ----
+# ---- modes and heat maps ----
 
 
-def test_the_reading_asked_for_is_used_and_named(films) -> None:
+def test_the_mode_asked_for_is_used_and_named(films) -> None:
     def read(*options: str) -> str:
-        done = run(films / "dark.png", "--json", CLOSER, *options)
+        done = run(films / "dark.png", "--json", TILED, *options)
         return json.loads(done.stdout)["mode"]
 
-    assert (read(), read("--mode", "closer"), read("--mode", "whole")) == (
-        *("closer", "closer"),
+    assert (read(), read("--mode", "tiled"), read("--mode", "whole")) == (
+        *("tiled", "tiled"),
         "whole",
     )
 
 
-def test_a_reading_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
+def test_a_mode_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
     for options, has in (
-        ((CLOSER, "--mode", "third"), "expected one that model toy has (closer, whole)"),
-        ((TOY, "--mode", "closer"), "expected one that model toy has (whole)"),
+        ((TILED, "--mode", "third"), "expected one that model toy has (tiled, whole)"),
+        ((TOY, "--mode", "tiled"), "expected one that model toy has (whole)"),
         ((TOY, "--operating-point", "third"), "expected one of balanced, sensitive"),
     ):
         done = run(films, *options)
@@ -328,7 +328,7 @@ def test_a_reading_that_the_model_lacks_exits_2_and_lists_those_it_has(films) ->
 
 def test_heat_maps_are_written_for_answered_films_only(films, tmp_path) -> None:
     folder = tmp_path / "new" / "maps"
-    done = run(films, "--json", CLOSER, "--heatmap", folder)
+    done = run(films, "--json", TILED, "--heatmap", folder)
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 3
     expected = {
@@ -344,7 +344,7 @@ def test_heat_maps_are_written_for_answered_films_only(films, tmp_path) -> None:
 
 def test_findings_with_heat_maps_are_those_without(films, tmp_path) -> None:
     def told(*options: object) -> list[dict]:
-        lines = run(films, "--json", CLOSER, *options).stdout.splitlines()
+        lines = run(films, "--json", TILED, *options).stdout.splitlines()
         return [json.loads(line) | {"timings_ms": None} for line in lines]
 
     assert told("--heatmap", tmp_path) == told()
@@ -356,7 +356,7 @@ def test_films_of_one_name_have_a_picture_each(tmp_path) -> None:
         cv2.imwrite(str(tmp_path / folder / "film.png"), film(gray))
     maps = tmp_path / "maps"
     for folder in ("a", "b", "a"):
-        assert run(tmp_path / folder, CLOSER, "--heatmap", maps).returncode == 0
+        assert run(tmp_path / folder, TILED, "--heatmap", maps).returncode == 0
     assert len(list(maps.iterdir())) == 2
 
 
@@ -364,7 +364,7 @@ def test_a_film_with_a_name_as_long_as_can_be_has_a_picture(tmp_path) -> None:
     path = tmp_path / ("é" * 125 + ".png")
     cv2.imwrite(str(tmp_path / "film.png"), film(60))
     (tmp_path / "film.png").rename(path)
-    done = run(path, CLOSER, "--heatmap", tmp_path / "maps")
+    done = run(path, TILED, "--heatmap", tmp_path / "maps")
     assert (done.returncode, len(list((tmp_path / "maps").iterdir()))) == (0, 1), done.stderr
 
 
@@ -377,15 +377,15 @@ def test_a_model_without_a_map_exits_2_before_any_film_is_read(films, tmp_path) 
 
 def test_a_folder_of_heat_maps_that_cannot_be_made_exits_2(films, tmp_path) -> None:
     for name in (films / "dark.png", films / "dark.png" / "maps", ""):
-        done = run(films, "--json", CLOSER, "--heatmap", name)
+        done = run(films, "--json", TILED, "--heatmap", name)
         assert (done.returncode, done.stdout) == (2, ""), name
         assert "expected a folder for the heat maps" in done.stderr
 
 
 def test_a_heat_map_that_cannot_be_written_exits_1_in_words(films, tmp_path) -> None:
-    sha256 = json.loads(run(films / "dark.png", "--json", CLOSER).stdout)["sha256"]
+    sha256 = json.loads(run(films / "dark.png", "--json", TILED).stdout)["sha256"]
     (tmp_path / f"dark-{sha256[:8]}.png").mkdir()
-    done = run(films / "dark.png", "--json", CLOSER, "--heatmap", tmp_path)
+    done = run(films / "dark.png", "--json", TILED, "--heatmap", tmp_path)
     assert (done.returncode, done.stdout) == (1, ""), "a finding without its picture was told"
     assert "expected to write the heat map there" in done.stderr
     assert "Traceback" not in done.stderr

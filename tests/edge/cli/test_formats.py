@@ -28,7 +28,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "p_fracture": 0.9,
         "class_index": 0,
         "original_class": None,
-        "mode": "closer",
+        "mode": "tiled",
         "regions": [{"left": 10, "top": 20, "right": 110, "bottom": 120, "score": 0.75}],
         "operating_point": "balanced",
         "no_fracture_below": 0.25,

@@ -16,7 +16,7 @@ from make_golden_vectors import JPEG_PATH, REDUCED_PATH, reduced
 from toy import film, toy_path
 
 AREA = SPECS["area-letterbox"]
-TILES = (TileSpec(film_px=512, share=0.4, overlap=0.5),)
+TILES = (TileSpec(longest_px=512, share=0.4, overlap=0.5),)
 LARGE = gray_film(1500, 2100)
 
 
@@ -128,9 +128,9 @@ def test_tiles_lie_where_they_lay_in_the_pixels_of_the_film():
     assert np.abs(small.x.astype(int) - whole.x.astype(int)).mean() < 1.0
 
 
-def test_tiles_finer_than_a_reduced_film_are_no_reading():
-    with pytest.raises(ValueError, match="film_px <= 512"):
-        TileSpec(film_px=MIN_LONGEST_SIDE_PX + 1, share=0.4, overlap=0.5)
+def test_tiles_finer_than_a_reduced_film_are_no_mode():
+    with pytest.raises(ValueError, match="longest_px <= 512"):
+        TileSpec(longest_px=MIN_LONGEST_SIDE_PX + 1, share=0.4, overlap=0.5)
 
 
 def test_a_long_thin_film_is_refused_for_its_own_side_not_for_the_reduced_one(tmp_path):
@@ -144,6 +144,6 @@ def test_a_long_thin_film_is_refused_for_its_own_side_not_for_the_reduced_one(tm
 def test_a_heat_map_is_drawn_over_the_whole_film(tmp_path):
     path = tmp_path / "large.png"
     path.write_bytes(with_pillow(film(200, height=1300, width=1100), "PNG"))
-    explained = Classifier.load(toy_path("closer-int8")).explain(path)
+    explained = Classifier.load(toy_path("tiled-int8")).explain(path)
     assert explained.radiograph.pixels.shape == (1300, 1100)
     assert (explained.heat_map.height, explained.heat_map.width) == (1300, 1100)

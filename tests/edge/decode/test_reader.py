@@ -234,7 +234,7 @@ def test_an_empty_file_is_empty(tmp_path):
     assert read_refusal(tmp_path / "film")[0] is Reason.EMPTY
 
 
-def test_a_huge_file_is_refused_without_reading_it(tmp_path):
+def test_a_huge_file_is_refused_without_mode_it(tmp_path):
     with (tmp_path / "film").open("wb") as file:
         file.truncate(1 << 40)  # sparse: one tebibyte that takes no room
     assert read_refusal(tmp_path / "film")[0] is Reason.TOO_LARGE
@@ -246,7 +246,7 @@ def test_pydicom_is_imported_for_dicom_only():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_disk_that_fails_while_reading_is_unreadable(tmp_path, monkeypatch):
+def test_a_disk_that_fails_while_mode_is_unreadable(tmp_path, monkeypatch):
     (tmp_path / "film").write_bytes(b"x")
 
     def fail(*_):

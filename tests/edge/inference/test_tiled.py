@@ -1,4 +1,4 @@
-"""The closer look through the whole data path, with a network whose answers are arithmetic."""
+"""Tiled inference through the whole data path, with a network whose answers are arithmetic."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from bonefx_edge.inference.decision import State, sigmoid
 from bonefx_edge.inference.preprocess import InputSpec, preprocess
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
-from toy import CLOSER_KINDS, DISTANCE_LIMIT, film, toy_logit, toy_map, toy_path
+from toy import DISTANCE_LIMIT, TILED_KINDS, film, toy_logit, toy_map, toy_path
 
 PATCH = slice(120, 180), slice(80, 140)
 """Rows and columns of the dark (broken) patch."""
@@ -22,7 +22,7 @@ RECTANGLES = [(left, top, left + 100, top + 100) for top in (0, 50, 100) for lef
 """Of the toy's tiles on a film of 200x160."""
 
 
-@pytest.fixture(name="kind", params=CLOSER_KINDS)
+@pytest.fixture(name="kind", params=TILED_KINDS)
 def _kind(request) -> str:
     return request.param
 
@@ -71,34 +71,34 @@ class Spy:
 def test_the_answer_is_the_sum_computed_by_hand(path, kind: str) -> None:
     pixels = patched()
     views = [view(pixels)] + [view(pixels[y0:y1, x0:x1]) for x0, y0, x1, y1 in RECTANGLES]
-    whole, *tiles = (toy_logit(x, kind=kind.removeprefix("closer-"))[0] for x in views)
+    whole, *tiles = (toy_logit(x, kind=kind.removeprefix("tiled-"))[0] for x in views)
     highest = max(toy_map(x).max() for x in views)
     of_tiles = -math.log(np.mean(np.exp(-np.array(tiles))))
     logit = 0.375 + 0.5 * whole + 0.25 * of_tiles - 0.125 * highest
     finding = Classifier.load(toy_path(kind)).classify(path)
     # int8: the map in steps of 1/8 of cells in whole gray levels: 3/32 off at most, weight 1/8.
-    tolerance = 1e-5 if kind == "closer-float32" else 3 / 32 / 8 / 2 / 4
+    tolerance = 1e-5 if kind == "tiled-float32" else 3 / 32 / 8 / 2 / 4
     assert finding.p_fracture == pytest.approx(sigmoid(-logit / 2.0), abs=tolerance)
-    assert (finding.mode, finding.state) == ("closer", State.UNCERTAIN)
+    assert (finding.mode, finding.state) == ("tiled", State.UNCERTAIN)
     # Each term is there to be seen: without it the number would be another.
     parts = (0.5 * whole, 0.25 * of_tiles, 0.125 * highest)
     assert all(abs(part) > 20 * tolerance for part in parts)
 
 
-def test_the_whole_reading_is_the_networks_own_answer_to_the_whole_film(path, kind: str) -> None:
-    logit = toy_logit(view(patched()), kind=kind.removeprefix("closer-"))[0]
+def test_the_whole_mode_is_the_networks_own_answer_to_the_whole_film(path, kind: str) -> None:
+    logit = toy_logit(view(patched()), kind=kind.removeprefix("tiled-"))[0]
     finding = Classifier.load(toy_path(kind), mode="whole").classify(path)
     assert finding.p_fracture == pytest.approx(sigmoid(-logit), abs=1e-5)
     assert (finding.mode, finding.regions, finding.timings.tiles_ms) == ("whole", (), None)
 
 
-def test_the_whole_reading_asks_exactly_what_the_closer_one_asks_first(path, kind: str) -> None:
-    whole, closer = Spy(kind), Spy(kind)
+def test_the_whole_mode_asks_exactly_what_the_tiled_one_asks_first(path, kind: str) -> None:
+    whole, tiled = Spy(kind), Spy(kind)
     whole.classifier(mode="whole").classify(path)
-    closer.classifier().classify(path)
+    tiled.classifier().classify(path)
     assert [len(x) for x in whole.asked] == [1]
-    assert [len(x) for x in closer.asked] == [1, 6]
-    assert np.array_equal(whole.asked[0], closer.asked[0])
+    assert [len(x) for x in tiled.asked] == [1, 6]
+    assert np.array_equal(whole.asked[0], tiled.asked[0])
 
 
 def test_a_film_far_from_training_is_refused_before_any_tile_is_asked_about(tmp_path, kind) -> None:
@@ -138,7 +138,7 @@ def test_the_regions_are_the_tiles_that_call_fracture_strongest_first(path, kind
     # The patch lies in the lower right tile whole, and half or less in every tile that is left.
     first = finding.regions[0]
     assert (first.left, first.top, first.right, first.bottom) == (60, 100, 160, 200)
-    logit = toy_logit(view(patched()[100:200, 60:160]), kind=kind.removeprefix("closer-"))[0]
+    logit = toy_logit(view(patched()[100:200, 60:160]), kind=kind.removeprefix("tiled-"))[0]
     assert first.score == pytest.approx(sigmoid(-logit), abs=1e-5)
     scores = [region.score for region in finding.regions]
     assert scores == sorted(scores, reverse=True)
@@ -153,10 +153,10 @@ def test_a_film_without_fracture_has_no_regions(tmp_path, kind: str) -> None:
 
 
 def test_a_tile_that_calls_fracture_is_no_place_of_a_film_called_no_fracture(tmp_path) -> None:
-    spy = Spy("closer-float32")
-    readings = spy.model.manifest.readings
-    trusting = dataclasses.replace(readings[0], offset=20.0)
-    manifest = dataclasses.replace(spy.model.manifest, readings=(trusting, readings[1]))
+    spy = Spy("tiled-float32")
+    modes = spy.model.manifest.modes
+    trusting = dataclasses.replace(modes[0], offset=20.0)
+    manifest = dataclasses.replace(spy.model.manifest, modes=(trusting, modes[1]))
     spy.model = dataclasses.replace(spy.model, manifest=manifest)
     finding = spy.classifier().classify(write(tmp_path / "film.png", patched()))
     assert (finding.state, finding.regions) == (State.NO_FRACTURE, ())
@@ -169,9 +169,9 @@ def test_the_tiles_have_a_lap_of_their_own(path, kind: str) -> None:
     assert timings.total_ms >= sum(laps)
 
 
-def test_a_reading_that_the_model_lacks_is_an_error_that_lists_those_it_has() -> None:
-    with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'closer'"):
-        Classifier.load(toy_path("int8"), mode="closer")
+def test_a_mode_that_the_model_lacks_is_an_error_that_lists_those_it_has() -> None:
+    with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'tiled'"):
+        Classifier.load(toy_path("int8"), mode="tiled")
 
 
 class Spoilt(Spy):
@@ -197,7 +197,7 @@ def test_a_number_of_any_view_that_is_not_finite_stops_the_work(
     path, output, number, call, work
 ) -> None:
     """A map of NaN is the highest cell of nothing, a logit of infinity a tile without fracture."""
-    spoilt = Spoilt("closer-float32", output, number, call=call)
+    spoilt = Spoilt("tiled-float32", output, number, call=call)
     with pytest.raises(InterpreterError, match=f"{output}: expected finite numbers, got {number}"):
         work(spoilt.classifier(), path)
 
@@ -209,7 +209,7 @@ def without_times(finding):
     return dataclasses.replace(finding, timings=None)
 
 
-@pytest.mark.parametrize("mode", ["closer", "whole"])
+@pytest.mark.parametrize("mode", ["tiled", "whole"])
 def test_an_explained_finding_is_the_same_finding_with_the_map_over_the_film(
     path, kind: str, mode: str
 ) -> None:
@@ -226,10 +226,10 @@ def test_an_explained_finding_is_the_same_finding_with_the_map_over_the_film(
 
 
 def test_the_tiles_take_part_in_the_map(path, kind: str) -> None:
-    closer, whole = (
-        Classifier.load(toy_path(kind), mode=v).explain(path) for v in ("closer", "whole")
+    tiled, whole = (
+        Classifier.load(toy_path(kind), mode=v).explain(path) for v in ("tiled", "whole")
     )
-    assert not np.array_equal(closer.heat_map.values, whole.heat_map.values)
+    assert not np.array_equal(tiled.heat_map.values, whole.heat_map.values)
 
 
 def test_a_refused_file_has_no_heat_map(tmp_path, kind: str) -> None:

@@ -20,11 +20,11 @@ from bonefx_edge.inference.tiling import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from make_golden_vectors import draw
-from toy import toy_closer, toy_whole
+from toy import toy_tiled, toy_whole
 
 AREA = SPECS["area"]
 LETTERBOX = SPECS["area-letterbox"]
-NINE = TileSpec(film_px=400, share=0.5, overlap=0.25)
+NINE = TileSpec(longest_px=400, share=0.5, overlap=0.25)
 
 
 def radiograph(pixels: np.ndarray) -> Radiograph:
@@ -34,7 +34,7 @@ def radiograph(pixels: np.ndarray) -> Radiograph:
 sides = st.integers(64, 3000)
 grids = st.builds(
     TileSpec,
-    film_px=st.integers(64, 512),
+    longest_px=st.integers(64, 512),
     share=st.floats(0.2, 1.0),
     overlap=st.floats(0.0, 0.7),
 ).filter(lambda spec: spec.max_tiles <= 64)
@@ -66,7 +66,7 @@ def test_films_at_the_ends_of_the_range_are_covered_by_few_tiles(shape: tuple[in
 @given(st.integers(64, 512), st.integers(64, 512), grids)
 def test_neighbors_overlap_by_at_least_the_share_asked_for(height, width, spec) -> None:
     # Not shrunk: a tile is rounded up to a whole pixel, its start down, which costs one at most.
-    spec = dataclasses.replace(spec, film_px=512)
+    spec = dataclasses.replace(spec, longest_px=512)
     tiles = extract_tiles(radiograph(np.zeros((height, width), np.uint8)), (spec,), AREA)
     side = spec.share * max(height, width)
     lefts = sorted({(left, right) for left, _, right, _ in tiles.rectangles})
@@ -91,7 +91,7 @@ def test_tiles_lie_where_arithmetic_puts_them() -> None:
 
 def test_a_small_film_is_never_enlarged_before_it_is_cut() -> None:
     pixels = draw(200, 160)
-    larger = dataclasses.replace(NINE, film_px=512)
+    larger = dataclasses.replace(NINE, longest_px=512)
     one, other = (extract_tiles(radiograph(pixels), (spec,), AREA) for spec in (NINE, larger))
     assert np.array_equal(one.x, other.x)
 
@@ -115,7 +115,7 @@ def test_a_rectangle_is_what_the_tile_shows_rounded_outwards(shape: tuple[int, i
 
 def test_several_grids_give_their_tiles_one_after_the_other() -> None:
     film = radiograph(draw(200, 160))
-    small = TileSpec(film_px=400, share=1.0, overlap=0.0)
+    small = TileSpec(longest_px=400, share=1.0, overlap=0.0)
     both = extract_tiles(film, (small, NINE), AREA)
     assert both.rectangles[0] == (0, 0, 160, 200)
     assert both.rectangles[1:] == extract_tiles(film, (NINE,), AREA).rectangles
@@ -208,8 +208,8 @@ def answers(logits: list[float], cells: list[float] | None = None) -> NetworkOut
         (answers([2.0]), answers([3.0, 3.0]), 2.125),
     ],
 )
-def test_the_logit_is_the_sum_that_the_reading_states(whole, tiles, logit: float) -> None:
-    assert image_logit(toy_closer(), whole=whole, tiles=tiles) == logit
+def test_the_logit_is_the_sum_that_the_mode_states(whole, tiles, logit: float) -> None:
+    assert image_logit(toy_tiled(), whole=whole, tiles=tiles) == logit
 
 
 def test_tiles_come_to_the_logit_of_their_mean_odds_of_fracture() -> None:
@@ -225,13 +225,13 @@ def test_tiles_come_to_no_less_than_the_lowest_and_no_more_than_their_mean(value
     assert min(values) - 1e-9 <= found <= np.mean(values) + 1e-9
 
 
-def test_the_whole_reading_is_the_networks_own_logit() -> None:
+def test_the_whole_mode_is_the_networks_own_logit() -> None:
     assert image_logit(toy_whole(), whole=answers([-1.25], [3.0]), tiles=None) == -1.25
 
 
-def test_a_whole_reading_may_weigh_its_map() -> None:
-    reading = toy_whole(map_weight=0.5)
-    assert image_logit(reading, whole=answers([-1.25], [3.0]), tiles=None) == -2.75
+def test_a_whole_mode_may_weigh_its_map() -> None:
+    mode = toy_whole(map_weight=0.5)
+    assert image_logit(mode, whole=answers([-1.25], [3.0]), tiles=None) == -2.75
 
 
 numbers = st.floats(-20, 20)
@@ -240,14 +240,14 @@ numbers = st.floats(-20, 20)
 @given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=5))
 def test_many_films_at_once_give_the_same_as_one_by_one(films) -> None:
     whole, tile, cell = np.array(films).T
-    at_once = fuse_logits(toy_closer(), whole=whole, tile=tile, cell=cell)
-    alone = [fuse_logits(toy_closer(), whole=w, tile=t, cell=c) for w, t, c in films]
+    at_once = fuse_logits(toy_tiled(), whole=whole, tile=tile, cell=cell)
+    alone = [fuse_logits(toy_tiled(), whole=w, tile=t, cell=c) for w, t, c in films]
     assert at_once.tolist() == alone
 
 
 @given(numbers, numbers, numbers, st.floats(0.01, 5))
 def test_no_view_that_looks_more_broken_makes_the_film_look_less_broken(w, t, c, more) -> None:
-    before = fuse_logits(toy_closer(), whole=w, tile=t, cell=c)
-    assert fuse_logits(toy_closer(), whole=w - more, tile=t, cell=c) < before
-    assert fuse_logits(toy_closer(), whole=w, tile=t - more, cell=c) < before
-    assert fuse_logits(toy_closer(), whole=w, tile=t, cell=c + more) < before
+    before = fuse_logits(toy_tiled(), whole=w, tile=t, cell=c)
+    assert fuse_logits(toy_tiled(), whole=w - more, tile=t, cell=c) < before
+    assert fuse_logits(toy_tiled(), whole=w, tile=t - more, cell=c) < before
+    assert fuse_logits(toy_tiled(), whole=w, tile=t, cell=c + more) < before

@@ -42,7 +42,7 @@ def test_gray_levels_and_unit_floats_of_one_film_give_one_answer(info, kind: str
     assert np.abs(as_gray - as_unit).max() < 1e-4
 
 
-@pytest.mark.parametrize("kind", ["closer-float32", "closer-int8"])
+@pytest.mark.parametrize("kind", ["tiled-float32", "tiled-int8"])
 def test_each_output_has_a_row_a_view_and_its_own_shape(kind: str) -> None:
     opened = open_interpreter(flatbuffer(kind))
     outputs = opened.run(np.zeros((4, 150, 150, 1), np.uint8))

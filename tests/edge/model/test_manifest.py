@@ -11,7 +11,7 @@ from bonefx_edge.model.model_file import ModelFile
 from toy import toy_path
 
 TOY = ModelFile.read(toy_path("int8"))
-CLOSER = ModelFile.read(toy_path("closer-int8"))
+TILED = ModelFile.read(toy_path("tiled-int8"))
 FORMAT_2 = (Path(__file__).parents[2] / "golden/manifest-format-2.json").read_text()
 """Of the toy, as bonefx 0.4 wrote it."""
 
@@ -21,11 +21,11 @@ FORMAT_2 = (Path(__file__).parents[2] / "golden/manifest-format-2.json").read_te
 
 def test_a_manifest_survives_its_json() -> None:
     assert Manifest.from_json(TOY.manifest.to_json()) == TOY.manifest
-    assert Manifest.from_json(CLOSER.manifest.to_json()) == CLOSER.manifest
+    assert Manifest.from_json(TILED.manifest.to_json()) == TILED.manifest
 
 
 def test_a_manifest_of_format_2_is_read_under_the_names_of_format_3() -> None:
-    assert Manifest.from_json(FORMAT_2) == CLOSER.manifest
+    assert Manifest.from_json(FORMAT_2) == TILED.manifest
 
 
 def test_a_manifest_of_format_2_is_checked_as_strictly() -> None:
@@ -62,11 +62,11 @@ def _paths_of(value: object, at: tuple = ()) -> list[tuple]:
     return [at, *(path for key, inner in items for path in _paths_of(inner, (*at, key)))]
 
 
-FIELDS = [p for p in _paths_of(json.loads(CLOSER.manifest.to_json())) if p and p[0] != "provenance"]
+FIELDS = [p for p in _paths_of(json.loads(TILED.manifest.to_json())) if p and p[0] != "provenance"]
 
 
 def _changed(field: tuple, change) -> str:
-    raw = json.loads(CLOSER.manifest.to_json())
+    raw = json.loads(TILED.manifest.to_json())
     inner = raw
     for key in field[:-1]:
         inner = inner[key]
@@ -97,41 +97,41 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        (("readings",), [], "at least one"),
-        (("readings", 1), json.loads(CLOSER.manifest.to_json())["readings"][0], "distinct names"),
-        (("readings", 0, "name"), "third", "expected the name closer or whole"),
-        (("readings", 0, "name"), "whole", "expected tiles in closer and none in whole"),
-        (("readings", 1, "name"), "closer", "expected tiles in closer and none in whole"),
-        (("readings", 0, "tiles"), [], "expected tiles in closer and none in whole"),
-        (("readings", 0, "tiles", 0, "film_px"), 0, "1 <= film_px <= 512"),
-        (("readings", 0, "tiles", 0, "film_px"), 400.5, "expected <class 'int'>"),
-        (("readings", 0, "tiles", 0, "share"), 0, "0 < share <= 1"),
-        (("readings", 0, "tiles", 0, "share"), 1.1, "0 < share <= 1"),
-        (("readings", 0, "tiles", 0, "share"), math.nan, "0 < share <= 1"),
-        (("readings", 0, "tiles", 0, "share"), 0.01, "at most 64 tiles"),
+        (("modes",), [], "at least one"),
+        (("modes", 1), json.loads(TILED.manifest.to_json())["modes"][0], "distinct names"),
+        (("modes", 0, "name"), "third", "expected the name tiled or whole"),
+        (("modes", 0, "name"), "whole", "expected tiles in tiled and none in whole"),
+        (("modes", 1, "name"), "tiled", "expected tiles in tiled and none in whole"),
+        (("modes", 0, "tiles"), [], "expected tiles in tiled and none in whole"),
+        (("modes", 0, "tiles", 0, "longest_px"), 0, "1 <= longest_px <= 512"),
+        (("modes", 0, "tiles", 0, "longest_px"), 400.5, "expected <class 'int'>"),
+        (("modes", 0, "tiles", 0, "share"), 0, "0 < share <= 1"),
+        (("modes", 0, "tiles", 0, "share"), 1.1, "0 < share <= 1"),
+        (("modes", 0, "tiles", 0, "share"), math.nan, "0 < share <= 1"),
+        (("modes", 0, "tiles", 0, "share"), 0.01, "at most 64 tiles"),
         (
-            ("readings", 0, "tiles", 0),
-            {"film_px": 512, "share": 1e-308, "overlap": 0.5},
+            ("modes", 0, "tiles", 0),
+            {"longest_px": 512, "share": 1e-308, "overlap": 0.5},
             r"infinity.*; convert the model again",
         ),
         (
-            ("readings", 0, "tiles", 0),
-            {"film_px": 512, "share": 5e-324, "overlap": 0.5},
+            ("modes", 0, "tiles", 0),
+            {"longest_px": 512, "share": 5e-324, "overlap": 0.5},
             r"division.*; convert the model again",
         ),
-        (("readings", 0, "offset"), 10**400, r"too large.*; convert the model again"),
-        (("readings", 0, "tiles", 0, "overlap"), 1, "0 <= overlap < 1"),
-        (("readings", 0, "tiles", 0, "overlap"), -0.1, "0 <= overlap < 1"),
-        (("readings", 0, "whole_weight"), -0.1, "finite weights >= 0"),
-        (("readings", 0, "tile_weight"), math.inf, "finite weights >= 0"),
-        (("readings", 0, "map_weight"), math.nan, r"finite weights >= 0|map_weight > 0"),
-        (("readings", 0, "offset"), math.inf, "finite offset"),
-        (("readings", 0, "temperature"), 0, "temperature"),
-        (("readings", 1, "whole_weight"), 0, "expected tile_weight 0, and another > 0"),
-        (("readings", 1, "tile_weight"), 1, "expected tile_weight 0, and another > 0"),
-        (("readings", 0, "operating_points"), [], "at least one"),
-        (("readings", 0, "operating_points", 0, "fracture_from"), 0.1, "no_fracture_below <="),
-        (("readings", 0, "operating_points", 0, "name"), "sensitive", "distinct names"),
+        (("modes", 0, "offset"), 10**400, r"too large.*; convert the model again"),
+        (("modes", 0, "tiles", 0, "overlap"), 1, "0 <= overlap < 1"),
+        (("modes", 0, "tiles", 0, "overlap"), -0.1, "0 <= overlap < 1"),
+        (("modes", 0, "whole_weight"), -0.1, "finite weights >= 0"),
+        (("modes", 0, "tile_weight"), math.inf, "finite weights >= 0"),
+        (("modes", 0, "map_weight"), math.nan, r"finite weights >= 0|map_weight > 0"),
+        (("modes", 0, "offset"), math.inf, "finite offset"),
+        (("modes", 0, "temperature"), 0, "temperature"),
+        (("modes", 1, "whole_weight"), 0, "expected tile_weight 0, and another > 0"),
+        (("modes", 1, "tile_weight"), 1, "expected tile_weight 0, and another > 0"),
+        (("modes", 0, "operating_points"), [], "at least one"),
+        (("modes", 0, "operating_points", 0, "fracture_from"), 0.1, "no_fracture_below <="),
+        (("modes", 0, "operating_points", 0, "name"), "sensitive", "distinct names"),
         (("output", "logit"), 2, "expected the positions 0 to 2, each once"),
         (("output", "logit"), -1, "expected the positions 0 to 2, each once"),
         (("output", "features"), 3, "expected the positions 0 to 2, each once"),
@@ -153,10 +153,10 @@ def test_a_manifest_that_makes_no_sense_is_refused(field: tuple, value, says: st
 
 def _without(output: str, **reading_changes: object) -> str:
     """Return a manifest whose network lacks the features or the map (position 2 is taken)."""
-    raw = json.loads(CLOSER.manifest.to_json())
+    raw = json.loads(TILED.manifest.to_json())
     raw["output"] |= {output: None, "logit": 0}
     raw["output"][{"map": "features", "features": "map"}[output]] = 1
-    raw["readings"][0] |= reading_changes
+    raw["modes"][0] |= reading_changes
     return json.dumps(raw)
 
 
@@ -172,24 +172,24 @@ def test_a_weight_for_a_map_that_the_network_does_not_give_is_refused() -> None:
 
 
 def test_tiles_that_count_for_nothing_are_refused() -> None:
-    raw = json.loads(CLOSER.manifest.to_json())
-    raw["readings"][0] |= {"tile_weight": 0, "map_weight": 0}
+    raw = json.loads(TILED.manifest.to_json())
+    raw["modes"][0] |= {"tile_weight": 0, "map_weight": 0}
     with pytest.raises(ModelFileError, match="tile_weight or map_weight > 0 for its tiles"):
         Manifest.from_json(json.dumps(raw))
 
 
 def test_an_unknown_operating_point_is_refused_with_those_there_are() -> None:
-    reading = TOY.manifest.reading(None)
+    mode = TOY.manifest.mode(None)
     with pytest.raises(UsageError, match="expected one of balanced, sensitive, got 'x'"):
-        reading.operating_point("x")
-    assert reading.operating_point(None).name == "balanced"
-    assert reading.operating_point("sensitive").name == "sensitive"
+        mode.operating_point("x")
+    assert mode.operating_point(None).name == "balanced"
+    assert mode.operating_point("sensitive").name == "sensitive"
 
 
-def test_an_unknown_reading_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"model toy has \(closer, whole\), got 'x'"):
-        CLOSER.manifest.reading("x")
-    with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'closer'"):
-        TOY.manifest.reading("closer")
-    assert CLOSER.manifest.reading(None).name == "closer"
-    assert CLOSER.manifest.reading("whole").name == "whole"
+def test_an_unknown_mode_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"model toy has \(tiled, whole\), got 'x'"):
+        TILED.manifest.mode("x")
+    with pytest.raises(UsageError, match=r"model toy has \(whole\), got 'tiled'"):
+        TOY.manifest.mode("tiled")
+    assert TILED.manifest.mode(None).name == "tiled"
+    assert TILED.manifest.mode("whole").name == "whole"

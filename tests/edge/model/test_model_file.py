@@ -107,12 +107,12 @@ INT8 = TensorInfo(shape=(1, 1), dtype="int8", scale=1 / 16, zero_point=0)
 FLOAT = TensorInfo(shape=(1, 150, 150, 1), dtype="float32", scale=0.0, zero_point=0)
 MAP = TensorInfo(shape=(1, 5, 5, 1), dtype="int8", scale=1 / 8, zero_point=0)
 FEATURES = TensorInfo(shape=(1, 32), dtype="int8", scale=1 / 8, zero_point=0)
-CLOSER = ModelFile.read(toy_path("closer-int8"))
+TILED = ModelFile.read(toy_path("tiled-int8"))
 
 
 def test_tensors_that_fit_the_manifest_are_accepted() -> None:
     check_tensors(TOY.manifest, input_=UINT8, outputs=(INT8,))
-    check_tensors(CLOSER.manifest, input_=UINT8, outputs=(FEATURES, INT8, MAP))
+    check_tensors(TILED.manifest, input_=UINT8, outputs=(FEATURES, INT8, MAP))
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def reshaped(tensor: TensorInfo, *shape: int) -> TensorInfo:
 )
 def test_outputs_that_do_not_fit_the_manifest_are_refused(outputs, says: str) -> None:
     with pytest.raises(ModelFileError, match=says):
-        check_tensors(CLOSER.manifest, input_=UINT8, outputs=outputs)
+        check_tensors(TILED.manifest, input_=UINT8, outputs=outputs)

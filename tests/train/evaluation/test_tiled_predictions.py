@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import SPECS, preprocess
-from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, cut_tiles, logit_of_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, extract_tiles, pool_tile_logits
 
 pytestmark = pytest.mark.host
 pytest.importorskip("keras")
@@ -10,7 +10,7 @@ pytest.importorskip("keras")
 from bonefx_train.data.dataset import load_dataset  # noqa: E402
 from bonefx_train.evaluation.tiled_predictions import Look, Views, gather, load_views  # noqa: E402 (Keras)
 
-TILES = (TileSpec(film_px=64, share=0.5, overlap=0.5),)
+TILES = (TileSpec(longest_px=64, share=0.5, overlap=0.5),)
 SPEC = SPECS["area-letterbox"]
 
 
@@ -25,7 +25,7 @@ def test_views_are_those_of_the_device_wholes_first(films):
         film = decode(read_file(sample.path))
         mine = views.x[views.film == i]
         np.testing.assert_array_equal(mine[0], preprocess(film, spec=SPEC)[0])
-        np.testing.assert_array_equal(mine[1:], cut_tiles(film, TILES, SPEC).x)
+        np.testing.assert_array_equal(mine[1:], extract_tiles(film, TILES, SPEC).x)
     assert list(views.film[:12]) == list(range(12))
 
 
@@ -41,22 +41,22 @@ def test_a_film_that_cannot_be_read_shifts_no_tile_to_another_film(films):
     views = load_views(films, spec=SPEC, tiles=TILES)
     assert (len(views.films.x), views.film.max()) == (11, 10)
     film = decode(read_file(views.films.samples[10].path))
-    np.testing.assert_array_equal(views.x[views.film == 10][1:], cut_tiles(film, TILES, SPEC).x)
+    np.testing.assert_array_equal(views.x[views.film == 10][1:], extract_tiles(film, TILES, SPEC).x)
 
 
 def test_evidence_is_whole_tiles_and_highest_cell_of_each_film(films):
     whole = Views.of_whole(load_views(films[:2], spec=SPEC, tiles=()).films)
     views = Views(whole.films, np.concatenate([whole.x] * 3), np.array([0, 1, 0, 0, 1, 1]))
     logits = np.array([1.0, 2.0, -3.0, 4.0, 5.0, 6.0], np.float32)
-    tiles = [logit_of_tiles(logits[2:4]), logit_of_tiles(logits[4:])]
+    tiles = [pool_tile_logits(logits[2:4]), pool_tile_logits(logits[4:])]
     assert tiles == pytest.approx([-2.308, 5.380], abs=1e-3)
     maps = np.arange(6, dtype=np.float32).reshape(6, 1, 1) * [[[1.0, -1.0]]]
     answers = NetworkOutputs(logits, maps.astype(np.float32), None)
-    closer = gather(views, answers, Look(TILES, ()))
-    assert (list(closer.whole), list(closer.tile), list(closer.cell)) == ([1, 2], tiles, [3, 5])
+    tiled = gather(views, answers, Look(TILES, ()))
+    assert (list(tiled.whole), list(tiled.tile), list(tiled.cell)) == ([1, 2], tiles, [3, 5])
     alone = gather(views, answers, Look((), ()))
     assert (list(alone.whole), list(alone.tile), list(alone.cell)) == ([1, 2], [0, 0], [0, 1])
-    table = closer.towards_not_broken(("whole", "cell"))
+    table = tiled.towards_not_broken(("whole", "cell"))
     np.testing.assert_array_equal(table, [[1, -3], [2, -5]])
 
 

@@ -74,12 +74,12 @@ def evaluate_run(
 def _level(run: Run, logit: Floats, tune: Pixels) -> Callable[[Floats], Floats]:
     """Return what takes back that views are fractured more often than films, where fitted on views.
 
-    The reading `whole` of the model file does the same; `closer` comes with the conversion.
+    The mode `whole` of the model file does the same; `tiled` comes with the conversion.
     """
     if not run.settings.views_per_epoch:
         return lambda logit: logit
     combination = fit_combination(logit[:, np.newaxis], tune.class_index)
-    logger.info("whole films, without the closer look: the model file has that, once converted")
+    logger.info("whole films, without tiled inference: the model file has that, once converted")
     return lambda logit: combination.offset + combination.weights[0] * logit
 
 

@@ -1,4 +1,4 @@
-"""The closer look: every film as a whole and in tiles, and what a network's answers come to."""
+"""Tiled inference: every film as a whole and in tiles, and what a network's answers come to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, cut_tiles, logit_of_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, extract_tiles, pool_tile_logits
 from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import Pixels, load_pixels
@@ -26,7 +26,7 @@ class Look:
 
 
 CLOSER_LOOK: Final = Look(
-    tiles=(TileSpec(film_px=512, share=0.4, overlap=0.5),), terms=("whole", "tile")
+    tiles=(TileSpec(longest_px=512, share=0.4, overlap=0.5),), terms=("whole", "tile")
 )
 """Of networks with a map; why so: docs/decisions/0015-recipe.md."""
 WHOLE_LOOK: Final = Look(tiles=(), terms=("whole",))
@@ -90,7 +90,7 @@ def load_views(
     pieces: list[NDArray[Any]] = [films.x]
     film = [np.arange(len(films.x))]
     for index, sample in enumerate(track(films.samples, label="cutting tiles")):
-        x = cut_tiles(
+        x = extract_tiles(
             decode(read_file(sample.path), allow_downscale=spec.allow_downscale), tiles, spec
         ).x
         if per_film is not None:
@@ -102,12 +102,12 @@ def load_views(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One network's numbers about n films: the arguments of `tiling.combine`."""
+    """One network's numbers about n films: the arguments of `tiling.fuse_logits`."""
 
     whole: NDArray[np.float64]
     """(n,), logit of "not broken" of the whole film."""
     tile: NDArray[np.float64]
-    """(n,), `bonefx_edge.inference.tiling.logit_of_tiles` of its tiles; 0 without tiles."""
+    """(n,), `bonefx_edge.inference.tiling.pool_tile_logits` of its tiles; 0 without tiles."""
     cell: NDArray[np.float64]
     """(n,), highest cell in the maps of its views, positive = fracture; 0 without map."""
 
@@ -139,7 +139,7 @@ def _of_tiles(
     """Return what each film's tiles come to, 0 where it has none; the tiles lie film by film."""
     ends = np.searchsorted(film, np.arange(n), side="right")
     groups = zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
-    return np.array([logit_of_tiles(logits[a:b]) if b > a else 0.0 for a, b in groups])
+    return np.array([pool_tile_logits(logits[a:b]) if b > a else 0.0 for a, b in groups])
 
 
 def _highest(

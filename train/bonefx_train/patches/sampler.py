@@ -22,7 +22,7 @@ from bonefx_train.patches.augment import disturb
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 
 LONGEST_PX: Final = 512
-"""Films are kept at most this long: the resolution of the closer look."""
+"""Films are kept at most this long: the resolution of tiled inference."""
 FRACTURED_SHARE: Final = 0.4
 """Of the views; films are 17 % fractured, and a fracture is in few of their pieces."""
 SYNTHETIC_SHARE: Final = 0.3

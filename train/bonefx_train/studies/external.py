@@ -189,7 +189,7 @@ def open_classifiers(models: Sequence[str], *, modes: Sequence[str]) -> list[Cla
     classifiers = []
     for model in models:
         path = find_model(model)
-        names = modes or [reading.name for reading in ModelFile.read(path).manifest.readings]
+        names = modes or [mode.name for mode in ModelFile.read(path).manifest.modes]
         classifiers += [Classifier.load(path, mode=name) for name in names]
     return classifiers
 

@@ -141,9 +141,9 @@ def plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def parameters(reading: Any) -> str:
-    """Return the numbers of a reading of a model file, tiles included."""
-    values = dataclasses.asdict(reading)
+def parameters(mode: Any) -> str:
+    """Return the numbers of a mode of a model file, tiles included."""
+    values = dataclasses.asdict(mode)
     tiles = values.pop("tiles")
     del values["name"], values["operating_points"]
     parts = [f"{key} {value:.4g}" for key, value in values.items()]

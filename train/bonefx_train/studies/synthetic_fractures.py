@@ -47,7 +47,7 @@ def triples(model: ModelFile, films: Sequence[Sample]) -> Iterator[tuple[str, Tr
         rng = np.random.default_rng([SEED, number])
         tiles = extract_tiles(
             decode(read_file(film.path), allow_downscale=spec.allow_downscale),
-            model.manifest.readings[0].tiles,
+            model.manifest.modes[0].tiles,
             spec,
         ).x
         for i in rng.permutation(len(tiles)):
@@ -74,7 +74,7 @@ def measure(path: Path, films: Sequence[Sample]) -> dict[str, Any]:
         If the model does not read stretched tiles.
     """
     model = ModelFile.read(path)
-    if not model.manifest.readings[0].tiles or model.manifest.input.gray is not Gray.STRETCH:
+    if not model.manifest.modes[0].tiles or model.manifest.input.gray is not Gray.STRETCH:
         msg = f"{path}: expected a model that reads stretched tiles, such as lite0"
         raise DataError(msg)
     groups, views = zip(*triples(model, films), strict=True)

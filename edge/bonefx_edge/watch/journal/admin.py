@@ -50,14 +50,14 @@ class Status:
     oldest_untold_s: float | None
     """Age of the oldest of them, seconds; None where there is none."""
     models: dict[str, int]
-    """Results by what answered: model, reading, operating point."""
+    """Results by what answered: model, mode, operating point."""
 
 
 class Requeue(StrEnum):
     """Which films are to be classified again, and what the value beside it means."""
 
     NOT_ANSWERED_BY = "not_answered_by"
-    """Whose result is not by this model, reading and operating point."""
+    """Whose result is not by this model, mode and operating point."""
     REFUSED_FOR = "refused_for"
     """Refused for this reason."""
     FAILED = "failed"

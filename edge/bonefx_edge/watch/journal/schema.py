@@ -17,7 +17,7 @@ CREATE TABLE film (              -- one row for each content that ever arrived
   retry_at REAL,                 -- failed: not before
   failure TEXT,                  -- failed: code of what stood in the way
   decided REAL,                  -- of the newest record
-  answered_by TEXT,              -- of the newest record: model, reading, operating point
+  answered_by TEXT,              -- of the newest record: model, mode, operating point
   reason TEXT,                   -- of the newest record, if it is a refusal
   record TEXT,                   -- JSON, as in the result file
   superseded_by TEXT,            -- sha256 of what the file was rewritten to

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 CANARY_PATH: Final = Path(__file__).with_name("canary.jpg")
 EXPECTED_PATH: Final = Path(__file__).with_name("canary.json")
-"""p_fracture of the bundled models, by sha256 of the model file and reading."""
+"""p_fracture of the bundled models, by sha256 of the model file and mode."""
 CANARY: Final = Claim(
     sha256="76c37aff2c14e7de409514be25442d463d34859b876981fe7e63ed6de6a4c381",
     path=os.fsencode(CANARY_PATH),

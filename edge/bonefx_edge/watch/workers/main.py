@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def describe(classifier: Classifier) -> str:
-    """Return what identifies the predictor: model file, reading and operating point."""
+    """Return what identifies the predictor: model file, mode and operating point."""
     model = classifier.model
     return (
         f"{model.name} {model.version} {model.sha256} "

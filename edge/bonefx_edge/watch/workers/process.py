@@ -81,7 +81,7 @@ class WorkerProcess:
     ) -> None:
         self._config, self._backoff, self._clock = config, backoff, clock
         self.predictor = ""
-        """Model, reading and operating point; "" until the model is loaded."""
+        """Model, mode and operating point; "" until the model is loaded."""
         self.environment = ""
         """Versions of the libraries and the machine; "" until the model is loaded."""
         self.is_verified = False

@@ -68,4 +68,4 @@ class JobResult(NamedTuple):
     reason: Reason | None = None
     """For CRASHED: the reason of the refusal."""
     predictor: str = ""
-    """Model, reading and operating point, see `main.describe`."""
+    """Model, mode and operating point, see `main.describe`."""

@@ -14,7 +14,7 @@ from bonefx_edge.watch.workers.canary import CANARY, EXPECTED_PATH, P_TOLERANCE,
 
 SHIPPED = json.loads(EXPECTED_PATH.read_text())
 KEY, SHIPPED_P = next(iter(SHIPPED.items()))
-SHIPPED_SHA256, SHIPPED_READING = KEY.split()
+SHIPPED_SHA256, SHIPPED_MODE = KEY.split()
 
 
 @pytest.fixture(name="journal")
@@ -28,10 +28,10 @@ def _canary(journal):
     return Canary(journal, clock=lambda: 5.0)
 
 
-def finding(p=0.7, *, state="fracture", reason=None, model="other", reading="whole"):
+def finding(p=0.7, *, state="fracture", reason=None, model="other", mode="whole"):
     return {
         "state": state, "reason": reason, "p_fracture": p,
-        "model": {"sha256": model}, "mode": reading,
+        "model": {"sha256": model}, "mode": mode,
     }  # fmt: skip
 
 
@@ -81,22 +81,20 @@ def test_other_libraries_begin_anew(canary):
 
 
 def test_a_shipped_model_must_answer_near_what_it_was_shipped_with_even_the_first_time(canary):
-    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, mode=SHIPPED_MODE)
     assert not verify(canary, far)
-    near = finding(SHIPPED_P + 0.05, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    near = finding(SHIPPED_P + 0.05, model=SHIPPED_SHA256, mode=SHIPPED_MODE)
     assert verify(canary, near)
 
 
 def test_a_wrong_answer_is_never_kept_as_the_first(canary):
-    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, reading=SHIPPED_READING)
+    far = finding(1.0 - SHIPPED_P, model=SHIPPED_SHA256, mode=SHIPPED_MODE)
     verify(canary, far)
     assert not verify(canary, far)
 
 
 def test_a_shipped_model_that_refuses_the_canary_is_wrong(canary):
-    none = finding(
-        None, state="refused", reason="blank", model=SHIPPED_SHA256, reading=SHIPPED_READING
-    )
+    none = finding(None, state="refused", reason="blank", model=SHIPPED_SHA256, mode=SHIPPED_MODE)
     assert not verify(canary, none)
 
 
@@ -105,19 +103,19 @@ def test_the_film_is_the_one_whose_hash_is_known():
     assert hashlib.sha256(data).hexdigest() == CANARY.sha256
 
 
-def test_every_shipped_model_and_reading_that_opens_here_answers_near_what_is_written(canary):
+def test_every_shipped_model_and_mode_that_opens_here_answers_near_what_is_written(canary):
     """Written by make_canary.py under LiteRT; here whichever interpreter is installed."""
     runtime = Classifier.load(bundled_models()["seed-float32"]).runtime.name
     judged = set()
     for path in bundled_models().values():
         manifest = ModelFile.read(path).manifest
-        if runtime not in {proved.name for proved in manifest.runtimes}:
+        if runtime not in {proved.name for proved in manifest.verified_runtimes}:
             continue
-        for reading in manifest.readings:
-            classifier = Classifier.load(path, mode=reading.name)
+        for mode in manifest.modes:
+            classifier = Classifier.load(path, mode=mode.name)
             record = classifier.classify(Path(os.fsdecode(CANARY.path))).to_dict()
-            key = f"{record['model']['sha256']} {reading.name}"
-            assert verify(canary, record, environment=key), f"{path.stem} {reading.name}"
+            key = f"{record['model']['sha256']} {mode.name}"
+            assert verify(canary, record, environment=key), f"{path.stem} {mode.name}"
             judged.add(key)
     assert judged <= set(SHIPPED)
     assert len(judged) >= 6
