@@ -1,5 +1,6 @@
 """The manifest of a model file: every field as it should be, or a message that names it."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,12 @@ TOY = ModelFile.read(toy_path("int8"))
 TILED = ModelFile.read(toy_path("tiled-int8"))
 FORMAT_2 = (Path(__file__).parents[2] / "golden/manifest-format-2.json").read_text()
 """Of the toy, as bonefx 0.4 wrote it."""
+RUNTIME = {
+    "name": "tflite_runtime",
+    "version": "2.14.0",
+    "machine": "x86_64",
+    "max_logit_difference": 0.1,
+}
 
 
 # ---- manifest ----
@@ -25,7 +32,22 @@ def test_a_manifest_survives_its_json() -> None:
 
 
 def test_a_manifest_of_format_2_is_read_under_the_names_of_format_3() -> None:
-    assert Manifest.from_json(FORMAT_2) == TILED.manifest
+    older = Manifest.from_json(FORMAT_2)
+    own = TILED.manifest.flatbuffer_sha256
+    assert dataclasses.replace(older, flatbuffer_sha256=own) == TILED.manifest
+
+
+def test_the_verified_runtimes_of_format_2_are_read() -> None:
+    raw = json.loads(FORMAT_2)
+    raw["runtimes"] = [RUNTIME | {"films": 60}]
+    (runtime,) = Manifest.from_json(json.dumps(raw)).verified_runtimes
+    assert (runtime.name, runtime.images) == ("tflite_runtime", 60)
+
+
+@pytest.mark.parametrize("modes", [None, 1, [1], [{"name": 1}]])
+def test_a_manifest_of_format_2_with_modes_of_another_type_is_refused(modes: object) -> None:
+    with pytest.raises(ModelFileError, match=r"bonefx\.json"):
+        Manifest.from_json(json.dumps(json.loads(FORMAT_2) | {"readings": modes}))
 
 
 def test_a_manifest_of_format_2_is_checked_as_strictly() -> None:
