@@ -15,7 +15,7 @@ from bonefx_edge.watch import files as signature
 from bonefx_edge.watch.archive import safe_move as copying
 from bonefx_edge.watch.archive import safe_move as moving
 from bonefx_edge.watch.archive.safe_move import move
-from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.intake import hashing as identity
 from bonefx_edge.watch.intake.hashing import PIECE_BYTES
 
@@ -48,7 +48,7 @@ def write(path: Path, content: bytes = FILM) -> Path:
 
 
 def move_film(film: Path, folder: Path, *, content: bytes = FILM, seen=None) -> bool:
-    seen = look_at(bytes(film)) if seen is None else seen
+    seen = stat_signature(bytes(film)) if seen is None else seen
     return move(bytes(film), bytes(folder), sha256=sha256(content), signature=seen)
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections import namedtuple
 
-from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.journal import Journal
@@ -129,7 +129,7 @@ class Place:
 
     def rewrite(self, name, content):
         (self.root / name).write_text(content)
-        signature = look_at(os.fsencode(self.root / name))
+        signature = stat_signature(os.fsencode(self.root / name))
         with Journal.open(self.journal_folder, owner=False) as journal:
             journal.receive(os.fsencode(name), signature, content, now=self.wall())
 

@@ -1,4 +1,4 @@
-"""What the file system says of a file: as long as it is the same, so is the content."""
+"""File signatures, error names, and folders that survive a power cut."""
 
 import errno
 import os
@@ -8,33 +8,31 @@ from typing import NamedTuple
 
 
 class Signature(NamedTuple):
-    """Cheap to ask for, and changed by every write; the content's hash is the identity, not this.
+    """Size and times: cheap to read, and changed by every write. Equal means unchanged.
 
-    No inode number: file systems in user space (sshfs and others) make new ones at every mount.
+    Without inode number: user-space file systems (sshfs and others) change it at every mount.
     """
 
     size: int
     """Bytes."""
     mtime_ns: int
-    """Last change of the content, nanoseconds since 1970; a copy may carry the original's."""
+    """Last change of the content, nanoseconds since 1970; a copy may keep that of the original."""
     ctime_ns: int
-    """Last change of content, name or rights, nanoseconds since 1970; no program can set it."""
+    """Last change of content, name or permissions, nanoseconds since 1970; cannot be set."""
 
 
 def signature_of(status: os.stat_result) -> Signature:
-    """Return the signature in the result of a `stat`."""
+    """Return the signature of the result of `stat`."""
     return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def look_at(path: bytes) -> Signature | None:
-    """Return the signature of a regular file, None for anything else or where nothing is.
-
-    Links are not followed: what they point to may be elsewhere, or come and go.
+def stat_signature(path: bytes) -> Signature | None:
+    """Return the signature of a regular file; None if there is none, or if it is a link.
 
     Raises
     ------
     OSError
-        If the file system would not say: no permission, share gone, disk fault.
+        Permission denied, share not available, disk error.
     """
     try:
         status = os.lstat(path)
@@ -44,17 +42,17 @@ def look_at(path: bytes) -> Signature | None:
 
 
 def error_name(err: OSError) -> str:
-    """Return the system's name of an error, such as EACCES: it names no file, as its words do."""
+    """Return the symbol of an error, such as EACCES: its message contains the file name."""
     return errno.errorcode.get(err.errno or 0, "EUNKNOWN")
 
 
 def sync_folder(folder: Path | bytes) -> None:
-    """Bring new names in a folder to disk: fsync of a file does not (fsync(2), Notes)."""
+    """Write new names in a folder to disk: fsync of a file does not (fsync(2), Notes)."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as err:
-        # Some shares cannot: CIFS before Linux 4.17 says so. Their server decides what is on disk.
+        # Not supported by some shares, such as CIFS before Linux 4.17.
         if err.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -62,7 +60,7 @@ def sync_folder(folder: Path | bytes) -> None:
 
 
 def make_folder(folder: bytes) -> None:
-    """Make a folder of an absolute path and its parents, for our eyes only, unless it is there.
+    """Create a folder and its parents with mode 0700, if missing, and sync the new names.
 
     Raises
     ------

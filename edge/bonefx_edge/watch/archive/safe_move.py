@@ -1,4 +1,4 @@
-"""Moving a decided film out of the watched folder: no byte is lost, whenever we are killed."""
+"""Move a file out of the watched folder without data loss, also if killed at any moment."""
 
 import contextlib
 import errno
@@ -8,50 +8,56 @@ import sys
 from typing import Final
 
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
-from bonefx_edge.watch.files import Signature, look_at, make_folder, signature_of, sync_folder
+from bonefx_edge.watch.files import (
+    Signature,
+    make_folder,
+    signature_of,
+    stat_signature,
+    sync_folder,
+)
 from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file
 
 _HASH_DIGITS: Final = 16
-"""64 bits: two films of one name do not meet in them by chance."""
+"""64 bits: enough to tell files of the same name apart."""
 _NAME_BYTES: Final = 255
 """NAME_MAX of linux/limits.h."""
 _EXTENSION_BYTES: Final = 16
-"""A longer one is none, but a name with a dot in it; `.dicom` is long for one."""
-_LATER: Final = range(0x80, 0xC0)
-"""Bytes of a character of UTF-8 after its first."""
+"""A longer suffix is part of the name; `.dicom` is a long extension."""
+_CONTINUATION: Final = range(0x80, 0xC0)
+"""Bytes of a UTF-8 character after its first."""
 
 
 def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> bool:
-    """Move a film to `<stem>.<16 digits of sha256><extension>` there; return whether it went.
+    """Move a file to `<stem>.<16 digits of sha256><extension>` there; return whether it moved.
 
-    It did not where the film is gone, or was rewritten before or meanwhile: what lies there then
-    is a new revision, and stays. Repeated after a kill, it ends as if there had been none.
+    It is not moved if it was removed or overwritten: the new content is another revision, and
+    stays. A call that is repeated after a kill has the same result as one without a kill.
 
     Parameters
     ----------
     source
-        Absolute path of the film; a link is not followed.
+        Absolute path of the file; links are not followed.
     folder
-        Absolute path of another folder than the film's own; made if it is not there.
+        Absolute path of another folder than that of the file; created if it is missing.
     sha256
-        The film's identity, see `hash_file`: above the cap, that of its beginning alone.
+        Identity of the file, see `hash_file`: above the size limit, of its first bytes only.
     signature
-        What the film looked like when it was read.
+        Size and times of the file when it was classified.
 
     Raises
     ------
     OSError
-        If a file system refuses (full, forbidden, gone), or the copy differs from the film (EIO).
+        If a file system refuses (full, not permitted, gone), or the copy differs (EIO).
     """
-    if look_at(source) != signature:
+    if stat_signature(source) != signature:
         return False
     make_folder(folder)
     if os.path.samefile(folder, os.path.dirname(source)):
-        # A name that had to be cut may become the film's own, which then counts as its copy.
-        raise OSError(errno.EINVAL, "expected another folder than that of the film, got the same")
+        # With a shortened name, the target could be the file itself and count as its copy.
+        raise OSError(errno.EINVAL, "expected another folder than that of the file, got the same")
     target = os.path.join(folder, _name(os.path.basename(source), sha256[:_HASH_DIGITS]))
-    if look_at(target) is not None:
-        # Its name is not believed: disks decay, and above the cap it tells the beginning only.
+    if stat_signature(target) is not None:
+        # Compared by content: the name does not prove it, above the size limit least of all.
         wanted = hash_file(source, signature, max_bytes=sys.maxsize)
         if wanted is None:
             return False
@@ -65,10 +71,10 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
             raise
         copied = copy(source, target, sha256=sha256, signature=signature)
         return copied and _remove(source, folder, signature)
-    # In this order: after a power cut the film may have both names, never neither.
+    # In this order: after a power cut the file may have both names, never neither.
     sync_folder(folder)
     sync_folder(os.path.dirname(source))
-    return _is_as_it_was(target, signature) or _give_back(target, source)
+    return _is_unchanged(target, signature) or _put_back(target, source)
 
 
 def _name(name: bytes, digits: str) -> bytes:
@@ -78,37 +84,39 @@ def _name(name: bytes, digits: str) -> bytes:
     ending = b"." + digits.encode() + extension
     room = _NAME_BYTES - len(ending)
     if len(stem) > room:
-        # Some shares refuse half a character of UTF-8, which has 3 bytes after its first at most.
-        room = next((end for end in range(room, room - 4, -1) if stem[end] not in _LATER), room)
+        # Some file systems refuse an incomplete UTF-8 character (up to 4 bytes).
+        room = next(
+            (end for end in range(room, room - 4, -1) if stem[end] not in _CONTINUATION), room
+        )
     return stem[:room] + ending
 
 
 def _set_aside(target: bytes, name: bytes) -> None:
-    """Give a file that holds another content than its name says all digits of its own.
+    """Rename a file whose content does not match its name, by the full hash of its content.
 
-    Not written over: it may be a film that was written on after it was moved, or the beginning
-    of which is the same, above the cap.
+    It is not overwritten: it may be a file that was changed after it was moved, or one above the
+    size limit with the same first bytes.
     """
     digest = read_back(target)
     if digest is None:
-        raise OSError(errno.EBUSY, "expected a film at rest at the place to move to")
+        raise OSError(errno.EBUSY, "the file at the target is being written")
     aside = os.path.join(os.path.dirname(target), _name(name, digest))
     if not os.path.lexists(aside):
         os.rename(target, aside)
     elif read_back(aside) != digest:
-        raise OSError(errno.EEXIST, "expected no film or the same at the place to set aside to")
+        raise OSError(errno.EEXIST, "another file has the name to rename the target to")
 
 
 def _remove(source: bytes, folder: bytes, signature: Signature) -> bool:
-    """Remove a film that lies in `folder` too; return False if it is not as it was.
+    """Remove a file that has a copy in `folder`; return False if it has changed.
 
-    One moment remains in which what is written is lost: between the look and the unlink. No
-    system removes a file on a condition, so nothing else is done in between.
+    What is written between the check and the unlink is lost: no system call removes a file on a
+    condition. Nothing else is done in between.
     """
     sync_folder(folder)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        # Opened, and not just looked at: a share answers looks from memory, seconds old.
+        # Opened, not only `stat`: network file systems answer `stat` from a cache, seconds old.
         descriptor = os.open(source, flags)
     except FileNotFoundError:
         return False
@@ -122,23 +130,22 @@ def _remove(source: bytes, folder: bytes, signature: Signature) -> bool:
     return True
 
 
-def _is_as_it_was(target: bytes, signature: Signature) -> bool:
-    """Return whether nobody wrote on it, up to the ctime, which renaming has changed."""
-    now = look_at(target)
+def _is_unchanged(target: bytes, signature: Signature) -> bool:
+    """Return whether size and mtime are the same; the rename has changed the ctime."""
+    now = stat_signature(target)
     return now is not None and now[:2] == signature[:2]
 
 
-def _give_back(target: bytes, source: bytes) -> bool:
-    """Put back a film that was written on, unless a new one lies there: then both stay.
+def _put_back(target: bytes, source: bytes) -> bool:
+    """Move a changed file back, unless there is a new one: then both stay. Return False.
 
-    Its name in the folder is wrong then, which costs no byte, and `_set_aside` puts it right; to
-    replace the new one would cost all of its own. Returns False, what `move` then answers.
+    The name of the moved file then does not match its content, which `_set_aside` corrects later.
     """
     try:
-        os.link(target, source, follow_symlinks=False)  # unlike rename, it never replaces
+        os.link(target, source, follow_symlinks=False)  # unlike `rename`, it never overwrites
     except FileExistsError:
         return False
-    except OSError:  # FAT and some shares have no second names
+    except OSError:  # no hard links on FAT and some shares
         if os.path.lexists(source):
             return False
         os.rename(target, source)
@@ -156,50 +163,50 @@ _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOE
 
 
 def copy(source: bytes, target: bytes, *, sha256: str, signature: Signature) -> bool:
-    """Put a copy of a film in place of `target`; return False if the film is not as it was.
+    """Copy a file to `target`; return False if the file has changed.
 
-    It has the film's time and rights, and is `.partial-<sha256>` until it was read back and found
-    the same. The name is not on disk when this returns, see `sync_folder`.
+    The copy has its times and permissions, and is `.partial-<sha256>` until it was read back and
+    compared. The new name is not on disk when this returns, see `sync_folder`.
 
     Parameters
     ----------
     sha256
-        The film's identity, see `hash_file`: above the cap, that of its beginning alone.
+        Identity of the file, see `hash_file`: above the size limit, of its first bytes only.
 
     Raises
     ------
     OSError
-        If a file system refuses (full, forbidden, gone), or the copy differs from the film (EIO).
+        If a file system refuses (full, not permitted, gone), or the copy differs (EIO).
     """
     partial = os.path.join(os.path.dirname(target), _PARTIAL + sha256.encode())
-    _forget(partial)  # of a kill: whose rights are on it is not known
+    _remove_if_present(partial)  # left by a kill, with unknown permissions
     try:
         written = _write(source, partial)
         read = read_back(partial)
-        if look_at(source) != signature:
+        if stat_signature(source) != signature:
             return False
         capped = signature.size > DEFAULT_LIMITS.max_bytes
         if read != written or (written != sha256 and not capped):
-            msg = "expected a copy of the film's content, read another one; is a disk failing?"
+            msg = "the copy differs from the original; check the disk"
             raise OSError(errno.EIO, msg)
         os.rename(partial, target)
     finally:
-        _forget(partial)
+        _remove_if_present(partial)
     return True
 
 
 def read_back(path: bytes) -> str | None:
-    """Return the sha256 of a whole file, as the disk has it; None if it changed meanwhile.
+    """Return the sha256 of a whole file, read from disk; None if it changed meanwhile.
 
     Raises
     ------
     OSError
-        If the file cannot be brought to disk or read from it.
+        If the file cannot be written to disk or read from it.
     """
     descriptor = os.open(path, _READ)
     try:
         os.fsync(descriptor)
-        # Else memory would answer, which has what was written whatever the disk made of it.
+        # Otherwise the page cache would be read, not the disk.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         signature = signature_of(os.fstat(descriptor))
     finally:
@@ -207,13 +214,13 @@ def read_back(path: bytes) -> str | None:
     return hash_file(path, signature, max_bytes=sys.maxsize)
 
 
-def _forget(partial: bytes) -> None:
+def _remove_if_present(partial: bytes) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(partial)
 
 
 def _write(source: bytes, partial: bytes) -> str:
-    """Return the sha256 of all that was copied."""
+    """Copy a file; return the sha256 of what was copied."""
     digest = hashlib.sha256()
     reader = os.open(source, _READ)
     try:
@@ -223,7 +230,7 @@ def _write(source: bytes, partial: bytes) -> str:
                 writer.write(piece)
             writer.flush()
             status = os.fstat(reader)
-            with contextlib.suppress(PermissionError):  # FAT has no such rights; content counts
+            with contextlib.suppress(PermissionError):  # FAT has no such permissions
                 os.utime(writer.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
                 os.fchmod(writer.fileno(), status.st_mode & 0o777)
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
-from bonefx_edge.watch.files import Signature, look_at, signature_of
+from bonefx_edge.watch.files import Signature, signature_of, stat_signature
 
 PIECE_BYTES: Final = 1 << 20
 """Read at a time."""
@@ -56,5 +56,5 @@ def identify(path: bytes) -> str | None:
     OSError
         If the file cannot be read.
     """
-    signature = look_at(path)
+    signature = stat_signature(path)
     return None if signature is None else hash_file(path, signature)

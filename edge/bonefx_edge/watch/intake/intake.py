@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import Final
 
 from bonefx_edge.text import printable
-from bonefx_edge.watch.files import Signature, error_name, look_at
+from bonefx_edge.watch.files import Signature, error_name, stat_signature
 from bonefx_edge.watch.intake.hashing import hash_file
 from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
 from bonefx_edge.watch.intake.inotify import Events
@@ -278,7 +278,7 @@ class Intake:
             gone = []
             for path in pages:
                 try:
-                    if look_at(os.path.join(self._root, path)) is None:
+                    if stat_signature(os.path.join(self._root, path)) is None:
                         gone.append(path)
                 except OSError:  # the walk says so
                     continue
@@ -309,7 +309,7 @@ class Intake:
         """Look at a file that something was heard of."""
         self._note_answer()
         try:
-            signature = look_at(os.path.join(self._root, path))
+            signature = stat_signature(os.path.join(self._root, path))
         except OSError as err:
             self._note_unreadable(path, error_name(err))
             return

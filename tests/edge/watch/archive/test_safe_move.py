@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import pytest
 from bonefx_edge.decode.limits import Limits
 from bonefx_edge.watch.archive import safe_move as copying
-from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.intake.hashing import PIECE_BYTES
 from interrupted_moves import (
     FILM,
@@ -122,7 +122,7 @@ def test_a_folder_is_not_moved_into_itself_by_whatever_path(film) -> None:
 
 
 def test_a_film_that_is_gone_or_was_rewritten_is_left_and_no_folder_is_made(film, same) -> None:
-    seen = look_at(bytes(film))
+    seen = stat_signature(bytes(film))
     for change in (lambda: film.write_bytes(OTHER), lambda: film.write_bytes(b""), film.unlink):
         change()
         assert move_film(film, same, seen=seen) is False
@@ -130,14 +130,14 @@ def test_a_film_that_is_gone_or_was_rewritten_is_left_and_no_folder_is_made(film
 
 
 def test_a_film_of_another_time_or_ctime_alone_is_a_new_revision(film, same) -> None:
-    seen = look_at(bytes(film))
+    seen = stat_signature(bytes(film))
     for other in (seen._replace(mtime_ns=1), seen._replace(ctime_ns=1), seen._replace(size=1)):
         assert move_film(film, same, seen=other) is False
     assert contents(film.parent) == {"film.png": FILM}
 
 
 def test_a_link_is_no_film(film, done) -> None:
-    seen = look_at(bytes(film))
+    seen = stat_signature(bytes(film))
     real = film.rename(film.with_name("elsewhere"))
     film.symlink_to(real)
     assert move_film(film, done, seen=seen) is False
@@ -146,7 +146,7 @@ def test_a_link_is_no_film(film, done) -> None:
 
 
 def test_a_link_put_in_the_place_of_the_film_at_the_last_moment_is_not_followed(film, done) -> None:
-    seen, real = look_at(bytes(film)), film.with_name("elsewhere")
+    seen, real = stat_signature(bytes(film)), film.with_name("elsewhere")
 
     def swap() -> None:
         film.rename(real)
@@ -292,7 +292,7 @@ def test_a_copy_that_the_disk_spoils_is_not_believed(film, small_disk) -> None:
             with partial.open("r+b") as stream:
                 stream.write(b"!")
 
-    with at_every_step(told), pytest.raises(OSError, match="is a disk failing") as caught:
+    with at_every_step(told), pytest.raises(OSError, match="differs from the original") as caught:
         move_film(film, small_disk)
     assert caught.value.errno == errno.EIO
     assert contents(film.parent) == {"film.png": FILM}
@@ -302,7 +302,7 @@ def test_a_copy_that_the_disk_spoils_is_not_believed(film, small_disk) -> None:
 def test_a_film_that_is_another_than_was_decided_though_it_looks_the_same_is_not_copied(
     film, small_disk
 ) -> None:
-    with pytest.raises(OSError, match="is a disk failing"):
+    with pytest.raises(OSError, match="differs from the original"):
         move_film(film, small_disk, content=OTHER)
     assert contents(film.parent) == {"film.png": FILM}
     assert contents(small_disk) == {}

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.files import look_at
+from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.intake.hashing import PIECE_BYTES
 from interrupted_moves import (
     FILM,
@@ -133,7 +133,7 @@ def changed_at_every_point(film: Path, folder: Path, kind: str, prepare) -> int:
         shutil.rmtree(film.parent)
         write(film)
         prepare()
-        seen = look_at(bytes(film))
+        seen = stat_signature(bytes(film))
         with Writer(film) as writer:
             points = Points(film, at, getattr(writer, kind))
             with at_every_step(points.told):
@@ -256,7 +256,7 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_try_ends_with_the_film_mo
         write(film)
         for name, content in there.items():
             write(done / name, content)
-        seen = look_at(bytes(film))
+        seen = stat_signature(bytes(film))
         died = move_and_die(film, done, seen, at=at)
         places, film_is_there = [film, done / name_of(FILM)], film.exists()
         assert FILM in [place.read_bytes() for place in places if place.exists()], at

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.files import Signature, look_at, signature_of
+from bonefx_edge.watch.files import Signature, signature_of, stat_signature
 from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file, identify
 
 COARSE_CLOCK = 5
@@ -17,7 +17,7 @@ LONG_AGO_NS = 1_000_000_000_000_000_000
 
 
 def look(path: Path) -> Signature:
-    signature = look_at(bytes(path))
+    signature = stat_signature(bytes(path))
     assert signature is not None
     return signature
 
@@ -90,24 +90,24 @@ def test_nothing_and_what_is_no_regular_file_have_no_signature(tmp_path, monkeyp
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-        assert [look_at(os.fsencode(path)) for path in sorted(tmp_path.iterdir())] == [
+        assert [stat_signature(os.fsencode(path)) for path in sorted(tmp_path.iterdir())] == [
             *(None, look(file), None, None, None, None)
         ]
-    assert look_at(b"/dev/null") is None
-    assert look_at(b"gone") is None
-    assert look_at(b"film.png/below-a-file") is None
+    assert stat_signature(b"/dev/null") is None
+    assert stat_signature(b"gone") is None
+    assert stat_signature(b"film.png/below-a-file") is None
 
 
 def test_a_name_that_the_system_refuses_is_an_error_and_not_a_missing_file(tmp_path) -> None:
     with pytest.raises(OSError, match="File name too long"):
-        look_at(bytes(tmp_path) + b"/" + b"x" * 300)
+        stat_signature(bytes(tmp_path) + b"/" + b"x" * 300)
 
 
 @pytest.mark.parametrize("name", [b"two\nlines.png", b"R\xf6ntgen.png", b"\xff"])
 def test_any_bytes_may_be_a_name(tmp_path, name) -> None:
     path = bytes(tmp_path) + b"/" + name
     write(Path(os.fsdecode(path)), b"film")
-    assert look_at(path) is not None
+    assert stat_signature(path) is not None
     assert identify(path) == sha256(b"film")
 
 

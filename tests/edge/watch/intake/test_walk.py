@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.files import error_name, look_at
+from bonefx_edge.watch.files import error_name, stat_signature
 from bonefx_edge.watch.intake.walk import Entry, walk
 
 PATH_MAX, NAME_MAX = 4096, 255
@@ -38,7 +38,7 @@ def test_every_file_is_found_once_with_its_signature(tmp_path) -> None:
     make(tmp_path, *names)
     (tmp_path / "no" / "files").mkdir(parents=True)
     assert sorted(entries(tmp_path)) == sorted(
-        Entry(name.encode(), look_at(bytes(tmp_path / name)), None) for name in names
+        Entry(name.encode(), stat_signature(bytes(tmp_path / name)), None) for name in names
     )
 
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_looked_at_is_named_with_its_error_and_the_walk_goes_on(t
     assert sorted(entries(top)) == [
         Entry(deepest + b"/" + file, None, "ENAMETOOLONG"),
         Entry(deepest + b"/" + below, None, "ENAMETOOLONG"),
-        Entry(b"z.png", look_at(bytes(top / "z.png")), None),
+        Entry(b"z.png", stat_signature(bytes(top / "z.png")), None),
     ]
 
 
