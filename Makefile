@@ -101,8 +101,8 @@ FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-024
 HAS_311 = $(shell $(PYTHON) -c 'import sys; print("y" if sys.version_info[:2] == (3, 11) else "")')
 IMAGENET = starts from ImageNet weights of EfficientNet-Lite0 (Google), Apache-2.0
 # Fifty layers of int8 miss the bounds made for small networks; these were set after that was seen (decision 0014).
-DEEP_TOLERANCES = --tolerance int8_steps=64 --tolerance dynamic_steps=64 --tolerance view_median_steps=8 \
-	--tolerance view_max_steps=128 --tolerance state_flips=0.15
+DEEP_TOLERANCES = --tolerance int8_steps=64 --tolerance dynamic_steps=64 --tolerance input_median_steps=8 \
+	--tolerance input_max_steps=128 --tolerance state_flips=0.15
 # The default model: two fits, the second goes on from the first and ends as the mean of both
 # (decision 0016); under three hours on two cores. --resume: an interrupted fit goes on.
 train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)

@@ -42,7 +42,7 @@ RunData = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Folder of the images, if it has moved."),
 ]
-Tolerances = Annotated[
+ToleranceOption = Annotated[
     list[str] | None,
     typer.Option(
         "--tolerance",
@@ -50,7 +50,7 @@ Tolerances = Annotated[
         help="Replace a default tolerance, such as auc_loss=0.02; repeatable.",
     ),
 ]
-OldTolerances = Annotated[list[str] | None, typer.Option("--bound", hidden=True)]
+OldToleranceOption = Annotated[list[str] | None, typer.Option("--bound", hidden=True)]
 
 
 @app.command("run", cls=Command)
@@ -86,8 +86,8 @@ def convert(
             "lite0, float32,dynamic,int8 for seed.",
         ),
     ] = None,
-    tolerance: Tolerances = None,
-    bound: OldTolerances = None,
+    tolerance: ToleranceOption = None,
+    bound: OldToleranceOption = None,
     prove_with: Annotated[list[Path] | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Convert a run to model files.
@@ -95,9 +95,9 @@ def convert(
     Prints the parity report; writes no model file if parity fails.
     """
     with exit_on_error(EXIT_CODES):
-        from bonefx_convert.parity.tolerances import parse_bounds
+        from bonefx_convert.parity.tolerances import parse_tolerances
 
-        bounds = parse_bounds([*(tolerance or []), *(bound or [])])
+        tolerances = parse_tolerances([*(tolerance or []), *(bound or [])])
         opened = _open_run(run, data)
         from bonefx_convert.convert_run import Options, convert_run
         from bonefx_convert.flatbuffer import parse_kinds
@@ -109,7 +109,7 @@ def convert(
             version=version or datetime.now(UTC).strftime("%Y.%m.%d"),
             training_data=training_data or settings.data_name,
             pythons=(*(verify_with or []), *(prove_with or [])),
-            bounds=bounds,
+            tolerances=tolerances,
             kinds=parse_kinds(kinds),
         )
         report = convert_run(opened, options=options)
@@ -125,8 +125,8 @@ def parity(
     ],
     data: RunData = None,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="train, tune or test.")] = "tune",
-    tolerance: Tolerances = None,
-    bound: OldTolerances = None,
+    tolerance: ToleranceOption = None,
+    bound: OldToleranceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not Markdown.")] = False,
 ) -> None:
     """Compare model files with their run.
@@ -134,13 +134,13 @@ def parity(
     Prints the parity report; exit code 4 if a model is out of tolerance.
     """
     with exit_on_error(EXIT_CODES):
-        from bonefx_convert.parity.tolerances import parse_bounds
+        from bonefx_convert.parity.tolerances import parse_tolerances
 
-        bounds = parse_bounds([*(tolerance or []), *(bound or [])])
+        tolerances = parse_tolerances([*(tolerance or []), *(bound or [])])
         opened = _open_run(keras, data)
         from bonefx_convert.verify import check_models
 
-        report = check_models(models, run=opened, split=split, bounds=bounds)
+        report = check_models(models, run=opened, split=split, tolerances=tolerances)
         sys.stdout.write(report.to_json() if as_json else report.to_markdown())
         report.check()
 

@@ -15,10 +15,10 @@ from bonefx_edge.model.manifest import Manifest
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.predict import answers
-from bonefx_train.evaluation.tiled_predictions import Views, load_views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs, load_inputs
 from bonefx_train.networks.registry import feature_widths, has_map
-from bonefx_train.patches.images import load_films
-from bonefx_train.patches.sampler import ViewSampler
+from bonefx_train.patches.images import load_images
+from bonefx_train.patches.sampler import PatchSampler
 from bonefx_train.run import Run
 
 from bonefx_convert.converter import convert
@@ -32,23 +32,23 @@ from bonefx_convert.pack import (
     write_report,
 )
 from bonefx_convert.parity.report import ParityReport
-from bonefx_convert.parity.tolerances import Bounds
+from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.representative import draw_representative
-from bonefx_convert.runtime_check import choose_films
+from bonefx_convert.runtime_check import choose_images
 from bonefx_convert.score_fusion import fit_modes, tiles_of
 from bonefx_convert.variants import (
-    Candidate,
     Network,
-    films_of,
-    hold_against,
+    Variant,
+    compare_with,
     keras_network,
     make_report,
     measure,
     order_modes,
+    split_name,
     spread,
-    with_points,
+    with_operating_points,
 )
-from bonefx_convert.whitening import Projection, fit_projection
+from bonefx_convert.whitening import Whitening, fit_whitening
 
 if TYPE_CHECKING:
     import keras
@@ -60,10 +60,10 @@ CHANCE_AUC: Final = 0.5
 FAILED_REPORT: Final = "parity-failed"
 """Stem of the report that a failed parity gate leaves in the run."""
 KINDS: Final = (Kind.FLOAT32, Kind.DYNAMIC, Kind.INT8)
-"""Of a network of the whole film only."""
+"""Of a network of the whole image only."""
 KINDS_WITH_MAP: Final = (Kind.FLOAT16, Kind.DYNAMIC, Kind.INT8)
 """Of a network with a map: as float32 Lite0 is 13 MB, and the three would be over 20 MB."""
-VIEWS_PER_FILM: Final = 2
+PATCHES_PER_IMAGE: Final = 2
 """By which the input check's features are measured: FracAtlas gives 5,462, for 488 channels."""
 
 
@@ -80,8 +80,8 @@ class Options:
     training_data: str
     """Data set, licence and attribution."""
     pythons: tuple[Path, ...]
-    """Pythons of other environments in which the networks are proved to run."""
-    bounds: Bounds
+    """Pythons of other environments in which the networks are verified to run."""
+    tolerances: Tolerances
     kinds: tuple[Kind, ...] = ()
     """Which are made; empty: `KINDS`, or `KINDS_WITH_MAP`."""
 
@@ -92,9 +92,9 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     Raises
     ------
     DataError
-        If the run's films are not fit for it, or not those of the fit.
+        If the run's images are not fit for it, or not those of the fit.
     ParityError
-        If a network is out of bounds; no model file is written, the report lies in the run.
+        If a network is out of tolerance; no model file is written, the report lies in the run.
     UsageError
         If `options.out` is a file.
     """
@@ -105,85 +105,88 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     keras_model = run.keras_model()
     mapped = has_map(keras_model)
     spec, tiles = run.settings.input_spec, tiles_of(mapped=mapped)
-    train = load_views(run.of("train"), spec=spec, tiles=tiles, per_film=1, seed=run.settings.seed)
-    tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
-    input_check = measure_input_check(train.films.samples, mapped=mapped)
-    refused = try_input_check(input_check, tune.films.samples)
-    found = answers(keras_model, train.x, label="asking keras, train", progress=True)
+    train = load_inputs(
+        run.of("train"), spec=spec, tiles=tiles, per_image=1, seed=run.settings.seed
+    )
+    tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
+    input_check = measure_input_check(train.images.samples, mapped=mapped)
+    refused = try_input_check(input_check, tune.images.samples)
+    found = answers(keras_model, train.x, label="running keras, train", progress=True)
     representative = draw_representative(
         train, logit=found.logits.astype(np.float64), seed=run.settings.seed
     )
-    projection = _project(keras_model, run) if mapped else None
-    original = _ask_keras(keras_model, tune, projection=projection, run=run)
+    whitening = _measure_whitening(keras_model, run) if mapped else None
+    original = _run_keras(keras_model, tune, whitening=whitening, run=run)
     flatbuffers = convert(
         keras_model,
         representative=representative.x,
         kinds=options.kinds or (KINDS_WITH_MAP if mapped else KINDS),
-        projection=projection,
+        whitening=whitening,
     )
-    candidates = [
+    variants = [
         measure(
-            kind, flatbuffer, tune, modes=original.modes, chosen_on=films_of(run, "tune"),
+            kind, flatbuffer, tune, modes=original.modes, chosen_on=split_name(run, "tune"),
             pythons=options.pythons,
         )
         for kind, flatbuffer in flatbuffers.items()
     ]  # fmt: skip
-    for each in candidates:
+    for each in variants:
         own = dataclasses.replace(input_check, distance_limit=each.distance_limit)
         log_refusals(each.kind.value, own, each.network.answers.features, refused)
-    original, candidates = _put_default_first(original, candidates, tune)
-    report = _pass_parity(original, candidates, tune, run=run, options=options)
+    original, variants = _put_default_first(original, variants, tune)
+    report = _pass_parity(original, variants, tune, run=run, options=options)
     facts = Facts(
         settings=run.settings,
         name=options.name,
         version=options.version,
         training_data=options.training_data,
-        n_train=len(train.films.x),
+        n_train=len(train.images.x),
         representative_sha256=representative.sha256,
         input_check=input_check,
     )
-    manifests = [build_manifest(candidate, tune=tune, facts=facts) for candidate in candidates]
+    manifests = [build_manifest(variant, tune=tune, facts=facts) for variant in variants]
     _warn_of_chance(manifests)
-    write_models(candidates, manifests, out=options.out, x=choose_films(tune).films.x)
+    write_models(variants, manifests, out=options.out, x=choose_images(tune).images.x)
     write_report(report, options.out / f"{options.name}-parity")
     return report
 
 
-def _project(keras_model: "keras.Model", run: Run) -> Projection:
-    """Return the features of the input check, measured on disturbed views of train."""
-    films, refused = load_films(run.of("train"), boxes={}, spec=run.settings.input_spec)
-    logger.info("features: views of %d train films, %d are unreadable", len(films), len(refused))
-    sampler = ViewSampler(films, spec=run.settings.input_spec)
+def _measure_whitening(keras_model: "keras.Model", run: Run) -> Whitening:
+    """Return the features of the input check, measured on augmented patches of train."""
+    images, refused = load_images(run.of("train"), boxes={}, spec=run.settings.input_spec)
+    logger.info(
+        "features: patches of %d train images, %d are unreadable", len(images), len(refused)
+    )
+    sampler = PatchSampler(images, spec=run.settings.input_spec)
     rng = np.random.default_rng(run.settings.seed)
-    views = sampler.draw_any(rng, n=VIEWS_PER_FILM * len(films))
-    pooled = answers(keras_model, views, label="asking keras, views", progress=True).features
+    patches = sampler.draw_unlabeled(rng, n=PATCHES_PER_IMAGE * len(images))
+    pooled = answers(keras_model, patches, label="running keras, patches", progress=True).features
     assert pooled is not None  # noqa: S101 -- for mypy: a network with a map has features
-    return fit_projection(pooled, widths=feature_widths(keras_model))
+    return fit_whitening(pooled, widths=feature_widths(keras_model))
 
 
-def _ask_keras(
-    keras_model: "keras.Model", tune: Views, *, projection: Projection | None, run: Run
+def _run_keras(
+    keras_model: "keras.Model", tune: NetworkInputs, *, whitening: Whitening | None, run: Run
 ) -> Network:
     """Return the Keras network's answers to tune, with modes and points fitted on them."""
-    found = answers(keras_model, tune.x, label="asking keras, tune", progress=True)
+    found = answers(keras_model, tune.x, label="running keras, tune", progress=True)
     features = None
-    if projection is not None and found.features is not None:
-        features = projection.apply(found.features)
+    if whitening is not None and found.features is not None:
+        features = whitening.apply(found.features)
     found = NetworkOutputs(found.logits, found.maps, features)
-    modes = with_points(
-        fit_modes(tune, found), tune, found, chosen_on=films_of(run, "tune"), spread=0.0
+    modes = with_operating_points(
+        fit_modes(tune, found), tune, found, chosen_on=split_name(run, "tune"), spread=0.0
     )
     return keras_network(found, modes)
 
 
 def _put_default_first(
-    original: Network, candidates: Sequence[Candidate], tune: Views
-) -> tuple[Network, list[Candidate]]:
-    """Return all networks with their modes in the order that suits every candidate."""
-    names = order_modes([candidate.network for candidate in candidates], tune)
+    original: Network, variants: Sequence[Variant], tune: NetworkInputs
+) -> tuple[Network, list[Variant]]:
+    """Return all networks with their modes in the order that suits every variant."""
+    names = order_modes([variant.network for variant in variants], tune)
     return original.ordered(names), [
-        dataclasses.replace(candidate, network=candidate.network.ordered(names))
-        for candidate in candidates
+        dataclasses.replace(variant, network=variant.network.ordered(names)) for variant in variants
     ]
 
 
@@ -204,26 +207,28 @@ def _warn_of_chance(manifests: Sequence[Manifest]) -> None:
 
 def _pass_parity(
     original: Network,
-    candidates: Sequence[Candidate],
-    tune: Views,
+    variants: Sequence[Variant],
+    tune: NetworkInputs,
     *,
     run: Run,
     options: Options,
 ) -> ParityReport:
-    """Return the report if it is within bounds; else leave it in the run and raise."""
-    bounds = options.bounds
+    """Return the report if it is within tolerances; else leave it in the run and raise."""
+    tolerances = options.tolerances
     pairs = [
-        hold_against(original, c.network, tune, bounds=bounds, runtime_spread=spread(c.runtimes))
-        for c in candidates
+        compare_with(
+            original, c.network, tune, tolerances=tolerances, runtime_spread=spread(c.runtimes)
+        )
+        for c in variants
     ]
     report = make_report(
         list(itertools.chain.from_iterable(kinds for kinds, _ in pairs)),
         list(itertools.chain.from_iterable(outputs for _, outputs in pairs)),
-        tune.films,
+        tune.images,
         run=run,
         name=options.name,
         split="tune",
-        bounds=bounds,
+        tolerances=tolerances,
     )
     try:
         report.check()

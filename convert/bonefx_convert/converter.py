@@ -12,7 +12,7 @@ from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind, check_kind
-from bonefx_convert.whitening import Projection
+from bonefx_convert.whitening import Whitening
 
 if TYPE_CHECKING:
     import keras
@@ -27,20 +27,20 @@ def convert(
     *,
     representative: NDArray[np.float32],
     kinds: Sequence[Kind],
-    projection: Projection | None = None,
+    whitening: Whitening | None = None,
 ) -> dict[Kind, bytes]:
-    """Return the .tflite bytes of each kind; each is proved to be of its kind.
+    """Return the .tflite bytes of each kind; each is verified to be of its kind.
 
     Parameters
     ----------
     keras_model
         Its score comes from Dense(1, sigmoid). The sigmoid is taken off: in int8 it ends at 0.996
-        and ties every film beyond.
+        and ties every image beyond.
     representative
         (n, height, width, 1), float32, [0, 1]; gives full-int8 its activation ranges.
     kinds
         Which are wanted.
-    projection
+    whitening
         Of the features; needed by a network with a map, and by no other.
 
     Raises
@@ -48,7 +48,7 @@ def convert(
     ParityError
         If a converted network holds a number format that its kind must not have.
     """
-    logit_model = _one_film(keras_model, projection)
+    logit_model = _one_image(keras_model, whitening)
     flatbuffers = {kind: _convert(logit_model, kind, representative) for kind in kinds}
     for kind, flatbuffer in flatbuffers.items():
         check_kind(flatbuffer, kind=kind)
@@ -56,21 +56,21 @@ def convert(
     return flatbuffers
 
 
-def _one_film(keras_model: "keras.Model", projection: Projection | None = None) -> "keras.Model":
-    """Return the network that gives logit, map and projected features of exactly one film."""
+def _one_image(keras_model: "keras.Model", whitening: Whitening | None = None) -> "keras.Model":
+    """Return the network that gives logit, map and projected features of exactly one image."""
     import keras
 
     bare = logits_model(keras_model)
     # An open batch size leaves SHAPE, STRIDED_SLICE and PACK operators in the .tflite.
-    film = keras.Input(batch_shape=(1, *keras_model.input_shape[1:]), name="film")
-    outputs = dict(bare(film))
-    if projection is None:
+    image = keras.Input(batch_shape=(1, *keras_model.input_shape[1:]), name="film")
+    outputs = dict(bare(image))
+    if whitening is None:
         outputs.pop(FEATURES_NAME, None)
     else:
-        whiten = keras.layers.Dense(len(projection.bias), name="whitened")
+        whiten = keras.layers.Dense(len(whitening.bias), name="whitened")
         outputs[FEATURES_NAME] = whiten(outputs[FEATURES_NAME])
-        whiten.set_weights([projection.kernel, projection.bias])
-    return keras.Model(film, outputs)
+        whiten.set_weights([whitening.kernel, whitening.bias])
+    return keras.Model(image, outputs)
 
 
 def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.float32]) -> bytes:
@@ -99,6 +99,6 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
             return bytes(converter.convert())
 
 
-def _one_by_one(films: NDArray[np.float32]) -> Iterator[list[NDArray[Any]]]:
-    for film in films:
-        yield [film[np.newaxis]]
+def _one_by_one(images: NDArray[np.float32]) -> Iterator[list[NDArray[Any]]]:
+    for image in images:
+        yield [image[np.newaxis]]

@@ -187,12 +187,12 @@ def check_kind(flatbuffer: bytes, *, kind: Kind) -> None:
 
 
 def _check_gray_levels_untouched(network: Network) -> None:
-    film, outputs = network.input, {output.tensor.dtype for output in network.outputs}
-    exact = abs(film.scale / GRAY_SCALE - 1) < GRAY_SCALE_TOLERANCE and film.zero_point == 0
-    if film.dtype != "UINT8" or not exact or outputs != {"INT8"}:
+    image, outputs = network.input, {output.tensor.dtype for output in network.outputs}
+    exact = abs(image.scale / GRAY_SCALE - 1) < GRAY_SCALE_TOLERANCE and image.zero_point == 0
+    if image.dtype != "UINT8" or not exact or outputs != {"INT8"}:
         msg = (
             "int8: expected a UINT8 input of scale 1/255, zero point 0, and INT8 outputs, got "
-            f"{film.dtype} of scale {film.scale:.8f}, zero point {film.zero_point}, and "
+            f"{image.dtype} of scale {image.scale:.8f}, zero point {image.zero_point}, and "
             f"{', '.join(outputs)}; the representative data set must reach from 0 to 1"
         )
         raise ParityError(msg)

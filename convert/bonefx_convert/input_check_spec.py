@@ -25,20 +25,20 @@ from bonefx_convert.whitening import LIMIT_REFUSALS
 logger = logging.getLogger(__name__)
 
 PERCENTILES: Final = (0.1, 99.9)
-"""Of each statistic over the training films; the extremes themselves hang on single films."""
+"""Of each statistic over the training images; the extremes themselves hang on single images."""
 MARGIN: Final = 0.25
 """Of that range, added at both ends, where nothing but the pixels can refuse a picture.
 
-Measured on FracAtlas: refuses 0 of 590 tune films, all noise, 19 of 27 gray photographs and 99.2 %
-of negatives (inverted films), but no chest film: that takes the DICOM body part. Films that look
+Measured on FracAtlas: refuses 0 of 590 tune images, all noise, 19 of 27 gray photographs and 99.2 %
+of negatives (inverted images), but no chest image: that takes the DICOM body part. Images that look
 unlike all of train, such as tight crops of the knee, are refused too.
 """
 MARGIN_WITH_FEATURES: Final = 1.5
 """The same where the network's features refuse what is no limb: tight crops of the knee pass."""
 FEW_REFUSALS: Final = 0.01
-"""Share of tune films that the input check may refuse without a word."""
+"""Share of tune images that the input check may refuse without a word."""
 MAX_REFUSALS: Final = 0.2
-"""Share of tune films; a model that refuses more of the films it was made for is of no use."""
+"""Share of tune images; a model that refuses more of the images it was made for is of no use."""
 EXCLUDED_BODY_PARTS: Final = (
     "ABDOMEN", "ABDOMENPELVIS", "BRAIN", "BREAST", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS",
     "COCCYX", "CSPINE", "CTSPINE", "FACE", "HEAD", "HEADNECK", "HEART", "JAW", "LSPINE", "LSSPINE",
@@ -53,14 +53,14 @@ Defined terms of PS3.16 Annex L (CID 4031), and THORAX and MANDIBLE, which devic
 
 
 def measure_input_check(train: Sequence[Sample], *, mapped: bool = False) -> InputCheckSpec:
-    """Return the intervals of its statistics over the training films; no distance limit.
+    """Return the intervals of its statistics over the training images; no distance limit.
 
     They are wide for a network with a map, whose features tell more.
-    Films that cannot be decoded are left out; at least one must be decodable.
+    Images that cannot be decoded are left out; at least one must be decodable.
     """
     rows = [
         (found.mean, found.std, found.roughness)
-        for sample in track(train, label="measuring films")
+        for sample in track(train, label="measuring images")
         if (found := _statistics(sample)) is not None
     ]
     low, high = np.percentile(np.array(rows), PERCENTILES, axis=0)  # (3,), (3,)
@@ -79,21 +79,21 @@ def measure_input_check(train: Sequence[Sample], *, mapped: bool = False) -> Inp
 
 
 def try_input_check(spec: InputCheckSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
-    """Return which tune films, (n,), the input check refuses for their pixels; log how many.
+    """Return which tune images, (n,), the input check refuses for their pixels; log how many.
 
     Raises
     ------
     DataError
-        If it refuses more than a fifth of the tune films.
+        If it refuses more than a fifth of the tune images.
     """
     reasons = [_refusal(sample, spec=spec) for sample in tune]
     refused = [why for why in reasons if why is not None]
     share = len(refused) / len(tune)
     level = logging.INFO if share <= FEW_REFUSALS else logging.WARNING
-    logger.log(level, "the input check refuses %d of %d tune films", len(refused), len(tune))
+    logger.log(level, "the input check refuses %d of %d tune images", len(refused), len(tune))
     if share > MAX_REFUSALS:
         msg = (
-            f"input check: expected at most {MAX_REFUSALS:.0%} of the tune films refused, got "
+            f"input check: expected at most {MAX_REFUSALS:.0%} of the tune images refused, got "
             f"{len(refused)} of {len(tune)}, such as: {refused[0]}"
         )
         raise DataError(msg)
@@ -106,7 +106,7 @@ def log_refusals(
     features: NDArray[np.float32] | None,
     refused: NDArray[np.bool_],
 ) -> None:
-    """Log how many tune films the whole input check of one kind refuses; a warning above 2 %.
+    """Log how many tune images the whole input check of one kind refuses; a warning above 2 %.
 
     The distance limit alone spends `LIMIT_REFUSALS`; what the pixels refuse comes on top.
 
@@ -117,9 +117,9 @@ def log_refusals(
     spec
         With the kind's own distance limit.
     features
-        (v, k), v >= n, of the kind's views, whole films first; None for a network without.
+        (v, k), v >= n, of the kind's inputs, whole images first; None for a network without.
     refused
-        (n,), of the tune films, for their pixels: of `try_input_check`.
+        (n,), of the tune images, for their pixels: of `try_input_check`.
     """
     far = np.zeros_like(refused)
     if features is not None:
@@ -128,13 +128,13 @@ def log_refusals(
     level = logging.INFO if both <= LIMIT_REFUSALS * n else logging.WARNING
     logger.log(
         level,
-        "%s: the whole input check refuses %d of %d tune films (pixels %d, distance %d)",
+        "%s: the whole input check refuses %d of %d tune images (pixels %d, distance %d)",
         *(kind, both, n, int(refused.sum()), int(far.sum())),
     )
 
 
 def _is_far(features: NDArray[np.float32], *, spec: InputCheckSpec) -> bool:
-    """Return whether the device would refuse a film for its features, (1, k)."""
+    """Return whether the device would refuse an image for its features, (1, k)."""
     try:
         check_in_distribution(features, spec=spec)
     except DecodeError:
@@ -143,7 +143,7 @@ def _is_far(features: NDArray[np.float32], *, spec: InputCheckSpec) -> bool:
 
 
 def _refusal(sample: Sample, *, spec: InputCheckSpec) -> str | None:
-    """Return why the device would not answer this film, or None."""
+    """Return why the device would not answer this image, or None."""
     try:
         check_input(decode(read_file(sample.path)), spec=spec)
     except DecodeError as err:
@@ -152,7 +152,7 @@ def _refusal(sample: Sample, *, spec: InputCheckSpec) -> str | None:
 
 
 def _statistics(sample: Sample) -> Statistics | None:
-    # Of the film as is: a 128x128 copy of a reduced one is nearly the same, the margins are wide.
+    # Of the image as is: a 128x128 copy of a reduced one is nearly the same, the margins are wide.
     try:
         return statistics(decode(read_file(sample.path)).pixels)
     except DecodeError:

@@ -18,13 +18,13 @@ from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_f
 from bonefx_train.data.pixels import Pixels
 from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.evaluate import evaluate
-from bonefx_train.evaluation.tiled_predictions import Views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 from bonefx_train.run import FitSettings
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
 from bonefx_convert.parity.scored import Scored
-from bonefx_convert.variants import Candidate
+from bonefx_convert.variants import Variant
 
 if TYPE_CHECKING:
     from bonefx_convert.parity.report import ParityReport
@@ -49,52 +49,52 @@ class Facts:
     """Without distance limit: that is each network's own."""
 
 
-def build_manifest(candidate: Candidate, *, tune: Views, facts: Facts) -> Manifest:
-    """Return the manifest of one candidate, with its figures on tune."""
+def build_manifest(variant: Variant, *, tune: NetworkInputs, facts: Facts) -> Manifest:
+    """Return the manifest of one variant, with its figures on tune."""
     return Manifest(
         format_version=FORMAT_VERSION,
         name=facts.name,
         version=facts.version,
-        kind=candidate.kind.value,
-        flatbuffer_sha256=hashlib.sha256(candidate.flatbuffer).hexdigest(),
+        kind=variant.kind.value,
+        flatbuffer_sha256=hashlib.sha256(variant.flatbuffer).hexdigest(),
         input=facts.settings.input_spec,
-        output=candidate.output,
+        output=variant.output,
         labels=LABELS,
-        modes=candidate.network.modes,
-        input_check=dataclasses.replace(facts.input_check, distance_limit=candidate.distance_limit),
-        verified_runtimes=candidate.runtimes,
+        modes=variant.network.modes,
+        input_check=dataclasses.replace(facts.input_check, distance_limit=variant.distance_limit),
+        verified_runtimes=variant.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             network=facts.settings.network,
             training_data=facts.training_data,
             n_train=facts.n_train,
             representative_sha256=(
-                facts.representative_sha256 if candidate.kind is Kind.INT8 else ""
+                facts.representative_sha256 if variant.kind is Kind.INT8 else ""
             ),
             settings=_shareable(facts.settings),
-            metrics=_metrics(candidate.network.score(tune)[0], tune.films),
+            metrics=_metrics(variant.network.score(tune)[0], tune.images),
             converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
         ),
     )
 
 
 def write_models(
-    candidates: Sequence[Candidate],
+    variants: Sequence[Variant],
     manifests: Sequence[Manifest],
     *,
     out: Path,
     x: NDArray[np.float32] | NDArray[np.uint8],
 ) -> list[Path]:
-    """Write out/NAME-KIND.tflite for each candidate, once all of them open; return the paths.
+    """Write out/NAME-KIND.tflite for each variant, once all of them open; return the paths.
 
     Parameters
     ----------
-    candidates, manifests
+    variants, manifests
         In the same order.
     out
         Made if absent; the files appear in it only when all are written and opened again.
     x
-        (n, height, width, 1): films on which the written file must answer as the candidate did.
+        (n, height, width, 1): images on which the written file must answer as the variant did.
 
     Raises
     ------
@@ -105,10 +105,10 @@ def write_models(
     # Beside `out`, so that the renames do not cross file systems.
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
         staged = []
-        for candidate, manifest in zip(candidates, manifests, strict=True):
+        for variant, manifest in zip(variants, manifests, strict=True):
             path = Path(name) / f"{manifest.name}-{manifest.kind}.tflite"
-            write_model_file(path, flatbuffer=candidate.flatbuffer, manifest=manifest)
-            check_written(path, flatbuffer=candidate.flatbuffer, x=x)
+            write_model_file(path, flatbuffer=variant.flatbuffer, manifest=manifest)
+            check_written(path, flatbuffer=variant.flatbuffer, x=x)
             staged.append(path)
         out.mkdir(exist_ok=True)
         return [path.replace(out / path.name) for path in staged]
@@ -144,7 +144,7 @@ def write_report(report: "ParityReport", stem: Path) -> None:
 
 
 def _shareable(settings: FitSettings) -> dict[str, Any]:
-    """Return the settings without the path of the films on the training machine."""
+    """Return the settings without the path of the images on the training machine."""
     return {key: value for key, value in dataclasses.asdict(settings).items() if key != "data_root"}
 
 

@@ -1,4 +1,4 @@
-"""Prove that other interpreters open a .tflite and read films as this process's does."""
+"""Check that other interpreters open a .tflite and give the same numbers as this one."""
 
 import dataclasses
 import json
@@ -15,24 +15,24 @@ from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
-from bonefx_train.evaluation.tiled_predictions import Views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 from numpy.typing import NDArray
 
 from bonefx_convert import runtime_probe as probe
-from bonefx_convert.score_fusion import answer, evidence_of, logit_of
+from bonefx_convert.score_fusion import answer, logit_of, scores_of
 
 logger = logging.getLogger(__name__)
 
-FILMS: Final = 200
-"""Films of tune that each interpreter is shown."""
+IMAGES: Final = 200
+"""Images of tune that each interpreter is shown."""
 TIMEOUT_S: Final = 1800.0
-"""200 films with their tiles take a minute; on an emulated machine twenty."""
+"""200 images with their tiles take a minute; on an emulated machine twenty."""
 
 
-def prove(
+def verify_runtimes(
     flatbuffer: bytes,
     *,
-    views: Views,
+    inputs: NetworkInputs,
     output: OutputSpec,
     modes: Sequence[InferenceMode],
     pythons: Sequence[Path],
@@ -46,12 +46,12 @@ def prove(
     ----------
     flatbuffer
         A .tflite.
-    views
-        Of n >= 1 films, with the tiles of every mode.
+    inputs
+        Of n >= 1 images, with the tiles of every mode.
     output
         Which output is what.
     modes
-        Of the model; the largest difference of any of their logits is what is proved.
+        Of the model; the largest difference of any of their logits is what is verified.
     pythons
         Python executables of other environments, with bonefx and another interpreter installed.
 
@@ -65,26 +65,26 @@ def prove(
         name=opened.runtime.name,
         version=opened.runtime.version,
         machine=platform.machine(),
-        images=len(views.films.x),
+        images=len(inputs.images.x),
         max_logit_difference=0.0,
     )
 
     def read(answers: NetworkOutputs) -> NDArray[np.float64]:
-        """Return the logits of all films by all modes."""
-        logits = [logit_of(each, evidence_of(each, views, answers)) for each in modes]
+        """Return the logits of all images by all modes."""
+        logits = [logit_of(each, scores_of(each, inputs, answers)) for each in modes]
         return np.concatenate(logits)
 
     if not pythons:
         return (here,)
-    reference = read(answer(opened, views.x, output=output, label="proving"))
-    proved = [here]
+    reference = read(answer(opened, inputs.x, output=output, label="checking runtimes"))
+    verified = [here]
     for python in pythons:
-        ran = _run_in(python, flatbuffer, x=views.x)
+        ran = _run_in(python, flatbuffer, x=inputs.x)
         if ran is None:
             continue
         outputs, runtime = ran
         difference = float(np.abs(read(output.split(outputs)) - reference).max())
-        proved.append(
+        verified.append(
             dataclasses.replace(
                 here,
                 name=runtime["name"],
@@ -93,40 +93,40 @@ def prove(
                 max_logit_difference=difference,
             )
         )
-    return tuple(proved)
+    return tuple(verified)
 
 
-def choose_films(views: Views) -> Views:
-    """Return the views of at most `FILMS` films, evenly spread over all."""
-    n = len(views.films.x)
-    return views.take(np.unique(np.linspace(0, n - 1, FILMS).astype(int)))
+def choose_images(inputs: NetworkInputs) -> NetworkInputs:
+    """Return the inputs of at most `IMAGES` images, evenly spread over all."""
+    n = len(inputs.images.x)
+    return inputs.take(np.unique(np.linspace(0, n - 1, IMAGES).astype(int)))
 
 
 def _run_in(
     python: Path, flatbuffer: bytes, *, x: NDArray[Any]
 ) -> tuple[tuple[NDArray[np.float32], ...], dict[str, str]] | None:
     """Return every output and the runtime (name, version, machine) of another Python."""
-    with tempfile.TemporaryDirectory(prefix="bonefx-prove-") as name:
+    with tempfile.TemporaryDirectory(prefix="bonefx-verify-") as name:
         folder = Path(name)
         (folder / probe.NETWORK_NAME).write_bytes(flatbuffer)
-        np.save(folder / probe.FILMS_NAME, x)
+        np.save(folder / probe.IMAGES_NAME, x)
         message = _run_probe(python, folder)
         if message is not None:
-            logger.warning("not proved in %s: %s", python, message)
+            logger.warning("not verified in %s: %s", python, message)
             return None
         with np.load(folder / probe.OUTPUTS_NAME) as archive:
             outputs = tuple(archive[key] for key in archive.files)
         runtime = json.loads((folder / probe.RUNTIME_NAME).read_text("utf-8"))
     if not all(np.isfinite(output).all() for output in outputs):
-        # A difference of NaN would pass every bound: max(0.0, nan) is 0.0.
-        logger.warning("not proved in %s: it answers with numbers that are not finite", python)
+        # A difference of NaN would pass every tolerance: max(0.0, nan) is 0.0.
+        logger.warning("not verified in %s: its outputs are not finite", python)
         return None
     return outputs, runtime
 
 
 def _run_probe(python: Path, folder: Path) -> str | None:
     """Return None if the network ran, else what the interpreter says."""
-    # -P: the folder of probe.py must not hide the other environment's modules.
+    # -P: the folder of runtime_probe.py must not hide the other environment's modules.
     command = [str(python), "-P", probe.__file__, str(folder)]
     try:
         done = subprocess.run(  # noqa: S603 -- the executable is the user's own --verify-with

@@ -1,6 +1,6 @@
-"""Run a .tflite in this Python's interpreter: the half of `prove` that another environment runs.
+"""Run a .tflite in this Python's interpreter; `runtime_check` starts it in another environment.
 
-Usage: python -P probe.py FOLDER, where FOLDER holds network.tflite and films.npy; writes
+Usage: python -P runtime_probe.py FOLDER, where FOLDER holds network.tflite and images.npy; writes
 outputs.npz and runtime.json there. Imports nothing but NumPy and bonefx_edge: TensorFlow is absent.
 Exit codes: 0 ran, 3 the interpreter cannot run the network (said on standard output: TFLite
 itself writes to standard error).
@@ -18,9 +18,9 @@ from bonefx_edge.errors import InterpreterError
 from bonefx_edge.model.interpreter import open_interpreter
 
 NETWORK_NAME: Final = "network.tflite"
-FILMS_NAME: Final = "films.npy"
+IMAGES_NAME: Final = "images.npy"
 OUTPUTS_NAME: Final = "outputs.npz"
-"""Every output in the order of the network, for every view."""
+"""Every output in the order of the network, for every input."""
 RUNTIME_NAME: Final = "runtime.json"
 CANNOT_RUN: Final = 3
 """Exit code; not 1, which a Python without bonefx gives."""
@@ -33,7 +33,7 @@ def main(folder: Path) -> int:
     except InterpreterError as err:
         sys.stdout.write(str(err))
         return CANNOT_RUN
-    np.savez(folder / OUTPUTS_NAME, *opened.run(np.load(folder / FILMS_NAME)))
+    np.savez(folder / OUTPUTS_NAME, *opened.run(np.load(folder / IMAGES_NAME)))
     runtime = dataclasses.asdict(opened.runtime) | {"machine": platform.machine()}
     (folder / RUNTIME_NAME).write_text(json.dumps(runtime), "utf-8")
     return 0

@@ -9,14 +9,14 @@ from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.tiling import TILED, WHOLE, InferenceMode, NetworkOutputs, fuse_logits
 from bonefx_edge.model.interpreter import Interpreter, TensorInfo
 from bonefx_edge.model.manifest import OutputSpec
-from bonefx_train.evaluation.score_fusion import Combination, fit_combination
+from bonefx_train.evaluation.score_fusion import Fusion, fit_fusion
 from bonefx_train.evaluation.temperature import fit_temperature
 from bonefx_train.evaluation.tiled_predictions import (
-    CLOSER_LOOK,
-    WHOLE_LOOK,
-    Evidence,
-    Look,
-    Views,
+    TILED_MODE,
+    WHOLE_MODE,
+    NetworkInputs,
+    TileMode,
+    TileScores,
     gather,
 )
 from bonefx_train.progress import track
@@ -29,58 +29,58 @@ _NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN,
 """A mode cannot be without one; every network gets its own."""
 
 
-def fit_modes(views: Views, answers: NetworkOutputs) -> tuple[InferenceMode, ...]:
+def fit_modes(inputs: NetworkInputs, answers: NetworkOutputs) -> tuple[InferenceMode, ...]:
     """Return the modes that suit a network, tiled first, without operating points.
 
-    Which one is the default is settled by `candidates.order_readings`, on converted networks.
+    Which one is the default is settled by `variants.order_modes`, on converted networks.
 
-    A network without a map is read as the original was: the logit of the whole film, and a
-    temperature. One with a map was fitted on views of which 40 % show a fracture: each of its
+    A network without a map is read as the original was: the logit of the whole image, and a
+    temperature. One with a map was fitted on patches of which 40 % show a fracture: each of its
     modes gets weights and an offset, and a temperature that is about 1 after that.
 
     Parameters
     ----------
-    views
-        Of tune, with the tiles of `CLOSER_LOOK` where the network has a map.
+    inputs
+        Of tune, with the tiles of `TILED_MODE` where the network has a map.
     answers
         Of the Keras network.
     """
     if answers.maps is None:
-        plain = _mode(WHOLE, WHOLE_LOOK, Combination(0.0, (1.0,)))
-        return (_with_temperature(plain, views, answers),)
+        plain = _mode(WHOLE, WHOLE_MODE, Fusion(0.0, (1.0,)))
+        return (_with_temperature(plain, inputs, answers),)
     fitted = []
-    for name, look in ((TILED, CLOSER_LOOK), (WHOLE, WHOLE_LOOK)):
-        evidence = gather(views, answers, look).towards_not_broken(look.terms)
-        combination = fit_combination(evidence, views.films.class_index)
-        weights = dict(zip(look.terms, combination.weights, strict=True))
-        if look.tiles:
-            weights.pop("whole", None)  # tiles that only the whole film's logit outweighs
+    for name, tile_mode in ((TILED, TILED_MODE), (WHOLE, WHOLE_MODE)):
+        scores = gather(inputs, answers, tile_mode).oriented(tile_mode.terms)
+        fusion = fit_fusion(scores, inputs.images.class_index)
+        weights = dict(zip(tile_mode.terms, fusion.weights, strict=True))
+        if tile_mode.tiles:
+            weights.pop("whole", None)  # tiles that only the whole image's logit outweighs
         if not any(weights.values()):
-            logger.warning("mode %s left out: what it looks at told nothing on tune", name)
+            logger.warning("mode %s left out: its scores carry no information on tune", name)
             continue
-        mode = _with_temperature(_mode(name, look, combination), views, answers)
+        mode = _with_temperature(_mode(name, tile_mode, fusion), inputs, answers)
         logger.info("mode %s", _describe(mode))
         fitted.append(mode)
     return tuple(fitted)
 
 
 def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
-    """Return the grids that the views of a network must hold."""
-    return CLOSER_LOOK.tiles if mapped else ()
+    """Return the grids that the inputs of a network must hold."""
+    return TILED_MODE.tiles if mapped else ()
 
 
-def evidence_of(mode: InferenceMode, views: Views, answers: NetworkOutputs) -> Evidence:
-    """Return what the answers to `views` come to under a mode."""
-    return gather(views, answers, Look(mode.tiles, ()))
+def scores_of(mode: InferenceMode, inputs: NetworkInputs, answers: NetworkOutputs) -> TileScores:
+    """Return what the answers to `inputs` come to under a mode."""
+    return gather(inputs, answers, TileMode(mode.tiles, ()))
 
 
-def logit_of(mode: InferenceMode, evidence: Evidence) -> NDArray[np.float64]:
-    """Return the films' logits of "not broken", (n,), before temperature."""
-    return fuse_logits(mode, whole=evidence.whole, tile=evidence.tile, cell=evidence.cell)
+def logit_of(mode: InferenceMode, scores: TileScores) -> NDArray[np.float64]:
+    """Return the images' logits of "not broken", (n,), before temperature."""
+    return fuse_logits(mode, whole=scores.whole, tile=scores.tile, cell=scores.cell)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Reach:
+class QuantizedRange:
     """What an output can hold; everything for float."""
 
     lowest: float = -np.inf
@@ -88,18 +88,20 @@ class Reach:
     step: float = 0.0
 
 
-def reach_of(tensor: TensorInfo) -> Reach:
-    """Return the reach of one output; its ends are the very numbers that the tensor gives."""
+def quantized_range(tensor: TensorInfo) -> QuantizedRange:
+    """Return the range of one output; its ends are the very numbers that the tensor gives."""
     if tensor.scale == 0.0:
-        return Reach()
+        return QuantizedRange()
     limits = np.iinfo(tensor.dtype)
     # float32 as in the interpreter: ends in float64 would lie beside the steps, and none be on one.
     low, high = tensor.dequantize(np.array([limits.min, limits.max], tensor.dtype)).tolist()
-    return Reach(low, high, tensor.scale)
+    return QuantizedRange(low, high, tensor.scale)
 
 
-def held_by(answers: NetworkOutputs, *, logit: Reach, cell: Reach) -> NetworkOutputs:
-    """Return the answers, view by view, as outputs of such reach could at best hold them."""
+def clip_to_range(
+    answers: NetworkOutputs, *, logit: QuantizedRange, cell: QuantizedRange
+) -> NetworkOutputs:
+    """Return the answers, input by input, as the nearest that such outputs can hold."""
     maps = answers.maps
     return dataclasses.replace(
         answers,
@@ -108,36 +110,40 @@ def held_by(answers: NetworkOutputs, *, logit: Reach, cell: Reach) -> NetworkOut
     )
 
 
-def reach_of_mode(mode: InferenceMode, *, logit: Reach, cell: Reach) -> Reach:
+def fused_range(
+    mode: InferenceMode, *, logit: QuantizedRange, cell: QuantizedRange
+) -> QuantizedRange:
     """Return what the mode's sum can hold; its step is that of all its outputs at once."""
     if logit.step == 0.0:
-        return Reach()
+        return QuantizedRange()
     # A network without a map has a weight of 0 for it, and 0 times infinity is no number.
     low_cell, high_cell = (cell.lowest, cell.highest) if cell.step else (0.0, 0.0)
-    return Reach(
+    return QuantizedRange(
         lowest=fuse_logits(mode, whole=logit.lowest, tile=logit.lowest, cell=high_cell),
         highest=fuse_logits(mode, whole=logit.highest, tile=logit.highest, cell=low_cell),
         step=(mode.whole_weight + mode.tile_weight) * logit.step + mode.map_weight * cell.step,
     )
 
 
-def _mode(name: str, look: Look, combination: Combination) -> InferenceMode:
-    weight = dict(zip(look.terms, combination.weights, strict=True))
+def _mode(name: str, tile_mode: TileMode, fusion: Fusion) -> InferenceMode:
+    weight = dict(zip(tile_mode.terms, fusion.weights, strict=True))
     return InferenceMode(
         name=name,
-        tiles=look.tiles,
+        tiles=tile_mode.tiles,
         whole_weight=weight.get("whole", 0.0),
         tile_weight=weight.get("tile", 0.0),
         map_weight=weight.get("cell", 0.0),
-        offset=combination.offset,
+        offset=fusion.offset,
         temperature=1.0,
         operating_points=(_NO_POINT,),
     )
 
 
-def _with_temperature(mode: InferenceMode, views: Views, answers: NetworkOutputs) -> InferenceMode:
-    logit = logit_of(mode, evidence_of(mode, views, answers))
-    temperature = fit_temperature(logit, views.films.class_index)
+def _with_temperature(
+    mode: InferenceMode, inputs: NetworkInputs, answers: NetworkOutputs
+) -> InferenceMode:
+    logit = logit_of(mode, scores_of(mode, inputs, answers))
+    temperature = fit_temperature(logit, inputs.images.class_index)
     return dataclasses.replace(mode, temperature=temperature)
 
 
@@ -150,7 +156,7 @@ def _describe(mode: InferenceMode) -> str:
 
 
 CHUNK: Final = 64
-"""Views between two steps of the progress bar."""
+"""NetworkInputs between two steps of the progress bar."""
 
 
 def answer(

@@ -12,7 +12,7 @@ from bonefx_edge.model.interpreter import Interpreter, open_interpreter
 from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.data.pixels import Pixels
 from bonefx_train.evaluation.metrics import auc
-from bonefx_train.evaluation.tiled_predictions import Views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 from bonefx_train.run import Run
 
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network
@@ -20,16 +20,16 @@ from bonefx_convert.parity.images import compare
 from bonefx_convert.parity.outputs import compare_outputs
 from bonefx_convert.parity.report import KindReport, OutputReport, ParityReport
 from bonefx_convert.parity.scored import Scored, choose_points
-from bonefx_convert.parity.tolerances import Bounds
-from bonefx_convert.runtime_check import choose_films, prove
+from bonefx_convert.parity.tolerances import Tolerances
+from bonefx_convert.runtime_check import choose_images, verify_runtimes
 from bonefx_convert.score_fusion import (
-    Reach,
+    QuantizedRange,
     answer,
-    evidence_of,
-    held_by,
+    clip_to_range,
+    fused_range,
     logit_of,
-    reach_of,
-    reach_of_mode,
+    quantized_range,
+    scores_of,
 )
 from bonefx_convert.whitening import distance_limit
 
@@ -40,58 +40,58 @@ KERAS: Final = "keras"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network's answers to views, and how they are read."""
+    """One network's answers to inputs, and how they are read."""
 
     kind: str
     """keras, or a `Kind`."""
     answers: NetworkOutputs
     modes: tuple[InferenceMode, ...]
     """With this network's own operating points; the first is the default."""
-    reaches: dict[str, Reach]
+    ranges: dict[str, QuantizedRange]
     """What each output can hold: logit, map, features."""
 
-    def score(self, views: Views) -> tuple[Scored, ...]:
-        """Return the films' logits under each mode."""
-        return tuple(self._score(mode, views) for mode in self.modes)
+    def score(self, inputs: NetworkInputs) -> tuple[Scored, ...]:
+        """Return the images' logits under each mode."""
+        return tuple(self._score(mode, inputs) for mode in self.modes)
 
     def ordered(self, names: Sequence[str]) -> "Network":
         """Return the network with its modes in the order of their names."""
         modes = sorted(self.modes, key=lambda mode: names.index(mode.name))
         return dataclasses.replace(self, modes=tuple(modes))
 
-    def _score(self, mode: InferenceMode, views: Views) -> Scored:
-        reach = reach_of_mode(mode, logit=self.reaches["logit"], cell=self.reaches["map"])
+    def _score(self, mode: InferenceMode, inputs: NetworkInputs) -> Scored:
+        range_ = fused_range(mode, logit=self.ranges["logit"], cell=self.ranges["map"])
         return Scored(
             kind=self.kind,
-            logit=logit_of(mode, evidence_of(mode, views, self.answers)),
+            logit=logit_of(mode, scores_of(mode, inputs, self.answers)),
             temperature=mode.temperature,
             operating_point=mode.operating_points[0],
             mode=mode.name,
-            lowest=reach.lowest,
-            highest=reach.highest,
-            step=reach.step,
+            lowest=range_.lowest,
+            highest=range_.highest,
+            step=range_.step,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Variant:
     """A converted network before it is a model file."""
 
     kind: Kind
     flatbuffer: bytes
     output: OutputSpec
     network: Network
-    """Its answers to the views of tune, with the interpreter of this process."""
+    """Its answers to the inputs of tune, with the interpreter of this process."""
     distance_limit: float | None
     """Of its own features; None without features."""
     runtimes: tuple[VerifiedRuntime, ...]
 
 
-def order_modes(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
+def order_modes(converted: Sequence[Network], tune: NetworkInputs) -> tuple[str, ...]:
     """Return the names of the modes, the default first: one order for all kinds of a model.
 
     Tiled inference costs a pass for each tile beside the one. It is the default if on tune its AUC
-    is at least that of the whole film in every converted network, int8 included; Keras is not
+    is at least that of the whole image in every converted network, int8 included; Keras is not
     asked.
     """
     order, behind = [mode.name for mode in converted[0].modes], []
@@ -99,7 +99,7 @@ def order_modes(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
         return tuple(order)
     for network in converted:
         found = {
-            scored.mode: float(auc(-scored.logit, tune.films.fractured))
+            scored.mode: float(auc(-scored.logit, tune.images.fractured))
             for scored in network.score(tune)
         }
         told = (network.kind, found[TILED], found[WHOLE])
@@ -115,12 +115,12 @@ def order_modes(converted: Sequence[Network], tune: Views) -> tuple[str, ...]:
 
 def keras_network(answers: NetworkOutputs, modes: Sequence[InferenceMode]) -> Network:
     """Return the Keras network; floats hold everything."""
-    return Network(KERAS, answers, tuple(modes), reaches_of(None, None))
+    return Network(KERAS, answers, tuple(modes), quantized_ranges(None, None))
 
 
-def with_points(
+def with_operating_points(
     modes: Sequence[InferenceMode],
-    views: Views,
+    inputs: NetworkInputs,
     answers: NetworkOutputs,
     *,
     chosen_on: str,
@@ -131,8 +131,8 @@ def with_points(
         dataclasses.replace(
             mode,
             operating_points=choose_points(
-                logit_of(mode, evidence_of(mode, views, answers)),
-                views.films,
+                logit_of(mode, scores_of(mode, inputs, answers)),
+                inputs.images,
                 temperature=mode.temperature,
                 chosen_on=chosen_on,
                 spread=spread,
@@ -145,13 +145,13 @@ def with_points(
 def measure(
     kind: Kind,
     flatbuffer: bytes,
-    tune: Views,
+    tune: NetworkInputs,
     *,
     modes: Sequence[InferenceMode],
     chosen_on: str,
     pythons: Sequence[Path],
-) -> Candidate:
-    """Return a converted network with its answers, operating points and proved interpreters.
+) -> Variant:
+    """Return a converted network with its answers, operating points and verified interpreters.
 
     Weights and temperatures are those of `modes`, fitted on Keras; the operating points and
     the distance limit are chosen anew, on this network's own answers.
@@ -160,17 +160,17 @@ def measure(
     logger.info("%s operators: %s", kind, ", ".join(network.operators))
     output = find_outputs(network)
     opened = open_interpreter(flatbuffer)
-    answers = answer(opened, tune.x, output=output, label=f"asking {kind}")
-    runtimes = prove(
-        flatbuffer, views=choose_films(tune), output=output, modes=modes, pythons=pythons
+    answers = answer(opened, tune.x, output=output, label=f"running {kind}")
+    runtimes = verify_runtimes(
+        flatbuffer, inputs=choose_images(tune), output=output, modes=modes, pythons=pythons
     )
-    own = with_points(modes, tune, answers, chosen_on=chosen_on, spread=spread(runtimes))
-    wholes = slice(len(tune.films.x))
-    return Candidate(
+    own = with_operating_points(modes, tune, answers, chosen_on=chosen_on, spread=spread(runtimes))
+    wholes = slice(len(tune.images.x))
+    return Variant(
         kind=kind,
         flatbuffer=flatbuffer,
         output=output,
-        network=Network(kind, answers, own, reaches_of(opened, output)),
+        network=Network(kind, answers, own, quantized_ranges(opened, output)),
         distance_limit=None
         if answers.features is None
         else distance_limit(answers.features[wholes]),
@@ -183,33 +183,40 @@ def spread(runtimes: Sequence[VerifiedRuntime]) -> float:
     return max((runtime.max_logit_difference for runtime in runtimes), default=0.0)
 
 
-def reaches_of(opened: Interpreter | None, output: OutputSpec | None) -> dict[str, Reach]:
+def quantized_ranges(
+    opened: Interpreter | None, output: OutputSpec | None
+) -> dict[str, QuantizedRange]:
     """Return what each output can hold, by name; everything where there is no such output."""
     if opened is None or output is None:
-        return dict.fromkeys(("logit", "map", "features"), Reach())
+        return dict.fromkeys(("logit", "map", "features"), QuantizedRange())
     places = {"logit": output.logit, "map": output.map, "features": output.features}
     return {
-        name: Reach() if place is None else reach_of(opened.outputs[place])
+        name: QuantizedRange() if place is None else quantized_range(opened.outputs[place])
         for name, place in places.items()
     }
 
 
-def hold_against(
-    original: Network, converted: Network, views: Views, *, bounds: Bounds, runtime_spread: float
+def compare_with(
+    original: Network,
+    converted: Network,
+    inputs: NetworkInputs,
+    *,
+    tolerances: Tolerances,
+    runtime_spread: float,
 ) -> tuple[tuple[KindReport, ...], tuple[OutputReport, ...]]:
     """Return one report per mode and one per output."""
-    reaches = converted.reaches
-    reachable = held_by(original.answers, logit=reaches["logit"], cell=reaches["map"])
+    ranges = converted.ranges
+    reachable = clip_to_range(original.answers, logit=ranges["logit"], cell=ranges["map"])
     kinds = []
-    pairs = zip(original.score(views), converted.score(views), converted.modes, strict=True)
+    pairs = zip(original.score(inputs), converted.score(inputs), converted.modes, strict=True)
     for before, after, mode in pairs:
-        held = evidence_of(mode, views, reachable)
+        held = scores_of(mode, inputs, reachable)
         kinds.append(
             compare(
                 before,
                 after,
-                views.films,
-                bounds=bounds,
+                inputs.images,
+                tolerances=tolerances,
                 representable=logit_of(mode, held),
                 runtime_spread=runtime_spread,
             )
@@ -218,13 +225,13 @@ def hold_against(
         original.answers,
         converted.answers,
         kind=Kind(converted.kind),
-        reaches=reaches,
-        bounds=bounds,
+        ranges=ranges,
+        tolerances=tolerances,
     )
     return tuple(kinds), outputs
 
 
-def films_of(run: Run, split: str) -> str:
+def split_name(run: Run, split: str) -> str:
     """Return data set and split in words."""
     return f"{run.settings.data_name} {split}"
 
@@ -232,23 +239,23 @@ def films_of(run: Run, split: str) -> str:
 def make_report(
     kinds: Sequence[KindReport],
     outputs: Sequence[OutputReport],
-    films: Pixels,
+    images: Pixels,
     *,
     run: Run,
     name: str,
     split: str,
-    bounds: Bounds,
+    tolerances: Tolerances,
 ) -> ParityReport:
-    """Return the report of all kinds on the films of a split; modes come one after another."""
+    """Return the report of all kinds on the images of a split; modes come one after another."""
     names = list(dict.fromkeys(kind.mode for kind in kinds))
     return ParityReport(
         network=name,
-        films_of=films_of(run, split),
-        chosen_on=films_of(run, "tune"),
-        films=len(films.x),
-        fractured=int(films.fractured.sum()),
-        groups=len({sample.group for sample in films.samples}),
-        bounds=bounds,
+        split_name=split_name(run, split),
+        chosen_on=split_name(run, "tune"),
+        images=len(images.x),
+        fractured=int(images.fractured.sum()),
+        groups=len({sample.group for sample in images.samples}),
+        tolerances=tolerances,
         kinds=tuple(sorted(kinds, key=lambda kind: names.index(kind.mode))),
         outputs=tuple(outputs),
     )

@@ -12,40 +12,42 @@ from bonefx_edge.model.model_file import ModelFile, check_tensors
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.data.sample import SPLITS
 from bonefx_train.evaluation.predict import answers
-from bonefx_train.evaluation.tiled_predictions import Views, load_views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs, load_inputs
 from bonefx_train.run import Run
 
 from bonefx_convert.parity.report import ParityReport
-from bonefx_convert.parity.tolerances import Bounds
+from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.score_fusion import answer
 from bonefx_convert.variants import (
     Network,
-    films_of,
-    hold_against,
+    compare_with,
     keras_network,
     make_report,
-    reaches_of,
+    quantized_ranges,
+    split_name,
     spread,
-    with_points,
+    with_operating_points,
 )
 
 
-def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds) -> ParityReport:
+def check_models(
+    paths: Sequence[Path], *, run: Run, split: str, tolerances: Tolerances
+) -> ParityReport:
     """Return the parity of written model files with their run's Keras network on one split.
 
     The Keras network is read as the files say, with operating points chosen on its own tune
-    answers, as conversion did. Features are not compared: their projection is in the files only.
+    answers, as conversion did. Features are not compared: their whitening is in the files only.
 
     Raises
     ------
     ModelFileError
-        If a file is no model file, was made for another input than the run's, or reads films in
+        If a file is no model file, was made for another input than the run's, or reads images in
         other tiles than the first.
     UsageError, DataError
-        For an unknown split or one without films, and films that are not those of the fit.
+        For an unknown split or one without images, and images that are not those of the fit.
     """
     if split not in SPLITS or not run.of(split):
-        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
+        msg = f"split: expected one of {', '.join(SPLITS)} with images, got {split!r} of {run.dir}"
         raise UsageError(msg)
     check_unchanged(run.of("tune") + run.of(split))
     spec = run.settings.input_spec
@@ -55,29 +57,31 @@ def check_models(paths: Sequence[Path], *, run: Run, split: str, bounds: Bounds)
         if _tiles(model) != tiles:
             msg = f"{path}: expected the tiles of {paths[0]}, got others; check each by itself"
             raise ModelFileError(msg)
-    tune = load_views(run.of("tune"), spec=spec, tiles=tiles)
-    views = tune if split == "tune" else load_views(run.of(split), spec=spec, tiles=tiles)
+    tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
+    inputs = tune if split == "tune" else load_inputs(run.of(split), spec=spec, tiles=tiles)
     keras_model = run.keras_model()
-    on_tune = _without_features(answers(keras_model, tune.x, label="asking keras", progress=True))
-    on_split = on_tune if split == "tune" else _without_features(answers(keras_model, views.x))
+    on_tune = _without_features(answers(keras_model, tune.x, label="running keras", progress=True))
+    on_split = on_tune if split == "tune" else _without_features(answers(keras_model, inputs.x))
     pairs = []
     for model in models:
-        chosen_on = films_of(run, "tune")
-        modes = with_points(model.manifest.modes, tune, on_tune, chosen_on=chosen_on, spread=0.0)
+        chosen_on = split_name(run, "tune")
+        modes = with_operating_points(
+            model.manifest.modes, tune, on_tune, chosen_on=chosen_on, spread=0.0
+        )
         pairs.append(
-            hold_against(
+            compare_with(
                 keras_network(on_split, modes),
-                _infer(model, views),
-                views,
-                bounds=bounds,
+                _infer(model, inputs),
+                inputs,
+                tolerances=tolerances,
                 runtime_spread=spread(model.manifest.verified_runtimes),
             )
         )
     kinds = itertools.chain.from_iterable(kinds for kinds, _ in pairs)
     outputs = itertools.chain.from_iterable(of for _, of in pairs)
     return make_report(
-        list(kinds), list(outputs), views.films,
-        run=run, name=models[0].manifest.name, split=split, bounds=bounds,
+        list(kinds), list(outputs), inputs.images,
+        run=run, name=models[0].manifest.name, split=split, tolerances=tolerances,
     )  # fmt: skip
 
 
@@ -97,10 +101,10 @@ def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
     return model
 
 
-def _infer(model: ModelFile, views: Views) -> Network:
+def _infer(model: ModelFile, inputs: NetworkInputs) -> Network:
     """Return a written model's own answers and modes."""
     opened = open_interpreter(model.flatbuffer)
     manifest = model.manifest
     check_tensors(manifest, input_=opened.input, outputs=opened.outputs)
-    found = answer(opened, views.x, output=manifest.output, label=f"asking {manifest.kind}")
-    return Network(manifest.kind, found, manifest.modes, reaches_of(opened, manifest.output))
+    found = answer(opened, inputs.x, output=manifest.output, label=f"running {manifest.kind}")
+    return Network(manifest.kind, found, manifest.modes, quantized_ranges(opened, manifest.output))

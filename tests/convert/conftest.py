@@ -1,4 +1,4 @@
-"""Drawn films, and a run on them whose network is known by construction."""
+"""Drawn images, and a run on them whose network is known by construction."""
 
 import os
 
@@ -12,35 +12,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_networks import brightness_network, make_run, spot_network, write_film
+from known_networks import brightness_network, make_run, spot_network, write_image
 
 # Where TensorFlow is absent (the device environments) there is nothing to convert with.
 collect_ignore_glob = [] if importlib.util.find_spec("keras") else ["test_*.py"]
 
-FILMS = {"train": 120, "tune": 80, "test": 40}
+IMAGES = {"train": 120, "tune": 80, "test": 40}
 
 SPOTS = {"train": 96, "tune": 80, "test": 8}
 
 SPOT_SLOPE = np.linspace(-20, 20, 256).reshape(-1, 1)
 
 SLOPE = np.linspace(-15, 15, 96).reshape(-1, 1)
-"""Gray levels down the film: an even film is blank to the input check."""
+"""Gray levels down the image: an even image is blank to the input check."""
 
 
 @pytest.fixture(name="data", scope="session")
 def _data(tmp_path_factory) -> Path:
-    """Return a folder with manifest.csv: dark films are broken, a few are not; pairs are groups."""
-    root = tmp_path_factory.mktemp("films")
+    """Return a folder with manifest.csv: dark images are broken but for a few; pairs are groups."""
+    root = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(3)
     with (root / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "group", "split"])
-        for split, count in FILMS.items():
+        for split, count in IMAGES.items():
             for i in range(count):
                 broken = i % 2 == 0
                 mean = rng.normal(105 if broken else 150, 20)
                 key = f"{split}-{i:03}.png"
-                write_film(root / key, rng.normal(mean + SLOPE, 12, (96, 80)))
+                write_image(root / key, rng.normal(mean + SLOPE, 12, (96, 80)))
                 label = "fractured" if broken else "not_fractured"
                 writer.writerow([key, label, f"{split}-{i // 4}", split])
     return root
@@ -54,7 +54,7 @@ def _run_dir(data: Path, tmp_path_factory) -> Path:
 
 @pytest.fixture(name="pixels", scope="session")
 def _pixels(run_dir: Path) -> dict:
-    """Return the films of train and tune as `Pixels`."""
+    """Return the images of train and tune as `Pixels`."""
     from bonefx_train.data.pixels import load_pixels
     from bonefx_train.run import Run
 
@@ -70,11 +70,11 @@ def _flatbuffers(pixels: dict) -> dict:
     from bonefx_convert.flatbuffer import Kind
     from bonefx_convert.representative import draw_representative
     from bonefx_train.evaluation.predict import logits
-    from bonefx_train.evaluation.tiled_predictions import Views
+    from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 
     keras_model = brightness_network()
-    train = Views.of_whole(pixels["train"])
-    drawn = draw_representative(train, logit=logits(keras_model, train.x), seed=1, films=40)
+    train = NetworkInputs.of_whole(pixels["train"])
+    drawn = draw_representative(train, logit=logits(keras_model, train.x), seed=1, images=40)
     return convert(keras_model, representative=drawn.x, kinds=tuple(Kind))
 
 
@@ -88,7 +88,7 @@ def _models(run_dir: Path, tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("converted") / "models"
     words = ["run", str(run_dir), "--out", str(out), "--name", "toy", "--version", "7"]
-    words += ["--training-data", "drawn films, CC0", "--verify-with", sys.executable]
+    words += ["--training-data", "drawn images, CC0", "--verify-with", sys.executable]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return out
@@ -96,7 +96,7 @@ def _models(run_dir: Path, tmp_path_factory) -> Path:
 
 @pytest.fixture(name="spots", scope="session")
 def _spots(tmp_path_factory) -> Path:
-    """Return a folder with manifest.csv: broken films have a bright spot somewhere."""
+    """Return a folder with manifest.csv: broken images have a bright spot somewhere."""
     root = tmp_path_factory.mktemp("spots")
     rng = np.random.default_rng(5)
     with (root / "manifest.csv").open("w", newline="") as file:
@@ -105,13 +105,13 @@ def _spots(tmp_path_factory) -> Path:
         for split, count in SPOTS.items():
             for i in range(count):
                 broken = i % 2 == 0
-                film = rng.normal(80 + rng.uniform(-4, 4) + SPOT_SLOPE, 12, (256, 200))
-                spot = film[
+                image = rng.normal(80 + rng.uniform(-4, 4) + SPOT_SLOPE, 12, (256, 200))
+                spot = image[
                     (y := rng.integers(10, 190)) : y + 48, (x := rng.integers(20, 150)) : x + 48
                 ]
                 spot += rng.normal(90 if broken else 30, 25)
                 key = f"{split}-{i:03}.png"
-                write_film(root / key, film)
+                write_image(root / key, image)
                 writer.writerow(
                     [key, "fractured" if broken else "not_fractured", f"{split}-{i // 4}", split]
                 )

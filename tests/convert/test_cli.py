@@ -10,7 +10,7 @@ import pytest
 from bonefx_convert.cli import app
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.model.model_file import ModelFile
-from known_networks import brightness_network, make_run, write_film
+from known_networks import brightness_network, make_run, write_image
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.host
@@ -35,7 +35,7 @@ def test_provenance_is_complete(models, kind) -> None:
     told = manifest(models, kind)
     provenance = told.provenance
     assert (told.name, told.version, told.kind) == ("toy", "7", kind)
-    assert provenance.training_data == "drawn films, CC0"
+    assert provenance.training_data == "drawn images, CC0"
     assert (provenance.network, provenance.n_train) == ("seed", 120)
     assert bool(provenance.representative_sha256) == (kind == "int8")
     assert "tensorflow" in provenance.converter
@@ -74,7 +74,7 @@ def test_the_device_classifies_with_the_written_file(models, data, kind) -> None
     classifier = Classifier.load(models / f"toy-{kind}.tflite")
     findings = [classifier.classify(path) for path in sorted(data.glob("test-*.png"))]
     answered = [finding for finding in findings if finding.p_fracture is not None]
-    assert len(answered) >= 38, "the input check of the training films lets such films through"
+    assert len(answered) >= 38, "the input check of the training images lets such images through"
     assert {"fracture", "no_fracture"} <= {str(finding.state) for finding in answered}
 
 
@@ -88,8 +88,8 @@ def test_written_report_says_what_the_input_check_measured(models) -> None:
     report = json.loads((models / "toy-parity.json").read_text())
     assert [kind["kind"] for kind in report["kinds"]] == list(KINDS)
     assert all(kind["failures"] == [] for kind in report["kinds"])
-    assert report["films"] == 80
-    assert "| within bounds | yes | yes | yes |" in (models / "toy-parity.md").read_text()
+    assert report["images"] == 80
+    assert "| within tolerances | yes | yes | yes |" in (models / "toy-parity.md").read_text()
 
 
 def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
@@ -102,14 +102,14 @@ def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
     assert done.stdout == ""
     assert not (tmp_path / "models").exists()
     assert not list(tmp_path.rglob("*.tflite"))
-    assert "## Out of bounds: int8, whole" in (run_dir / "parity-failed.md").read_text()
+    assert "## Out of tolerance: int8, whole" in (run_dir / "parity-failed.md").read_text()
 
 
 def test_parity_of_written_files_holds_and_prints_the_report(models, run_dir) -> None:
     paths = [models / f"toy-{kind}.tflite" for kind in KINDS]
     done = call("parity", *paths, "--keras", run_dir, "--split", "test", "--json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["films_of"] == "drawn test"
+    assert json.loads(done.stdout)["split_name"] == "drawn test"
 
 
 def test_model_file_of_another_network_fails_parity(models, data, tmp_path) -> None:
@@ -118,7 +118,7 @@ def test_model_file_of_another_network_fails_parity(models, data, tmp_path) -> N
     done = call("parity", models / "toy-float32.tflite", "--keras", run_dir)
     assert done.exit_code == 4
     assert "float32, whole: logit difference" in done.stderr
-    assert "## Out of bounds: float32, whole" in done.stdout
+    assert "## Out of tolerance: float32, whole" in done.stdout
 
 
 def test_a_file_that_is_no_model_exits_5(run_dir, tmp_path) -> None:
@@ -135,17 +135,17 @@ def test_a_folder_without_a_run_exits_3(tmp_path) -> None:
     assert "expected the folder of a run" in done.stderr
 
 
-def test_films_that_are_gone_exit_3(run_dir, tmp_path) -> None:
+def test_images_that_are_gone_exit_3(run_dir, tmp_path) -> None:
     done = call("run", run_dir, "--out", tmp_path / "models", "--data", tmp_path)
     assert done.exit_code == 3
     assert "is this the data folder?" in done.stderr
 
 
 @pytest.mark.parametrize("change", ["remove", "rewrite"])
-def test_films_that_are_not_those_of_the_fit_exit_3(
+def test_images_that_are_not_those_of_the_fit_exit_3(
     run_dir, models, data, tmp_path, change
 ) -> None:
-    """One film of another machine's copy: hash of the representative set and n_train would lie."""
+    """One image of another machine's copy: hash of the representative set and n_train would lie."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     for name in ("train-000.png", "tune-000.png"):
@@ -171,19 +171,19 @@ def test_a_file_where_the_models_go_exits_2(run_dir, tmp_path) -> None:
 def test_an_unknown_split_exits_2_and_names_the_known_ones(models, run_dir) -> None:
     done = call("parity", models / "toy-int8.tflite", "--keras", run_dir, "--split", "holdout")
     assert done.exit_code == 2
-    assert "expected one of train, tune, test with films, got 'holdout'" in done.stderr
+    assert "expected one of train, tune, test with images, got 'holdout'" in done.stderr
 
 
-def test_a_input_check_that_refuses_its_own_kind_of_film_exits_3(data, tmp_path) -> None:
-    films = tmp_path / "films"
-    shutil.copytree(data, films)
-    for i, path in enumerate(sorted(films.glob("*.png"))):
-        write_film(path, np.full((96 + i, 80), 100.0))  # even, and no two of the same bytes
-    run_dir = make_run(tmp_path / "run", data=films, keras_model=brightness_network())
+def test_a_input_check_that_refuses_its_own_kind_of_image_exits_3(data, tmp_path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(data, images)
+    for i, path in enumerate(sorted(images.glob("*.png"))):
+        write_image(path, np.full((96 + i, 80), 100.0))  # even, and no two of the same bytes
+    run_dir = make_run(tmp_path / "run", data=images, keras_model=brightness_network())
     done = call("run", run_dir, "--out", tmp_path / "models")
     assert done.exit_code == 3
     assert (
-        "input check: expected at most 20% of the tune films refused, got 80 of 80" in done.stderr
+        "input check: expected at most 20% of the tune images refused, got 80 of 80" in done.stderr
     )
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from bonefx_convert.converter import _convert, _one_film
+from bonefx_convert.converter import _convert, _one_image
 from bonefx_convert.flatbuffer import (
     Kind,
     Network,
@@ -60,7 +60,7 @@ def test_networks_hold_no_operator_for_an_open_batch_size(flatbuffers) -> None:
     ("kind", "steps"), [("float32", 0), ("float16", 0.1), ("dynamic", 1), ("int8", 2)]
 )
 def test_logit_is_the_one_known_by_construction(flatbuffers, kind: str, steps: int) -> None:
-    """A flat film of gray g: no sigmoid, GAIN * (g / 255 - 0.5), within steps of the output."""
+    """A flat image of gray g: no sigmoid, GAIN * (g / 255 - 0.5), within steps of the output."""
     levels = np.linspace(90, 165, 20).round().astype(np.uint8)
     flat = np.broadcast_to(levels.reshape(-1, 1, 1, 1), (20, 150, 150, 1))
     opened = open_interpreter(flatbuffers[Kind(kind)])
@@ -99,7 +99,7 @@ def test_toy_int8_passes_as_full_int8() -> None:
 
 def test_an_input_step_that_changes_gray_levels_is_refused() -> None:
     dim = np.random.default_rng(0).random((20, 150, 150, 1), dtype=np.float32) * np.float32(0.9)
-    flatbuffer = _convert(_one_film(brightness_network()), Kind.INT8, dim)
+    flatbuffer = _convert(_one_image(brightness_network()), Kind.INT8, dim)
     with pytest.raises(ParityError, match="scale 1/255, zero point 0"):
         check_kind(flatbuffer, kind=Kind.INT8)
 

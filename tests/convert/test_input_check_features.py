@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_convert.input_check_spec import log_refusals, measure_input_check, try_input_check
-from bonefx_convert.whitening import FEATURES, distance_limit, fit_projection
+from bonefx_convert.whitening import FEATURES, distance_limit, fit_whitening
 from bonefx_train.errors import DataError
 from bonefx_train.run import Run
 from toy import TOY_INPUT_CHECK
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.host
 def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on() -> None:
     rng = np.random.default_rng(1)
     pooled = (rng.normal(size=(1000, 300)) @ rng.normal(size=(300, 300)) + 3).astype(np.float32)
-    features = fit_projection(pooled, widths=(100, 200)).apply(pooled)
+    features = fit_whitening(pooled, widths=(100, 200)).apply(pooled)
     assert features.shape == (1000, FEATURES)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(features.var(axis=0), 1, atol=1e-3)
@@ -28,12 +28,12 @@ def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on(
 def test_directions_without_variance_are_not_blown_up() -> None:
     pooled = np.zeros((100, 8), np.float32)
     pooled[:, 0] = np.linspace(0, 1, 100)
-    assert fit_projection(pooled, widths=(8,)).apply(pooled).shape == (100, 1)
+    assert fit_whitening(pooled, widths=(8,)).apply(pooled).shape == (100, 1)
 
 
-def test_features_that_are_the_same_for_all_films_are_refused() -> None:
+def test_features_that_are_the_same_for_all_images_are_refused() -> None:
     with pytest.raises(DataError, match="expected some that differ"):
-        fit_projection(np.ones((20, 8), np.float32), widths=(8,))
+        fit_whitening(np.ones((20, 8), np.float32), widths=(8,))
 
 
 def test_a_layer_of_small_numbers_counts_as_much_as_one_of_large_ones() -> None:
@@ -41,15 +41,15 @@ def test_a_layer_of_small_numbers_counts_as_much_as_one_of_large_ones() -> None:
     rng = np.random.default_rng(2)
     pooled = rng.normal(size=(2000, 8)).astype(np.float32)
     small = pooled * np.repeat(np.float32([1, 1e-3]), 4)
-    features = fit_projection(small, widths=(4, 4)).apply(small)
+    features = fit_whitening(small, widths=(4, 4)).apply(small)
     assert features.shape == (2000, 8)
     aside = small.copy()
     aside[0, 0] += 1e3  # the range of the first layer: its step is now larger than its spread
-    assert fit_projection(aside, widths=(4, 4)).apply(aside).shape == (2000, 5)
+    assert fit_whitening(aside, widths=(4, 4)).apply(aside).shape == (2000, 5)
 
 
 @pytest.mark.parametrize("n", [10, 49, 50, 590])
-def test_at_most_two_in_a_hundred_films_lie_beyond_the_limit(n) -> None:
+def test_at_most_two_in_a_hundred_images_lie_beyond_the_limit(n) -> None:
     features = np.random.default_rng(n).normal(size=(n, 32)).astype(np.float32)
     distances = np.mean(np.square(features, dtype=np.float64), axis=1)
     limit = distance_limit(features)
@@ -68,7 +68,7 @@ def test_intervals_of_the_pixels_are_wide_where_features_tell_more(spot_run) -> 
         assert narrow.low - wide.low == pytest.approx(1.25 * across)
 
 
-def test_the_input_check_says_which_films_the_pixels_refuse(spot_run, tmp_path) -> None:
+def test_the_input_check_says_which_images_the_pixels_refuse(spot_run, tmp_path) -> None:
     samples = Run.open(spot_run).of("tune")[:10]
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
     assert cv2.imwrite(str(tmp_path / "noise.png"), noise)
@@ -100,4 +100,4 @@ def test_refusals_of_pixels_and_distance_are_added_up(
         log_refusals("int8", spec, features, refused)
     (record,) = caplog.records
     assert record.levelname == level
-    assert f"int8: the whole input check refuses {said} tune films" in record.getMessage()
+    assert f"int8: the whole input check refuses {said} tune images" in record.getMessage()

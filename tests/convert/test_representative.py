@@ -1,4 +1,4 @@
-"""Films that would ruin full-int8 are refused before they can."""
+"""Images that would ruin full-int8 are refused before they can."""
 
 import dataclasses
 
@@ -10,57 +10,57 @@ from bonefx_convert.representative import (
     pin_input_range,
 )
 from bonefx_train.errors import DataError
-from bonefx_train.evaluation.tiled_predictions import Views
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 
 pytestmark = pytest.mark.host
 MIXED = np.arange(40, dtype=np.uint8) % 2
 
 
-def films(count: int = 40) -> np.ndarray:
+def images(count: int = 40) -> np.ndarray:
     return np.random.default_rng(0).random((count, 6, 6, 1), dtype=np.float32)
 
 
-def test_mixed_films_in_the_unit_range_are_accepted() -> None:
-    check_representative(films(), class_index=MIXED)
+def test_mixed_images_in_the_unit_range_are_accepted() -> None:
+    check_representative(images(), class_index=MIXED)
 
 
 @pytest.mark.parametrize("only", [0, 1])
 def test_one_class_alone_is_refused(only: int) -> None:
     with pytest.raises(DataError, match="at least 10% of each class, got"):
-        check_representative(films(), class_index=np.full(40, only, np.uint8))
+        check_representative(images(), class_index=np.full(40, only, np.uint8))
 
 
-def test_a_repeated_film_is_refused() -> None:
+def test_a_repeated_image_is_refused() -> None:
     with pytest.raises(DataError, match="got 1 different among 40"):
-        check_representative(np.repeat(films(1), 40, axis=0), class_index=MIXED)
+        check_representative(np.repeat(images(1), 40, axis=0), class_index=MIXED)
 
 
 def test_mostly_copies_are_refused_even_if_many_differ() -> None:
-    x = np.concatenate([films(25), np.repeat(films(1), 40, axis=0)])
+    x = np.concatenate([images(25), np.repeat(images(1), 40, axis=0)])
     with pytest.raises(DataError, match="remove the copies"):
         check_representative(x, class_index=np.arange(65, dtype=np.uint8) % 2)
 
 
-def test_too_few_films_are_refused() -> None:
-    with pytest.raises(DataError, match="at least 20 different films"):
-        check_representative(films(19), class_index=MIXED[:19])
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(DataError, match="at least 20 different images"):
+        check_representative(images(19), class_index=MIXED[:19])
 
 
 @pytest.mark.parametrize(("factor", "why"), [(255, "0, 255"), (1 / 255, "divided twice"), (-1, "")])
 def test_gray_levels_of_another_range_are_refused(factor: float, why: str) -> None:
-    with pytest.raises(DataError, match="divide uint8 films by 255, once"):
-        check_representative(films() * np.float32(factor), class_index=MIXED)
+    with pytest.raises(DataError, match="divide uint8 images by 255, once"):
+        check_representative(images() * np.float32(factor), class_index=MIXED)
 
 
-def test_no_films_are_refused() -> None:
+def test_no_images_are_refused() -> None:
     with pytest.raises(DataError, match="representative data set"):
-        check_representative(films(0), class_index=MIXED[:0])
+        check_representative(images(0), class_index=MIXED[:0])
 
 
 def test_draw_takes_both_classes_alike_shuffled_and_the_extremes_of_train(pixels) -> None:
-    train = Views.of_whole(pixels["train"])
+    train = NetworkInputs.of_whole(pixels["train"])
     logit = train.x.mean(axis=(1, 2, 3)).astype(float)
-    drawn = draw_representative(train, logit=logit, seed=1, films=40)
+    drawn = draw_representative(train, logit=logit, seed=1, images=40)
     assert 40 <= len(drawn.x) <= 42
     assert abs(drawn.class_index.mean() - 0.5) < 0.06
     assert np.flatnonzero(np.diff(drawn.class_index.astype(int))).size > 5, "not shuffled"
@@ -69,18 +69,18 @@ def test_draw_takes_both_classes_alike_shuffled_and_the_extremes_of_train(pixels
     assert brightness.max() == pytest.approx(logit.max(), abs=1e-4)
 
 
-def test_draw_is_recorded_by_the_hash_of_its_films_and_depends_on_the_seed(pixels) -> None:
-    train = Views.of_whole(pixels["train"])
+def test_draw_is_recorded_by_the_hash_of_its_images_and_depends_on_the_seed(pixels) -> None:
+    train = NetworkInputs.of_whole(pixels["train"])
     logit = train.x.mean(axis=(1, 2, 3)).astype(float)
     hashes = [
-        draw_representative(train, logit=logit, seed=seed, films=40).sha256 for seed in (1, 1, 2)
+        draw_representative(train, logit=logit, seed=seed, images=40).sha256 for seed in (1, 1, 2)
     ]
     assert hashes[0] == hashes[1] != hashes[2]
     assert len(hashes[0]) == 64
 
 
 def test_input_range_is_pinned_to_black_and_white_by_two_pixels_at_most() -> None:
-    x = films() * np.float32(0.9)
+    x = images() * np.float32(0.9)
     pinned = pin_input_range(x)
     assert (pinned.min(), pinned.max()) == (0.0, 1.0)
     assert (pinned != x).sum() == 2
@@ -98,20 +98,20 @@ def test_a_rare_class_is_drawn_alike_instead_of_being_drowned(pixels) -> None:
         samples=tuple(train.samples[i] for i in keep),
     )
     drawn = draw_representative(
-        Views.of_whole(few), logit=few.x.mean(axis=(1, 2, 3)).astype(float), seed=1
+        NetworkInputs.of_whole(few), logit=few.x.mean(axis=(1, 2, 3)).astype(float), seed=1
     )
     assert 0.4 <= (drawn.class_index == 0).mean() <= 0.6
 
 
 def test_a_network_that_sees_tiles_is_shown_twice_as_many_tiles_as_wholes(pixels) -> None:
-    films = dataclasses.replace(pixels["train"], x=pixels["train"].x[:, :20, :20])
-    n = len(films.x)
+    images = dataclasses.replace(pixels["train"], x=pixels["train"].x[:, :20, :20])
+    n = len(images.x)
     tiles = np.random.default_rng(0).random((2 * n, 20, 20, 1), dtype=np.float32) / 2
-    views = Views(films, np.concatenate([films.x, tiles]), np.tile(np.arange(n), 3))
-    drawn = draw_representative(views, logit=np.arange(3.0 * n), seed=1, films=90)
-    from_whole = {film.tobytes() for film in films.x}
-    shown = [film.tobytes() in from_whole for film in drawn.x[1:]]  # the first may be pinned
+    inputs = NetworkInputs(images, np.concatenate([images.x, tiles]), np.tile(np.arange(n), 3))
+    drawn = draw_representative(inputs, logit=np.arange(3.0 * n), seed=1, images=90)
+    from_whole = {image.tobytes() for image in images.x}
+    shown = [image.tobytes() in from_whole for image in drawn.x[1:]]  # the first may be pinned
     assert 28 <= sum(shown) <= 31
     assert 57 <= len(shown) - sum(shown) <= 62
     assert 0.45 <= drawn.class_index.mean() <= 0.55
-    assert any(np.array_equal(film, tiles[-1]) for film in drawn.x), "the highest logit"
+    assert any(np.array_equal(image, tiles[-1]) for image in drawn.x), "the highest logit"

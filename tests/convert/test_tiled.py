@@ -8,21 +8,27 @@ import numpy as np
 import pytest
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network
 from bonefx_convert.parity.outputs import compare_outputs
-from bonefx_convert.parity.tolerances import Bounds
-from bonefx_convert.score_fusion import Reach, fit_modes, reach_of, reach_of_mode
+from bonefx_convert.parity.tolerances import Tolerances
+from bonefx_convert.score_fusion import QuantizedRange, fit_modes, fused_range, quantized_range
 from bonefx_convert.variants import (
     Network,
-    hold_against,
+    compare_with,
     keras_network,
     order_modes,
-    reaches_of,
-    with_points,
+    quantized_ranges,
+    with_operating_points,
 )
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
-from bonefx_train.evaluation.tiled_predictions import CLOSER_LOOK, Look, Views, gather, load_views
+from bonefx_train.evaluation.tiled_predictions import (
+    TILED_MODE,
+    NetworkInputs,
+    TileMode,
+    gather,
+    load_inputs,
+)
 from bonefx_train.run import Run
 from toy import toy_tiled, toy_whole
 
@@ -66,9 +72,9 @@ def test_tiled_comes_first_and_both_modes_share_weights_over_all_kinds(spot_mode
             theirs.temperature,
         )
         # An offset and weights were fitted: what is left for the temperature is what the ridge
-        # took, more on films as easily told apart as these.
+        # took, more on images as easily told apart as these.
         assert mine.temperature == pytest.approx(1.0, abs=0.25)
-    assert manifest.modes[0].tiles == CLOSER_LOOK.tiles
+    assert manifest.modes[0].tiles == TILED_MODE.tiles
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,13 +85,13 @@ def test_the_device_gives_the_probability_that_the_host_chose_its_thresholds_by(
     """Sensitivity and specificity in the manifest are counted again, by classifying tune files."""
     classifier = Classifier.load(spot_models / f"spot-{kind}.tflite", mode=mode)
     point = classifier.operating_point
-    films = Run.open(spot_run).of("tune")
-    findings = [classifier.classify(film.path) for film in films]
+    images = Run.open(spot_run).of("tune")
+    findings = [classifier.classify(image.path) for image in images]
     refused = sum(finding.p_fracture is None for finding in findings)
-    assert refused <= 0.02 * len(films)
+    assert refused <= 0.02 * len(images)
     pairs = [
-        (finding.p_fracture, film.label.class_index == 0)
-        for finding, film in zip(findings, films, strict=True)
+        (finding.p_fracture, image.label.class_index == 0)
+        for finding, image in zip(findings, images, strict=True)
         if finding.p_fracture is not None
     ]
     broken = np.array([p for p, is_broken in pairs if is_broken])
@@ -107,7 +113,7 @@ def test_report_holds_each_kind_under_each_mode_and_each_output(spot_models) -> 
     assert outputs == {(kind, name) for kind in KINDS for name in ("logit", "map", "features")}
     text = (spot_models / "spot-parity.md").read_text()
     assert text.index("## Mode tiled") < text.index("## Mode whole")
-    assert "## Outputs, view by view" in text
+    assert "## Outputs, input by input" in text
 
 
 def test_written_files_hold_parity_with_their_run(spot_models, spot_run) -> None:
@@ -135,19 +141,19 @@ def test_kinds_can_be_chosen(spot_run, tmp_path) -> None:
     assert (wrong.exit_code, "got 'float64'" in wrong.stderr) == (2, True)
 
 
-@pytest.fixture(name="views", scope="module")
-def _views(spot_run) -> Views:
-    """Return 20 films of tune, whole and in tiles."""
+@pytest.fixture(name="inputs", scope="module")
+def _views(spot_run) -> NetworkInputs:
+    """Return 20 images of tune, whole and in tiles."""
     run = Run.open(spot_run)
-    return load_views(run.of("tune")[:20], spec=run.settings.input_spec, tiles=CLOSER_LOOK.tiles)
+    return load_inputs(run.of("tune")[:20], spec=run.settings.input_spec, tiles=TILED_MODE.tiles)
 
 
-def test_a_mode_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
-    n = len(views.films.x)
-    logits = np.full(len(views.x), -9.0, np.float32)
-    logits[:n] = np.where(views.films.fractured, -1, 1) * np.linspace(1, 2, n)
-    answers = NetworkOutputs(logits, np.zeros((len(views.x), 5, 5), np.float32), None)
-    (mode,) = fit_modes(views, answers)
+def test_a_mode_whose_tiles_tell_nothing_is_left_out(inputs, caplog) -> None:
+    n = len(inputs.images.x)
+    logits = np.full(len(inputs.x), -9.0, np.float32)
+    logits[:n] = np.where(inputs.images.fractured, -1, 1) * np.linspace(1, 2, n)
+    answers = NetworkOutputs(logits, np.zeros((len(inputs.x), 5, 5), np.float32), None)
+    (mode,) = fit_modes(inputs, answers)
     assert mode.name == "whole"
     assert "tiled left out" in caplog.text
 
@@ -155,31 +161,31 @@ def test_a_mode_whose_tiles_tell_nothing_is_left_out(views, caplog) -> None:
 # ---- which is the default ----
 
 
-def told_apart(views: Views, *, by_wholes: float, by_tiles: float, kind: str) -> Network:
-    """Return a network that tells fractures by whole films and tiles, as much as it is said."""
-    n = len(views.films.x)
-    strength = np.where(np.arange(len(views.x)) < n, by_wholes, by_tiles)
-    towards = np.where(views.films.fractured[views.film], -1.0, 1.0)
-    noise = np.random.default_rng(0).normal(size=len(views.x))
+def told_apart(inputs: NetworkInputs, *, by_wholes: float, by_tiles: float, kind: str) -> Network:
+    """Return a network that tells fractures by whole images and tiles, as much as it is said."""
+    n = len(inputs.images.x)
+    strength = np.where(np.arange(len(inputs.x)) < n, by_wholes, by_tiles)
+    towards = np.where(inputs.images.fractured[inputs.image_index], -1.0, 1.0)
+    noise = np.random.default_rng(0).normal(size=len(inputs.x))
     answers = NetworkOutputs((strength * towards + noise).astype(np.float32), None, None)
     modes = (toy_tiled(whole_weight=0.0, map_weight=0.0), toy_whole())
-    return Network(kind, answers, modes, reaches_of(None, None))
+    return Network(kind, answers, modes, quantized_ranges(None, None))
 
 
-def test_tiled_is_the_default_where_it_tells_more_in_every_kind(views, caplog) -> None:
+def test_tiled_is_the_default_where_it_tells_more_in_every_kind(inputs, caplog) -> None:
     networks = [
-        told_apart(views, by_wholes=0.5, by_tiles=5, kind=kind) for kind in ("float16", "int8")
+        told_apart(inputs, by_wholes=0.5, by_tiles=5, kind=kind) for kind in ("float16", "int8")
     ]
-    assert order_modes(networks, views) == ("tiled", "whole")
+    assert order_modes(networks, inputs) == ("tiled", "whole")
     assert caplog.text == ""
 
 
-def test_whole_is_the_default_where_int8_loses_what_tiled_gains(views, caplog) -> None:
+def test_whole_is_the_default_where_int8_loses_what_tiled_gains(inputs, caplog) -> None:
     networks = [
-        told_apart(views, by_wholes=0.5, by_tiles=5, kind="float16"),
-        told_apart(views, by_wholes=5, by_tiles=0, kind="int8"),
+        told_apart(inputs, by_wholes=0.5, by_tiles=5, kind="float16"),
+        told_apart(inputs, by_wholes=5, by_tiles=0, kind="int8"),
     ]
-    order = order_modes(networks, views)
+    order = order_modes(networks, inputs)
     assert order == ("whole", "tiled")
     assert [mode.name for mode in networks[0].ordered(order).modes] == ["whole", "tiled"]
     (record,) = caplog.records
@@ -188,9 +194,9 @@ def test_whole_is_the_default_where_int8_loses_what_tiled_gains(views, caplog) -
     assert "of whole 1.0000" in record.getMessage()
 
 
-def test_a_network_with_one_mode_has_no_order_to_settle(views) -> None:
-    whole = told_apart(views, by_wholes=1, by_tiles=1, kind="int8")
-    assert order_modes([dataclasses.replace(whole, modes=(toy_whole(),))], views) == ("whole",)
+def test_a_network_with_one_mode_has_no_order_to_settle(inputs) -> None:
+    whole = told_apart(inputs, by_wholes=1, by_tiles=1, kind="int8")
+    assert order_modes([dataclasses.replace(whole, modes=(toy_whole(),))], inputs) == ("whole",)
 
 
 # ---- what is off is said ----
@@ -211,8 +217,8 @@ def off(**changed: np.ndarray) -> list[str]:
         before,
         NetworkOutputs(**(fields | changed)),
         kind=Kind.INT8,
-        reaches=dict.fromkeys(("logit", "map", "features"), Reach(-12.8, 12.7, 0.1)),
-        bounds=Bounds(),
+        ranges=dict.fromkeys(("logit", "map", "features"), QuantizedRange(-12.8, 12.7, 0.1)),
+        tolerances=Tolerances(),
     )
     return [failure for report in reports for failure in report.failures]
 
@@ -233,26 +239,26 @@ def test_features_in_another_order_are_out_of_bounds() -> None:
 
 def test_reach_of_a_mode_is_the_sum_of_its_outputs(spot_models) -> None:
     tiled = model(spot_models, "int8").manifest.modes[0]
-    reach = reach_of_mode(tiled, logit=Reach(-2, 4, 0.5), cell=Reach(-8, 8, 0.25))
+    range_ = fused_range(tiled, logit=QuantizedRange(-2, 4, 0.5), cell=QuantizedRange(-8, 8, 0.25))
     both = tiled.whole_weight + tiled.tile_weight
-    assert reach.lowest == pytest.approx(tiled.offset - 2 * both - 8 * tiled.map_weight)
-    assert reach.highest == pytest.approx(tiled.offset + 4 * both + 8 * tiled.map_weight)
-    assert reach.step == pytest.approx(0.5 * both + 0.25 * tiled.map_weight)
-    assert reach_of_mode(tiled, logit=Reach(), cell=Reach()) == Reach()
+    assert range_.lowest == pytest.approx(tiled.offset - 2 * both - 8 * tiled.map_weight)
+    assert range_.highest == pytest.approx(tiled.offset + 4 * both + 8 * tiled.map_weight)
+    assert range_.step == pytest.approx(0.5 * both + 0.25 * tiled.map_weight)
+    assert fused_range(tiled, logit=QuantizedRange(), cell=QuantizedRange()) == QuantizedRange()
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.0373, 0.0912345, 1 / 3, 0.2718281])
 @pytest.mark.parametrize("zero_point", [-128, -7, 0, 101])
 def test_the_end_steps_of_a_tensor_are_on_its_reach(scale: float, zero_point: int) -> None:
-    """The interpreter gives float32; ends in float64 lie beside it, and no film would be on one."""
+    """The interpreter gives float32; ends in float64 differ, and no image would be on one."""
     tensor = TensorInfo(
         shape=(1, 1), dtype="int8", scale=float(np.float32(scale)), zero_point=zero_point
     )
     limits = np.iinfo(np.int8)
     low, high = tensor.dequantize(np.array([limits.min, limits.max], np.int8)).astype(float)
-    reach = reach_of(tensor)
-    assert (reach.lowest, reach.highest) == (low, high)
-    assert reach.step == tensor.scale
+    range_ = quantized_range(tensor)
+    assert (range_.lowest, range_.highest) == (low, high)
+    assert range_.step == tensor.scale
 
 
 @pytest.mark.parametrize("name", ["logits", "maps", "features"])
@@ -265,43 +271,47 @@ def test_an_output_on_its_end_steps_is_out_of_bounds(name: str) -> None:
         dataclasses.replace(before, **{name: numbers}),
         dataclasses.replace(before, **{name: np.minimum(numbers, np.float32(12.7))}),
         kind=Kind.INT8,
-        reaches=dict.fromkeys(("logit", "map", "features"), Reach(-12.8, 12.7, 0.1)),
-        bounds=Bounds(),
+        ranges=dict.fromkeys(("logit", "map", "features"), QuantizedRange(-12.8, 12.7, 0.1)),
+        tolerances=Tolerances(),
     )
     (failure,) = itertools.chain.from_iterable(report.failures for report in reports)
     assert "share of saturated numbers, at least: expected at most 0.05" in failure
 
 
-def test_what_int8_cannot_hold_of_a_tile_is_no_difference(views) -> None:
+def test_what_int8_cannot_hold_of_a_tile_is_no_difference(inputs) -> None:
     """Each tile's logit is cut off at the ends, not their mean odds: log(9) between the two."""
-    n = len(views.films.x)
-    logits = np.where(views.films.fractured[views.film], -1, 1) * np.linspace(1, 3, len(views.x))
+    n = len(inputs.images.x)
+    logits = np.where(inputs.images.fractured[inputs.image_index], -1, 1) * np.linspace(
+        1, 3, len(inputs.x)
+    )
     logits[n::9] = -40.0  # nine tiles each
-    maps = np.zeros((len(views.x), 5, 5), np.float32)
-    maps[:, 2, 2] = np.linspace(-9, 9, len(views.x))
+    maps = np.zeros((len(inputs.x), 5, 5), np.float32)
+    maps[:, 2, 2] = np.linspace(-9, 9, len(inputs.x))
     answers = NetworkOutputs(logits.astype(np.float32), maps, None)
-    modes = with_points((toy_tiled(),), views, answers, chosen_on="drawn tune", spread=0.0)
-    reach = Reach(-12.8, 12.7, 0.1)
+    modes = with_operating_points(
+        (toy_tiled(),), inputs, answers, chosen_on="drawn tune", spread=0.0
+    )
+    range_ = QuantizedRange(-12.8, 12.7, 0.1)
     held = NetworkOutputs(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
-    (tiled,), _ = hold_against(
+    (tiled,), _ = compare_with(
         keras_network(answers, modes),
         Network(
             "int8",
             held,
             modes,
-            {"logit": reach, "map": Reach(-8.0, 8.0, 0.1), "features": Reach()},
+            {"logit": range_, "map": QuantizedRange(-8.0, 8.0, 0.1), "features": QuantizedRange()},
         ),
-        views,
-        bounds=Bounds(),
+        inputs,
+        tolerances=Tolerances(),
         runtime_spread=0.0,
     )
     assert tiled.logit.max < 1e-5  # float32 below 16
 
 
-def test_evidence_that_is_no_number_stays_none(views) -> None:
+def test_evidence_that_is_no_number_stays_none(inputs) -> None:
     """0 would be a cell like any other."""
-    maps = np.zeros((len(views.x), 5, 5), np.float32)
+    maps = np.zeros((len(inputs.x), 5, 5), np.float32)
     maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf
-    answers = NetworkOutputs(np.zeros(len(views.x), np.float32), maps, None)
-    cell = gather(views, answers, Look(CLOSER_LOOK.tiles, ())).cell
+    answers = NetworkOutputs(np.zeros(len(inputs.x), np.float32), maps, None)
+    cell = gather(inputs, answers, TileMode(TILED_MODE.tiles, ())).cell
     assert (np.isnan(cell[0]), cell[1], cell[2]) == (True, np.inf, 0.0)

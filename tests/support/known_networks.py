@@ -1,4 +1,4 @@
-"""A seed network that reads the brightness of a film, and the run it could have come from."""
+"""A seed network that reads the brightness of an image, and the run it could have come from."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 GAIN = 24.0
-"""Logit per unit of mean brightness: -7 for the darkest films, 7 for the brightest."""
+"""Logit per unit of mean brightness: -7 for the darkest images, 7 for the brightest."""
 
 
-def write_film(path: Path, gray: np.ndarray) -> None:
+def write_image(path: Path, gray: np.ndarray) -> None:
     pixels = np.clip(cv2.GaussianBlur(gray, (0, 0), 3), 0, 255).astype(np.uint8)
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
@@ -34,7 +34,7 @@ def brightness_network(*, gain: float = GAIN, offset: float = 0.5):
 
 
 def spot_network():
-    """Return a network with the outputs of Lite0, whose map is high where the film is bright.
+    """Return a network with the outputs of Lite0, whose map is high where the image is bright.
 
     Channels of mean brightness above a level each; the score hangs on their mean.
     """
@@ -43,8 +43,8 @@ def spot_network():
 
     channels = 64  # the converter leaves a layer of fewer than 1,024 weights as it is
     rng = np.random.default_rng(0)
-    film = keras.Input((150, 150, 1), name="film")
-    x = keras.layers.AveragePooling2D(6)(film)  # (25, 25)
+    image = keras.Input((150, 150, 1), name="image")
+    x = keras.layers.AveragePooling2D(6)(image)  # (25, 25)
     x = keras.layers.Conv2D(channels, 5, strides=5, padding="same", name="head")(x)
     for name in INPUT_CHECK_LAYERS:  # four times the same: the second changes nothing
         x = keras.layers.ReLU(name=name)(x)
@@ -52,7 +52,7 @@ def spot_network():
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)
     dropped = keras.layers.Dropout(0.2, name="dropout")(pooled)
     score = keras.layers.Dense(1, activation="sigmoid", name="score")(dropped)
-    keras_model = keras.Model(film, {"score": score, "map": where}, name="lite0")
+    keras_model = keras.Model(image, {"score": score, "map": where}, name="lite0")
     kernel = rng.normal(1 / 25, 0.01, (5, 5, 1, channels)).astype(np.float32)
     levels = np.linspace(-0.6, 0.0, channels)
     keras_model.get_layer("head").set_weights([kernel, levels])

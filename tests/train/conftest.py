@@ -1,4 +1,4 @@
-"""Builders of labelled films."""
+"""Builders of labelled images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from bonefx_train.data.sample import Label, Sample
 WriteFilm = Callable[..., Path]
 
 
-@pytest.fixture(name="write_film", scope="session")
-def _write_film() -> WriteFilm:
-    """Return a function that writes one film: noise of mean `gray`, distinct for each `seed`."""
+@pytest.fixture(name="write_image", scope="session")
+def _write_image() -> WriteFilm:
+    """Return a function that writes one image: noise of mean `gray`, distinct for each `seed`."""
 
     def write(path: Path, *, seed: int = 0, gray: int = 100) -> Path:
         rng = np.random.default_rng([seed, gray])
@@ -26,20 +26,20 @@ def _write_film() -> WriteFilm:
 
 
 @pytest.fixture(name="write_folders", scope="session")
-def _write_folders(write_film: WriteFilm) -> Callable[..., Path]:
-    """Return a function that fills class folders; broken films are brighter."""
+def _write_folders(write_image: WriteFilm) -> Callable[..., Path]:
+    """Return a function that fills class folders; broken images are brighter."""
 
     def write(
         root: Path,
         folders: Sequence[str],
         *,
-        films: int,
+        images: int,
         broken: Sequence[str] = ("broken", "fractured"),
     ) -> Path:
         for number, folder in enumerate(folders):
             gray = 170 if Path(folder).name.lower() in broken else 70
-            for i in range(films):
-                write_film(
+            for i in range(images):
+                write_image(
                     root / folder / f"{folder[:2]}{i}.png", seed=1000 * number + i, gray=gray
                 )
         return root

@@ -20,7 +20,7 @@ def _cli():
 
 @pytest.fixture(name="data")
 def _data(tmp_path, write_folders):
-    return write_folders(tmp_path / "films", ["STABLE", "broken"], films=24)
+    return write_folders(tmp_path / "images", ["STABLE", "broken"], images=24)
 
 
 def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
@@ -33,12 +33,12 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     evaluated = cli("evaluate", out, "--split", "test", "--baseline-auc", 0.76)
     assert evaluated.exit_code == 0, evaluated.output
     assert NOTICE in evaluated.stdout
-    assert "films test" in evaluated.stdout
+    assert "images test" in evaluated.stdout
     assert "AUC of 0.76" in evaluated.stdout
     folder = out / "evaluation"
     told = json.loads((folder / "test.json").read_text("utf-8"))
     assert told["rows"][0]["n"] == 8
-    assert told["operating_point"]["chosen_on"] == "films tune"
+    assert told["operating_point"]["chosen_on"] == "images tune"
     chosen = json.loads((folder / "chosen_on_tune.json").read_text("utf-8"))
     assert chosen["temperature"] > 0
     assert {path.name for path in folder.iterdir()} == {
@@ -51,7 +51,7 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     assert "flatters" not in evaluated.stdout
     for split, why in (("train", "fitted on"), ("tune", "chosen on")):
         told = cli("evaluate", out, "--split", split).stdout
-        assert f"- **{why} these very films: every figure here flatters**" in told
+        assert f"- **{why} these very images: every figure here flatters**" in told
         assert told.count("flatters") == 1
     moved = data.rename(tmp_path / "elsewhere")
     lost = cli("evaluate", out)

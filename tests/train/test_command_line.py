@@ -6,7 +6,7 @@ import sys
 import pytest
 
 COMMANDS = [
-    ("bonefx_train", ["fit", "FILMS", "--out", "RUN"], "train"),
+    ("bonefx_train", ["fit", "IMAGES", "--out", "RUN"], "train"),
     ("bonefx_train", ["evaluate", "RUN"], "train"),
     ("bonefx_convert", ["run", "RUN", "--out", "MODELS"], "convert"),
     ("bonefx_convert", ["parity", "MODEL", "--keras", "RUN"], "convert"),
@@ -38,7 +38,7 @@ def test_a_missing_library_is_one_line_that_names_the_extra(
 
 def test_a_library_that_no_extra_holds_is_not_explained_away(tmp_path) -> None:
     missing = "sys.modules['cv2'] = None"
-    code, stderr = run("bonefx_train", ["audit", "FILMS"], first=missing, folder=tmp_path)
+    code, stderr = run("bonefx_train", ["audit", "IMAGES"], first=missing, folder=tmp_path)
     assert code == 1
     assert stderr.startswith("Traceback")
 

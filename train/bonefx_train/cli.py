@@ -103,10 +103,10 @@ def fit(
             batch_size=batch_size,
             patience=patience,
             resume=resume,
-            views_per_epoch=views if patches is None else patches,
+            patches_per_epoch=views if patches is None else patches,
             boxes=boxes,
             start_from=start_from,
-            start_share=start_share if weight_average is None else weight_average,
+            weight_average=start_share if weight_average is None else weight_average,
         )
 
 

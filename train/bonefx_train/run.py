@@ -1,4 +1,4 @@
-"""A run: the folder in which one fit keeps its settings, films, network and curves."""
+"""A run: the folder in which one fit keeps its settings, images, network and curves."""
 
 import dataclasses
 import json
@@ -26,6 +26,8 @@ LOG_NAME: Final = "train.log"
 REFUSED_NAME: Final = "refused.csv"
 CHECKPOINT_FOLDER: Final = "checkpoint"
 EVALUATION_FOLDER: Final = "evaluation"
+OLD_KEYS: Final = {"views_per_epoch": "patches_per_epoch", "start_share": "weight_average"}
+"""Earlier keys of settings.json, still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +39,35 @@ class FitSettings:
     spec: str
     """Name in `bonefx_edge.inference.preprocess.SPECS`."""
     seed: int
-    """Of the splits (where none are given), the weights, the dropout and the order of films."""
+    """Of the splits (where none are given), the weights, the dropout and the order of images."""
     epochs: int
     """At most; fewer if tune stops it."""
     batch_size: int
-    """Films per step of the optimizer."""
+    """Images per step of the optimizer."""
     patience: int
-    """Epochs without a better tune AUC after which the fit ends; for recipes that keep the best."""
+    """Epochs without a better tune AUC before the fit ends; for trainers that keep the best."""
     data_root: str
-    """Folder of the films, absolute; may be overridden on another machine."""
+    """Folder of the images, absolute; may be overridden on another machine."""
     data_name: str
     """Short name of the data set: that folder's name."""
     data_sha256: str
-    """Of split.csv: films, labels, groups and splits."""
+    """Of split.csv: images, labels, groups and splits."""
     software: str
     """Versions that fitted it."""
-    views_per_epoch: int = 0
-    """Views per epoch where the network is fitted on views of films; 0 where on whole films."""
+    patches_per_epoch: int = 0
+    """Patches per epoch where the network is fitted on patches; 0 where on whole images."""
     boxes_sha256: str = ""
     """Of the file that says where the fractures are; "" where there is none."""
     start_sha256: str = ""
     """Of the network (its flatbuffer) that the fit began with; "" where it began afresh."""
-    start_share: float = 0.0
+    weight_average: float = 0.0
     """Of the start's weights in the kept network, [0, 1); 0 where the fit began afresh."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start_share < 1:
-            msg = f"fit settings: expected a share of the start in [0, 1), got {self.start_share}"
+        if not 0 <= self.weight_average < 1:
+            msg = (
+                f"fit settings: expected a share of the start in [0, 1), got {self.weight_average}"
+            )
             raise UsageError(msg)
         if min(self.epochs, self.batch_size, self.patience) < 1:
             msg = (
@@ -96,8 +100,9 @@ class FitSettings:
             For text of another make.
         """
         try:
-            return cls(**json.loads(text))
-        except (TypeError, ValueError) as err:
+            stored = json.loads(text)
+            return cls(**{OLD_KEYS.get(key, key): value for key, value in stored.items()})
+        except (AttributeError, TypeError, ValueError) as err:
             msg = (
                 f"{SETTINGS_NAME}: expected the settings of bonefx-train fit, got {err}; fit again"
             )
@@ -111,7 +116,7 @@ class Run:
     dir: Path
     settings: FitSettings
     samples: tuple[Sample, ...]
-    """All films of the run, refused ones included, paths below the data root."""
+    """All images of the run, refused ones included, paths below the data root."""
 
     @classmethod
     def open(cls, run_dir: Path, *, data_root: Path | None = None) -> "Run":
@@ -122,7 +127,7 @@ class Run:
         run_dir
             What `bonefx-train fit --out` wrote.
         data_root
-            Where the films lie now, if not where they lay when the network was fitted. The films
+            Where the images lie now, if not where they lay when the network was fitted. The images
             themselves need not be there until their pixels are read.
 
         Raises
@@ -143,7 +148,7 @@ class Run:
         return cls(dir=run_dir, settings=settings, samples=read_split_csv(text, root=root))
 
     def of(self, split: str) -> tuple[Sample, ...]:
-        """Return the films of one split."""
+        """Return the images of one split."""
         return tuple(sample for sample in self.samples if sample.split == split)
 
     def keras_model(self) -> "keras.Model":
@@ -153,7 +158,7 @@ class Run:
         ------
         DataError
             If the fit has not finished an epoch, or the file is none of Keras; and if a fit on
-            views was interrupted: its network comes to rest with the last epoch only.
+            patches was interrupted: its network comes to rest with the last epoch only.
         """
         import keras
 
@@ -167,7 +172,7 @@ class Run:
             raise DataError(msg)
         history = self.dir / HISTORY_NAME
         done = len(json.loads(history.read_text("utf-8"))) if history.is_file() else 0
-        if self.settings.views_per_epoch and done < self.settings.epochs:
+        if self.settings.patches_per_epoch and done < self.settings.epochs:
             msg = (
                 f"{self.dir}: expected {self.settings.epochs} epochs, got an interrupted fit with "
                 f"{done}; go on with bonefx-train fit --resume"

@@ -1,4 +1,4 @@
-"""How far a converted network is from its Keras original on labelled films: the parity gate."""
+"""How far a converted network is from its Keras original on labelled images: the parity gate."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from bonefx_train.evaluation.metrics import (
 
 from bonefx_convert.parity.report import Change, Difference, Flip, KindReport
 from bonefx_convert.parity.scored import Scored, band_width
-from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Bounds
+from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Tolerances
 
 ROUNDING: Final = 1e-9
 """1.0 - 0.9 is more than 0.1 in float64."""
@@ -29,24 +29,24 @@ ROUNDING: Final = 1e-9
 def compare(
     original: Scored,
     converted: Scored,
-    films: Pixels,
+    images: Pixels,
     *,
-    bounds: Bounds,
+    tolerances: Tolerances,
     representable: Floats | None = None,
     runtime_spread: float = 0.0,
     seed: int = 0,
 ) -> KindReport:
-    """Return how far `converted` is from `original` on labelled films, and what is out of bounds.
+    """Return how far `converted` is from `original`, and what is out of tolerance.
 
     Parameters
     ----------
     original
-        The Keras network's answers to `films`.
+        The Keras network's answers to `images`.
     converted
         The .tflite's answers, in the same order.
-    films
-        n labelled films with groups.
-    bounds
+    images
+        n labelled images with groups.
+    tolerances
         Stated beforehand.
     representable
         (n,), the original's logits as far as the outputs of `converted` can hold them; None clips
@@ -59,26 +59,26 @@ def compare(
     Raises
     ------
     DataError
-        If the films are of one class.
+        If the images are of one class.
     """
-    if films.fractured.all() or not films.fractured.any():
-        msg = f"parity: expected films of both classes, got {len(films.x)} of one; choose a split"
+    if images.fractured.all() or not images.fractured.any():
+        msg = f"parity: expected images of both classes, got {len(images.x)} of one; choose a split"
         raise DataError(msg)
     if representable is None:
         representable = np.clip(original.logit, converted.lowest, converted.highest)
     measured = dataclasses.replace(
-        _measure(original, converted, films, seed=seed),
+        _measure(original, converted, images, seed=seed),
         logit=_difference(representable, converted.logit),
         runtime_spread=runtime_spread,
     )
-    return dataclasses.replace(measured, failures=_failures(measured, bounds, films))
+    return dataclasses.replace(measured, failures=_failures(measured, tolerances, images))
 
 
-def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> KindReport:
-    flips = _flips(original, converted, films)
+def _measure(original: Scored, converted: Scored, images: Pixels, *, seed: int) -> KindReport:
+    flips = _flips(original, converted, images)
     states = [(a.state, b.state) for a, b in _pairs(original, converted)]
     ends = {State.FRACTURE, State.NO_FRACTURE}
-    n = len(films.x)
+    n = len(images.x)
     hit = int(
         ((converted.logit <= converted.lowest) | (converted.logit >= converted.highest)).sum()
     )
@@ -92,12 +92,12 @@ def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
         saturated=wilson(hit, n),
         distinct_scores=distinct_scores(converted.logit),
         tie_mass=_tie_masses(converted),
-        **_changes(original, converted, films, seed=seed),
+        **_changes(original, converted, images, seed=seed),
         state_flips=sum(a is not b for a, b in states),
         class_flips=sum(
             a.original_class != b.original_class for a, b in _pairs(original, converted)
         ),
-        jumps=sum({a, b} == ends for a, b in states),
+        reversals=sum({a, b} == ends for a, b in states),
         flips=flips,
         band=band_width(point, temperature=converted.temperature),
         runtime_spread=0.0,
@@ -106,7 +106,7 @@ def _measure(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
 
 
 def tie_mass(values: Floats, threshold: float) -> Proportion:
-    """Return the largest share of films that have one score next to `threshold`, below or above.
+    """Return the largest share of images that have one score next to `threshold`, below or above.
 
     Parameters
     ----------
@@ -134,10 +134,12 @@ def _tie_masses(scored: Scored) -> dict[str, Proportion]:
     }
 
 
-def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -> dict[str, Change]:
+def _changes(
+    original: Scored, converted: Scored, images: Pixels, *, seed: int
+) -> dict[str, Change]:
     """Return the changes of AUC, sensitivity, specificity and the share of `uncertain`."""
-    fractured = films.fractured
-    groups = [sample.group for sample in films.samples]
+    fractured = images.fractured
+    groups = [sample.group for sample in images.samples]
 
     def change(figure: Callable[[Scored, Floats], Floats]) -> Change:
         once = np.ones((1, len(fractured)))
@@ -160,8 +162,8 @@ def _changes(original: Scored, converted: Scored, films: Pixels, *, seed: int) -
     }
 
 
-def _flips(original: Scored, converted: Scored, films: Pixels) -> tuple[Flip, ...]:
-    rows = zip(films.samples, films.fractured, _pairs(original, converted), strict=True)
+def _flips(original: Scored, converted: Scored, images: Pixels) -> tuple[Flip, ...]:
+    rows = zip(images.samples, images.fractured, _pairs(original, converted), strict=True)
     return tuple(
         Flip(
             key=sample.key,
@@ -191,34 +193,34 @@ def _difference(before: Floats, after: Floats) -> Difference:
     )
 
 
-def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, ...]:
-    """Return a sentence for each bound that is broken. A single film never breaks a share."""
-    within = _largest_difference(report, bounds)
-    n, broken = len(films.x), int(films.fractured.sum())
+def _failures(report: KindReport, tolerances: Tolerances, images: Pixels) -> tuple[str, ...]:
+    """Return a sentence for each limit that is broken. A single image never breaks a share."""
+    within = _largest_difference(report, tolerances)
+    n, broken = len(images.x), int(images.fractured.sum())
     at_most = {
         "logit difference": (report.logit.max, within),
-        "AUC loss": (report.auc.loss, bounds.auc_loss),
-        "sensitivity loss": (report.sensitivity.loss, max(bounds.sensitivity_loss, 1 / broken)),
+        "AUC loss": (report.auc.loss, tolerances.auc_loss),
+        "sensitivity loss": (report.sensitivity.loss, max(tolerances.sensitivity_loss, 1 / broken)),
         "specificity loss": (
             report.specificity.loss,
-            max(bounds.specificity_loss, 1 / (n - broken)),
+            max(tolerances.specificity_loss, 1 / (n - broken)),
         ),
-        "films from fracture to no_fracture or back": (report.jumps, bounds.jumps),
-        "changed states": (report.state_flips, max(1.0, bounds.state_flips * n)),
-        # The band has been widened to hold it (films.choose_points), so the band is no bound.
+        "images from fracture to no_fracture or back": (report.reversals, tolerances.reversals),
+        "changed states": (report.state_flips, max(1.0, tolerances.state_flips * n)),
+        # The band has been widened to hold it (scored.choose_points), so the band is no limit.
         "spread between interpreters": (report.runtime_spread, within),
-        # The lower end of the interval: few films tie by chance, few films prove no mass.
-        "share of saturated films, at least": (report.saturated.low, bounds.saturated),
+        # The lower end of the interval: few images tie by chance, few images prove no mass.
+        "share of saturated images, at least": (report.saturated.low, tolerances.saturated),
     }
     for name, mass in report.tie_mass.items():
-        title = f"share of films on one score beside {name}, at least"
-        at_most[title] = (mass.low, bounds.tie_mass)
+        title = f"share of images on one score beside {name}, at least"
+        at_most[title] = (mass.low, tolerances.tie_mass)
     failures = [
-        f"{name}: expected at most {bound:.4g}, got {value:.4g}"
-        for name, (value, bound) in at_most.items()
-        if not value <= bound + ROUNDING
+        f"{name}: expected at most {limit:.4g}, got {value:.4g}"
+        for name, (value, limit) in at_most.items()
+        if not value <= limit + ROUNDING
     ]
-    least = min(bounds.distinct_scores, n // 2)
+    least = min(tolerances.distinct_scores, n // 2)
     if report.distinct_scores <= least:
         failures.append(
             f"different scores: expected more than {least}, got {report.distinct_scores}"
@@ -226,14 +228,14 @@ def _failures(report: KindReport, bounds: Bounds, films: Pixels) -> tuple[str, .
     return tuple(failures)
 
 
-def _largest_difference(report: KindReport, bounds: Bounds) -> float:
+def _largest_difference(report: KindReport, tolerances: Tolerances) -> float:
     """Return the largest |logit difference| that a kind may show."""
     match report.kind:
         case "float32":
-            return bounds.float32_logit
+            return tolerances.float32_logit
         case "float16":
-            return bounds.float16_steps * report.step
+            return tolerances.float16_steps * report.step
         case "int8":
-            return bounds.int8_steps * report.step
+            return tolerances.int8_steps * report.step
         case _:
-            return bounds.dynamic_steps * report.step
+            return tolerances.dynamic_steps * report.step

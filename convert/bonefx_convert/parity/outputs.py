@@ -1,4 +1,4 @@
-"""How far each output of a converted network is from its Keras original, view by view."""
+"""How far each output of a converted network is from its Keras original, input by input."""
 
 import dataclasses
 from typing import Final
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
 from bonefx_convert.parity.report import OutputReport
-from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Bounds
-from bonefx_convert.score_fusion import Reach
+from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Tolerances
+from bonefx_convert.score_fusion import QuantizedRange
 
 FLOAT16_PART: Final = 1 / 8
 """What the 11 bits of a float16 weight are off by, of what the 8 of an int8 weight are."""
@@ -24,30 +24,30 @@ def compare_outputs(
     converted: NetworkOutputs,
     *,
     kind: Kind,
-    reaches: dict[str, Reach],
-    bounds: Bounds,
+    ranges: dict[str, QuantizedRange],
+    tolerances: Tolerances,
 ) -> tuple[OutputReport, ...]:
-    """Return how far each output that both have is off, over all views and elements.
+    """Return how far each output that both have is off, over all inputs and elements.
 
     Parameters
     ----------
     original
         The Keras network's answers, its features projected.
     converted
-        The .tflite's, to the same views.
+        The .tflite's, to the same inputs.
     kind
         Of the .tflite.
-    reaches
+    ranges
         What each of its outputs can hold, by name.
-    bounds
+    tolerances
         Stated beforehand.
     """
     reports = []
     for name, field in FIELDS.items():
         before, after = getattr(original, field), getattr(converted, field)
         if before is not None and after is not None:
-            report = _measure(name, before, after, kind=kind, reach=reaches[name])
-            reports.append(dataclasses.replace(report, failures=_failures(report, bounds)))
+            report = _measure(name, before, after, kind=kind, range_=ranges[name])
+            reports.append(dataclasses.replace(report, failures=_failures(report, tolerances)))
     return tuple(reports)
 
 
@@ -57,16 +57,16 @@ def _measure(
     after: NDArray[np.float32],
     *,
     kind: Kind,
-    reach: Reach,
+    range_: QuantizedRange,
 ) -> OutputReport:
-    ends = (after <= reach.lowest) | (after >= reach.highest)
+    ends = (after <= range_.lowest) | (after >= range_.highest)
     # Beyond the ends there is nothing to follow; how much lies there is `saturated`.
-    sizes = np.abs(np.clip(before, reach.lowest, reach.highest) - after)
+    sizes = np.abs(np.clip(before, range_.lowest, range_.highest) - after)
     return OutputReport(
         kind=kind,
         output=name,
-        views=len(after),
-        step=reach.step or float(np.ptp(before)) / OUTPUT_STEPS,
+        inputs=len(after),
+        step=range_.step or float(np.ptp(before)) / OUTPUT_STEPS,
         median=float(np.median(sizes)),
         p99=float(np.percentile(sizes, 99)),
         max=float(sizes.max()),
@@ -75,21 +75,21 @@ def _measure(
     )
 
 
-def _failures(report: OutputReport, bounds: Bounds) -> tuple[str, ...]:
+def _failures(report: OutputReport, tolerances: Tolerances) -> tuple[str, ...]:
     if report.kind == Kind.FLOAT32:
-        at_most = {"largest difference": (report.max, bounds.float32_logit)}
+        at_most = {"largest difference": (report.max, tolerances.float32_logit)}
     else:
         part = FLOAT16_PART if report.kind == Kind.FLOAT16 else 1.0
-        median, largest = part * bounds.view_median_steps, part * bounds.view_max_steps
+        median, largest = part * tolerances.input_median_steps, part * tolerances.input_max_steps
         at_most = {
             "median difference": (report.median, median * report.step),
             "largest difference": (report.max, largest * report.step),
         }
     # Float kinds have no ends. All outputs, features too: 0.2 % of the logits, less of the others
-    # lay there in int8 of an unfinished Lite0. The lower end of the interval, as for whole films.
-    at_most["share of saturated numbers, at least"] = (report.saturated.low, bounds.saturated)
+    # lay there in int8 of an unfinished Lite0. The lower end of the interval, as for whole images.
+    at_most["share of saturated numbers, at least"] = (report.saturated.low, tolerances.saturated)
     return tuple(
-        f"{report.output}, {name}: expected at most {bound:.4g}, got {value:.4g}"
-        for name, (value, bound) in at_most.items()
-        if not value <= bound
+        f"{report.output}, {name}: expected at most {limit:.4g}, got {value:.4g}"
+        for name, (value, limit) in at_most.items()
+        if not value <= limit
     )

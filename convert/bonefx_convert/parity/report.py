@@ -10,7 +10,7 @@ from typing import Any, Final
 from bonefx_edge.inference.decision import Proportion
 from bonefx_train.errors import ParityError
 
-from bonefx_convert.parity.tolerances import Bounds
+from bonefx_convert.parity.tolerances import Tolerances
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A figure of the original and the converted network on the same films."""
+    """A figure of the original and the converted network on the same images."""
 
     before: float
     """Keras."""
@@ -44,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A film of which the two networks say different things."""
+    """An image of which the two networks say different things."""
 
     key: str
     fractured: bool
@@ -59,12 +59,12 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
-    """One output of one converted network against Keras, over all views and elements."""
+    """One output of one converted network against Keras, over all inputs and elements."""
 
     kind: str
     output: str
     """logit, map or features."""
-    views: int
+    inputs: int
     step: float
     """Per output step; for float kinds the Keras range / 256."""
     median: float
@@ -74,7 +74,7 @@ class OutputReport:
     saturated: Proportion
     """Numbers on an end step of the output."""
     failures: tuple[str, ...]
-    """What is out of bounds, in words; empty = passed."""
+    """What is out of tolerance, in words; empty = passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,39 +91,39 @@ class KindReport:
     p_fracture: Difference
     """|p_fracture difference|, nothing clipped."""
     saturated: Proportion
-    """Films on an end step of the output."""
+    """Images on an end step of the output."""
     distinct_scores: int
     tie_mass: dict[str, Proportion]
-    """Per threshold: largest share of films that have one score beside it."""
+    """Per threshold: largest share of images that have one score beside it."""
     auc: Change
     sensitivity: Change
     """Fractured, not called no_fracture, each network at its own operating point."""
     specificity: Change
     """Not fractured, not called fracture."""
     uncertain: Change
-    """Of all films; counted as right in both figures above."""
+    """Of all images; counted as right in both figures above."""
     state_flips: int
     class_flips: int
-    jumps: int
+    reversals: int
     """Flips between fracture and no_fracture."""
     flips: tuple[Flip, ...]
-    """Every film whose state or class index differs."""
+    """Every image whose state or class index differs."""
     band: float
     """Width of the `uncertain` band of the default operating point, in logit."""
     runtime_spread: float
-    """Largest |logit difference| between proved interpreters; within the band."""
+    """Largest |logit difference| between verified interpreters; within the band."""
     failures: tuple[str, ...]
-    """What is out of bounds, in words; empty = passed."""
+    """What is out of tolerance, in words; empty = passed."""
 
 
 ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
     ("max / p99 / mean logit difference", lambda kind: _difference(kind.logit)),
     ("max / p99 / mean p_fracture difference", lambda kind: _difference(kind.p_fracture)),
     ("output step (logit)", lambda kind: f"{kind.step:.4g}"),
-    ("films on an end step", lambda kind: f"{kind.saturated.value:.2%}"),
+    ("images on an end step", lambda kind: f"{kind.saturated.value:.2%}"),
     ("different scores", lambda kind: str(kind.distinct_scores)),
     (
-        "most films on one score beside a threshold",
+        "most images on one score beside a threshold",
         lambda kind: f"{max(mass.value for mass in kind.tie_mass.values()):.2%}",
     ),
     ("AUC", lambda kind: _change(kind.auc)),
@@ -132,35 +132,35 @@ ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
     ("uncertain, right in both", lambda kind: _change(kind.uncertain)),
     ("states that differ", lambda kind: str(kind.state_flips)),
     ("class indices that differ", lambda kind: str(kind.class_flips)),
-    ("fracture <-> no_fracture", lambda kind: str(kind.jumps)),
+    ("fracture <-> no_fracture", lambda kind: str(kind.reversals)),
     ("uncertain band (logit)", lambda kind: f"{kind.band:.3g}"),
     ("spread between interpreters (logit)", lambda kind: f"{kind.runtime_spread:.3g}"),
-    ("within bounds", lambda kind: "no" if kind.failures else "yes"),
+    ("within tolerances", lambda kind: "no" if kind.failures else "yes"),
 )
 """Rows of the Markdown table: title, and the cell of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """All converted networks against Keras on the same labelled films."""
+    """All converted networks against Keras on the same labelled images."""
 
     network: str
     """Name of the model."""
-    films_of: str
+    split_name: str
     """Data set and split."""
     chosen_on: str
     """Data set and split that the operating points were chosen on."""
-    films: int
+    images: int
     fractured: int
     groups: int
-    bounds: Bounds
+    tolerances: Tolerances
     kinds: tuple[KindReport, ...]
     """Every kind under every mode, mode by mode; the first is the default one."""
     outputs: tuple[OutputReport, ...]
     """Every output of every kind."""
 
     def check(self) -> None:
-        """Return if every kind is within its bounds.
+        """Return if every kind is within its tolerances.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class ParityReport:
         failures += [f"{of.kind}: {failure}" for of in self.outputs for failure in of.failures]
         if failures:
             msg = (
-                f"parity of {self.network} on {self.films_of}: {'; '.join(failures)}. "
+                f"parity of {self.network} on {self.split_name}: {'; '.join(failures)}. "
                 "Look at the report; train or convert again"
             )
             raise ParityError(msg)
@@ -186,27 +186,27 @@ class ParityReport:
 
     def _circumstances(self) -> str:
         flatters = (
-            " The operating points were chosen on these very films: sensitivity and specificity "
+            " The operating points were chosen on these very images: sensitivity and specificity "
             "are what they were chosen for, not what to expect."
         )
         return (
-            f"{self.films_of}: {self.films} films, {self.fractured} fractured, {self.groups} "
+            f"{self.split_name}: {self.images} images, {self.fractured} fractured, {self.groups} "
             "groups. Each network at its own operating point; changes are Keras -> converted with "
             "the 95 % interval of the change (same resampled groups)."
-            f"{flatters if self.films_of == self.chosen_on else ''}"
+            f"{flatters if self.split_name == self.chosen_on else ''}"
         )
 
     def to_markdown(self) -> str:
-        """Return the report as Markdown: table, broken bounds, and every flip by file."""
+        """Return the report as Markdown: table, broken tolerances, and every flip by file."""
         lines = [f"# Parity of {self.network} with Keras", "", self._circumstances()]
         for mode in dict.fromkeys(kind.mode for kind in self.kinds):
             kinds = [kind for kind in self.kinds if kind.mode == mode]
             lines += ["", f"## Mode {mode}", "", *_table(kinds)]
-        lines += ["", "## Outputs, view by view", "", *_outputs_table(self.outputs)]
+        lines += ["", "## Outputs, input by input", "", *_outputs_table(self.outputs)]
         for kind in self.kinds:
-            lines += _broken_bounds(f"{kind.kind}, {kind.mode}", kind.failures) + _flips(kind)
+            lines += _failure_lines(f"{kind.kind}, {kind.mode}", kind.failures) + _flips(kind)
         for output in self.outputs:
-            lines += _broken_bounds(f"{output.kind}, {output.output}", output.failures)
+            lines += _failure_lines(f"{output.kind}, {output.output}", output.failures)
         return "\n".join(lines) + "\n"
 
 
@@ -220,13 +220,13 @@ def _table(kinds: Sequence[KindReport]) -> list[str]:
 
 def _outputs_table(outputs: Sequence[OutputReport]) -> list[str]:
     lines = [
-        "| kind | output | views | step | median / p99 / max difference | on an end step |",
+        "| kind | output | inputs | step | median / p99 / max difference | on an end step |",
         "|---|---|---|---|---|---|",
     ]
     for of in outputs:
         sizes = f"{of.median:.3g} / {of.p99:.3g} / {of.max:.3g}"
         lines.append(
-            f"| {of.kind} | {of.output} | {of.views} | {of.step:.4g} | {sizes} | "
+            f"| {of.kind} | {of.output} | {of.inputs} | {of.step:.4g} | {sizes} | "
             f"{of.saturated.value:.2%} |"
         )
     return lines
@@ -241,10 +241,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _broken_bounds(title: str, failures: Sequence[str]) -> list[str]:
+def _failure_lines(title: str, failures: Sequence[str]) -> list[str]:
     if not failures:
         return []
-    return ["", f"## Out of bounds: {title}", "", *(f"- {text}" for text in failures)]
+    return ["", f"## Out of tolerance: {title}", "", *(f"- {text}" for text in failures)]
 
 
 def _flips(kind: KindReport) -> list[str]:
@@ -254,7 +254,7 @@ def _flips(kind: KindReport) -> list[str]:
         "",
         f"## Decisions that differ: {kind.kind}, {kind.mode} ({len(kind.flips)})",
         "",
-        "| film | label | Keras | converted | p_fracture |",
+        "| image | label | Keras | converted | p_fracture |",
         "|---|---|---|---|---|",
     ]
     for flip in kind.flips:

@@ -1,4 +1,4 @@
-"""Scored films: what parity compares, and the operating points that fit one network."""
+"""Scored images: what parity compares, and the operating points that fit one network."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One network's answers to n films."""
+    """One network's answers to n images."""
 
     kind: str
     """keras, float32, float16, dynamic or int8."""
@@ -41,17 +41,17 @@ class Scored:
 
     @property
     def called(self) -> NDArray[np.bool_]:
-        """(n,), whether the film is called fracture."""
+        """(n,), whether the image is called fracture."""
         return np.asarray(self.p_fracture >= self.operating_point.fracture_from)
 
     @property
     def cleared(self) -> NDArray[np.bool_]:
-        """(n,), whether the film is called no_fracture."""
+        """(n,), whether the image is called no_fracture."""
         return np.asarray(self.p_fracture < self.operating_point.no_fracture_below)
 
     @property
     def decisions(self) -> list[Decision]:
-        """What the device would say of each film."""
+        """What the device would say of each image."""
         return [
             decide(value, temperature=self.temperature, operating_point=self.operating_point)
             for value in self.logit.tolist()
@@ -69,7 +69,7 @@ def choose_points(
         (n,), of this network; int8 logits are steps, and a threshold of the float network may
         fall where no step is.
     tune
-        The n films.
+        The n images.
     temperature
         > 0.
     chosen_on

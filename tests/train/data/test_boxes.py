@@ -5,7 +5,7 @@ from bonefx_train.errors import DataError
 HEAD = "path,x_center,y_center,width,height\n"
 
 
-def test_boxes_are_edges_as_shares_of_the_film_and_stay_inside_it(tmp_path):
+def test_boxes_are_edges_as_shares_of_the_image_and_stay_inside_it(tmp_path):
     path = tmp_path / "boxes.csv"
     path.write_text(HEAD + "a.png,0.5,0.5,0.25,0.5\na.png,0.05,1,0.2,0.2\nb.png,0.5,0.5,1,1\n")
     boxes = read_boxes(path)
@@ -18,7 +18,7 @@ def test_boxes_are_edges_as_shares_of_the_film_and_stay_inside_it(tmp_path):
     ("row", "told"),
     [
         ("a.png,0.5,0.5,0.25,wide", "line 2: expected four numbers"),
-        ("a.png,120,80,30,20", r"line 2: expected shares of the film in \[0, 1\]"),
+        ("a.png,120,80,30,20", r"line 2: expected shares of the image in \[0, 1\]"),
         ("a.png,0.5,0.5,0,0.1", "expected shares"),
         ("a.png,nan,0.5,0.1,0.1", "expected shares"),
     ],

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from bonefx_train.data.filename_groups import base_name, find_families, is_marked
+from bonefx_train.data.filename_groups import base_name, find_filename_groups, is_marked
 from bonefx_train.data.sample import Label, Sample
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,10 @@ def sample(key, label=Label.FRACTURED):
 
 
 def families(*keys):
-    return [{film.key for film in family} for family in find_families([sample(k) for k in keys])]
+    return [
+        {image.key for image in family}
+        for family in find_filename_groups([sample(k) for k in keys])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ def families(*keys):
         ("IMG7 flipped", "IMG7"),
         ("x_mirrored_2", "x"),
         ("7_jpg.rf.0123456789abcdef0123", "7"),
-        ("film-rotated90", "film"),
+        ("image-rotated90", "image"),
         ("x_rotation-15.5", "x"),
         ("fracatlas_IMG0000019", "fracatlas_IMG0000019"),
         ("august_3", "august_3"),
@@ -48,17 +51,17 @@ def families(*keys):
         ("-rotated1", "-rotated1"),
     ],
 )
-def test_the_name_before_a_mark_is_the_film_s(stem, base):
+def test_the_name_before_a_mark_is_the_image_s(stem, base):
     assert base_name(stem) == base
     assert is_marked(stem) == (base != stem)
 
 
 @given(st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True), st.lists(st.integers(1, 9), max_size=4))
-def test_a_chain_of_turns_leads_back_to_the_film(name, turns):
+def test_a_chain_of_turns_leads_back_to_the_image(name, turns):
     assert base_name(name + "".join(f"-rotated{turn}" for turn in turns)) == base_name(name)
 
 
-def test_films_that_share_a_base_are_a_family_if_one_is_marked():
+def test_images_that_share_a_base_are_a_family_if_one_is_marked():
     assert families("a/82.jpg", "b/82-rotated1.jpg", "a/83.jpg") == [
         {"a/82.jpg", "b/82-rotated1.jpg"}
     ]
@@ -69,12 +72,12 @@ def test_films_that_share_a_base_are_a_family_if_one_is_marked():
 
 
 def test_a_number_in_brackets_is_a_copy_only_beside_the_name_without_it():
-    assert families("film (1).jpg", "film (2).jpg") == []
-    assert families("film.jpg", "film (1).jpg", "film - Copy.jpg") == [
-        {"film.jpg", "film (1).jpg", "film - Copy.jpg"}
+    assert families("image (1).jpg", "image (2).jpg") == []
+    assert families("image.jpg", "image (1).jpg", "image - Copy.jpg") == [
+        {"image.jpg", "image (1).jpg", "image - Copy.jpg"}
     ]
 
 
 def test_numbering_restarts_in_each_class():
-    films = [sample("broken/1.jpg"), sample("stable/1-rotated1.jpg", Label.NOT_FRACTURED)]
-    assert find_families(films) == []
+    images = [sample("broken/1.jpg"), sample("stable/1-rotated1.jpg", Label.NOT_FRACTURED)]
+    assert find_filename_groups(images) == []

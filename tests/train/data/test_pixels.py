@@ -7,14 +7,14 @@ from bonefx_train.data.pixels import load_pixels, to_network_range
 from bonefx_train.errors import DataError
 
 
-@pytest.fixture(name="films")
-def _films(tmp_path, write_folders):
-    return load_dataset(write_folders(tmp_path, ["stable", "broken"], films=6), seed=1).samples
+@pytest.fixture(name="images")
+def _images(tmp_path, write_folders):
+    return load_dataset(write_folders(tmp_path, ["stable", "broken"], images=6), seed=1).samples
 
 
 @pytest.mark.parametrize(("spec", "dtype"), [("seed", np.float32), ("area", np.uint8)])
-def test_the_pixels_are_those_of_the_device(films, spec, dtype):
-    pixels = load_pixels(films, spec=SPECS[spec])
+def test_the_pixels_are_those_of_the_device(images, spec, dtype):
+    pixels = load_pixels(images, spec=SPECS[spec])
     assert pixels.x.shape == (12, 150, 150, 1)
     assert pixels.x.dtype == dtype
     for row, sample in zip(pixels.x, pixels.samples, strict=True):
@@ -22,27 +22,27 @@ def test_the_pixels_are_those_of_the_device(films, spec, dtype):
         np.testing.assert_array_equal(row, device[0])
 
 
-def test_the_target_is_1_for_not_broken(films):
-    pixels = load_pixels(films, spec=SPECS["area"])
+def test_the_target_is_1_for_not_broken(images):
+    pixels = load_pixels(images, spec=SPECS["area"])
     broken = [sample.key.startswith("broken/") for sample in pixels.samples]
     np.testing.assert_array_equal(pixels.class_index, [0 if b else 1 for b in broken])
     np.testing.assert_array_equal(pixels.fractured, broken)
 
 
-def test_a_file_that_is_no_film_is_listed_and_the_others_are_read(films):
-    films[3].path.write_bytes(b"no picture at all")
-    films[5].path.write_bytes(b"")
-    pixels = load_pixels(films, spec=SPECS["area"])
-    assert pixels.refused == ((films[3].key, "not_an_image"), (films[5].key, "empty"))
-    assert pixels.samples == tuple(film for i, film in enumerate(films) if i not in (3, 5))
+def test_a_file_that_is_no_image_is_listed_and_the_others_are_read(images):
+    images[3].path.write_bytes(b"no picture at all")
+    images[5].path.write_bytes(b"")
+    pixels = load_pixels(images, spec=SPECS["area"])
+    assert pixels.refused == ((images[3].key, "not_an_image"), (images[5].key, "empty"))
+    assert pixels.samples == tuple(image for i, image in enumerate(images) if i not in (3, 5))
     assert len(pixels.x) == len(pixels.class_index) == 10
 
 
-def test_no_readable_film_at_all_is_an_error(films):
-    for film in films:
-        film.path.unlink()
+def test_no_readable_image_at_all_is_an_error(images):
+    for image in images:
+        image.path.unlink()
     with pytest.raises(DataError, match=r"12 refused.*check the data path"):
-        load_pixels(films, spec=SPECS["area"])
+        load_pixels(images, spec=SPECS["area"])
 
 
 def test_uint8_and_float_pixels_reach_the_network_in_one_range():

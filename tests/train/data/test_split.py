@@ -6,7 +6,7 @@ from bonefx_train.data.split import SHARES, assign_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
-films = st.lists(st.tuples(st.booleans(), st.integers(0, 25)), min_size=1, max_size=120)
+images = st.lists(st.tuples(st.booleans(), st.integers(0, 25)), min_size=1, max_size=120)
 
 
 def make(rows):
@@ -24,8 +24,8 @@ def make(rows):
     ]
 
 
-@given(films, st.integers(0, 5))
-def test_a_split_never_cuts_a_group_and_never_loses_a_film(rows, seed):
+@given(images, st.integers(0, 5))
+def test_a_split_never_cuts_a_group_and_never_loses_a_image(rows, seed):
     divided = assign_splits(make(rows), shares=SHARES, seed=seed)
     assert [sample.key for sample in divided] == [str(i) for i in range(len(rows))]
     sides = defaultdict(set)
@@ -41,5 +41,5 @@ def test_both_classes_are_shared_out_in_proportion():
     divided = assign_splits(make(rows), shares=SHARES, seed=1)
     for label, total in ((Label.FRACTURED, 100), (Label.NOT_FRACTURED, 500)):
         for split, part in SHARES.items():
-            films = sum(s.label is label and s.split == split for s in divided)
-            assert abs(films - part * total) <= 4
+            images = sum(s.label is label and s.split == split for s in divided)
+            assert abs(images - part * total) <= 4

@@ -24,12 +24,12 @@ PARTS = ["hand", "hand", "leg", "hand+leg", "hand", "leg", "leg", "hip", "hip", 
 
 @pytest.fixture(name="evaluation")
 def _evaluation(samples):
-    films = samples(
+    images = samples(
         FRACTURED, groups=list("aabbccddee"), body_parts=PARTS, hardware=[True] + [False] * 9
     )
     return evaluate(
         P,
-        films,
+        images,
         operating_point=POINT,
         split="toy test",
         seed=1,
@@ -38,7 +38,7 @@ def _evaluation(samples):
     )
 
 
-def test_every_figure_over_all_films_is_what_counting_gives(evaluation):
+def test_every_figure_over_all_images_is_what_counting_gives(evaluation):
     row = evaluation.rows[0]
     values = {figure.name: figure.value for figure in row.figures}
     assert (row.subset, row.n, row.fractured, row.groups) == ("all", 10, 4, 5)
@@ -93,7 +93,7 @@ def test_every_figure_in_the_json_has_n_and_an_interval_that_holds_it(evaluation
                 assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
 
 
-def test_a_figure_that_no_film_supports_is_null_not_a_number(evaluation):
+def test_a_figure_that_no_image_supports_is_null_not_a_number(evaluation):
     hip = next(row for row in evaluation.rows if row.subset == "hip")
     assert [hip.figure(name).value for name in ("auc", "sensitivity", "ppv")] == [None] * 3
     assert hip.figure("specificity").value == 1
@@ -101,9 +101,9 @@ def test_a_figure_that_no_film_supports_is_null_not_a_number(evaluation):
 
 def test_all_right_is_not_certainty(samples):
     """Twenty of twenty, each its own group: Wilson 0.839 to 1, not 1 to 1."""
-    films = samples([True] * 20 + [False] * 20)
+    images = samples([True] * 20 + [False] * 20)
     p = np.where(np.arange(40) < 20, 0.9, 0.1)
-    row = evaluate(p, films, operating_point=POINT, split="x").rows[0]
+    row = evaluate(p, images, operating_point=POINT, split="x").rows[0]
     assert row.figure("sensitivity").value == 1
     assert row.figure("sensitivity").low == pytest.approx(0.8389, abs=1e-4)
     assert row.figure("specificity").high == 1
@@ -114,7 +114,7 @@ def test_the_report_says_what_it_must(evaluation):
     for needed in (
         NOTICE,
         "toy test",
-        "10 films, 4 fractured, 5 groups",
+        "10 images, 4 fractured, 5 groups",
         "no_fracture below 0.3000, fracture from 0.6000",
         "toy tune",
         "stated to reach an AUC of 0.76",
@@ -126,15 +126,15 @@ def test_the_report_says_what_it_must(evaluation):
         assert needed in text
 
 
-def test_figures_on_the_films_of_choice_are_called_flattering(samples, evaluation):
+def test_figures_on_the_images_of_choice_are_called_flattering(samples, evaluation):
     text = evaluate(P[[0, 6]], samples([True, False]), operating_point=POINT, split="toy tune")
     assert "every figure here flatters" in text.to_markdown()
     assert "flatters" not in evaluation.to_markdown()
 
 
 def test_the_baseline_is_only_told_where_it_is_stated(samples):
-    films = samples([True, False])
-    text = evaluate(P[[0, 6]], films, operating_point=POINT, split="x").to_markdown()
+    images = samples([True, False])
+    text = evaluate(P[[0, 6]], images, operating_point=POINT, split="x").to_markdown()
     assert "no pixel" not in text
 
 
@@ -142,5 +142,5 @@ def test_missing_or_extra_probabilities_are_refused(samples):
     for p in (np.array([0.5]), np.array([])):
         with pytest.raises(DataError, match="one p_fracture for each"):
             evaluate(p, samples([True, False]), operating_point=POINT, split="x")
-    with pytest.raises(DataError, match="at least one film"):
+    with pytest.raises(DataError, match="at least one image"):
         evaluate(np.array([]), [], operating_point=POINT, split="x")

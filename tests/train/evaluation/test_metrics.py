@@ -44,7 +44,7 @@ def test_auc_equals_counting_all_pairs_with_ties_as_half(rows):
 
 
 @given(scored, st.integers(0, 100))
-def test_a_weighted_auc_equals_the_auc_of_repeated_films(rows, seed):
+def test_a_weighted_auc_equals_the_auc_of_repeated_images(rows, seed):
     p, fractured = unzip(rows)
     weights = np.random.default_rng(seed).integers(1, 4, len(p))
     repeated = auc(np.repeat(p, weights), np.repeat(fractured, weights))
@@ -57,7 +57,7 @@ def test_auc_of_one_class_is_undefined():
     assert np.isnan(auc(P, np.ones(4, bool)))
 
 
-def test_shares_count_hits_among_the_films_meant():
+def test_shares_count_hits_among_the_images_meant():
     """2 of 3 fractured found; of 4 called, 2 are fractured."""
     fractured = np.array([1, 1, 1, 0, 0, 0, 0], bool)
     called = np.array([1, 1, 0, 1, 1, 0, 0], bool)
@@ -89,7 +89,7 @@ def test_wilson_intervals_equal_the_published_ones(hits, n, low, high):
 
 
 def test_the_bootstrap_interval_of_a_share_is_that_of_the_binomial():
-    """400 films, each its own group, 30 % hits: standard error sqrt(0.3 * 0.7 / 400) = 0.0229."""
+    """400 images, each its own group, 30 % hits: standard error sqrt(0.3 * 0.7 / 400) = 0.0229."""
     hit = np.arange(400) < 120
     every = np.ones(400, bool)
     low, high = bootstrap_by_group(
@@ -99,8 +99,8 @@ def test_the_bootstrap_interval_of_a_share_is_that_of_the_binomial():
     assert high == pytest.approx(0.3 + 1.96 * 0.0229, abs=0.008)
 
 
-def test_films_that_belong_together_widen_the_interval():
-    """Ten alike films a group: a tenth of the independent films, sqrt(10) = 3.2 times as wide."""
+def test_images_that_belong_together_widen_the_interval():
+    """Ten alike images a group: a tenth of the independent images, sqrt(10) = 3.2 times as wide."""
     hit = np.repeat(np.arange(40) < 12, 10)
     every = np.ones(400, bool)
 
@@ -139,7 +139,7 @@ def test_the_area_under_the_roc_curve_is_the_auc(rows):
 
 
 @given(scored)
-def test_reliability_bins_hold_every_film_once(rows):
+def test_reliability_bins_hold_every_image_once(rows):
     p, fractured = unzip(rows)
     bins = reliability_bins(p, fractured)
     assert sum(b.fractured.n for b in bins) == len(p)

@@ -48,7 +48,7 @@ def test_no_wider_thresholds_would_hold_the_aims():
     assert (p[~fractured] < next_down).mean() < 0.90
 
 
-def test_noise_on_the_scores_moves_no_film_across():
+def test_noise_on_the_scores_moves_no_image_across():
     """Scores on 64 steps, as an int8 output gives them: thresholds lie between the steps."""
     p, fractured = draw(1.0)
     p = np.round(p * 64) / 65

@@ -6,7 +6,7 @@ from bonefx_train.evaluation.temperature import HIGHEST, LOWEST, fit_temperature
 
 @pytest.mark.parametrize("true_temperature", [0.3, 1.0, 4.0])
 def test_a_known_temperature_is_recovered(true_temperature):
-    """Outcomes drawn from the logits divided by it; 40,000 films leave about 2 %."""
+    """Outcomes drawn from the logits divided by it; 40,000 images leave about 2 %."""
     rng = np.random.default_rng(1)
     logit = rng.normal(1.5, 2.0, 40_000) * true_temperature
     class_index = (rng.random(40_000) < 1 / (1 + np.exp(-logit / true_temperature))).astype(

@@ -20,8 +20,8 @@ from bonefx_train.run import Run  # noqa: E402
 
 @pytest.fixture(name="data")
 def _data(tmp_path, write_folders):
-    """Broken films are bright: 17 train, 3 or 4 tune films of each class."""
-    return write_folders(tmp_path / "data", ["stable", "broken"], films=24)
+    """Broken images are bright: 17 train, 3 or 4 tune images of each class."""
+    return write_folders(tmp_path / "data", ["stable", "broken"], images=24)
 
 
 def start(data, out, **changed):
@@ -39,15 +39,15 @@ def start(data, out, **changed):
 
 @pytest.fixture(name="fitted", scope="module")
 def _fitted(tmp_path_factory, write_folders):
-    """Return a run of two epochs, its films beside it; a test that changes either takes `copy`."""
+    """Return a run of two epochs, its images beside it; a test that changes either takes `copy`."""
     root = tmp_path_factory.mktemp("fitted")
-    data = write_folders(root / "data", ["stable", "broken"], films=24)
+    data = write_folders(root / "data", ["stable", "broken"], images=24)
     return start(data, root / "run")
 
 
 @pytest.fixture(name="copy")
 def _copy(fitted, tmp_path):
-    """Return a folder with that run and its films, for this test alone."""
+    """Return a folder with that run and its images, for this test alone."""
     return shutil.copytree(fitted.dir.parent, tmp_path / "copy")
 
 
@@ -84,8 +84,8 @@ def test_the_run_folder_holds_all_that_is_promised(fitted):
     assert [p.name for p in everything if str(data) in p.read_text("utf-8")] == ["settings.json"]
 
 
-def test_test_films_are_never_read_while_fitting(data, tmp_path, monkeypatch):
-    """Every test film is gone once the films are divided: a fit that looked would refuse them."""
+def test_test_images_are_never_read_while_fitting(data, tmp_path, monkeypatch):
+    """Every test image is gone once the images are divided: a fit that looked would refuse them."""
     load, gone = workflow.load_dataset, []
 
     def load_and_remove_test(folder, *, seed):
@@ -110,10 +110,10 @@ def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_pa
     whole = start(data, tmp_path / "whole", epochs=4)
     keep, out = fit_module._keep, tmp_path / "killed"
 
-    def killed_in_epoch_3(keras_model, history, recipe, *, run_dir):
+    def killed_in_epoch_3(keras_model, history, trainer, *, run_dir):
         if len(history) == 3:
             raise KeyboardInterrupt
-        keep(keras_model, history, recipe, run_dir=run_dir)
+        keep(keras_model, history, trainer, run_dir=run_dir)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "_keep", killed_in_epoch_3)
@@ -161,7 +161,7 @@ def test_an_existing_run_is_not_overwritten(copy):
 def test_a_run_folder_that_cannot_be_one_is_refused_before_anything_is_read(
     data, tmp_path, monkeypatch, where
 ):
-    """Inside the films' folder it would be a class called "run" when the fit is resumed."""
+    """Inside the images' folder it would be a class called "run" when the fit is resumed."""
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(workflow, "load_dataset", None)
     with pytest.raises(UsageError, match=r"for the run, got (one inside|a file)"):
@@ -176,11 +176,11 @@ def test_a_damaged_network_is_an_error_with_words(copy):
         run.keras_model()
 
 
-def test_other_settings_or_films_do_not_go_on_with_a_run(copy, write_film):
+def test_other_settings_or_images_do_not_go_on_with_a_run(copy, write_image):
     data, run_dir = copy / "data", copy / "run"
     with pytest.raises(UsageError, match=r"batch_size 16 \(now 8\)"):
         start(data, run_dir, batch_size=8, resume=True)
-    write_film(data / "broken/one more.png", seed=555)
+    write_image(data / "broken/one more.png", seed=555)
     with pytest.raises(UsageError, match="data_sha256"):
         start(data, run_dir, resume=True)
 
@@ -207,15 +207,15 @@ def test_the_kept_network_is_that_of_the_best_epoch(data, tmp_path):
     assert loss == pytest.approx(history[best_epoch(history)].tune_loss, rel=1e-5)
 
 
-def test_an_unreadable_film_is_listed_and_the_fit_goes_on(data, tmp_path):
-    (data / "broken/notes.txt").write_text("not a film")
+def test_an_unreadable_image_is_listed_and_the_fit_goes_on(data, tmp_path):
+    (data / "broken/notes.txt").write_text("not an image")
     run = start(data, tmp_path / "run", epochs=1, seed=3)
     split = next(s.split for s in run.samples if s.key == "broken/notes.txt")
     listed = (run.dir / "refused.csv").read_text("utf-8")
     assert ("broken/notes.txt,not_an_image" in listed) == (split != "test")
 
 
-def test_a_run_opens_with_its_films_elsewhere(data, tmp_path):
+def test_a_run_opens_with_its_images_elsewhere(data, tmp_path):
     start(data, tmp_path / "run", epochs=1)
     moved = data.rename(tmp_path / "moved")
     run = Run.open(tmp_path / "run", data_root=moved)

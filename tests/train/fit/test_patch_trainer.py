@@ -11,7 +11,7 @@ from bonefx_edge.inference.preprocess import SPECS  # noqa: E402
 from bonefx_train.data.boxes import Box  # noqa: E402
 from bonefx_train.data.sample import Label  # noqa: E402
 from bonefx_train.fit import fit as fit_module  # noqa: E402
-from bonefx_train.fit import patch_trainer as views_recipe  # noqa: E402
+from bonefx_train.fit import patch_trainer as patch_trainer  # noqa: E402
 from bonefx_train.fit.command import fit_run  # noqa: E402
 from bonefx_train.fit.fit import read_history  # noqa: E402
 from bonefx_train.fit.patch_trainer import (  # noqa: E402
@@ -25,14 +25,14 @@ from bonefx_train.fit.patch_trainer import (  # noqa: E402
 )
 from bonefx_train.networks import lite0  # noqa: E402
 from bonefx_train.networks import registry as networks  # noqa: E402
-from bonefx_train.patches.sampler import Film, ViewSampler  # noqa: E402
+from bonefx_train.patches.sampler import LabeledImage, PatchSampler  # noqa: E402
 from bonefx_train.run import Run  # noqa: E402
 
 
 def tiny(spec):
     """Two convolutions with the outputs and the names of Lite0: an epoch takes a second."""
-    film = keras.Input((spec.height, spec.width, 1), name="film")
-    x = keras.layers.Conv2D(8, 5, strides=4, padding="same", name=FROZEN_UP_TO)(film)
+    image = keras.Input((spec.height, spec.width, 1), name="image")
+    x = keras.layers.Conv2D(8, 5, strides=4, padding="same", name=FROZEN_UP_TO)(image)
     x = keras.layers.Conv2D(16, 8, strides=8, padding="same")(x)
     for name in lite0.INPUT_CHECK_LAYERS:
         x = keras.layers.ReLU(name=name)(x)
@@ -40,12 +40,12 @@ def tiny(spec):
     pooled = keras.layers.GlobalAveragePooling2D(name="features")(x)
     pooled = keras.layers.Dropout(0.2, name="dropout")(pooled)
     score = keras.layers.Dense(1, activation="sigmoid", name="score")(pooled)
-    return keras.Model(film, {"score": score, "map": where}, name="lite0")
+    return keras.Model(image, {"score": score, "map": where}, name="lite0")
 
 
 @pytest.fixture(name="data")
 def _data(tmp_path, monkeypatch):
-    """Fractures are white squares; their boxes lie beside the films."""
+    """Fractures are white squares; their boxes lie beside the images."""
     monkeypatch.setitem(networks.NETWORKS, "lite0", tiny)
     root, rows = tmp_path / "data", ["path,x_center,y_center,width,height"]
     rng = np.random.default_rng(0)
@@ -64,21 +64,21 @@ def _data(tmp_path, monkeypatch):
 def start(data, out, **changed):
     settings = {
         "network": "lite0", "spec": "area-letterbox", "seed": 1, "epochs": 2, "batch_size": 16,
-        "patience": 9, "resume": False, "views_per_epoch": 64,
+        "patience": 9, "resume": False, "patches_per_epoch": 64,
     }  # fmt: skip
     return fit_run(data, out=out, **{**settings, **changed})
 
 
-def test_the_last_epoch_is_kept_and_boxes_beside_the_films_are_found(data, tmp_path, monkeypatch):
+def test_the_last_epoch_is_kept_and_boxes_beside_the_images_are_found(data, tmp_path, monkeypatch):
     aucs = iter([0.9, 0.5])
     monkeypatch.setattr(fit_module, "_score", lambda *_: (1.0, 0.5, next(aucs)))
     run = start(data, tmp_path / "run")
     log = (run.dir / "train.log").read_text("utf-8")
     in_train = len([sample for sample in run.of("train") if sample.label is Label.FRACTURED])
-    assert f"boxes: {in_train} of {len(run.of('train'))} train films have some" in log
+    assert f"boxes: {in_train} of {len(run.of('train'))} train images have some" in log
     assert "kept epoch 2 of 2" in log
     assert len(run.settings.boxes_sha256) == 64
-    assert run.settings.views_per_epoch == 64
+    assert run.settings.patches_per_epoch == 64
     checkpoint = keras.models.load_model(run.dir / "checkpoint/epoch-0002.keras")
     for a, b in zip(run.keras_model().get_weights(), checkpoint.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -88,10 +88,10 @@ def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_pa
     whole = start(data, tmp_path / "whole", epochs=3)
     keep, out = fit_module._keep, tmp_path / "killed"
 
-    def killed_in_epoch_2(keras_model, history, recipe, *, run_dir):
+    def killed_in_epoch_2(keras_model, history, trainer, *, run_dir):
         if len(history) == 2:
             raise KeyboardInterrupt
-        keep(keras_model, history, recipe, run_dir=run_dir)
+        keep(keras_model, history, trainer, run_dir=run_dir)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "_keep", killed_in_epoch_2)
@@ -124,7 +124,7 @@ def test_frozen_layers_keep_their_weights_and_the_others_move(data, tmp_path):
         assert same == (before.name == FROZEN_UP_TO or not before.weights)
 
 
-def test_boxes_on_a_film_that_is_not_fractured_are_an_error(data, tmp_path):
+def test_boxes_on_a_image_that_is_not_fractured_are_an_error(data, tmp_path):
     with (data / "boxes.csv").open("a") as stream:
         stream.writelines(f"stable/{i}.png,0.5,0.5,0.1,0.1\n" for i in range(24))
     with pytest.raises(DataError, match=r"stable/.*labelled not fractured"):
@@ -136,29 +136,29 @@ def test_boxes_that_are_named_but_absent_are_an_error(data, tmp_path):
         start(data, tmp_path / "run", boxes=tmp_path / "none.csv")
 
 
-def test_boxes_of_films_that_are_not_there_are_an_error_not_whole_films(data, tmp_path):
+def test_boxes_of_images_that_are_not_there_are_an_error_not_whole_images(data, tmp_path):
     """With other paths no box would be found, and the fit would quietly be another one."""
-    text = (data / "boxes.csv").read_text().replace("broken/", "films/broken/")
+    text = (data / "boxes.csv").read_text().replace("broken/", "images/broken/")
     (data / "boxes.csv").write_text(text)
-    with pytest.raises(DataError, match=r"24 of other films, such as films/broken/0\.png"):
+    with pytest.raises(DataError, match=r"24 of other images, such as images/broken/0\.png"):
         start(data, tmp_path / "run")
 
 
-@pytest.mark.parametrize("option", ["boxes", "views_per_epoch"])
-def test_what_a_network_on_whole_films_does_not_read_is_refused(data, tmp_path, option):
-    given = {"boxes": data / "boxes.csv", "views_per_epoch": 64}[option]
-    changed = {"views_per_epoch": None, option: given}
-    with pytest.raises(UsageError, match="fitted afresh on whole films"):
+@pytest.mark.parametrize("option", ["boxes", "patches_per_epoch"])
+def test_what_a_network_on_whole_images_does_not_read_is_refused(data, tmp_path, option):
+    given = {"boxes": data / "boxes.csv", "patches_per_epoch": 64}[option]
+    changed = {"patches_per_epoch": None, option: given}
+    with pytest.raises(UsageError, match="fitted afresh on whole images"):
         start(data, tmp_path / "run", network="seed", spec="seed", **changed)
 
 
 def test_an_interrupted_fit_is_not_taken_for_a_network_at_rest(data, tmp_path, monkeypatch):
     keep = fit_module._keep
 
-    def killed_after_epoch_1(keras_model, history, recipe, *, run_dir):
+    def killed_after_epoch_1(keras_model, history, trainer, *, run_dir):
         if len(history) == 2:
             raise KeyboardInterrupt
-        keep(keras_model, history, recipe, run_dir=run_dir)
+        keep(keras_model, history, trainer, run_dir=run_dir)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "_keep", killed_after_epoch_1)
@@ -169,13 +169,13 @@ def test_an_interrupted_fit_is_not_taken_for_a_network_at_rest(data, tmp_path, m
     assert start(data, tmp_path / "run", resume=True).keras_model()
 
 
-def test_a_box_as_large_as_its_film_does_not_stop_the_fit():
+def test_a_box_as_large_as_its_image_does_not_stop_the_fit():
     pixels = np.full((160, 130), 60, np.uint8)
-    films = [
-        Film(pixels, (Box(0, 0, 1, 1),), fractured=True, body_part=""),
-        Film(pixels, (), fractured=False, body_part=""),
+    images = [
+        LabeledImage(pixels, (Box(0, 0, 1, 1),), fractured=True, body_part=""),
+        LabeledImage(pixels, (), fractured=False, body_part=""),
     ]
-    sampler = ViewSampler(films, spec=SPECS["area-letterbox"])
+    sampler = PatchSampler(images, spec=SPECS["area-letterbox"])
     assert sampler.draw(np.random.default_rng(0), n=64).class_index.mean() > 0.4
 
 
@@ -203,12 +203,12 @@ def test_batches_made_ahead_come_in_order_and_none_is_lost(count):
 def test_an_error_while_drawing_ahead_is_raised_not_swallowed():
     def fail(step):
         if step == 2:
-            raise DataError("broken film")
+            raise DataError("broken image")
         return step
 
     batches = _ahead(fail, count=9)
     assert [next(batches), next(batches)] == [0, 1]
-    with pytest.raises(DataError, match="broken film"):
+    with pytest.raises(DataError, match="broken image"):
         next(batches)
 
 
@@ -222,4 +222,4 @@ def test_lite0_gives_score_and_map_and_has_no_layer_that_int8_dislikes():
         "InputLayer", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU", "Add",
         "GlobalAveragePooling2D", "Dropout", "Dense",
     }  # fmt: skip
-    assert views_recipe.FROZEN_UP_TO in {layer.name for layer in network.layers}
+    assert patch_trainer.FROZEN_UP_TO in {layer.name for layer in network.layers}

@@ -69,7 +69,7 @@ def test_the_logit_is_what_the_sigmoid_was_given(seed_network):
 
 @pytest.fixture(name="mapped", scope="module")
 def _mapped():
-    """Return EfficientNet-Lite0 on a small film, with random weights."""
+    """Return EfficientNet-Lite0 on a small image, with random weights."""
     keras.utils.set_random_seed(3)
     return lite0(InputSpec(height=64, width=64))
 
@@ -90,12 +90,12 @@ def test_a_network_with_a_map_gives_logit_map_and_the_means_of_the_input_check_l
 
 
 def test_a_network_with_a_map_but_none_of_the_input_check_layers_is_refused(mapped):
-    film = keras.Input((64, 64, 1))
-    x = keras.layers.Conv2D(4, 3)(film)
+    image = keras.Input((64, 64, 1))
+    x = keras.layers.Conv2D(4, 3)(image)
     score = keras.layers.Dense(1, activation="sigmoid", name="score")(
         keras.layers.GlobalAveragePooling2D()(x)
     )
-    other = keras.Model(film, {"score": score, "map": keras.layers.Conv2D(1, 1, name="map")(x)})
+    other = keras.Model(image, {"score": score, "map": keras.layers.Conv2D(1, 1, name="map")(x)})
     with pytest.raises(DataError, match="block4_add"):
         logits_model(other)
 

@@ -13,24 +13,24 @@ keras = pytest.importorskip("keras")
 import cv2  # noqa: E402 (Keras may be absent)
 from bonefx_convert.converter import convert  # noqa: E402
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network  # noqa: E402
-from bonefx_convert.whitening import Projection  # noqa: E402
+from bonefx_convert.whitening import Whitening  # noqa: E402
 from bonefx_edge.inference.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.model.bundled import bundled_models  # noqa: E402
 from bonefx_edge.model.interpreter import open_interpreter  # noqa: E402
 from bonefx_edge.model.model_file import ModelFile, write_model_file  # noqa: E402
 from bonefx_train.evaluation.predict import answers  # noqa: E402
-from bonefx_train.fit import patch_trainer as views_recipe  # noqa: E402
+from bonefx_train.fit import patch_trainer as patch_trainer  # noqa: E402
 from bonefx_train.fit.command import _may_have_seen, fit_run  # noqa: E402
 from bonefx_train.networks.lite0 import lite0  # noqa: E402
-from bonefx_train.networks.warm_start import _match, _read_weights, load_lite0, mix_in  # noqa: E402
+from bonefx_train.networks.warm_start import _match, _read_weights, interpolate_weights, load_lite0  # noqa: E402
 
 SPEC = SPECS["stretch-letterbox"]
 FLOAT16 = bundled_models()["lite0-float16"]
 
 
-@pytest.fixture(name="views", scope="module")
-def _views():
-    """Return views with soft bands, as bones are: (32, 150, 150, 1)."""
+@pytest.fixture(name="patches", scope="module")
+def _patches():
+    """Return patches with soft bands, as bones are: (32, 150, 150, 1)."""
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(32, 150, 150))
     soft = [cv2.GaussianBlur(each, (0, 0), 6) * 400 + 120 for each in noise]
@@ -39,42 +39,42 @@ def _views():
 
 @pytest.fixture(autouse=True)
 def _few_views(monkeypatch):
-    """Batch norms measured on 32 views: what is tested here does not hang on how well."""
-    monkeypatch.setattr(views_recipe, "START_VIEWS", 32)
+    """Batch norms measured on 32 patches: what is tested here does not hang on how well."""
+    monkeypatch.setattr(patch_trainer, "START_PATCHES", 32)
 
 
 @pytest.fixture(name="started", scope="module")
-def _started(views):
-    return load_lite0(FLOAT16, spec=SPEC, views=views)
+def _started(patches):
+    return load_lite0(FLOAT16, spec=SPEC, patches=patches)
 
 
-def test_the_network_answers_as_the_model_file_does(started, views):
+def test_the_network_answers_as_the_model_file_does(started, patches):
     """To float32's rounding: the file's weights, widened, are exactly those of the network."""
     model = ModelFile.read(FLOAT16)
-    expected = model.manifest.output.split(open_interpreter(model.flatbuffer).run(views))
-    found = answers(started, views)
+    expected = model.manifest.output.split(open_interpreter(model.flatbuffer).run(patches))
+    found = answers(started, patches)
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
 
 
-def test_its_batch_norms_do_the_same_while_fitting(started, views):
-    """With other statistics than those of its views the first step would tear the network down."""
-    x = views.astype(np.float32) / 255
+def test_its_batch_norms_do_the_same_while_fitting(started, patches):
+    """With other statistics than those of its patches the first step would ruin the network."""
+    x = patches.astype(np.float32) / 255
     while_fitting = np.asarray(started(x, training=True)["map"])  # no dropout on its way
     np.testing.assert_allclose(while_fitting, started.predict_on_batch(x)["map"], atol=0.02)
 
 
-def test_the_mean_of_two_networks_has_the_mean_weights_and_its_own_statistics(views):
+def test_the_mean_of_two_networks_has_the_mean_weights_and_its_own_statistics(patches):
     """With the mean of their statistics the mean of two networks would answer nonsense."""
-    fitted, start = (load_lite0(FLOAT16, spec=SPEC, views=views) for _ in range(2))
+    fitted, start = (load_lite0(FLOAT16, spec=SPEC, patches=patches) for _ in range(2))
     rng = np.random.default_rng(3)
     layer = fitted.get_layer("block4_project")
     began = layer.get_weights()[0]
     moved = began + rng.normal(0, 2 * began.std(), began.shape).astype(np.float32)
     layer.set_weights([moved])
-    mix_in(fitted, start, share=0.25, views=views)
+    interpolate_weights(fitted, start, share=0.25, patches=patches)
     np.testing.assert_allclose(layer.get_weights()[0], 0.75 * moved + 0.25 * began, atol=1e-6)
-    x = views.astype(np.float32) / 255
+    x = patches.astype(np.float32) / 255
     measured = fitted.predict_on_batch(x)["map"]
     # One batch: what its norms do while fitting, but for epsilon, is what they do in use.
     np.testing.assert_allclose(np.asarray(fitted(x, training=True)["map"]), measured, atol=0.02)
@@ -86,11 +86,11 @@ def test_the_mean_of_two_networks_has_the_mean_weights_and_its_own_statistics(vi
     assert np.median(ratio) > 2, "the moved layer spreads its outputs further"
 
 
-def test_frozen_layers_keep_their_statistics_in_the_mean(views):
+def test_frozen_layers_keep_their_statistics_in_the_mean(patches):
     """In training mode too: so Keras' frozen batch norms work, and the first layers rely on it."""
-    fitted, start = (load_lite0(FLOAT16, spec=SPEC, views=views) for _ in range(2))
+    fitted, start = (load_lite0(FLOAT16, spec=SPEC, patches=patches) for _ in range(2))
     fitted.get_layer("stem_norm").trainable = False
-    mix_in(fitted, start, share=0.5, views=views // 2)
+    interpolate_weights(fitted, start, share=0.5, patches=patches // 2)
     for name, same in (("stem_norm", True), ("block4_project_norm", False)):
         pairs = zip(
             fitted.get_layer(name).get_weights(), start.get_layer(name).get_weights(), strict=True
@@ -98,23 +98,23 @@ def test_frozen_layers_keep_their_statistics_in_the_mean(views):
         assert all(np.array_equal(a, b) for a, b in pairs) is same, name
 
 
-def test_rounded_weights_other_networks_and_other_pixels_are_refused(views):
+def test_rounded_weights_other_networks_and_other_pixels_are_refused(patches):
     models = bundled_models()
     with pytest.raises(DataError, match="of kind int8; begin with the float16 file"):
-        load_lite0(models["lite0-int8"], spec=SPEC, views=views)
-    with pytest.raises(DataError, match="expected a model that reads films as the fit does"):
-        load_lite0(FLOAT16, spec=SPECS["area"], views=views)
+        load_lite0(models["lite0-int8"], spec=SPEC, patches=patches)
+    with pytest.raises(DataError, match="expected a model that reads images as the fit does"):
+        load_lite0(FLOAT16, spec=SPECS["area"], patches=patches)
     with pytest.raises(DataError, match="got seed of kind float32"):
-        load_lite0(models["seed-float32"], spec=SPECS["seed"], views=views)
+        load_lite0(models["seed-float32"], spec=SPECS["seed"], patches=patches)
     with pytest.raises(ModelFileError):
-        load_lite0(FLOAT16.with_name("absent.tflite"), spec=SPEC, views=views)
+        load_lite0(FLOAT16.with_name("absent.tflite"), spec=SPEC, patches=patches)
 
 
 def fit_from(write_folders, tmp_path, **changed):
-    data = write_folders(tmp_path / "films", ["broken", "stable"], films=12)
+    data = write_folders(tmp_path / "images", ["broken", "stable"], images=12)
     settings = {
         "network": "lite0", "spec": None, "seed": 1, "epochs": 1, "batch_size": 8, "patience": 1,
-        "resume": False, "views_per_epoch": 8, "start_from": FLOAT16,
+        "resume": False, "patches_per_epoch": 8, "start_from": FLOAT16,
     }  # fmt: skip
     return fit_run(data, out=tmp_path / "run", **{**settings, **changed})
 
@@ -123,7 +123,7 @@ def fit_from(write_folders, tmp_path, **changed):
 def _fitted(write_folders, tmp_path_factory):
     """Return a run that began with the bundled network; half of that stays, as by default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views_recipe, "START_VIEWS", 32)
+        patch.setattr(patch_trainer, "START_PATCHES", 32)
         return fit_from(write_folders, tmp_path_factory.mktemp("fitted"))
 
 
@@ -141,8 +141,8 @@ def afresh(folder):
 def test_a_fit_begins_there_and_says_so(fitted, write_folders, tmp_path):
     run = fitted
     assert run.settings.start_sha256 == ModelFile.read(FLOAT16).manifest.flatbuffer_sha256
-    assert "was fitted on other films" in (run.dir / "train.log").read_text("utf-8")
-    # Its own settings say that the shipped network began with another: whose films, it cannot say.
+    assert "was fitted on other images" in (run.dir / "train.log").read_text("utf-8")
+    # Its own settings say that the shipped network began with another: whose images, it cannot say.
     same = dataclasses.replace(
         run.settings,
         data_sha256=ModelFile.read(FLOAT16).manifest.provenance.settings["data_sha256"],
@@ -150,7 +150,7 @@ def test_a_fit_begins_there_and_says_so(fitted, write_folders, tmp_path):
     assert _may_have_seen(FLOAT16, same)
     assert not _may_have_seen(afresh(tmp_path), same)
     moved, shipped = run.keras_model(), load_lite0(
-        FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8)
+        FLOAT16, spec=SPEC, patches=np.zeros((1, 150, 150, 1), np.uint8)
     )  # fmt: skip
     kernels = [each.get_layer("block15_project").get_weights()[0] for each in (moved, shipped)]
     # One step of Adam at the first step of the warm-up: 2e-6 per weight.
@@ -162,33 +162,33 @@ def test_a_fit_begins_there_and_says_so(fitted, write_folders, tmp_path):
 def test_by_itself_half_of_the_start_stays_in_what_a_fit_from_it_keeps(
     fitted, write_folders, tmp_path
 ):
-    alone, mean = fit_from(write_folders, tmp_path, start_share=0.0), fitted
-    assert (alone.settings.start_share, mean.settings.start_share) == (0.0, 0.5)
-    start = load_lite0(FLOAT16, spec=SPEC, views=np.zeros((1, 150, 150, 1), np.uint8))
+    alone, mean = fit_from(write_folders, tmp_path, weight_average=0.0), fitted
+    assert (alone.settings.weight_average, mean.settings.weight_average) == (0.0, 0.5)
+    start = load_lite0(FLOAT16, spec=SPEC, patches=np.zeros((1, 150, 150, 1), np.uint8))
     by_itself, mixed, began = (
         each.get_layer("score").get_weights()[0]
         for each in (alone.keras_model(), mean.keras_model(), start)
     )
     assert np.abs(by_itself - began).max() > 1e-6
     np.testing.assert_allclose(mixed, (by_itself + began) / 2, atol=1e-7)
-    with pytest.raises(UsageError, match=r"start_share 0\.5 \(now 0\.0\)"):
-        fit_from(write_folders, mean.dir.parent, resume=True, start_share=0.0)
+    with pytest.raises(UsageError, match=r"weight_average 0\.5 \(now 0\.0\)"):
+        fit_from(write_folders, mean.dir.parent, resume=True, weight_average=0.0)
 
 
 def test_the_mean_is_taken_once_after_the_last_epoch(write_folders, tmp_path, monkeypatch):
     shares = []
-    mix = views_recipe.mix_in
+    mix = patch_trainer.interpolate_weights
 
-    def spy(keras_model, start, *, share, views):
+    def spy(keras_model, start, *, share, patches):
         done = len(list((tmp_path / "run/checkpoint").glob("*.keras")))
         shares.append((done, share))
-        mix(keras_model, start, share=share, views=views)
+        mix(keras_model, start, share=share, patches=patches)
 
-    monkeypatch.setattr(views_recipe, "mix_in", spy)
-    run = fit_from(write_folders, tmp_path, epochs=2, start_share=0.25)
+    monkeypatch.setattr(patch_trainer, "interpolate_weights", spy)
+    run = fit_from(write_folders, tmp_path, epochs=2, weight_average=0.25)
     kept = run.keras_model().get_weights()
     assert shares == [(1, 0.25)]
-    resumed = fit_from(write_folders, tmp_path, epochs=2, start_share=0.25, resume=True)
+    resumed = fit_from(write_folders, tmp_path, epochs=2, weight_average=0.25, resume=True)
     assert shares == [(1, 0.25)]
     for a, b in zip(kept, resumed.keras_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -196,7 +196,7 @@ def test_the_mean_is_taken_once_after_the_last_epoch(write_folders, tmp_path, mo
 
 def test_a_share_needs_a_start(write_folders, tmp_path):
     with pytest.raises(UsageError, match="add --start-from"):
-        fit_from(write_folders, tmp_path, start_from=None, start_share=0.5)
+        fit_from(write_folders, tmp_path, start_from=None, weight_average=0.5)
 
 
 def test_a_start_that_does_not_fit_leaves_no_run_behind(write_folders, tmp_path):
@@ -221,8 +221,8 @@ def test_the_same_network_with_another_manifest_may_be_named_on_resume(
 
 
 def test_the_seed_network_is_always_fitted_afresh(write_folders, tmp_path):
-    with pytest.raises(UsageError, match="fitted afresh on whole films"):
-        fit_from(write_folders, tmp_path, network="seed", views_per_epoch=None)
+    with pytest.raises(UsageError, match="fitted afresh on whole images"):
+        fit_from(write_folders, tmp_path, network="seed", patches_per_epoch=None)
 
 
 def test_a_converted_network_comes_back_as_it_went():
@@ -231,10 +231,10 @@ def test_a_converted_network_comes_back_as_it_went():
     keras.utils.set_random_seed(4)
     network = lite0(spec)
     rng = np.random.default_rng(1)
-    views = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
-    projection = Projection(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
+    patches = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
+    projection = Whitening(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
     kinds = (Kind.FLOAT16,)
-    flatbuffer = convert(network, representative=views, kinds=kinds, projection=projection)
+    flatbuffer = convert(network, representative=patches, kinds=kinds, projection=projection)
     weights = _read_weights(flatbuffer[Kind.FLOAT16])
     layers = [
         layer
@@ -253,7 +253,7 @@ def test_a_converted_network_comes_back_as_it_went():
         np.testing.assert_array_equal(of_layer.bias, np.zeros(size))
     with pytest.raises(DataError, match="got none left for map"):
         _match([network.get_layer("map")] * 2, weights, path=FLOAT16)
-    pooled = answers(network, views).features
+    pooled = answers(network, patches).features
     output = find_outputs(read_network(flatbuffer[Kind.FLOAT16]))
-    told = output.split(open_interpreter(flatbuffer[Kind.FLOAT16]).run(views))
+    told = output.split(open_interpreter(flatbuffer[Kind.FLOAT16]).run(patches))
     np.testing.assert_allclose(told.features, projection.apply(pooled), rtol=0.01, atol=0.01)

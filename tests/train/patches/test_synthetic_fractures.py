@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_train.patches import sampler as views
-from bonefx_train.patches.sampler import Film, ViewSampler
+from bonefx_train.patches import sampler as patches
+from bonefx_train.patches.sampler import LabeledImage, PatchSampler
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 
 SIDE = 150
@@ -21,53 +21,53 @@ def limb(*, bone=16, flesh=60):
     return np.clip(row + noise, 0, 255).astype(np.uint8)
 
 
-def middles(view):
+def middles(patch):
     """Return x of the middle of what is bright in each row; NaN where nothing is."""
-    bright = np.clip(view.astype(float) - 110, 0, None)
+    bright = np.clip(patch.astype(float) - 110, 0, None)
     weight = bright.sum(axis=1)
     with np.errstate(invalid="ignore"):
         return np.where(weight > 100, (bright * np.arange(SIDE)).sum(axis=1) / weight, np.nan)
 
 
-def largest_step(view):
+def largest_step(patch):
     """Return the largest step of the bone's middle from row to row, pixels; inf at a gap."""
-    steps = np.abs(np.diff(middles(view)))
+    steps = np.abs(np.diff(middles(patch)))
     return np.inf if np.isnan(steps).any() else steps.max()
 
 
 @pytest.fixture(name="broken", scope="module")
 def _broken():
-    """Return what came of forty draws in which a bone was found: view and rectangle."""
+    """Return what came of forty draws in which a bone was found: patch and rectangle."""
     found = [break_bone(limb(), np.random.default_rng(seed)) for seed in range(60)]
     return [each for each in found if each is not None][:40]
 
 
 def test_in_the_rectangle_something_is_plainly_different(broken):
     assert len(broken) == 40
-    for view, (low, high) in broken:
-        assert (view.shape, view.dtype) == ((SIDE, SIDE), np.uint8)
+    for patch, (low, high) in broken:
+        assert (patch.shape, patch.dtype) == ((SIDE, SIDE), np.uint8)
         assert (low >= 0).all()
         assert (high <= SIDE).all()
         rows, columns = (slice(int(low[i]), int(np.ceil(high[i]))) for i in (1, 0))
-        assert (np.abs(view.astype(int) - limb()) > 40)[rows, columns].sum() > 5
+        assert (np.abs(patch.astype(int) - limb()) > 40)[rows, columns].sum() > 5
 
 
 def test_most_broken_bones_have_a_step_or_a_gap_and_no_bent_bone_has(broken):
     """A bone that is bent goes on from row to row: by 0.7 pixels at most."""
     bent = [bend_bone(limb(), np.random.default_rng(seed)) for seed in range(40)]
-    assert max(largest_step(view) for view in bent) < 0.7
-    assert np.mean([largest_step(view) > 0.7 for view, _ in broken]) > 0.75
-    moved = [np.nanmax(np.abs(middles(view) - 74.5)) for view in bent]
+    assert max(largest_step(patch) for patch in bent) < 0.7
+    assert np.mean([largest_step(patch) > 0.7 for patch, _ in broken]) > 0.75
+    moved = [np.nanmax(np.abs(middles(patch) - 74.5)) for patch in bent]
     assert np.median(moved) > 1.0
 
 
 def test_the_flesh_around_is_moved_but_not_cut(broken):
     """Else the cut could be told by the skin, which no fracture shows."""
     edges = []
-    for view, (low, high) in broken:
+    for patch, (low, high) in broken:
         if high[0] - low[0] > 40:  # the whole limb was taken for a bone
             continue
-        flesh = view > (FLESH + AIR) / 2
+        flesh = patch > (FLESH + AIR) / 2
         edges.append(flesh.argmax(axis=1))  # left edge of the limb
         assert np.abs(np.diff(edges[-1])).max() <= 5  # steep at most, where a cut would jump by 10
     assert len(edges) > 25
@@ -75,7 +75,7 @@ def test_the_flesh_around_is_moved_but_not_cut(broken):
 
 
 @pytest.mark.parametrize(
-    "view",
+    "patch",
     [
         np.full((SIDE, SIDE), 90, np.uint8),
         np.zeros((SIDE, SIDE), np.uint8),
@@ -84,10 +84,10 @@ def test_the_flesh_around_is_moved_but_not_cut(broken):
     ],
     ids=["even", "black", "noise", "trunk"],
 )
-def test_where_no_bone_is_found_nothing_is_broken_or_bent(view):
+def test_where_no_bone_is_found_nothing_is_broken_or_bent(patch):
     for seed in range(10):
-        assert break_bone(view, np.random.default_rng(seed)) is None
-        np.testing.assert_array_equal(bend_bone(view, np.random.default_rng(seed)), view)
+        assert break_bone(patch, np.random.default_rng(seed)) is None
+        np.testing.assert_array_equal(bend_bone(patch, np.random.default_rng(seed)), patch)
 
 
 def test_the_same_draw_gives_the_same_fracture():
@@ -96,38 +96,38 @@ def test_the_same_draw_gives_the_same_fracture():
     np.testing.assert_array_equal(a[1], b[1])
 
 
-def films():
+def images():
     long = np.repeat(np.repeat(limb(), 2, axis=0), 2, axis=1)
-    real = Film(np.full_like(long, 60), (), fractured=True, body_part="leg")
-    return [real, *(Film(long, (), fractured=False, body_part="leg") for _ in range(3))]
+    real = LabeledImage(np.full_like(long, 60), (), fractured=True, body_part="leg")
+    return [real, *(LabeledImage(long, (), fractured=False, body_part="leg") for _ in range(3))]
 
 
-def draw(sampler_films, *, n=200):
+def draw(sampler_images, *, n=200):
     spec = InputSpec(height=SIDE, width=SIDE)
-    return ViewSampler(sampler_films, spec=spec).draw(np.random.default_rng(0), n=n)
+    return PatchSampler(sampler_images, spec=spec).draw(np.random.default_rng(0), n=n)
 
 
 @pytest.fixture(name="undisturbed")
 def _undisturbed(monkeypatch):
-    monkeypatch.setattr("bonefx_train.patches.sampler.disturb", lambda view, _: view)
+    monkeypatch.setattr("bonefx_train.patches.sampler.augment_gray", lambda patch, _: patch)
 
 
 @pytest.mark.usefixtures("undisturbed")
 def test_views_of_synthetic_fractures_are_called_broken_and_say_where():
-    """The one film with a fracture here has no boxes: what says where is synthetic."""
-    batch = draw(films())
+    """The one image with a fracture here has no boxes: what says where is synthetic."""
+    batch = draw(images())
     broken = batch.class_index == 0
     made = broken & (batch.cells_known == 1)
     share = made.sum() / broken.sum()
-    assert share == pytest.approx(views.SYNTHETIC_SHARE, abs=0.15)
+    assert share == pytest.approx(patches.SYNTHETIC_SHARE, abs=0.15)
     assert (batch.cells[made].max(axis=(1, 2, 3)) > 0.2).all()  # a quarter, where four cells meet
     assert (batch.cells[~broken] == 0).all()
 
 
 @pytest.mark.usefixtures("undisturbed")
-def test_films_without_bones_are_drawn_as_before():
+def test_images_without_bones_are_drawn_as_before():
     flat = np.full((300, 300), 90, np.uint8)
-    boneless = [Film(flat, (), fractured=f, body_part="") for f in (True, False)]
+    boneless = [LabeledImage(flat, (), fractured=f, body_part="") for f in (True, False)]
     batch = draw(boneless, n=60)
-    assert (batch.class_index == 0).mean() == pytest.approx(views.FRACTURED_SHARE, abs=0.2)
+    assert (batch.class_index == 0).mean() == pytest.approx(patches.FRACTURED_SHARE, abs=0.2)
     assert (batch.cells == 0).all()

@@ -73,7 +73,7 @@ def spectrum(thumbnail: Thumbnail) -> Spectrum:
 
 
 def signatures(spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
-    """Return (n, RINGS * FREQUENCIES) of unit length: alike for a film, turned and mirrored."""
+    """Return (n, RINGS * FREQUENCIES) of unit length: alike for an image, turned and mirrored."""
     rows = np.abs(spectra)[..., :FREQUENCIES].reshape(len(spectra), -1)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 

@@ -10,10 +10,10 @@ from bonefx_edge.inference.input_check import MAX_CHROMA
 
 from bonefx_train.audit.baseline import Baseline, measure_baselines
 from bonefx_train.audit.duplicates import Cluster, Clusters, find_clusters
-from bonefx_train.audit.image_stats import FilmFacts, Refusal, read_films
+from bonefx_train.audit.image_stats import ImageStats, Refusal, read_image_stats
 from bonefx_train.data.class_folders import is_junk
 from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
-from bonefx_train.data.filename_groups import find_families
+from bonefx_train.data.filename_groups import find_filename_groups
 from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
 
@@ -23,7 +23,7 @@ BASELINE_SEED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Films that belong together and lie in two splits."""
+    """Images that belong together and lie in two splits."""
 
     because: str
     """copies, file names, or same group."""
@@ -32,23 +32,23 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found; every key is a film's path below `root`."""
+    """What was found; every key is an image's path below `root`."""
 
     root: Path
     """Folder of the data, absolute."""
     samples: tuple[Sample, ...]
-    """All films as they are labelled, read or not."""
+    """All images as they are labelled, read or not."""
     notes: tuple[str, ...]
-    """How the films were found."""
+    """How the images were found."""
     clusters: tuple[Cluster, ...]
     """Copies."""
     families: tuple[tuple[str, ...], ...]
-    """Films whose names say that they are copies of one."""
+    """Images whose names say that they are copies of one."""
     contradictions: tuple[Cluster, ...]
     """Clusters with both labels."""
     leaks: tuple[Leak, ...]
     refused: tuple[Refusal, ...]
-    """Films that the device's decoder does not read."""
+    """Images that the device's decoder does not read."""
     junk: tuple[str, ...]
     """Left behind by file managers and archivers, and color pictures; paths below the root."""
     unused: tuple[str, ...]
@@ -59,12 +59,12 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Whether both classes are there, no film contradicts another, none is in two splits."""
+        """Whether both classes are there, no image contradicts another, none is in two splits."""
         return not (self.leaks or self.contradictions or self.missing)
 
     @property
     def missing(self) -> tuple[Label, ...]:
-        """Labels that no readable film has."""
+        """Labels that no readable image has."""
         refused = {refusal.key for refusal in self.refused}
         there = {sample.label for sample in self.samples if sample.key not in refused}
         return tuple(label for label in Label if label not in there)
@@ -76,18 +76,18 @@ def run_audit(data: Path, *, show: bool = True) -> Audit:
     Raises
     ------
     DataError
-        If the films cannot be found or labelled, or none can be read.
+        If the images cannot be found or labelled, or none can be read.
     """
     samples, notes, root = find_samples(data)
-    films, refused = read_films(samples, show=show)
-    if not films:
-        msg = f"{root}: expected readable films, got {len(refused)} refused; check the folder"
+    images, refused = read_image_stats(samples, show=show)
+    if not images:
+        msg = f"{root}: expected readable images, got {len(refused)} refused; check the folder"
         raise DataError(msg)
-    clusters = find_clusters(films, show=show)
-    families = find_families(samples)
+    clusters = find_clusters(images, show=show)
+    families = find_filename_groups(samples)
     groups = join_groups(samples, clusters, families)
-    films_and_list = {*(sample.path for sample in samples), data.absolute(), root / MANIFEST_NAME}
-    junk, unused = _other_files(root, besides=films_and_list)
+    images_and_list = {*(sample.path for sample in samples), data.absolute(), root / MANIFEST_NAME}
+    junk, unused = _other_files(root, besides=images_and_list)
     return Audit(
         root=root,
         samples=tuple(samples),
@@ -97,10 +97,10 @@ def run_audit(data: Path, *, show: bool = True) -> Audit:
         contradictions=tuple(_contradictions(samples, clusters)),
         leaks=tuple(_leaks(samples, clusters, families)),
         refused=tuple(refused),
-        junk=tuple(sorted((*junk, *(film.key for film in films if film.chroma > MAX_CHROMA)))),
+        junk=tuple(sorted((*junk, *(image.key for image in images if image.chroma > MAX_CHROMA)))),
         unused=unused,
         groups=groups,
-        baselines=tuple(_baselines(films, groups)),
+        baselines=tuple(_baselines(images, groups)),
     )
 
 
@@ -130,7 +130,7 @@ def _leaks(
     clusters: Sequence[Cluster],
     families: Sequence[Sequence[Sample]],
 ) -> list[Leak]:
-    """Return the sets of films in two splits; a set that lies within another one is told once."""
+    """Return the sets of images in two splits; a set that lies within another one is told once."""
     split = {sample.key: sample.split for sample in samples}
     groups = defaultdict(list)
     for sample in samples:
@@ -165,5 +165,5 @@ def _other_files(root: Path, *, besides: set[Path]) -> tuple[tuple[str, ...], tu
     return tuple(junk), tuple(unused)
 
 
-def _baselines(films: Sequence[FilmFacts], groups: dict[str, str]) -> list[Baseline]:
-    return measure_baselines(films, [groups[film.key] for film in films], seed=BASELINE_SEED)
+def _baselines(images: Sequence[ImageStats], groups: dict[str, str]) -> list[Baseline]:
+    return measure_baselines(images, [groups[image.key] for image in images], seed=BASELINE_SEED)

@@ -13,7 +13,7 @@ import numpy as np
 from bonefx_edge.decode.radiograph import FileFormat
 from numpy.typing import NDArray
 
-from bonefx_train.audit.image_stats import FilmFacts
+from bonefx_train.audit.image_stats import ImageStats
 from bonefx_train.data.sample import BODY_PART_SEPARATOR, Label
 from bonefx_train.data.split import assign_splits
 from bonefx_train.evaluation.metrics import Floats, auc, bootstrap_by_group
@@ -26,7 +26,7 @@ STEPS: Final = 25
 ENOUGH: Final = 1e-6
 """Largest change of a coefficient at which it ends."""
 CLIP: Final = 4.0
-"""Standard deviations: one odd film must not pull the square."""
+"""Standard deviations: one odd image must not pull the square."""
 LOGIT_CLIP: Final = 30.0
 """exp() of it is finite."""
 
@@ -51,20 +51,24 @@ class Baseline:
 
 
 def measure_baselines(
-    films: Sequence[FilmFacts], groups: Sequence[str], *, seed: int
+    images: Sequence[ImageStats], groups: Sequence[str], *, seed: int
 ) -> list[Baseline]:
     """Return the AUC of file and frame alone, then with gray statistics, then with what is known.
 
     Parameters
     ----------
-    films
+    images
         All that could be read.
     groups
-        (n,) group of each film, copies joined; folds never cut one.
+        (n,) group of each image, copies joined; folds never cut one.
     seed
         Of folds and bootstrap.
     """
-    frame, gray, known = _file_and_frame(films), _gray_levels(films), _body_part_and_hardware(films)
+    frame, gray, known = (
+        _file_and_frame(images),
+        _gray_levels(images),
+        _body_part_and_hardware(images),
+    )
     sets = [
         ("file and frame", frame),
         ("file and frame, gray level statistics", np.hstack([frame, gray])),
@@ -74,62 +78,62 @@ def measure_baselines(
             ("file and frame, body part and hardware", np.hstack([frame, known])),
             ("all of these", np.hstack([frame, gray, known])),
         ]
-    return [_measure(name, x, films, groups, seed=seed) for name, x in sets]
+    return [_measure(name, x, images, groups, seed=seed) for name, x in sets]
 
 
-def _file_and_frame(films: Sequence[FilmFacts]) -> Floats:
+def _file_and_frame(images: Sequence[ImageStats]) -> Floats:
     return np.array(
         [
             [
-                film.width,
-                film.height,
-                film.width / film.height,
-                math.log(film.file_bytes),
-                film.file_bytes / (film.width * film.height),
-                film.quantization,
-                *(film.file_format is kind for kind in FileFormat),
+                image.width,
+                image.height,
+                image.width / image.height,
+                math.log(image.file_bytes),
+                image.file_bytes / (image.width * image.height),
+                image.quantization,
+                *(image.file_format is kind for kind in FileFormat),
             ]
-            for film in films
+            for image in images
         ],
         np.float64,
     )
 
 
-def _gray_levels(films: Sequence[FilmFacts]) -> Floats:
+def _gray_levels(images: Sequence[ImageStats]) -> Floats:
     return np.array(
         [
             [
-                *(film.mean, film.spread, film.border_mean, film.border_spread),
-                *(film.black, film.white, film.chroma),
+                *(image.mean, image.spread, image.border_mean, image.border_spread),
+                *(image.black, image.white, image.chroma),
             ]
-            for film in films
+            for image in images
         ],
         np.float64,
     )
 
 
-def _body_part_and_hardware(films: Sequence[FilmFacts]) -> Floats:
-    shown = [set(film.sample.body_part.split(BODY_PART_SEPARATOR)) - {""} for film in films]
+def _body_part_and_hardware(images: Sequence[ImageStats]) -> Floats:
+    shown = [set(image.sample.body_part.split(BODY_PART_SEPARATOR)) - {""} for image in images]
     parts = sorted(set[str]().union(*shown))
     return np.array(
         [
-            [*(part in own for part in parts), film.sample.hardware]
-            for film, own in zip(films, shown, strict=True)
+            [*(part in own for part in parts), image.sample.hardware]
+            for image, own in zip(images, shown, strict=True)
         ],
         np.float64,
     )
 
 
 def _measure(
-    name: str, x: Floats, films: Sequence[FilmFacts], groups: Sequence[str], *, seed: int
+    name: str, x: Floats, images: Sequence[ImageStats], groups: Sequence[str], *, seed: int
 ) -> Baseline:
-    fractured = np.array([film.sample.label is Label.FRACTURED for film in films])
-    fold = _folds(films, groups, seed=seed)
-    counts = {"n": len(films), "fractured": int(fractured.sum()), "groups": len(set(groups))}
+    fractured = np.array([image.sample.label is Label.FRACTURED for image in images])
+    fold = _folds(images, groups, seed=seed)
+    counts = {"n": len(images), "fractured": int(fractured.sum()), "groups": len(set(groups))}
     trains = [fractured[fold != k] for k in range(FOLDS)]
     if any(len(np.unique(fold_labels)) < len(Label) for fold_labels in trains):
         return Baseline(name, x.shape[1], None, None, None, **counts)
-    score = np.zeros(len(films))
+    score = np.zeros(len(images))
     for k in range(FOLDS):
         train, held_out = _standardize_and_square(x[fold != k], x[fold == k])
         weights = _fit(train, fractured[fold != k].astype(float))
@@ -138,9 +142,11 @@ def _measure(
     return Baseline(name, x.shape[1], float(auc(score, fractured)), low, high, **counts)
 
 
-def _folds(films: Sequence[FilmFacts], groups: Sequence[str], *, seed: int) -> NDArray[np.intp]:
-    """Return (n,) the fold of each film, dealt as splits are: by group, both classes alike."""
-    samples = [replace(film.sample, group=group) for film, group in zip(films, groups, strict=True)]
+def _folds(images: Sequence[ImageStats], groups: Sequence[str], *, seed: int) -> NDArray[np.intp]:
+    """Return (n,) the fold of each image, dealt as splits are: by group, both classes alike."""
+    samples = [
+        replace(image.sample, group=group) for image, group in zip(images, groups, strict=True)
+    ]
     shares = {str(k): 1 / FOLDS for k in range(FOLDS)}
     return np.array([int(s.split) for s in assign_splits(samples, shares=shares, seed=seed)])
 

@@ -33,9 +33,9 @@ def audit_data(data: Path, *, out: Path | None) -> tuple[Audit, str]:
     Raises
     ------
     UsageError
-        If `out` is not empty or lies within the data, where its pictures would become films.
+        If `out` is not empty or lies within the data, where its pictures would become images.
     DataError
-        If the films cannot be found, labelled or read.
+        If the images cannot be found, labelled or read.
     """
     if out is not None:
         _check_out_folder(out, data=data)
@@ -52,9 +52,9 @@ def audit_data(data: Path, *, out: Path | None) -> tuple[Audit, str]:
 
 
 def split_data(data: Path, *, out: Path, seed: int, shares: dict[str, float]) -> list[Sample]:
-    """Return the readable films of `data`, divided anew by group, and write them as a manifest.
+    """Return the readable images of `data`, divided anew by group, and write them as a manifest.
 
-    Copies and name families that the audit finds are joined to one group. Films that the decoder
+    Copies and name families that the audit finds are joined to one group. Images that the decoder
     refuses are left out; given splits are not kept. Both are logged.
 
     Raises
@@ -62,18 +62,18 @@ def split_data(data: Path, *, out: Path, seed: int, shares: dict[str, float]) ->
     UsageError
         If `out` exists, or does not lie in the data folder or above it, as a manifest must.
     DataError
-        If the films cannot be found, labelled or divided, or identical films have both labels.
+        If the images cannot be found, labelled or divided, or identical images have both labels.
     """
     _check_out_file(out, data=data)
     audit = run_audit(data)
     _check_labels(audit)
     refused = {refusal.key for refusal in audit.refused}
-    films = [
+    images = [
         replace(sample, group=audit.groups[sample.key])
         for sample in audit.samples
         if sample.key not in refused
     ]
-    divided = assign_splits(films, shares=shares, seed=seed)
+    divided = assign_splits(images, shares=shares, seed=seed)
     check_both_classes(divided)
     _tell(audit, divided, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def format_shares(shares: dict[str, float]) -> str:
 
 
 def manifest_csv(samples: Sequence[Sample], *, folder: Path) -> str:
-    """Return the films as the text of a manifest CSV that lies in `folder`, which is absolute."""
+    """Return the images as the text of a manifest CSV that lies in `folder`, which is absolute."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -128,7 +128,7 @@ def _check_out_folder(out: Path, *, data: Path) -> None:
     if out.resolve().is_relative_to(root.resolve()):
         msg = (
             f"{out}: expected a folder outside {root}, got one within, where the contact sheets "
-            "would be taken for films; name another"
+            "would be taken for images; name another"
         )
         raise UsageError(msg)
 
@@ -140,14 +140,14 @@ def _check_out_file(out: Path, *, data: Path) -> None:
     root = (data if data.is_dir() else data.parent).absolute()
     if data.exists() and not root.is_relative_to(out.absolute().parent):
         msg = (
-            f"{out}: expected a file in {root} or above it, since a manifest names films below "
+            f"{out}: expected a file in {root} or above it, since a manifest names images below "
             f"its own folder; write {root / out.name}"
         )
         raise UsageError(msg)
 
 
 def _check_labels(audit: Audit) -> None:
-    """Refuse identical films with both labels, as `fit` would; near ones stay in one group."""
+    """Refuse identical images with both labels, as `fit` would; near ones stay in one group."""
     label = {sample.key: sample.label for sample in audit.samples}
     identical = [
         f"{copy.first}, {copy.second}"
@@ -157,7 +157,7 @@ def _check_labels(audit: Audit) -> None:
     ]
     if identical:
         msg = (
-            f"expected one label per film, got {len(identical)} pairs of identical films with "
+            f"expected one label per image, got {len(identical)} pairs of identical images with "
             f"both, such as {'; '.join(identical[:MAX_LISTED])}; see bonefx-train audit, remove "
             "the wrong one of each"
         )
@@ -166,7 +166,7 @@ def _check_labels(audit: Audit) -> None:
 
 def _tell(audit: Audit, divided: Sequence[Sample], *, seed: int) -> None:
     if any(sample.split for sample in audit.samples):
-        logger.info("the data names splits: they are not kept, all films are divided anew")
+        logger.info("the data names splits: they are not kept, all images are divided anew")
     if audit.contradictions:
         count = len(audit.contradictions)
         logger.info("%s sets of near duplicates have both labels: see bonefx-train audit", count)
@@ -176,5 +176,9 @@ def _tell(audit: Audit, divided: Sequence[Sample], *, seed: int) -> None:
     before = len({sample.group for sample in audit.samples})
     after = len({sample.group for sample in divided})
     logger.info(
-        "%s films, %s groups (%s before joining copies), seed %s", len(divided), after, before, seed
+        "%s images, %s groups (%s before joining copies), seed %s",
+        len(divided),
+        after,
+        before,
+        seed,
     )

@@ -18,7 +18,7 @@ TILE: Final = 180
 CAPTION: Final = 32
 """Pixels below a tile: two lines of text."""
 COLUMNS: Final = 6
-"""Films of one set that are shown."""
+"""Images of one set that are shown."""
 ROWS: Final = 10
 """Sets on one sheet."""
 MAX_SHEETS: Final = 10
@@ -32,7 +32,7 @@ GAP: Final = 4
 
 
 def write_sheets(audit: Audit, folder: Path) -> list[str]:
-    """Write contact sheets into `folder` and return their names: one row per suspected film."""
+    """Write contact sheets into `folder` and return their names: one row per suspected image."""
     samples = {sample.key: sample for sample in audit.samples}
     kinds = {
         "contradictions": [cluster.keys for cluster in audit.contradictions],
@@ -52,34 +52,34 @@ def write_sheets(audit: Audit, folder: Path) -> list[str]:
     return names
 
 
-def _row(films: Sequence[Sample]) -> NDArray[np.uint8]:
-    """Return the first films of a set side by side; of both sides of a contradiction or leak."""
-    shown = sorted(_first_of_each_kind(films), key=lambda film: (film.split, film.key))
-    tiles = [_tile(film) for film in shown]
+def _row(images: Sequence[Sample]) -> NDArray[np.uint8]:
+    """Return the first images of a set side by side; of both sides of a contradiction or leak."""
+    shown = sorted(_first_of_each_kind(images), key=lambda image: (image.split, image.key))
+    tiles = [_tile(image) for image in shown]
     empty = np.full_like(tiles[0], PAPER)
     row = np.hstack([*tiles, *[empty] * (COLUMNS - len(tiles))])
     return np.vstack([row, np.full((GAP, row.shape[1]), INK, np.uint8)])
 
 
-def _first_of_each_kind(films: Sequence[Sample]) -> list[Sample]:
-    """Return up to COLUMNS films, one of every split and label before a second of any."""
+def _first_of_each_kind(images: Sequence[Sample]) -> list[Sample]:
+    """Return up to COLUMNS images, one of every split and label before a second of any."""
     seen: dict[tuple[str, str], int] = {}
     ranked: list[tuple[int, int, Sample]] = []
-    for film in films:
-        kind = (film.split, film.label.value)
+    for image in images:
+        kind = (image.split, image.label.value)
         seen[kind] = seen.get(kind, 0) + 1
-        ranked.append((seen[kind], len(ranked), film))
-    return [film for _, _, film in sorted(ranked, key=lambda entry: entry[:2])[:COLUMNS]]
+        ranked.append((seen[kind], len(ranked), image))
+    return [image for _, _, image in sorted(ranked, key=lambda entry: entry[:2])[:COLUMNS]]
 
 
-def _tile(film: Sample) -> NDArray[np.uint8]:
+def _tile(image: Sample) -> NDArray[np.uint8]:
     tile = np.full((TILE + CAPTION, TILE + GAP), PAPER, np.uint8)
-    pixels = _pixels(film)
+    pixels = _pixels(image)
     scale = TILE / max(pixels.shape)
     size = tuple(max(1, round(side * scale)) for side in pixels.shape[::-1])
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     tile[: small.shape[0], : small.shape[1]] = small
-    lines = (film.key[-CHARACTERS:], f"{film.label} {film.split}")
+    lines = (image.key[-CHARACTERS:], f"{image.label} {image.split}")
     for line, text in enumerate(lines):
         text_ascii = text.encode("ascii", "replace").decode()  # OpenCV's font has no more
         at = (2, TILE + 12 + 14 * line)
@@ -87,9 +87,9 @@ def _tile(film: Sample) -> NDArray[np.uint8]:
     return tile
 
 
-def _pixels(film: Sample) -> NDArray[np.uint8]:
-    """Return the film, or an empty picture where it is refused: a name family may hold such."""
+def _pixels(image: Sample) -> NDArray[np.uint8]:
+    """Return the image, or an empty picture where it is refused: a name family may hold such."""
     try:
-        return decode(read_file(film.path)).pixels
+        return decode(read_file(image.path)).pixels
     except DecodeError:
         return np.full((TILE, TILE), PAPER, np.uint8)

@@ -1,4 +1,4 @@
-"""Films that are copies: same bytes, same pixels, or one picture turned and altered."""
+"""Images that are copies: same bytes, same pixels, or one picture turned and altered."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_train.audit.alignment import Agreement, agreement, peaks, signatures, spectrum
-from bonefx_train.audit.image_stats import FilmFacts
+from bonefx_train.audit.image_stats import ImageStats
 from bonefx_train.audit.thumbnails import Frame, Thumbnail
 from bonefx_train.progress import track
 
 NEIGHBORS: Final = 32
-"""Films with the most similar signature that are looked at, per film and frame."""
+"""Images with the most similar signature that are looked at, per image and frame."""
 CANDIDATE: Final = 0.80
 """Least correlation on the rings; copies reach 0.84 and more (docs/decisions/0013)."""
 PROOF: Final = 0.88
 """Least correlation of the details; above it FracAtlas has only retouched or repeated exposures."""
 BLOCK: Final = 1024
-"""Films at a time: 1,024 x 10,000 similarities are 41 MB."""
+"""Images at a time: 1,024 x 10,000 similarities are 41 MB."""
 PAIRS: Final = 4096
 """Pairs at a time: their spectra take 40 MB."""
 BATCH: Final = 64
@@ -40,7 +40,7 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Two films that are one."""
+    """Two images that are one."""
 
     first: str
     """Key."""
@@ -53,7 +53,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """All copies of one film."""
+    """All copies of one image."""
 
     keys: tuple[str, ...]
     """Two or more, sorted."""
@@ -62,30 +62,30 @@ class Cluster:
 
 
 class Clusters:
-    """Which films are known to belong together (union-find)."""
+    """Which images are known to belong together (union-find)."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
 
     def leader(self, key: str) -> str:
-        """Return the film that stands for all that belong to `key`: the first in the alphabet."""
+        """Return the image that stands for all that belong to `key`: the first in the alphabet."""
         while (parent := self._parent.get(key, key)) != key:
             self._parent[key] = self._parent.get(parent, parent)
             key = parent
         return key
 
     def join(self, first: str, second: str) -> None:
-        """Note that two films, and all that belong to them, belong together."""
+        """Note that two images, and all that belong to them, belong together."""
         low, high = sorted((self.leader(first), self.leader(second)))
         self._parent[high] = low
 
 
-def find_clusters(films: Sequence[FilmFacts], *, show: bool = True) -> list[Cluster]:
-    """Return the sets of copies among the films, the largest first; `show` draws progress."""
+def find_clusters(images: Sequence[ImageStats], *, show: bool = True) -> list[Cluster]:
+    """Return the sets of copies among the images, the largest first; `show` draws progress."""
     known = Clusters()
-    copies = _same(films, lambda film: film.sha256, Likeness.BYTES, known)
-    copies += _same(films, lambda film: film.pixels_digest, Likeness.PIXELS, known)
-    distinct = [film for film in films if known.leader(film.key) == film.key]
+    copies = _same(images, lambda image: image.sha256, Likeness.BYTES, known)
+    copies += _same(images, lambda image: image.pixels_digest, Likeness.PIXELS, known)
+    distinct = [image for image in images if known.leader(image.key) == image.key]
     copies += _near(distinct, known, show=show)
     members: dict[str, set[str]] = defaultdict(set)
     pairs: dict[str, list[Copy]] = defaultdict(list)
@@ -98,24 +98,24 @@ def find_clusters(films: Sequence[FilmFacts], *, show: bool = True) -> list[Clus
 
 
 def _same(
-    films: Iterable[FilmFacts],
-    of: Callable[[FilmFacts], str],
+    images: Iterable[ImageStats],
+    of: Callable[[ImageStats], str],
     likeness: Likeness,
     known: Clusters,
 ) -> list[Copy]:
     first: dict[str, str] = {}
     copies = []
-    for film in films:
-        other = first.setdefault(of(film), film.key)
-        if known.leader(other) != known.leader(film.key):
-            copies.append(Copy(other, film.key, likeness))
-            known.join(other, film.key)
+    for image in images:
+        other = first.setdefault(of(image), image.key)
+        if known.leader(other) != known.leader(image.key):
+            copies.append(Copy(other, image.key, likeness))
+            known.join(other, image.key)
     return copies
 
 
-def _near(films: Sequence[FilmFacts], known: Clusters, *, show: bool) -> list[Copy]:
+def _near(images: Sequence[ImageStats], known: Clusters, *, show: bool) -> list[Copy]:
     candidates = sorted(
-        (pair for frame in Frame for pair in _candidates(films, frame, show=show)),
+        (pair for frame in Frame for pair in _candidates(images, frame, show=show)),
         key=lambda pair: (-pair[0], pair[1:]),
     )
     batches = [candidates[start : start + BATCH] for start in range(0, len(candidates), BATCH)]
@@ -123,9 +123,9 @@ def _near(films: Sequence[FilmFacts], known: Clusters, *, show: bool) -> list[Co
     with ThreadPoolExecutor(cpu_count()) as pool:
         for batch in track(batches, label="comparing candidates", show=show):
             pairs = [
-                (films[i], films[j], frame)
+                (images[i], images[j], frame)
                 for _, i, j, frame in batch
-                if known.leader(films[i].key) != known.leader(films[j].key)
+                if known.leader(images[i].key) != known.leader(images[j].key)
             ]
             agreements = pool.map(lambda pair: _agree(*pair), pairs)
             for (first, second, _), found in zip(pairs, agreements, strict=True):
@@ -136,26 +136,26 @@ def _near(films: Sequence[FilmFacts], known: Clusters, *, show: bool) -> list[Co
     return copies
 
 
-def _agree(first: FilmFacts, second: FilmFacts, frame: Frame) -> Agreement:
+def _agree(first: ImageStats, second: ImageStats, frame: Frame) -> Agreement:
     return agreement(_thumbnail(first, frame), _thumbnail(second, frame))
 
 
-def _thumbnail(film: FilmFacts, frame: Frame) -> Thumbnail:
-    return film.thumbnails.get(frame, film.thumbnails[Frame.CANVAS])
+def _thumbnail(image: ImageStats, frame: Frame) -> Thumbnail:
+    return image.thumbnails.get(frame, image.thumbnails[Frame.CANVAS])
 
 
 def _candidates(
-    films: Sequence[FilmFacts], frame: Frame, *, show: bool
+    images: Sequence[ImageStats], frame: Frame, *, show: bool
 ) -> list[tuple[float, int, int, Frame]]:
     """Return (correlation on the rings, index, index, frame) of pairs that may be copies."""
-    # A film without this frame is seen in CANVAS, and CANVAS with CANVAS is another call's pair.
-    own = np.array([frame in film.thumbnails for film in films])
-    if len(films) < 2 or not own.any():  # noqa: PLR2004 - a pair
+    # An image without this frame is seen in CANVAS, and CANVAS with CANVAS is another call's pair.
+    own = np.array([frame in image.thumbnails for image in images])
+    if len(images) < 2 or not own.any():  # noqa: PLR2004 - a pair
         return []
     spectra = np.array(
         [
-            spectrum(_thumbnail(film, frame))
-            for film in track(films, label=f"spectra, {frame.name.lower()}", show=show)
+            spectrum(_thumbnail(image, frame))
+            for image in track(images, label=f"spectra, {frame.name.lower()}", show=show)
         ]
     )
     pairs = _nearest(signatures(spectra), show=show)

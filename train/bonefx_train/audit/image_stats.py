@@ -1,4 +1,4 @@
-"""What the audit keeps of one film after reading it once: a few numbers and small pictures."""
+"""What the audit keeps of one image after reading it once: a few numbers and small pictures."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ _TABLE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class FilmFacts:
-    """One film that could be read."""
+class ImageStats:
+    """One image that could be read."""
 
     sample: Sample
     sha256: str
@@ -58,13 +58,13 @@ class FilmFacts:
 
     @property
     def key(self) -> str:
-        """Key of the film."""
+        """Key of the image."""
         return self.sample.key
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One film that could not be read."""
+    """One image that could not be read."""
 
     key: str
     reason: str
@@ -72,23 +72,23 @@ class Refusal:
     detail: str
 
 
-def read_films(
+def read_image_stats(
     samples: Sequence[Sample], *, show: bool = True
-) -> tuple[list[FilmFacts], list[Refusal]]:
-    """Return the facts of all films that the device's decoder reads, and what it refused."""
-    films: list[FilmFacts] = []
+) -> tuple[list[ImageStats], list[Refusal]]:
+    """Return the facts of all images that the device's decoder reads, and what it refused."""
+    images: list[ImageStats] = []
     refused: list[Refusal] = []
     with ThreadPoolExecutor(cpu_count()) as pool:
         reads = pool.map(_read, samples)
-        for _, read in zip(track(samples, label="reading films", show=show), reads, strict=True):
-            if isinstance(read, FilmFacts):
-                films.append(read)
+        for _, read in zip(track(samples, label="reading images", show=show), reads, strict=True):
+            if isinstance(read, ImageStats):
+                images.append(read)
             else:
                 refused.append(read)
-    return films, refused
+    return images, refused
 
 
-def _read(sample: Sample) -> FilmFacts | Refusal:
+def _read(sample: Sample) -> ImageStats | Refusal:
     try:
         data = read_file(sample.path)
         radiograph = decode(data)
@@ -97,7 +97,7 @@ def _read(sample: Sample) -> FilmFacts | Refusal:
     pixels = radiograph.pixels
     border = _border(pixels)
     digest = hashlib.sha256(np.array(pixels.shape, "<i8").tobytes() + pixels.tobytes())
-    return FilmFacts(
+    return ImageStats(
         sample=sample,
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_digest=digest.hexdigest(),

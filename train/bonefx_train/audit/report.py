@@ -13,8 +13,8 @@ from bonefx_train.data.sample import SPLITS, Label, Sample
 
 MAX_LISTED: Final = 20
 """Entries of one kind in the Markdown; the JSON has all."""
-MAX_FILMS: Final = 6
-"""Films named of one set in the Markdown."""
+MAX_IMAGES: Final = 6
+"""Images named of one set in the Markdown."""
 
 Describe = Callable[[str], str]
 """Key -> the key with label and split."""
@@ -25,7 +25,7 @@ def to_json(audit: Audit) -> str:
     told = {
         "clean": audit.is_clean,
         "missing": audit.missing,
-        "films": len(audit.samples),
+        "images": len(audit.samples),
         "notes": audit.notes,
         "contradictions": [asdict(cluster) for cluster in audit.contradictions],
         "leaks": [asdict(leak) for leak in audit.leaks],
@@ -51,23 +51,23 @@ def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
         _head(audit),
         _section(
             "Copies with both labels",
-            "One of the labels is wrong. Correct it or remove the film.",
+            "One of the labels is wrong. Correct it or remove the image.",
             [_cluster(cluster, describe) for cluster in audit.contradictions],
         ),
         _section(
             "Leaks across splits",
-            "Test figures count films that the network was fitted on. Split again by group.",
+            "Test figures count images that the network was fitted on. Split again by group.",
             [_leak(leak, describe) for leak in audit.leaks],
         ),
         _section(
             "Copies",
-            "One film several times: harmless within one split and label, but it counts double.",
+            "One image several times: harmless within one split and label, but it counts double.",
             [_cluster(cluster, describe) for cluster in audit.clusters],
         ),
         _section(
             "Families of file names",
             "Names that differ after a copy's mark only, such as -rotated2 or (1).",
-            [_films(family, describe) for family in audit.families],
+            [_images(family, describe) for family in audit.families],
         ),
         _section(
             "Refused files",
@@ -86,7 +86,7 @@ def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
             [f"`{name}`" for name in audit.unused],
         ),
         _baselines(audit.baselines),
-        _section("Contact sheets", "Films of patients: keep them where the data is.", sheets),
+        _section("Contact sheets", "Images of patients: keep them where the data is.", sheets),
     ]
     return "\n".join(line for part in parts for line in part)
 
@@ -95,11 +95,11 @@ def _verdict(audit: Audit) -> str:
     if audit.is_clean:
         return "**No leak across splits, no copies with both labels.**"
     missing = "".join(
-        f"No film is {label.value.replace('_', ' ')}: films of both classes are needed. "
+        f"No image is {label.value.replace('_', ' ')}: images of both classes are needed. "
         for label in audit.missing
     )
     return (
-        f"**Mend before fitting: {missing}{len(audit.contradictions)} films with both labels, "
+        f"**Mend before fitting: {missing}{len(audit.contradictions)} images with both labels, "
         f"{len(audit.leaks)} leaks across splits.**"
     )
 
@@ -137,19 +137,19 @@ def _section(title: str, meaning: str, entries: Sequence[str]) -> list[str]:
     return [f"## {title}: {len(entries)}", "", meaning, "", *listed, *rest, ""]
 
 
-def _films(keys: Sequence[str], describe: Describe) -> str:
-    more = f", … {len(keys)} films" if len(keys) > MAX_FILMS else ""
-    return ", ".join(describe(key) for key in keys[:MAX_FILMS]) + more
+def _images(keys: Sequence[str], describe: Describe) -> str:
+    more = f", … {len(keys)} images" if len(keys) > MAX_IMAGES else ""
+    return ", ".join(describe(key) for key in keys[:MAX_IMAGES]) + more
 
 
 def _leak(leak: Leak, describe: Describe) -> str:
-    return f"{leak.because}: {_films(leak.keys, describe)}"
+    return f"{leak.because}: {_images(leak.keys, describe)}"
 
 
 def _cluster(cluster: Cluster, describe: Describe) -> str:
     how = Counter(describe_copy(copy) for copy in cluster.copies)
-    told = "; ".join(f"{n} x {what}" if n > 1 else what for what, n in how.most_common(MAX_FILMS))
-    return f"{_films(cluster.keys, describe)}: {told}"
+    told = "; ".join(f"{n} x {what}" if n > 1 else what for what, n in how.most_common(MAX_IMAGES))
+    return f"{_images(cluster.keys, describe)}: {told}"
 
 
 def describe_copy(copy: Copy) -> str:
@@ -171,10 +171,10 @@ def _baselines(baselines: Sequence[Baseline]) -> list[str]:
         "",
         "AUC of a logistic regression that looks for no fracture, five-fold cross-validated over",
         "groups, 95 % interval over groups. Frame: width, height, file size, format, JPEG tables.",
-        "Gray level statistics: mean and spread of film and border, share of black and of white.",
+        "Gray level statistics: mean and spread of image and border, share of black and of white.",
         "A network near these figures has shown nothing.",
         "",
-        "| features | AUC | 95 % interval | films | fractured | groups |",
+        "| features | AUC | 95 % interval | images | fractured | groups |",
         "|---|---|---|---|---|---|",
     ]
     for b in baselines:

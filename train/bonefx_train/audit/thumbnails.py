@@ -1,7 +1,7 @@
-"""Small pictures of a film that survive turning, mirroring and resizing: the audit compares these.
+"""Thumbnails that turning, mirroring and resizing leave alike: the audit compares these.
 
-Each is the square around a disc. What a film and its turned copy share is the middle; so a film is
-seen in three frames, and a copy agrees with its original in at least one of them.
+Each is the square around a disc. What an image and its turned copy share is the middle; so each
+image has three frames, and a copy agrees with its original in at least one of them.
 """
 
 from enum import IntEnum
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE: Final = 128
-"""Pixels; at 96 films of two patients scored nearer to copies, at 160 it took twice as long."""
+"""Pixels; at 96 images of two patients scored nearer to copies, at 160 it took twice as long."""
 
 BLACK: Final = 8
 """Gray levels up to this are taken for fill: black after JPEG is not 0 everywhere."""
 
 SEARCH_SIDE: Final = 160
-"""Longest side, pixels, at which the content of the film is looked for."""
+"""Longest side, pixels, at which the content of the image is looked for."""
 
 MIN_CONTENT: Final = 20
 """Pixels of content below which there is none."""
@@ -31,19 +31,19 @@ Thumbnail = NDArray[np.uint8]
 
 
 class Frame(IntEnum):
-    """Which disc of the film."""
+    """Which disc of the image."""
 
     CANVAS = 0
     """Around the center, as wide as the short side: kept by turning within the same canvas."""
     SQUASHED = 1
-    """The same after stretching the film to a square: kept by `resize((224, 224))`."""
+    """The same after stretching the image to a square: kept by `resize((224, 224))`."""
     CONTENT = 2
     """As CANVAS, of the smallest turned rectangle around what is not black: kept by turning with
     a larger canvas and by black bars."""
 
 
 def make_thumbnails(pixels: NDArray[np.uint8]) -> dict[Frame, Thumbnail]:
-    """Return the thumbnails of a film (height, width); a frame equal to CANVAS is left out."""
+    """Return the thumbnails of an image (height, width); a frame equal to CANVAS is left out."""
     height, width = pixels.shape
     canvas = (width / 2, height / 2, min(height, width) / 2)
     thumbnails = {Frame.CANVAS: _cut(pixels, canvas)}
@@ -57,7 +57,7 @@ def make_thumbnails(pixels: NDArray[np.uint8]) -> dict[Frame, Thumbnail]:
 
 
 def _content(pixels: NDArray[np.uint8]) -> tuple[float, float, float] | None:
-    """Return center x, y and half the short side of what is not black, in pixels of the film."""
+    """Return center x, y and half the short side of what is not black, in pixels of the image."""
     height, width = pixels.shape
     scale = SEARCH_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
@@ -80,7 +80,7 @@ def _cut(pixels: NDArray[np.uint8], disc: tuple[float, float, float]) -> Thumbna
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     scale_x, scale_y = size[0] / width, size[1] / height
-    step = 2 * radius / SIDE  # film pixels per thumbnail pixel; -0.5: pixel centers
+    step = 2 * radius / SIDE  # image pixels per thumbnail pixel; -0.5: pixel centers
     to_small = np.array(
         [
             [step * scale_x, 0, (x - radius + step / 2) * scale_x - 0.5],

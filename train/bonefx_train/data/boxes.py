@@ -12,7 +12,7 @@ COLUMNS: Final = ("path", "x_center", "y_center", "width", "height")
 
 
 class Box(NamedTuple):
-    """An upright rectangle, edges as shares of the film's width and height, [0, 1]."""
+    """An upright rectangle, edges as shares of the image's width and height, [0, 1]."""
 
     left: float
     top: float
@@ -21,14 +21,14 @@ class Box(NamedTuple):
 
 
 def read_boxes(path: Path) -> dict[str, tuple[Box, ...]]:
-    """Return the boxes of each film that has any, by the film's path in the file.
+    """Return the boxes of each image that has any, by the image's path in the file.
 
-    Each row gives a film's path, and the center and the size of a box as shares of the film.
+    Each row gives an image's path, and the center and the size of a box as shares of the image.
 
     Raises
     ------
     DataError
-        If columns lack, or a number is none or lies outside the film.
+        If columns lack, or a number is none or lies outside the image.
     """
     boxes = defaultdict(list)
     with path.open(encoding="utf-8", newline="") as stream:
@@ -39,7 +39,7 @@ def read_boxes(path: Path) -> dict[str, tuple[Box, ...]]:
             raise DataError(msg)
         for row in rows:
             boxes[row["path"]].append(_box(row, where=f"{path}, line {rows.line_num}"))
-    return {film: tuple(of_film) for film, of_film in boxes.items()}
+    return {image: tuple(of_image) for image, of_image in boxes.items()}
 
 
 def _box(row: dict[str, str], *, where: str) -> Box:
@@ -49,7 +49,7 @@ def _box(row: dict[str, str], *, where: str) -> Box:
         msg = f"{where}: expected four numbers, got {err}"
         raise DataError(msg) from err
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1):
-        msg = f"{where}: expected shares of the film in [0, 1], got {x}, {y}, {width}, {height}"
+        msg = f"{where}: expected shares of the image in [0, 1], got {x}, {y}, {width}, {height}"
         raise DataError(msg)
     return Box(
         left=max(0.0, x - width / 2),

@@ -27,7 +27,7 @@ JUNK_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 PATIENT: Final = "patient"
-"""First part of the group of films in a folder inside a class folder."""
+"""First part of the group of images in a folder inside a class folder."""
 
 MAX_LISTED: Final = 5
 """Files named in one note."""
@@ -39,9 +39,9 @@ def split_from_name(name: str) -> str | None:
 
 
 def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
-    """Return the films under `root` and notes on how they were found.
+    """Return the images under `root` and notes on how they were found.
 
-    The films lie in class folders, directly or below split folders; `split` stays empty where
+    The images lie in class folders, directly or below split folders; `split` stays empty where
     there is no split folder. `group` is the folder inside the class folder where there is one, else
     the name before `-rotated…`.
 
@@ -49,7 +49,7 @@ def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
     ------
     DataError
         For a folder that is neither a class nor a split, for both kinds side by side, and for
-        a root without films.
+        a root without images.
     """
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not is_junk(path)]
     in_splits = [folder for folder in folders if split_from_name(folder.name)]
@@ -66,14 +66,14 @@ def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
     for class_folder in folders if not in_splits else []:
         samples += _scan_class(class_folder, root=root, split="", junk=junk)
     if not samples:
-        msg = f"{root}: expected class folders with films, or a manifest.csv, got neither"
+        msg = f"{root}: expected class folders with images, or a manifest.csv, got neither"
         raise DataError(msg)
     loose = _loose_files([root, *in_splits], root=root)
     return _separate_restarted_names(samples), _notes(samples, junk) + loose
 
 
 def is_junk(path: Path) -> bool:
-    """Return whether the name is a file manager's or an archiver's, not a film's."""
+    """Return whether the name is a file manager's or an archiver's, not an image's."""
     return path.name.startswith(".") or path.name.lower() in JUNK_NAMES
 
 
@@ -104,7 +104,7 @@ def _scan_class(folder: Path, *, root: Path, split: str, junk: Counter[str]) -> 
 
 
 def _group(within: Path, *, label: Label) -> str:
-    """Return the group of a film at `within` its class folder.
+    """Return the group of an image at `within` its class folder.
 
     A folder inside a class folder is taken for a patient, wherever it turns up: if it is something
     else the split gets coarse, if it were ignored one patient would lie in train and test.
@@ -117,7 +117,7 @@ def _group(within: Path, *, label: Label) -> str:
 def _separate_restarted_names(samples: list[Sample]) -> list[Sample]:
     """Return the samples with plain names grouped within their split folder only.
 
-    train/…/1.jpg and test/…/1.jpg are different films where numbering restarts in each folder;
+    train/…/1.jpg and test/…/1.jpg are different images where numbering restarts in each folder;
     `1-rotated2.jpg` on either side says that they are copies of one.
     """
     rotated = {sample.group for sample in samples if is_marked(sample.path.stem)}

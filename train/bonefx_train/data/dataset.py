@@ -1,4 +1,4 @@
-"""From a path that a person gives to labelled films with groups and splits."""
+"""From a path that a person gives to labelled images with groups and splits."""
 
 import csv
 import hashlib
@@ -39,7 +39,7 @@ SPLIT_COLUMNS: Final = ("key", "label", "group", "split", "body_part", "hardware
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled films with groups and splits."""
+    """Labelled images with groups and splits."""
 
     root: Path
     """Folder that the keys are relative to, absolute."""
@@ -50,12 +50,12 @@ class Dataset:
     """Splits that the data set itself names; the others were made here and hang on the seed."""
 
     def of(self, split: str) -> tuple[Sample, ...]:
-        """Return the films of one split."""
+        """Return the images of one split."""
         return tuple(sample for sample in self.samples if sample.split == split)
 
 
 def load_dataset(data: Path, *, seed: int) -> Dataset:
-    """Return the labelled films that `data` holds, each group in exactly one split.
+    """Return the labelled images that `data` holds, each group in exactly one split.
 
     `data` is a manifest CSV, a folder with a manifest.csv, or a folder of class folders with or
     without split folders. Given splits are kept; train and test without tune: tune is carved out
@@ -66,7 +66,7 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
     UsageError
         If there is nothing at `data`.
     DataError
-        If the films cannot be found, labelled or divided, or the given splits cut a group.
+        If the images cannot be found, labelled or divided, or the given splits cut a group.
     """
     samples, notes, root = find_samples(data)
     samples = _join_identical(
@@ -82,7 +82,7 @@ def load_dataset(data: Path, *, seed: int) -> Dataset:
 
 
 def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
-    """Return the labelled films, notes on how they were found, and the data root, nothing checked.
+    """Return the labelled images, notes on how they were found, and the data root, nothing checked.
 
     `data` as for `load_dataset`. Splits are as given, empty where none are; sha256 is empty.
 
@@ -91,7 +91,7 @@ def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
     UsageError
         If there is nothing at `data`.
     DataError
-        If the films cannot be found or labelled.
+        If the images cannot be found or labelled.
     """
     data = data.absolute()
     if data.is_file():
@@ -124,7 +124,7 @@ def check_contradictions(samples: Sequence[Sample]) -> None:
             pairs.append(f"{other.key} ({other.label}), {sample.key} ({sample.label})")
     if pairs:
         msg = (
-            f"expected one label per film, got {len(pairs)} pairs of identical files with both "
+            f"expected one label per image, got {len(pairs)} pairs of identical files with both "
             f"labels, such as {'; '.join(pairs[:5])}; remove the wrong one of each"
         )
         raise DataError(msg)
@@ -141,14 +141,14 @@ def check_unchanged(samples: Sequence[Sample]) -> None:
     changed = [sample.key for sample in samples if _sha256(sample.path) != sample.sha256]
     if changed:
         msg = (
-            f"expected the films of the fit, {len(changed)} have other bytes now, such as "
+            f"expected the images of the fit, {len(changed)} have other bytes now, such as "
             f"{', '.join(changed[:5])}; give the original folder with --data"
         )
         raise DataError(msg)
 
 
 def split_csv(samples: Sequence[Sample]) -> str:
-    """Return the films as CSV text without absolute paths; the run keeps it as split.csv."""
+    """Return the images as CSV text without absolute paths; the run keeps it as split.csv."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SPLIT_COLUMNS)
@@ -159,7 +159,7 @@ def split_csv(samples: Sequence[Sample]) -> str:
 
 
 def read_split_csv(text: str, *, root: Path) -> tuple[Sample, ...]:
-    """Return the films of `split_csv` text, their paths below `root`."""
+    """Return the images of `split_csv` text, their paths below `root`."""
     return tuple(
         Sample(
             path=root / row["key"],
@@ -214,7 +214,7 @@ def _divide(samples: list[Sample], *, seed: int, notes: list[str]) -> list[Sampl
     if "" in given:
         without = [sample.key for sample in samples if not sample.split]
         msg = (
-            f"expected a split for every film or for none, got none for {len(without)}, such as "
+            f"expected a split for every image or for none, got none for {len(without)}, such as "
             f"{', '.join(without[:5])}; fill the column or remove it"
         )
         raise DataError(msg)
@@ -230,10 +230,10 @@ def _divide(samples: list[Sample], *, seed: int, notes: list[str]) -> list[Sampl
 
 
 def _census(samples: Sequence[Sample]) -> list[str]:
-    films = Counter((sample.split, sample.label) for sample in samples)
+    images = Counter((sample.split, sample.label) for sample in samples)
     groups = {split: len({s.group for s in samples if s.split == split}) for split in SPLITS}
     return [
-        f"{split}: {films[split, Label.FRACTURED]} fractured, "
-        f"{films[split, Label.NOT_FRACTURED]} not fractured, {groups[split]} groups"
+        f"{split}: {images[split, Label.FRACTURED]} fractured, "
+        f"{images[split, Label.NOT_FRACTURED]} not fractured, {groups[split]} groups"
         for split in SPLITS
     ]

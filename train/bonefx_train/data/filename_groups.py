@@ -1,4 +1,4 @@
-"""File names that say they are copies of one film: `82-rotated2-rotated3.jpg` is a copy of 82."""
+"""File names that say they are copies of one image: `82-rotated2-rotated3.jpg` is a copy of 82."""
 
 import re
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Final
 from bonefx_train.data.sample import Sample
 
 COPY_WORDS: Final = "rotat(?:ed|ion)?|flip(?:ped)?|[hv]flip|mirror(?:ed)?|aug(?:mented|mentation)"
-"""What augmentation scripts append to the name of the film that they copied."""
+"""What augmentation scripts append to the name of the image that they copied."""
 
 ROBOFLOW: Final = r"[._](?:jpe?g|png)\.rf\.[0-9a-f]{8,}$"
 """`82_jpg.rf.<hash>`."""
@@ -50,12 +50,12 @@ def is_marked(stem: str) -> bool:
     return base_name(stem) != stem
 
 
-def find_families(samples: Sequence[Sample]) -> list[tuple[Sample, ...]]:
-    """Return the sets of films, two or more each, whose names say that they are copies of one.
+def find_filename_groups(samples: Sequence[Sample]) -> list[tuple[Sample, ...]]:
+    """Return the sets of images, two or more each, whose names say that they are copies of one.
 
     A family lies within one label, since sets number each class from 1 on, and needs a member with
-    a mark: `train/1.jpg` and `test/1.jpg` are different films. A file manager's `(1)` counts only
-    beside a file without it: renaming a whole folder at once numbers different films `film (1)`.
+    a mark: `train/1.jpg` and `test/1.jpg` are different images. A file manager's `(1)` counts only
+    beside a file without it: renaming a whole folder at once numbers different images `image (1)`.
     """
     families: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     plain = {(sample.label.value, base_name(_stem(sample))) for sample in samples}

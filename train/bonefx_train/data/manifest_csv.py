@@ -15,10 +15,10 @@ NO: Final = frozenset({"", "0", "false", "no"})
 
 
 def read_manifest(manifest: Path) -> tuple[list[Sample], list[str]]:
-    """Return the films that a manifest CSV lists, in its order, and notes on how they were found.
+    """Return the images that a manifest CSV lists, in its order, and notes on how they were found.
 
     Columns path and label; optional group, split, body_part, hardware; others are ignored.
-    Paths are relative to the folder of the CSV. `split` stays empty without that column; a film
+    Paths are relative to the folder of the CSV. `split` stays empty without that column; an image
     without a group is its own group.
 
     Raises
@@ -47,7 +47,7 @@ def read_manifest(manifest: Path) -> tuple[list[Sample], list[str]]:
     absent = [name for name in OPTIONAL_COLUMNS if name not in columns]
     mapping = describe_mapping(row["label"] or "" for row in rows)
     notes = [
-        f"{len(samples)} films listed in {manifest.name}",
+        f"{len(samples)} images listed in {manifest.name}",
         f"labels, please confirm:\n{mapping}",
     ]
     if absent:
@@ -100,7 +100,7 @@ def _check_paths(samples: list[Sample], *, manifest: Path) -> None:
     absent = [sample.key for sample in samples if not sample.path.is_file()]
     if absent:
         msg = (
-            f"{manifest}: expected every listed film below {manifest.parent}, {len(absent)} are "
+            f"{manifest}: expected every listed image below {manifest.parent}, {len(absent)} are "
             f"not there, such as {', '.join(absent[:5])}; copy them or remove their rows"
         )
         raise DataError(msg)

@@ -1,4 +1,4 @@
-"""Read films into the arrays that networks are trained on, with the device's own code."""
+"""Read images into the arrays that networks are trained on, with the device's own code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ UINT8_MAX: Final = 255.0
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """Films as one array, in the order of `samples`.
+    """Images as one array, in the order of `samples`.
 
-    All films lie in memory: at 150x150 one takes 90 kB as float32 and 22 kB as uint8, so 10,000
-    films take 0.9 GB or 0.2 GB.
+    All images lie in memory: at 150x150 one takes 90 kB as float32 and 22 kB as uint8, so 10,000
+    images take 0.9 GB or 0.2 GB.
     """
 
     x: NDArray[np.float32] | NDArray[np.uint8]
@@ -32,9 +32,9 @@ class Pixels:
     class_index: NDArray[np.uint8]
     """(n,), 0 broken, 1 not broken: the network's target."""
     samples: tuple[Sample, ...]
-    """The n films that could be read."""
+    """The n images that could be read."""
     refused: tuple[tuple[str, str], ...]
-    """(key, reason code) of the films that could not."""
+    """(key, reason code) of the images that could not."""
 
     @property
     def fractured(self) -> NDArray[np.bool_]:
@@ -48,18 +48,18 @@ def _input(sample: Sample, *, spec: InputSpec) -> NDArray[Any]:
 
 
 def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = True) -> Pixels:
-    """Return the films as network input; a file that is no radiograph is listed as refused.
+    """Return the images as network input; a file that is no radiograph is listed as refused.
 
     Raises
     ------
     DataError
-        If no film at all could be read.
+        If no image at all could be read.
     """
     dtype = np.float32 if spec.scale is Scale.UNIT_FLOAT32 else np.uint8
     x = np.empty((len(samples), spec.height, spec.width, 1), dtype)
     read: list[Sample] = []
     refused: list[tuple[str, str]] = []
-    for sample in track(samples, label="reading films", show=progress):
+    for sample in track(samples, label="reading images", show=progress):
         try:
             x[len(read)] = _input(sample, spec=spec)
         except DecodeError as err:
@@ -68,7 +68,7 @@ def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = 
             read.append(sample)
     if not read:
         what = f"{refused[0][1]}: {refused[0][0]}" if refused else "an empty list"
-        msg = f"expected readable films, got {len(refused)} refused ({what}); check the data path"
+        msg = f"expected readable images, got {len(refused)} refused ({what}); check the data path"
         raise DataError(msg)
     return Pixels(
         x=x[: len(read)],

@@ -103,7 +103,7 @@ SPLITS: Final = ("train", "tune", "test")
 """Fit / choose settings and operating points / report."""
 
 BODY_PART_SEPARATOR: Final = "+"
-"""Joins the parts of a film that shows several: `hand+shoulder`."""
+"""Joins the parts of an image that shows several: `hand+shoulder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,15 @@ class Sample:
     path: Path
     """Absolute."""
     key: str
-    """Path relative to the data root, with `/`; identifies the film in every report."""
+    """Path relative to the data root, with `/`; identifies the image in every report."""
     label: Label
     group: str
-    """Radiographs of one patient or one underlying film share it; a split never cuts it."""
+    """Radiographs of one patient or one underlying image share it; a split never cuts it."""
     split: str
     """train, tune or test."""
     body_part: str
     """Such as hand; several joined by `+`; empty where unknown."""
     hardware: bool
-    """Whether metal (plate, screw, nail) is known to be in the film."""
+    """Whether metal (plate, screw, nail) is known to be in the image."""
     sha256: str = ""
     """Of the file's bytes, hexadecimal; empty where it was not taken."""

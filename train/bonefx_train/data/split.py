@@ -1,4 +1,4 @@
-"""Divide films into train, tune and test without ever cutting a group."""
+"""Divide images into train, tune and test without ever cutting a group."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,10 +11,10 @@ from bonefx_train.data.sample import SPLITS, Label, Sample
 from bonefx_train.errors import DataError
 
 SHARES: Final = {"train": 0.70, "tune": 0.15, "test": 0.15}
-"""Of the films of each class; tune and test are large enough for an interval worth reading."""
+"""Of the images of each class; tune and test are large enough for an interval worth reading."""
 
 TUNE_SHARE_OF_TRAIN: Final = SHARES["tune"] / (SHARES["train"] + SHARES["tune"])
-"""When the test films are given and tune is carved out of train."""
+"""When the test images are given and tune is carved out of train."""
 
 MAX_LISTED: Final = 10
 """Offenders in one message."""
@@ -38,10 +38,10 @@ def assign_splits(
         Same samples and seed, same splits.
     """
     names, group_index = np.unique([sample.group for sample in samples], return_inverse=True)
-    counts = np.zeros((len(names), 2))  # (groups, classes): films
+    counts = np.zeros((len(names), 2))  # (groups, classes): images
     classes = np.array([sample.label.class_index for sample in samples], np.intp)
     np.add.at(counts, (group_index, classes), 1)
-    targets = np.outer(list(shares.values()), counts.sum(axis=0))  # (splits, classes): films
+    targets = np.outer(list(shares.values()), counts.sum(axis=0))  # (splits, classes): images
     dealt = _deal(counts, targets=np.maximum(targets, 1e-9), rng=np.random.default_rng(seed))
     splits = list(shares)
     return [
@@ -75,7 +75,7 @@ def check_no_group_is_cut(samples: Sequence[Sample]) -> None:
     Raises
     ------
     DataError
-        Lists the groups that lie in two splits, with a film of each side.
+        Lists the groups that lie in two splits, with an image of each side.
     """
     seen: dict[str, Sample] = {}
     cut: dict[str, str] = {}
@@ -89,7 +89,7 @@ def check_no_group_is_cut(samples: Sequence[Sample]) -> None:
         listed = "\n".join(f"  {pair}" for pair in list(cut.values())[:MAX_LISTED])
         more = f"\n  … and {len(cut) - MAX_LISTED} more" if len(cut) > MAX_LISTED else ""
         msg = (
-            "expected all copies and films of one patient in one split, got "
+            "expected all copies and images of one patient in one split, got "
             f"{len(cut)} groups on two sides (same group, same bytes, or names that differ after "
             f"-rotated only):\n{listed}{more}\nmove each group to one side, or remove the split "
             "folders (or the split column) and let bonefx-train split by group"
@@ -98,7 +98,7 @@ def check_no_group_is_cut(samples: Sequence[Sample]) -> None:
 
 
 def check_both_classes(samples: Sequence[Sample]) -> None:
-    """Return if train and tune exist and every split that exists holds films of both classes.
+    """Return if train and tune exist and every split that exists holds images of both classes.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def check_both_classes(samples: Sequence[Sample]) -> None:
         for label in Label:
             if label not in labels:
                 msg = (
-                    f"split {split}: expected films of both classes, got none that is {label}; "
-                    "add films (in at least three groups of each class) or change the splits"
+                    f"split {split}: expected images of both classes, got none that is {label}; "
+                    "add images (in at least three groups of each class) or change the splits"
                 )
                 raise DataError(msg)

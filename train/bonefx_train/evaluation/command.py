@@ -19,7 +19,7 @@ from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.operating_points import choose_operating_points
 from bonefx_train.evaluation.plots import write_reliability, write_roc
 from bonefx_train.evaluation.predict import logits, p_fracture
-from bonefx_train.evaluation.score_fusion import fit_combination
+from bonefx_train.evaluation.score_fusion import fit_fusion
 from bonefx_train.evaluation.temperature import fit_temperature
 from bonefx_train.run import Run
 
@@ -36,17 +36,17 @@ def evaluate_run(
     Raises
     ------
     DataError, UsageError
-        For an unknown split or operating point, films that changed since the fit, or none.
+        For an unknown split or operating point, images that changed since the fit, or none.
     """
     if split not in SPLITS or not run.of(split):
-        msg = f"split: expected one of {', '.join(SPLITS)} with films, got {split!r} of {run.dir}"
+        msg = f"split: expected one of {', '.join(SPLITS)} with images, got {split!r} of {run.dir}"
         raise UsageError(msg)
     check_unchanged(run.of("tune") + run.of(split))
     keras_model = run.keras_model()
     tune = load_pixels(run.of("tune"), spec=run.settings.input_spec)
     raw = logits(keras_model, tune.x)
-    level = _level(run, raw, tune)
-    logit = level(raw)
+    correct = _prior_correction(run, raw, tune)
+    logit = correct(raw)
     temperature = fit_temperature(logit, tune.class_index)
     points = choose_operating_points(
         p_fracture(logit, temperature=temperature),
@@ -55,7 +55,7 @@ def evaluate_run(
     )
     point = _point(points, operating_point)
     measured = tune if split == "tune" else load_pixels(run.of(split), spec=run.settings.input_spec)
-    p = p_fracture(level(logits(keras_model, measured.x)), temperature=temperature)
+    p = p_fracture(correct(logits(keras_model, measured.x)), temperature=temperature)
     evaluation = evaluate(
         p,
         measured.samples,
@@ -71,16 +71,16 @@ def evaluate_run(
     return evaluation
 
 
-def _level(run: Run, logit: Floats, tune: Pixels) -> Callable[[Floats], Floats]:
-    """Return what takes back that views are fractured more often than films, where fitted on views.
+def _prior_correction(run: Run, logit: Floats, tune: Pixels) -> Callable[[Floats], Floats]:
+    """Return the correction of the logit for the higher share of fractures in patches.
 
     The mode `whole` of the model file does the same; `tiled` comes with the conversion.
     """
-    if not run.settings.views_per_epoch:
+    if not run.settings.patches_per_epoch:
         return lambda logit: logit
-    combination = fit_combination(logit[:, np.newaxis], tune.class_index)
-    logger.info("whole films, without tiled inference: the model file has that, once converted")
-    return lambda logit: combination.offset + combination.weights[0] * logit
+    fusion = fit_fusion(logit[:, np.newaxis], tune.class_index)
+    logger.info("whole images only; the converted model file also uses tiles")
+    return lambda logit: fusion.offset + fusion.weights[0] * logit
 
 
 def _point(points: tuple[OperatingPoint, ...], name: str | None) -> OperatingPoint:

@@ -1,4 +1,4 @@
-"""What the probabilities of labelled films are worth, each figure with n and a 95 % interval."""
+"""What the probabilities of labelled images are worth, each figure with n and a 95 % interval."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ from bonefx_train.evaluation.report import Evaluation, Figure, Row
 
 __all__ = ["Evaluation", "Figure", "Row", "evaluate"]
 
-ALL_FILMS: Final = "all"
+ALL_IMAGES: Final = "all"
 WITHOUT_HARDWARE: Final = "without hardware"
 INTERVAL: Final = (
     f"95 % percentile interval over {RESAMPLES} bootstrap resamples of whole groups; where every "
@@ -43,18 +43,18 @@ def evaluate(
     baseline_auc: float | None = None,
     refused: tuple[tuple[str, str], ...] = (),
 ) -> Evaluation:
-    """Return the figures over all films, without hardware, and per body part.
+    """Return the figures over all images, without hardware, and per body part.
 
     Parameters
     ----------
     p_fracture
         (n,), [0, 1], after temperature, in the order of `samples`.
     samples
-        The n films.
+        The n images.
     operating_point
-        Chosen beforehand, on other films.
+        Chosen beforehand, on other images.
     split
-        What the films are, such as "test"; goes into the report.
+        What the images are, such as "test"; goes into the report.
     seed
         Of the resampling.
     baseline_auc, refused
@@ -63,12 +63,12 @@ def evaluate(
     Raises
     ------
     DataError
-        If there are no films, or not as many probabilities as films.
+        If there are no images, or not as many probabilities as images.
     """
     if not samples or len(p_fracture) != len(samples):
         msg = (
-            f"evaluation: expected one p_fracture for each of at least one film, got "
-            f"{len(p_fracture)} for {len(samples)} films of split {split}"
+            f"evaluation: expected one p_fracture for each of at least one image, got "
+            f"{len(p_fracture)} for {len(samples)} images of split {split}"
         )
         raise DataError(msg)
     rows = [
@@ -88,8 +88,8 @@ def evaluate(
 
 
 def _subsets(samples: Sequence[Sample]) -> Iterator[tuple[str, list[int]]]:
-    """Yield name and film indices of each subset that a figure is reported for."""
-    yield ALL_FILMS, list(range(len(samples)))
+    """Yield name and image indices of each subset that a figure is reported for."""
+    yield ALL_IMAGES, list(range(len(samples)))
     if any(sample.hardware for sample in samples):
         yield WITHOUT_HARDWARE, [i for i, sample in enumerate(samples) if not sample.hardware]
     parts = [set(sample.body_part.split(BODY_PART_SEPARATOR)) - {""} for sample in samples]
@@ -122,12 +122,12 @@ def _figures(
     def proportion(name: str, meaning: str, hit: Bools, among: Bools) -> Figure:
         return figure(name, meaning, lambda w: share(hit, among, w), among)
 
-    yield figure("auc", "a fractured film scores higher", lambda w: auc(p, fractured, w), every)
+    yield figure("auc", "a fractured image scores higher", lambda w: auc(p, fractured, w), every)
     yield proportion("sensitivity", "fractured, not called no_fracture", ~cleared, fractured)
     yield proportion("specificity", "not fractured, not called fracture", ~called, intact)
     yield proportion("called_fracture", "fractured, called fracture", called, fractured)
     yield proportion("called_no_fracture", "not fractured, called no_fracture", cleared, intact)
-    yield proportion("uncertain", "of all films", ~(called | cleared), every)
+    yield proportion("uncertain", "of all images", ~(called | cleared), every)
     yield proportion("ppv", "called fracture, is fractured", fractured, called)
     yield proportion("npv", "called no_fracture, is not fractured", intact, cleared)
     yield proportion("prevalence", "is fractured; ppv and npv hold at this only", fractured, every)

@@ -1,6 +1,6 @@
 """Figures of merit in plain NumPy, and their 95 % intervals by resampling groups.
 
-Every figure takes weights: how often each film counts. The last axis is the film; an axis before
+Every figure takes weights: how often each image counts. The last axis is the image; an axis before
 it holds resamples, so that a thousand of them are one matrix product. A figure whose denominator
 is empty is NaN.
 """
@@ -21,11 +21,11 @@ Z_95: Final = 1.959963984540054
 RESAMPLES: Final = 2000
 """Enough for two digits of a percentile interval."""
 CHUNK: Final = 250
-"""Resamples at a time: 250 x 4,000 films x 8 bytes = 8 MB."""
+"""Resamples at a time: 250 x 4,000 images x 8 bytes = 8 MB."""
 
 
 def auc(p_fracture: Floats, fractured: Bools, weights: Floats | None = None) -> Floats:
-    """Return P(fractured film scores higher) + P(tie) / 2, in [0, 1]; NaN with one class only.
+    """Return P(fractured image scores higher) + P(tie) / 2, in [0, 1]; NaN with one class only.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def auc(p_fracture: Floats, fractured: Bools, weights: Floats | None = None) -> 
     fractured
         (n,).
     weights
-        (..., n), >= 0; None counts each film once. The result has the leading shape.
+        (..., n), >= 0; None counts each image once. The result has the leading shape.
     """
     weights = np.ones(len(p_fracture)) if weights is None else weights
     levels, level = np.unique(p_fracture, return_inverse=True)
@@ -48,7 +48,7 @@ def auc(p_fracture: Floats, fractured: Bools, weights: Floats | None = None) -> 
 
 
 def share(hit: Bools, among: Bools, weights: Floats | None = None) -> Floats:
-    """Return the share of the films in `among` that are `hit`, in [0, 1]; NaN if `among` is empty.
+    """Return the share of the images in `among` that are `hit`, in [0, 1]; NaN if `among` is empty.
 
     Sensitivity: hit = not called no_fracture, among = fractured. Specificity: hit = not called
     fracture, among = not fractured. PPV: hit = fractured, among = called fracture.
@@ -77,7 +77,7 @@ def bootstrap_by_group(
 ) -> tuple[float, float]:
     """Return the 2.5 and 97.5 percentile of a figure over resampled groups; NaN if never defined.
 
-    Whole groups are drawn with replacement, as many as there are: films of one patient are not
+    Whole groups are drawn with replacement, as many as there are: images of one patient are not
     independent. Resamples in which the figure is undefined are left out.
 
     Parameters
@@ -85,7 +85,7 @@ def bootstrap_by_group(
     figure
         (resamples, n) weights -> (resamples,) values, such as `lambda w: auc(p, truth, w)`.
     groups
-        (n,) group of each film.
+        (n,) group of each image.
     seed
         Same seed, same interval.
     """
@@ -130,7 +130,7 @@ class RocCurve:
 
 
 def roc_curve(p_fracture: Floats, fractured: Bools) -> RocCurve:
-    """Return the ROC curve; needs films of both classes. Tied films are one slanted step."""
+    """Return the ROC curve; needs images of both classes. Tied images are one slanted step."""
     levels, level = np.unique(-p_fracture, return_inverse=True)  # highest score first
     broken = np.bincount(level, weights=fractured, minlength=len(levels))
     intact = np.bincount(level, weights=~fractured, minlength=len(levels))
@@ -142,7 +142,7 @@ def roc_curve(p_fracture: Floats, fractured: Bools) -> RocCurve:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Films of similar p_fracture: what was said and what was true."""
+    """Images of similar p_fracture: what was said and what was true."""
 
     mean_p_fracture: float
     fractured: Proportion
@@ -152,10 +152,10 @@ class ReliabilityBin:
 def reliability_bins(
     p_fracture: Floats, fractured: Bools, *, bins: int = 10
 ) -> tuple[ReliabilityBin, ...]:
-    """Return at most `bins` bins with about equally many films, ascending.
+    """Return at most `bins` bins with about equally many images, ascending.
 
-    Equal counts, not equal widths: at 17 % prevalence most films score low, and wide-open bins
-    would hold a handful. Tied films share a bin.
+    Equal counts, not equal widths: at 17 % prevalence most images score low, and wide-open bins
+    would hold a handful. Tied images share a bin.
     """
     edges = np.unique(np.quantile(p_fracture, np.linspace(0, 1, bins + 1)[1:-1]))
     which = np.searchsorted(edges, p_fracture, side="right")

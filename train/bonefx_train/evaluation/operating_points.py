@@ -16,13 +16,13 @@ MIN_GAP: Final = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What an operating point is chosen for; both hold on the films it is chosen on."""
+    """What an operating point is chosen for; both hold on the images it is chosen on."""
 
     name: str
     sensitivity: float
-    """Least share of the fractured films that are not called `no_fracture`, (0, 1]."""
+    """Least share of the fractured images that are not called `no_fracture`, (0, 1]."""
     specificity: float
-    """Least share of the films without fracture that are not called `fracture`, (0, 1]."""
+    """Least share of the images without fracture that are not called `fracture`, (0, 1]."""
 
     def __str__(self) -> str:
         return (
@@ -38,9 +38,9 @@ AIMS: Final = (
 """The first is the default.
 
 The aims bound the two harmful answers; what a weak network cannot tell becomes `uncertain`, not
-an error. `balanced`: at most 1 in 10 wrong on either side, which a hundred fractured tune films
+an error. `balanced`: at most 1 in 10 wrong on either side, which a hundred fractured tune images
 can still show (Wilson interval about +-6 %). `sensitive`: where a missed fracture costs more than
-a second look, at most 1 in 20 missed, and twice the false alarms. 0.99 would rest on one film.
+a second look, at most 1 in 20 missed, and twice the false alarms. 0.99 would rest on one image.
 """
 
 
@@ -51,7 +51,7 @@ def choose_operating_points(
 
     `no_fracture_below` is the highest threshold that holds the sensitivity, `fracture_from` the
     lowest that holds the specificity. Both lie midway between two observed scores, so that float
-    noise and the steps of int8 move no film across. Where a good network makes them cross, any
+    noise and the steps of int8 move no image across. Where a good network makes them cross, any
     threshold between them holds both aims; they are swapped, which holds both by more and leaves
     a band of `uncertain` with at most 1 - aim of each class in it.
 
@@ -70,7 +70,7 @@ def choose_operating_points(
         If a class is absent, or scores saturate at 1 so that no threshold holds the specificity.
     """
     if fractured.all() or not fractured.any():
-        msg = f"operating points: expected films of both classes, got {fractured.size} of one"
+        msg = f"operating points: expected images of both classes, got {fractured.size} of one"
         raise DataError(msg)
     candidates = _midpoints(p_fracture)
     return tuple(
@@ -99,7 +99,7 @@ def _choose(
     specificity = np.searchsorted(intact, candidates) / intact.size  # (candidates,), rises
     if specificity[-1] < aim.specificity:
         msg = (
-            f"operating point {aim.name}: expected scores below 1 for films without fracture, got "
+            f"operating point {aim.name}: expected scores below 1 for images without fracture, got "
             f"{intact.size - int(specificity[-1] * intact.size)} at 1; the network is saturated, "
             "fit it again"
         )

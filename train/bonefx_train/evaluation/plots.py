@@ -25,13 +25,13 @@ def write_roc(
     """Write the ROC curve with both thresholds of the operating point; needs both classes."""
     figure, (axes,) = _figure(title, panels=1)
     curve = roc_curve(p_fracture, fractured)
-    films = f"n {len(fractured)}, {fractured.sum()} fractured"
+    images = f"n {len(fractured)}, {fractured.sum()} fractured"
     axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="chance")
     axes.plot(
         curve.false_positive_rate,
         curve.sensitivity,
         color=BLUE,
-        label=f"AUC {auc(p_fracture, fractured):.3f} ({films})",
+        label=f"AUC {auc(p_fracture, fractured):.3f} ({images})",
     )
     for threshold, marker, name in (
         (point.no_fracture_below, "v", "no_fracture below"),
@@ -68,7 +68,7 @@ def write_reliability(path: Path, p_fracture: Floats, fractured: Bools, *, title
         fmt="o-",
         color=BLUE,
         capsize=3,
-        label="films in tenths (Wilson 95 %)",
+        label="images in tenths (Wilson 95 %)",
     )
     axes.set(xlabel="mean p_fracture", ylabel="share fractured", xlim=(0, 1), ylim=(0, 1))
     axes.set_aspect("equal")

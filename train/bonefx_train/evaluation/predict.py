@@ -1,4 +1,4 @@
-"""Logits and probabilities of many films from a Keras network."""
+"""Logits and probabilities of many images from a Keras network."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from bonefx_train.networks.registry import LOGIT_NAME, logits_model
 from bonefx_train.progress import track
 
 BATCH_SIZE: Final = 64
-"""Films per call; bounds memory, changes nothing else."""
+"""Images per call; bounds memory, changes nothing else."""
 
 
 def answers(
@@ -24,7 +24,7 @@ def answers(
     label: str = "scoring",
     progress: bool = False,
 ) -> NetworkOutputs:
-    """Return logit, map and pooled features of each view; the last two where there is a map.
+    """Return logit, map and pooled features of each input; the last two where there is a map.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def answers(
 def logits(
     keras_model: keras.Model, x: NDArray[np.float32] | NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Return the logit of "not broken" per film, shape (n,).
+    """Return the logit of "not broken" per image, shape (n,).
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def logits(
 
 
 def p_fracture(logit: NDArray[np.float64], *, temperature: float) -> NDArray[np.float64]:
-    """Return the probability of fracture per film, shape (n,), in [0, 1].
+    """Return the probability of fracture per image, shape (n,), in [0, 1].
 
-    Calls the device's own sigmoid film by film, so that host and device agree to the last bit.
+    Calls the device's own sigmoid image by image, so that host and device agree to the last bit.
     """
     return np.array([sigmoid(-value / temperature) for value in logit.tolist()])

@@ -13,23 +13,23 @@ class Figure:
 
     name: str
     meaning: str
-    """One line that says of which films, and what counts."""
+    """One line that says of which images, and what counts."""
     value: float | None
-    """None where it is undefined: no film to measure it on, or films of one class only."""
+    """None where it is undefined: no image to measure it on, or images of one class only."""
     low: float | None
     """Lower end of the 95 % interval."""
     high: float | None
     """Upper end of the 95 % interval."""
     n: int
-    """Films in the denominator."""
+    """Images in the denominator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The figures of one subset of the films."""
+    """The figures of one subset of the images."""
 
     subset: str
-    """all, without hardware, or a body part; a film that shows two parts counts in both."""
+    """all, without hardware, or a body part; an image that shows two parts counts in both."""
     n: int
     fractured: int
     groups: int
@@ -50,15 +50,15 @@ class Evaluation:
     interval: str
     """How the intervals were taken."""
     distinct_scores: int
-    """Different values of p_fracture among all films."""
+    """Different values of p_fracture among all images."""
     baseline_auc: float | None
     """AUC that features without pixels reach on this data set, as the user states it."""
     refused: tuple[tuple[str, str], ...]
-    """(key, reason code) of films of the split that could not be read; not in any figure."""
+    """(key, reason code) of images of the split that could not be read; not in any figure."""
     rows: tuple[Row, ...]
-    """The first is over all films."""
+    """The first is over all images."""
     fitted_on: bool = False
-    """Whether the network was fitted on these films."""
+    """Whether the network was fitted on these images."""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text."""
@@ -73,7 +73,7 @@ class Evaluation:
 def _head(evaluation: Evaluation) -> list[str]:
     point = evaluation.operating_point
     row = evaluation.rows[0]
-    counts = f"{row.n} films, {row.fractured} fractured, {row.groups} groups"
+    counts = f"{row.n} images, {row.fractured} fractured, {row.groups} groups"
     below, above = f"{point.no_fracture_below:.4f}", f"{point.fracture_from:.4f}"
     lines = [
         f"# Evaluation on {evaluation.split}",
@@ -87,9 +87,9 @@ def _head(evaluation: Evaluation) -> list[str]:
         f"- intervals: {evaluation.interval}",
     ]
     if evaluation.split == point.chosen_on:
-        lines.append("- **chosen on these very films: every figure here flatters**")
+        lines.append("- **chosen on these very images: every figure here flatters**")
     if evaluation.fitted_on:
-        lines.append("- **fitted on these very films: every figure here flatters**")
+        lines.append("- **fitted on these very images: every figure here flatters**")
     if evaluation.baseline_auc is not None:
         lines.append(
             f"- features that look at no pixel are stated to reach an AUC of "
@@ -112,9 +112,9 @@ def _figures(row: Row) -> list[str]:
 def _rows(rows: tuple[Row, ...]) -> list[str]:
     names = ("auc", "sensitivity", "specificity", "ppv", "uncertain")
     lines = [
-        "A film that shows two body parts counts in both rows.",
+        "An image that shows two body parts counts in both rows.",
         "",
-        f"| films | n | fractured | groups | {' | '.join(names)} |",
+        f"| images | n | fractured | groups | {' | '.join(names)} |",
         "|---" * (4 + len(names)) + "|",
     ]
     for row in rows:

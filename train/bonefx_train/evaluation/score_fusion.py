@@ -1,4 +1,4 @@
-"""Fit how several numbers about one film become one logit."""
+"""Fit how several numbers about one image become one logit."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,39 +10,39 @@ from numpy.typing import NDArray
 from bonefx_train.errors import DataError
 
 RIDGE: Final = 1e-3
-"""Nats per squared weight of evidence of standard deviation 1: 590 films settle a weight of size 1
-to about 0.1, this moves it by 0.01; where films can be told apart without error it is what keeps
+"""Nats per squared weight of scores of standard deviation 1: 590 images settle a weight of size 1
+to about 0.1, this moves it by 0.01; where images can be told apart without error it is what keeps
 the weights finite."""
 STEPS: Final = 100
 """Of Newton's method at most; ten are usual."""
 TOLERANCE: Final = 1e-10
 """Size of a step at which the fit has come to rest."""
 FLAT: Final = 1e-9
-"""Standard deviation below which evidence is a constant."""
+"""Standard deviation below which scores is a constant."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Combination:
-    """logit = offset + evidence @ weights."""
+class Fusion:
+    """logit = offset + scores @ weights."""
 
     offset: float
     weights: tuple[float, ...]
-    """One per column of the evidence, each >= 0."""
+    """One per column of the scores, each >= 0."""
 
 
-def fit_combination(evidence: Floats, class_index: NDArray[np.uint8]) -> Combination:
+def fit_fusion(scores: Floats, class_index: NDArray[np.uint8]) -> Fusion:
     """Return offset and weights of the least negative log-likelihood, no weight below 0.
 
     A negative weight would say "the surer a tile is of a fracture, the less likely there is one":
     a fit to noise that a technician cannot be told. The loss is convex, so that the best
-    combination is the free fit of those columns whose weights are above 0; with the handful of
+    fusion is the free fit of those columns whose weights are above 0; with the handful of
     columns here every subset is fitted, and the best one without a negative weight is kept.
 
     Parameters
     ----------
-    evidence
+    scores
         (n, k), k <= 6; larger = rather not broken. On tune.
     class_index
         (n,), 0 broken, 1 not broken; both present.
@@ -53,16 +53,16 @@ def fit_combination(evidence: Floats, class_index: NDArray[np.uint8]) -> Combina
         If a class is absent or a number not finite.
     """
     classes = np.unique(class_index)
-    if len(classes) < 2 or not np.isfinite(evidence).all():  # noqa: PLR2004 -- both classes
+    if len(classes) < 2 or not np.isfinite(scores).all():  # noqa: PLR2004 -- both classes
         msg = (
-            "combination: expected finite numbers about films of both classes, got "
-            f"{len(evidence)} films of class {classes.tolist()}; choose a tune split with both"
+            "fusion: expected finite numbers about images of both classes, got "
+            f"{len(scores)} images of class {classes.tolist()}; choose a tune split with both"
         )
         raise DataError(msg)
-    center, scale = evidence.mean(axis=0), evidence.std(axis=0)
-    usable = [i for i in range(evidence.shape[1]) if scale[i] > FLAT]
-    unit = (evidence - center) / np.where(scale > FLAT, scale, 1.0)
-    best, least = np.zeros(evidence.shape[1] + 1), np.inf
+    center, scale = scores.mean(axis=0), scores.std(axis=0)
+    usable = [i for i in range(scores.shape[1]) if scale[i] > FLAT]
+    unit = (scores - center) / np.where(scale > FLAT, scale, 1.0)
+    best, least = np.zeros(scores.shape[1] + 1), np.inf
     for size in range(len(usable) + 1):
         for subset in itertools.combinations(usable, size):
             fitted, loss = _fit_free(unit[:, subset], class_index)
@@ -70,7 +70,7 @@ def fit_combination(evidence: Floats, class_index: NDArray[np.uint8]) -> Combina
                 best, least = np.zeros_like(best), loss
                 best[[0, *(i + 1 for i in subset)]] = fitted
     weights = best[1:] / np.where(scale > FLAT, scale, 1.0)
-    return Combination(
+    return Fusion(
         offset=float(best[0] - weights @ center), weights=tuple(float(w) for w in weights)
     )
 
@@ -79,7 +79,7 @@ def _fit_free(unit: Floats, class_index: NDArray[np.uint8]) -> tuple[Floats, flo
     """Return offset and weights, (1 + k,), of a free fit with ridge, and its loss."""
     design = np.column_stack([np.ones(len(unit)), unit])
     ridge = np.full(design.shape[1], 2 * RIDGE)
-    ridge[0] = 0.0  # the share of fractured films is not to be pulled towards one half
+    ridge[0] = 0.0  # the share of fractured images is not to be pulled towards one half
 
     def loss_of(weights: Floats) -> float:
         towards_truth = np.where(class_index == 1, 1, -1) * (design @ weights)

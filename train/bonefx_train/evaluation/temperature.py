@@ -18,7 +18,7 @@ STEPS: Final = 60
 def fit_temperature(logit: NDArray[np.float64], class_index: NDArray[np.uint8]) -> float:
     """Return the temperature with the least negative log-likelihood, in [0.05, 50].
 
-    One number only, no offset: the order of films stays (Guo et al., ICML 2017). The likelihood
+    One number only, no offset: the order of images stays (Guo et al., ICML 2017). The likelihood
     is concave in 1 / temperature, so that it has one peak and a bracket search finds it.
 
     Parameters
@@ -31,10 +31,10 @@ def fit_temperature(logit: NDArray[np.float64], class_index: NDArray[np.uint8]) 
     Raises
     ------
     DataError
-        If the films are none or their logits not finite.
+        If the images are none or their logits not finite.
     """
     if logit.size == 0 or not np.isfinite(logit).all():
-        msg = f"temperature: expected finite logits of at least one film, got {logit.size} films"
+        msg = f"temperature: expected finite logits of at least one image, got {logit.size} images"
         raise DataError(msg)
     towards_truth = np.where(class_index == 1, logit, -logit)
     low, high = math.log(LOWEST), math.log(HIGHEST)

@@ -1,4 +1,4 @@
-"""Tiled inference: every film as a whole and in tiles, and what a network's answers come to."""
+"""Tiled inference: every image as a whole and in tiles, and what a network's answers come to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,137 +16,137 @@ from bonefx_train.progress import track
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a film is judged by."""
+class TileMode:
+    """What an image is judged by."""
 
     tiles: tuple[TileSpec, ...]
-    """None: the whole film only."""
+    """None: the whole image only."""
     terms: tuple[str, ...]
-    """Fields of `Evidence` that are weighed; the others get no weight."""
+    """Fields of `TileScores` that are weighed; the others get no weight."""
 
 
-CLOSER_LOOK: Final = Look(
+TILED_MODE: Final = TileMode(
     tiles=(TileSpec(longest_px=512, share=0.4, overlap=0.5),), terms=("whole", "tile")
 )
 """Of networks with a map; why so: docs/decisions/0015-recipe.md."""
-WHOLE_LOOK: Final = Look(tiles=(), terms=("whole",))
+WHOLE_MODE: Final = TileMode(tiles=(), terms=("whole",))
 """One pass of the network."""
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
-    """The views of n films: first each film as a whole, in order, then tiles, film by film."""
+class NetworkInputs:
+    """The inputs of n images: first each image as a whole, in order, then tiles, image by image."""
 
-    films: Pixels
+    images: Pixels
     x: NDArray[np.float32] | NDArray[np.uint8]
     """(v, height, width, 1), v >= n; as `preprocess` gives it."""
-    film: NDArray[np.intp]
-    """(v,), index of each view's film."""
+    image_index: NDArray[np.intp]
+    """(v,), index of each input's image."""
 
     @classmethod
-    def of_whole(cls, films: Pixels) -> "Views":
-        """Return one view of each film: the whole."""
-        return cls(films, films.x, np.arange(len(films.x)))
+    def of_whole(cls, images: Pixels) -> "NetworkInputs":
+        """Return one input of each image: the whole."""
+        return cls(images, images.x, np.arange(len(images.x)))
 
-    def take(self, films: NDArray[np.intp]) -> "Views":
-        """Return the views of some films, whose indices ascend."""
-        kept = np.flatnonzero(np.isin(self.film, films))
-        samples = tuple(self.films.samples[i] for i in films)
-        pixels = Pixels(self.films.x[films], self.films.class_index[films], samples, ())
-        return Views(pixels, self.x[kept], np.searchsorted(films, self.film[kept]))
+    def take(self, images: NDArray[np.intp]) -> "NetworkInputs":
+        """Return the inputs of some images, whose indices ascend."""
+        kept = np.flatnonzero(np.isin(self.image_index, images))
+        samples = tuple(self.images.samples[i] for i in images)
+        pixels = Pixels(self.images.x[images], self.images.class_index[images], samples, ())
+        return NetworkInputs(pixels, self.x[kept], np.searchsorted(images, self.image_index[kept]))
 
 
-def load_views(
+def load_inputs(
     samples: Sequence[Sample],
     *,
     spec: InputSpec,
     tiles: tuple[TileSpec, ...],
-    per_film: int | None = None,
+    per_image: int | None = None,
     seed: int = 0,
-) -> Views:
-    """Return the films as wholes and tiles, cut by the device's own code.
+) -> NetworkInputs:
+    """Return the images as wholes and tiles, cut by the device's own code.
 
-    Files that are no radiographs are left out, see `Pixels.refused`. Films x tiles lie in memory:
-    590 films with 9 tiles each take 0.13 GB as uint8.
+    Files that are no radiographs are left out, see `Pixels.refused`. Images x tiles lie in memory:
+    590 images with 9 tiles each take 0.13 GB as uint8.
 
     Parameters
     ----------
     samples, spec, tiles
         Without tiles, nothing but the wholes.
-    per_film
-        Tiles of each film, drawn at random; None takes them all.
+    per_image
+        Tiles of each image, drawn at random; None takes them all.
     seed
         Of that draw.
 
     Raises
     ------
     DataError
-        If no film at all could be read.
+        If no image at all could be read.
     """
-    films = load_pixels(samples, spec=spec)
+    images = load_pixels(samples, spec=spec)
     if not tiles:
-        return Views.of_whole(films)
+        return NetworkInputs.of_whole(images)
     rng = np.random.default_rng(seed)
-    pieces: list[NDArray[Any]] = [films.x]
-    film = [np.arange(len(films.x))]
-    for index, sample in enumerate(track(films.samples, label="cutting tiles")):
+    parts: list[NDArray[Any]] = [images.x]
+    image = [np.arange(len(images.x))]
+    for index, sample in enumerate(track(images.samples, label="cutting tiles")):
         x = extract_tiles(
             decode(read_file(sample.path), allow_downscale=spec.allow_downscale), tiles, spec
         ).x
-        if per_film is not None:
-            x = x[rng.permutation(len(x))[:per_film]]
-        pieces.append(x)
-        film.append(np.full(len(x), index))
-    return Views(films, np.concatenate(pieces), np.concatenate(film))
+        if per_image is not None:
+            x = x[rng.permutation(len(x))[:per_image]]
+        parts.append(x)
+        image.append(np.full(len(x), index))
+    return NetworkInputs(images, np.concatenate(parts), np.concatenate(image))
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One network's numbers about n films: the arguments of `tiling.fuse_logits`."""
+class TileScores:
+    """One network's numbers about n images: the arguments of `tiling.fuse_logits`."""
 
     whole: NDArray[np.float64]
-    """(n,), logit of "not broken" of the whole film."""
+    """(n,), logit of "not broken" of the whole image."""
     tile: NDArray[np.float64]
     """(n,), `bonefx_edge.inference.tiling.pool_tile_logits` of its tiles; 0 without tiles."""
     cell: NDArray[np.float64]
-    """(n,), highest cell in the maps of its views, positive = fracture; 0 without map."""
+    """(n,), highest cell in the maps of its inputs, positive = fracture; 0 without map."""
 
-    def towards_not_broken(self, terms: Sequence[str]) -> NDArray[np.float64]:
+    def oriented(self, terms: Sequence[str]) -> NDArray[np.float64]:
         """Return some of the numbers, (n, terms): larger = rather not broken."""
         signs = {"whole": 1.0, "tile": 1.0, "cell": -1.0}
         return np.column_stack([signs[term] * getattr(self, term) for term in terms])
 
 
-def gather(views: Views, answers: NetworkOutputs, look: Look) -> Evidence:
-    """Return what a network's answers to `views` come to under `look`.
+def gather(inputs: NetworkInputs, answers: NetworkOutputs, tile_mode: TileMode) -> TileScores:
+    """Return what a network's answers to `inputs` come to under `tile_mode`.
 
-    `views` hold the tiles of `look`, all of them; a look without tiles leaves them out.
+    `inputs` hold the tiles of `tile_mode`, all of them; a mode without tiles leaves them out.
     """
-    n = len(views.films.x)
-    seen = slice(None) if look.tiles else slice(n)
-    film, tiles = views.film[seen], slice(n, None if look.tiles else n)
-    cells = np.zeros(len(film)) if answers.maps is None else answers.maps[seen].max(axis=(1, 2))
-    return Evidence(
+    n = len(inputs.images.x)
+    seen = slice(None) if tile_mode.tiles else slice(n)
+    image, tiles = inputs.image_index[seen], slice(n, None if tile_mode.tiles else n)
+    cells = np.zeros(len(image)) if answers.maps is None else answers.maps[seen].max(axis=(1, 2))
+    return TileScores(
         whole=answers.logits[:n].astype(np.float64),
-        tile=_of_tiles(answers.logits[tiles], views.film[tiles], n=n),
-        cell=_highest(cells, film, n=n),
+        tile=_of_tiles(answers.logits[tiles], inputs.image_index[tiles], n=n),
+        cell=_highest(cells, image, n=n),
     )
 
 
 def _of_tiles(
-    logits: NDArray[np.floating[Any]], film: NDArray[np.intp], *, n: int
+    logits: NDArray[np.floating[Any]], image: NDArray[np.intp], *, n: int
 ) -> NDArray[np.float64]:
-    """Return what each film's tiles come to, 0 where it has none; the tiles lie film by film."""
-    ends = np.searchsorted(film, np.arange(n), side="right")
+    """Return what each image's tiles come to, 0 where it has none; the tiles lie image by image."""
+    ends = np.searchsorted(image, np.arange(n), side="right")
     groups = zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
     return np.array([pool_tile_logits(logits[a:b]) if b > a else 0.0 for a, b in groups])
 
 
 def _highest(
-    values: NDArray[np.floating[Any]], film: NDArray[np.intp], *, n: int
+    values: NDArray[np.floating[Any]], image: NDArray[np.intp], *, n: int
 ) -> NDArray[np.float64]:
-    """Return the highest value of each film, 0 where it has none; NaN and inf stay."""
+    """Return the highest value of each image, 0 where it has none; NaN and inf stay."""
     highest = np.full(n, -np.inf)
     with np.errstate(invalid="ignore"):  # of NaN, which is to stay
-        np.maximum.at(highest, film, values.astype(np.float64))
+        np.maximum.at(highest, image, values.astype(np.float64))
     return np.where(np.isneginf(highest), 0.0, highest)

@@ -24,31 +24,34 @@ from bonefx_train.fit.curves import write_curves
 from bonefx_train.run import FitSettings, Run
 
 if TYPE_CHECKING:
-    from bonefx_train.fit.whole_image_trainer import Recipe
+    from bonefx_train.fit.whole_image_trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
-class Suiting(NamedTuple):
+class NetworkDefaults(NamedTuple):
     """What a network is fitted with where nobody says otherwise."""
 
     spec: str
     epochs: int
 
 
-SUITING: Final = {"seed": Suiting("seed", 30), "lite0": Suiting("stretch-letterbox", 24)}
-VIEW_NETWORKS: Final = frozenset({"lite0"})
-"""Networks that are fitted on views of films; the others on whole films."""
-DEFAULT_VIEWS: Final = 8000
-"""Views per epoch: three minutes on two cores."""
-DEFAULT_START_SHARE: Final = 0.5
+NETWORK_DEFAULTS: Final = {
+    "seed": NetworkDefaults("seed", 30),
+    "lite0": NetworkDefaults("stretch-letterbox", 24),
+}
+PATCH_NETWORKS: Final = frozenset({"lite0"})
+"""Networks that are fitted on patches of images; the others on whole images."""
+DEFAULT_PATCHES: Final = 8000
+"""Patches per epoch: three minutes on two cores."""
+DEFAULT_WEIGHT_AVERAGE: Final = 0.5
 """The middle, as its authors recommend where nothing is known (Wortsman et al., CVPR 2022)."""
 START_WARNING: Final = (
-    "WARNING: %s, or what it began with, was fitted on other films, or on these split otherwise, "
-    "as far as it says: if some of its train films are in tune or test here, every figure flatters"
+    "WARNING: %s, or what it began with, was fitted on other images, or on these split otherwise, "
+    "as far as it says: if some of its train images are in tune or test here, every figure flatters"
 )
 MAY_CHANGE_ON_RESUME: Final = frozenset({"patience", "data_root", "data_name", "software"})
-"""Settings that do not decide what the epochs behind us did, beside `epochs` of films recipes."""
+"""Settings that did not shape the finished epochs; `epochs` too, of whole-image trainers."""
 
 
 def fit_run(
@@ -62,10 +65,10 @@ def fit_run(
     batch_size: int,
     patience: int,
     resume: bool,
-    views_per_epoch: int | None = None,
+    patches_per_epoch: int | None = None,
     boxes: Path | None = None,
     start_from: Path | None = None,
-    start_share: float | None = None,
+    weight_average: float | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
 
@@ -73,8 +76,9 @@ def fit_run(
     ------
     DataError, UsageError
         For unfit data, unknown names, an existing run without `resume`, a resume with other
-        settings or other films, an `out` that cannot be the folder of a run, a `start_from`
-        that holds another network, another kind or another spec, and a `start_share` without one.
+        settings or other images, an `out` that cannot be the folder of a run, a `start_from`
+        that holds another network, another kind or another spec, and a `weight_average` without
+        one.
     ModelFileError
         If `start_from` is no model file.
     """
@@ -85,33 +89,33 @@ def fit_run(
         raise UsageError(msg)
     dataset = load_dataset(data, seed=seed)
     table = split_csv(dataset.samples)
-    on_views = network in VIEW_NETWORKS
-    if start_share is not None and not start_from:
+    on_patches = network in PATCH_NETWORKS
+    if weight_average is not None and not start_from:
         msg = "start share: expected a model to start from beside it, got none; add --start-from"
         raise UsageError(msg)
-    if not on_views and (boxes or views_per_epoch or start_from):
+    if not on_patches and (boxes or patches_per_epoch or start_from):
         msg = (
-            f"network {network}: expected neither boxes, views nor a model to start from, it is "
-            "fitted afresh on whole films"
+            f"network {network}: expected neither boxes, patches nor a model to start from, it is "
+            "fitted afresh on whole images"
         )
         raise UsageError(msg)
-    boxes = _find_boxes(boxes, dataset.root) if on_views else None
+    boxes = _find_boxes(boxes, dataset.root) if on_patches else None
     settings = FitSettings(
         network=network,
-        spec=spec or SUITING.get(network, SUITING["seed"]).spec,
+        spec=spec or NETWORK_DEFAULTS.get(network, NETWORK_DEFAULTS["seed"]).spec,
         seed=seed,
-        epochs=epochs or SUITING.get(network, SUITING["seed"]).epochs,
+        epochs=epochs or NETWORK_DEFAULTS.get(network, NETWORK_DEFAULTS["seed"]).epochs,
         batch_size=batch_size,
         patience=patience,
         data_root=str(dataset.root),
         data_name=dataset.root.name,
         data_sha256=hashlib.sha256(table.encode()).hexdigest(),
         software=_software(),
-        views_per_epoch=(views_per_epoch or DEFAULT_VIEWS) if on_views else 0,
+        patches_per_epoch=(patches_per_epoch or DEFAULT_PATCHES) if on_patches else 0,
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
     )
     if start_from:
-        settings = _with_start(settings, start_from, share=start_share)
+        settings = _with_start(settings, start_from, share=weight_average)
     if exists:
         _check_resumable(Run.open(out).settings, settings, out=out)
     _fit(dataset, table=table, settings=settings, out=out, boxes=boxes, start=start_from)
@@ -124,21 +128,21 @@ def _with_start(settings: FitSettings, start: Path, *, share: float | None) -> F
 
     # Of the network alone: its manifest says when it was converted, the network does not.
     sha256 = read_start(start, spec=settings.input_spec).manifest.flatbuffer_sha256
-    share = DEFAULT_START_SHARE if share is None else share
-    return dataclasses.replace(settings, start_sha256=sha256, start_share=share)
+    share = DEFAULT_WEIGHT_AVERAGE if share is None else share
+    return dataclasses.replace(settings, start_sha256=sha256, weight_average=share)
 
 
 def _may_have_seen(start: Path, settings: FitSettings) -> bool:
-    """Return whether a network to go on with may have been fitted on films of tune or test here.
+    """Return whether a network to go on with may have been fitted on images of tune or test here.
 
-    It cannot have been if it was fitted afresh on the same films, split alike.
+    It cannot have been if it was fitted afresh on the same images, split alike.
     """
     before = ModelFile.read(start).manifest.provenance.settings
     return before.get("data_sha256") != settings.data_sha256 or bool(before.get("start_sha256"))
 
 
 def _find_boxes(given: Path | None, root: Path) -> Path | None:
-    """Return the file of boxes: the one given, else boxes.csv beside the films, if it is there."""
+    """Return the file of boxes: the one given, else boxes.csv beside the images, if it is there."""
     path = given or root / BOXES_NAME
     if path.is_file():
         return path
@@ -154,7 +158,7 @@ def _check_out(out: Path, *, data: Path) -> None:
     inside = scanned and out.resolve().is_relative_to(data.resolve())
     blocked = any(path.exists() and not path.is_dir() for path in (out, *out.parents))
     if inside or blocked:
-        got = f"one inside the films' folder {data}" if inside else "a file there"
+        got = f"one inside the images' folder {data}" if inside else "a file there"
         msg = f"{out}: expected a folder for the run, got {got}; choose another"
         raise UsageError(msg)
 
@@ -168,7 +172,7 @@ def _fit(
     boxes: Path | None,
     start: Path | None,
 ) -> None:
-    """Write the whole run folder: settings and films first, then network, history and curves."""
+    """Write the whole run folder: settings and images first, then network, history and curves."""
     from bonefx_train.fit.fit import fit, kept_epoch, write_text
     from bonefx_train.networks import registry as networks
 
@@ -188,40 +192,42 @@ def _fit(
         logger.info("settings %s", settings.to_json())
         write_text(out / files.SPLIT_NAME, table)
         write_text(out / files.SETTINGS_NAME, settings.to_json())
-        recipe, refused = _recipe(dataset, settings, boxes=boxes, start=start)
+        trainer, refused = _trainer(dataset, settings, boxes=boxes, start=start)
         tune = load_pixels(dataset.of("tune"), spec=settings.input_spec)
         _write_refused(out / files.REFUSED_NAME, (*refused, *tune.refused))
-        history = fit(recipe=recipe, tune=tune, settings=settings, run_dir=out)
-        write_curves(out / files.CURVES_NAME, history, kept=kept_epoch(history, recipe))
+        history = fit(trainer=trainer, tune=tune, settings=settings, run_dir=out)
+        write_curves(out / files.CURVES_NAME, history, kept=kept_epoch(history, trainer))
 
 
-def _recipe(
+def _trainer(
     dataset: Dataset, settings: FitSettings, *, boxes: Path | None, start: Path | None
-) -> tuple["Recipe", Sequence[tuple[str, str]]]:
-    """Return the recipe of the network with its train films, and the films that were refused."""
-    from bonefx_train.fit.patch_trainer import ViewsRecipe
-    from bonefx_train.fit.whole_image_trainer import FilmsRecipe
-    from bonefx_train.patches.images import load_films
+) -> tuple["Trainer", Sequence[tuple[str, str]]]:
+    """Return the trainer of the network with its train images, and the images that were refused."""
+    from bonefx_train.fit.patch_trainer import PatchTrainer
+    from bonefx_train.fit.whole_image_trainer import WholeImageTrainer
+    from bonefx_train.patches.images import load_images
 
-    if settings.network in VIEW_NETWORKS:
+    if settings.network in PATCH_NETWORKS:
         found = read_boxes(boxes) if boxes else {}
         _check_boxes(found, dataset)
-        films, refused = load_films(dataset.of("train"), boxes=found, spec=settings.input_spec)
+        images, refused = load_images(dataset.of("train"), boxes=found, spec=settings.input_spec)
         logger.info(
-            "boxes: %d of %d train films have some", sum(bool(f.boxes) for f in films), len(films)
+            "boxes: %d of %d train images have some",
+            sum(bool(f.boxes) for f in images),
+            len(images),
         )
-        return ViewsRecipe(films, settings, start=start), refused
+        return PatchTrainer(images, settings, start=start), refused
     train = load_pixels(dataset.of("train"), spec=settings.input_spec)
-    return FilmsRecipe(train, settings), train.refused
+    return WholeImageTrainer(train, settings), train.refused
 
 
 def _check_boxes(found: Mapping[str, object], dataset: Dataset) -> None:
-    """Return if every film that boxes name is in the data set, whatever its split."""
+    """Return if every image that boxes name is in the data set, whatever its split."""
     strangers = sorted(set(found) - {sample.key for sample in dataset.samples})
     if strangers:
         msg = (
             f"boxes: expected paths as in the data set, such as {dataset.samples[0].key}, got "
-            f"{len(strangers)} of other films, such as {strangers[0]}; correct the path column"
+            f"{len(strangers)} of other images, such as {strangers[0]}; correct the path column"
         )
         raise DataError(msg)
 
@@ -244,7 +250,7 @@ def _logged_to(path: Path) -> Iterator[None]:
 
 
 def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> None:
-    may_change = MAY_CHANGE_ON_RESUME | (set() if now.views_per_epoch else {"epochs"})
+    may_change = MAY_CHANGE_ON_RESUME | (set() if now.patches_per_epoch else {"epochs"})
     differing = [
         f"{field.name} {getattr(before, field.name)!r} (now {getattr(now, field.name)!r})"
         for field in dataclasses.fields(FitSettings)
@@ -252,7 +258,7 @@ def _check_resumable(before: FitSettings, now: FitSettings, *, out: Path) -> Non
     ]
     if differing:
         msg = (
-            f"{out}: expected the settings and films of the interrupted fit, got other "
+            f"{out}: expected the settings and images of the interrupted fit, got other "
             f"{', '.join(differing)}; give the same ones, or fit into a new folder"
         )
         raise UsageError(msg)

@@ -1,6 +1,6 @@
 """Fit a network on train, watch tune, keep one epoch; test is never read.
 
-One checkpoint per epoch; order of films and dropout depend on (seed, epoch) only: an
+One checkpoint per epoch; order of images and dropout depend on (seed, epoch) only: an
 interrupted fit goes on where it stood and ends as if it had not been interrupted.
 """
 
@@ -20,7 +20,7 @@ from bonefx_train.data.pixels import Pixels
 from bonefx_train.errors import DataError
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.predict import logits
-from bonefx_train.fit.whole_image_trainer import Recipe
+from bonefx_train.fit.whole_image_trainer import Trainer
 from bonefx_train.run import FitSettings
 
 logger = logging.getLogger(__name__)
@@ -31,34 +31,34 @@ class Epoch:
     """One row of history.json."""
 
     train_loss: float
-    """Mean of what the recipe minimizes while fitting, dropout on, nats; before a mix with
+    """Mean of what the trainer minimizes while fitting, dropout on, nats; before a mix with
     the start, which the figures of tune come after."""
     train_accuracy: float
     """At score 0.5, dropout on, [0, 1]."""
     tune_loss: float
-    """Mean binary cross-entropy of the whole films, nats."""
+    """Mean binary cross-entropy of the whole images, nats."""
     tune_accuracy: float
     """At score 0.5, [0, 1]; compare with the share of the larger class."""
     tune_auc: float
-    """[0, 1]; decides which epoch is kept and when the fit ends, where the recipe lets it."""
+    """[0, 1]; decides which epoch is kept and when the fit ends, where the trainer lets it."""
 
 
-def fit(*, recipe: Recipe, tune: Pixels, settings: FitSettings, run_dir: Path) -> list[Epoch]:
+def fit(*, trainer: Trainer, tune: Pixels, settings: FitSettings, run_dir: Path) -> list[Epoch]:
     """Return the history of the fit; the kept network lies in `run_dir` as model.keras.
 
-    Goes on after the last whole epoch that `run_dir` holds. Ends after `settings.epochs`; a recipe
+    Goes on after the last whole epoch that `run_dir` holds. Ends after `settings.epochs`; a trainer
     that keeps the best epoch also ends `settings.patience` epochs after the best tune AUC.
     """
     history = read_history(run_dir)
-    keras_model = _start(recipe, run_dir=run_dir, done=len(history))
-    while len(history) < settings.epochs and not _has_settled(history, recipe, settings.patience):
+    keras_model = _start(trainer, run_dir=run_dir, done=len(history))
+    while len(history) < settings.epochs and not _has_settled(history, trainer, settings.patience):
         number = len(history) + 1
-        loss, accuracy = recipe.fit_one_epoch(keras_model, number=number)
+        loss, accuracy = trainer.fit_one_epoch(keras_model, number=number)
         epoch = Epoch(loss, accuracy, *_score(keras_model, tune))
         history.append(epoch)
-        _keep(keras_model, history, recipe, run_dir=run_dir)
+        _keep(keras_model, history, trainer, run_dir=run_dir)
         logger.info("epoch %d/%d %s", number, settings.epochs, _describe(epoch))
-    kept = kept_epoch(history, recipe)
+    kept = kept_epoch(history, trainer)
     logger.info(
         "kept epoch %d of %d, tune AUC %.4f", kept + 1, len(history), history[kept].tune_auc
     )
@@ -82,21 +82,21 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return order.index(max(order))
 
 
-def kept_epoch(history: Sequence[Epoch], recipe: Recipe) -> int:
+def kept_epoch(history: Sequence[Epoch], trainer: Trainer) -> int:
     """Return the index of the epoch whose network is kept."""
-    return len(history) - 1 if recipe.keeps_last else best_epoch(history)
+    return len(history) - 1 if trainer.keeps_last else best_epoch(history)
 
 
-def _has_settled(history: Sequence[Epoch], recipe: Recipe, patience: int) -> bool:
-    if recipe.keeps_last or not history:
+def _has_settled(history: Sequence[Epoch], trainer: Trainer, patience: int) -> bool:
+    if trainer.keeps_last or not history:
         return False
     return len(history) - 1 - best_epoch(history) >= patience
 
 
-def _start(recipe: Recipe, *, run_dir: Path, done: int) -> keras.Model:
+def _start(trainer: Trainer, *, run_dir: Path, done: int) -> keras.Model:
     """Return a fresh network, or the one of the last whole epoch with its optimizer and seeds."""
     if done == 0:
-        return recipe.build()
+        return trainer.build()
     path = _checkpoint(run_dir, done)
     if not path.is_file():
         msg = f"{path}: expected the checkpoint of epoch {done}, got none; fit into a new folder"
@@ -115,7 +115,9 @@ def _score(keras_model: keras.Model, tune: Pixels) -> tuple[float, float, float]
     return loss, accuracy, float(auc(-logit, tune.fractured))
 
 
-def _keep(keras_model: keras.Model, history: list[Epoch], recipe: Recipe, *, run_dir: Path) -> None:
+def _keep(
+    keras_model: keras.Model, history: list[Epoch], trainer: Trainer, *, run_dir: Path
+) -> None:
     """Write checkpoint, kept network and history; a kill at any instant loses one epoch at most.
 
     The history is the commit: it is written when its checkpoint is on disk, and the checkpoint
@@ -123,7 +125,7 @@ def _keep(keras_model: keras.Model, history: list[Epoch], recipe: Recipe, *, run
     """
     done = len(history)
     _save(keras_model, _checkpoint(run_dir, done))
-    if kept_epoch(history, recipe) == done - 1:
+    if kept_epoch(history, trainer) == done - 1:
         _save(keras_model, run_dir / run.MODEL_NAME)
     write_text(run_dir / run.HISTORY_NAME, _history_json(history))
     _checkpoint(run_dir, done - 1).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Fit Lite0 on views of films: ImageNet weights, AdamW, one cosine, a map beside the score."""
+"""Fit Lite0 on patches of images: ImageNet weights, AdamW, one cosine, a map beside the score."""
 
 import logging
 import math
@@ -16,8 +16,8 @@ from bonefx_train.data.pixels import to_network_range
 from bonefx_train.fit.whole_image_trainer import seed_dropout
 from bonefx_train.networks import registry as networks
 from bonefx_train.networks.lite0 import MAP_NAME, SCORE_NAME
-from bonefx_train.networks.warm_start import load_lite0, mix_in
-from bonefx_train.patches.sampler import Batch, Film, ViewSampler
+from bonefx_train.networks.warm_start import interpolate_weights, load_lite0
+from bonefx_train.patches.sampler import Batch, LabeledImage, PatchSampler
 from bonefx_train.progress import track
 from bonefx_train.run import FitSettings
 
@@ -27,7 +27,7 @@ PEAK_RATE: Final = 1e-3
 """Highest learning rate, after the warm-up."""
 RESTART_RATE: Final = 5e-4
 """The same where the fit goes on with a fitted network."""
-START_VIEWS: Final = 1024
+START_PATCHES: Final = 1024
 """On which the batch norms of a fitted network are measured, before the fit and after a mix."""
 LAST_RATE_SHARE: Final = 0.01
 """Of the peak, at the last step: the network is at rest then, and the last epoch is the one."""
@@ -44,20 +44,20 @@ BATCHES_AHEAD: Final = 4
 """Drawn while the network works; each takes 3 MB."""
 
 
-class ViewsRecipe:
-    """Views drawn anew at every step; see `views` and `augment`."""
+class PatchTrainer:
+    """Patches drawn anew at every step; see `patches` and `augment`."""
 
     keeps_last = True
 
     def __init__(
-        self, films: list[Film], settings: FitSettings, *, start: Path | None = None
+        self, images: list[LabeledImage], settings: FitSettings, *, start: Path | None = None
     ) -> None:
-        """Take films and settings; `start` is the model file that the fit goes on with."""
-        self._sampler = ViewSampler(films, spec=settings.input_spec)
+        """Take images and settings; `start` is the model file that the fit goes on with."""
+        self._sampler = PatchSampler(images, spec=settings.input_spec)
         self._settings = settings
         self._start = start
         self._peak = PEAK_RATE if start is None else RESTART_RATE
-        self._steps = math.ceil(settings.views_per_epoch / settings.batch_size)
+        self._steps = math.ceil(settings.patches_per_epoch / settings.batch_size)
 
     def build(self) -> keras.Model:
         """Return a compiled network: ImageNet weights and random heads, or that of the start."""
@@ -81,20 +81,24 @@ class ViewsRecipe:
         if self._start is None:
             return networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
         keras.utils.set_random_seed(settings.seed)
-        return load_lite0(self._start, spec=settings.input_spec, views=self._views_to_measure())
+        return load_lite0(self._start, spec=settings.input_spec, patches=self._patches_to_measure())
 
-    def _mix_with_start(self, keras_model: keras.Model) -> None:
+    def _average_with_start(self, keras_model: keras.Model) -> None:
         """Move the network back towards the one that the fit began with, by its share."""
-        views = self._views_to_measure()
-        logger.info("the network is mixed with the start, share %g", self._settings.start_share)
-        mix_in(keras_model, self._begin(), share=self._settings.start_share, views=views)
+        patches = self._patches_to_measure()
+        logger.info("the network is mixed with the start, share %g", self._settings.weight_average)
+        interpolate_weights(
+            keras_model, self._begin(), share=self._settings.weight_average, patches=patches
+        )
 
-    def _views_to_measure(self) -> NDArray[np.uint8]:
-        """Return the views on which batch norms are measured, (START_VIEWS, height, width, 1)."""
-        return self._sampler.draw(np.random.default_rng([self._settings.seed, 0]), n=START_VIEWS).x
+    def _patches_to_measure(self) -> NDArray[np.uint8]:
+        """Return patches to measure batch norms on, (START_PATCHES, height, width, 1)."""
+        return self._sampler.draw(
+            np.random.default_rng([self._settings.seed, 0]), n=START_PATCHES
+        ).x
 
     def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
-        """Return loss (score and map) and accuracy of the score over the views of the epoch.
+        """Return loss (score and map) and accuracy of the score over the patches of the epoch.
 
         After the last epoch the network is mixed with the start's, where the settings say so.
         """
@@ -117,8 +121,8 @@ class ViewsRecipe:
                 return_dict=True,
             )
             totals += [float(logs["loss"]), float(logs[f"{SCORE_NAME}_accuracy"])]
-        if number == settings.epochs and settings.start_share:
-            self._mix_with_start(keras_model)
+        if number == settings.epochs and settings.weight_average:
+            self._average_with_start(keras_model)
         loss, accuracy = totals / self._steps
         return float(loss), float(accuracy)
 
@@ -136,12 +140,12 @@ def learning_rate(step: int, *, of: int, peak: float = PEAK_RATE) -> float:
 
 @keras.saving.register_keras_serializable("bonefx")  # type: ignore[untyped-decorator]
 def map_loss(cells: Any, logit: Any) -> Any:
-    """Return the mean binary cross-entropy of each view's cells, nats, (n,).
+    """Return the mean binary cross-entropy of each patch's cells, nats, (n,).
 
     Parameters
     ----------
     cells
-        (n, rows, columns, 1), in [0, 1], see `view_geometry.cells_of`; weighted `CELL_WEIGHT`.
+        (n, rows, columns, 1), in [0, 1], see `affine.cells_of`; weighted `CELL_WEIGHT`.
     logit
         The same shape; positive = fracture.
     """

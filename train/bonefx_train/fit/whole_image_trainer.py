@@ -11,7 +11,7 @@ from bonefx_train.progress import track
 from bonefx_train.run import FitSettings
 
 
-class Recipe(Protocol):
+class Trainer(Protocol):
     """One way to fit a network. An epoch depends on (seed, its number) and the network alone."""
 
     keeps_last: bool
@@ -26,8 +26,8 @@ class Recipe(Protocol):
         ...
 
 
-class FilmsRecipe:
-    """Whole films as they are, each once per epoch, in random order: the original's way.
+class WholeImageTrainer:
+    """Whole images as they are, each once per epoch, in random order: the original's way.
 
     The loss is plain binary cross-entropy without class weights. At 17 % fractured, weights would
     move every logit by log(0.83 / 0.17) = 1.6, which a temperature (a factor) cannot take back:
@@ -48,7 +48,7 @@ class FilmsRecipe:
         )
 
     def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
-        """Return loss and accuracy over the epoch, each film as it was fed, dropout on."""
+        """Return loss and accuracy over the epoch, each image as it was fed, dropout on."""
         settings, train = self._settings, self._train
         rng = np.random.default_rng([settings.seed, number])
         order = rng.permutation(len(train.x))
@@ -57,7 +57,7 @@ class FilmsRecipe:
         totals = np.zeros(2)  # loss, accuracy
         for start in track(starts, label=f"epoch {number}/{settings.epochs}"):
             batch = order[start : start + settings.batch_size]
-            # uint8 films become float32 a batch at a time: the whole set is in memory once.
+            # uint8 images become float32 a batch at a time: the whole set is in memory once.
             x, y = to_network_range(train.x[batch]), train.class_index[batch].astype(np.float32)
             # (batch, height, width, 1), (batch, 1); the logs are means of this batch alone.
             logs = keras_model.train_on_batch(x, y[:, np.newaxis], return_dict=True)

@@ -23,7 +23,7 @@ FEATURES_NAME: Final = "features"
 INPUT_CHECK_LAYERS: Final = (
     "block0_project_norm", "block4_add", "block10_add", "block15_project_norm",
 )  # fmt: skip
-"""The last layers that see 2, 8, 16 and 32 pixels of the film as one: by them the input check
+"""The last layers that see 2, 8, 16 and 32 pixels of the image as one: by them the input check
 tells limbs from other pictures. What the score is made of cannot: it keeps only what tells
 fractures (docs/decisions/0017-gate-on-four-layers.md)."""
 
@@ -59,8 +59,8 @@ def lite0(spec: InputSpec) -> keras.Model:
     broken" in [0, 1], and `map`, (n, height / 32, width / 32, 1), sides rounded up: the logit of
     "the fracture is in this cell". Both read the same features, (n, ., ., 1280).
     """
-    film = keras.Input((spec.height, spec.width, 1), name="film")
-    x = _convolve(film, STEM_FILTERS, 3, stride=2, name="stem")
+    image = keras.Input((spec.height, spec.width, 1), name="film")
+    x = _convolve(image, STEM_FILTERS, 3, stride=2, name="stem")
     number = 0
     for stage in STAGES:
         for repeat in range(stage.repeats):
@@ -71,7 +71,7 @@ def lite0(spec: InputSpec) -> keras.Model:
     pooled = layers.GlobalAveragePooling2D(name=FEATURES_NAME)(features)
     dropped = layers.Dropout(DROPOUT, name="dropout")(pooled)
     score = layers.Dense(1, activation="sigmoid", name=SCORE_NAME)(dropped)
-    return keras.Model(film, {SCORE_NAME: score, MAP_NAME: where}, name="lite0")
+    return keras.Model(image, {SCORE_NAME: score, MAP_NAME: where}, name="lite0")
 
 
 def _block(x: keras.KerasTensor, stage: Stage, *, stride: int, name: str) -> keras.KerasTensor:

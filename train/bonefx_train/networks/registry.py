@@ -82,7 +82,7 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     """Return the network without its last sigmoid, outputs by name.
 
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
-    as it is, and `features`, (n, channels): the means over the view of `lite0.INPUT_CHECK_LAYERS`,
+    as it is, and `features`, (n, channels): the means over the input of `lite0.INPUT_CHECK_LAYERS`,
     side by side. The layers before the last are shared, the last one's
     weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8.
 

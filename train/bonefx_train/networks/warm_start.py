@@ -14,7 +14,7 @@ from bonefx_train.errors import DataError
 from bonefx_train.networks.lite0 import BATCH_NORM_EPSILON, MAP_NAME, SCORE_NAME, lite0
 
 BATCH_SIZE: Final = 32
-"""Views whose activations lie in memory at once: 1 GB."""
+"""Patches whose activations lie in memory at once: 1 GB."""
 LAYERS: Final = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 """TFLite's operators with a kernel and a bias."""
 WEIGHT_TYPES: Final = {0: np.float32, 1: np.float16}
@@ -38,13 +38,13 @@ class _Weights(NamedTuple):
     """(out,)."""
 
 
-def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> keras.Model:
+def load_lite0(path: Path, *, spec: InputSpec, patches: NDArray[np.uint8]) -> keras.Model:
     """Return Lite0, not compiled, that answers as the model file does and can be fitted on.
 
     The file holds each convolution with its batch norm folded in: y = w * x + b. The layers are
     taken apart again so that nothing changes, neither in use nor in fitting: with mean m and
-    variance v of w * x over `views`, the norm gets mean m, variance v, scale sqrt(v + epsilon) and
-    offset b + m.
+    variance v of w * x over `patches`, the norm gets mean m, variance v, scale sqrt(v + epsilon)
+    and offset b + m.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
         Model file of Lite0, kind float16 or float32.
     spec
         Of the fit; must be that of the file.
-    views
+    patches
         uint8 (n, height, width, 1), as the fit will draw them; some hundreds.
 
     Raises
@@ -75,14 +75,14 @@ def load_lite0(path: Path, *, spec: InputSpec, views: NDArray[np.uint8]) -> kera
     found = _match([*folded, *heads], weights, path=path)
     for layer, of_layer in zip(heads, found[len(folded) :], strict=True):
         layer.set_weights([of_layer.kernel, of_layer.bias])
-    _unfold(keras_model, folded, found[: len(folded)], views)
+    _unfold(keras_model, folded, found[: len(folded)], patches)
     return keras_model
 
 
-def mix_in(
-    keras_model: keras.Model, start: keras.Model, *, share: float, views: NDArray[np.uint8]
+def interpolate_weights(
+    keras_model: keras.Model, start: keras.Model, *, share: float, patches: NDArray[np.uint8]
 ) -> None:
-    """Set each weight to the mean of both networks', and measure the batch norms on the views.
+    """Set each weight to the mean of both networks', and measure the batch norms on the patches.
 
     The mean of a network and the one that it was fitted from can keep much of what both
     know (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). Its activations
@@ -97,7 +97,7 @@ def mix_in(
         As the fit began; the same layers.
     share
         Of the start, in [0, 1).
-    views
+    patches
         uint8 (n, height, width, 1), as the fit draws them, n a multiple of `BATCH_SIZE`.
     """
     pairs = zip(keras_model.get_weights(), start.get_weights(), strict=True)
@@ -109,9 +109,9 @@ def mix_in(
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0  # what is kept is then the batch's own
-    starts = range(0, len(views), BATCH_SIZE)
+    starts = range(0, len(patches), BATCH_SIZE)
     for first in starts:
-        keras_model(to_network_range(views[first : first + BATCH_SIZE]), training=True)
+        keras_model(to_network_range(patches[first : first + BATCH_SIZE]), training=True)
         for total, norm in zip(sums, norms, strict=True):
             total += [np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)]
     for norm, momentum, total in zip(norms, momenta, sums, strict=True):
@@ -128,7 +128,7 @@ def read_start(path: Path, *, spec: InputSpec) -> ModelFile:
     ModelFileError
         The file is no model file.
     DataError
-        It holds another network, another kind, or reads films in another way.
+        It holds another network, another kind, or reads images in another way.
     """
     model = ModelFile.read(path)
     network, kind = model.manifest.provenance.network, model.manifest.kind
@@ -140,7 +140,7 @@ def read_start(path: Path, *, spec: InputSpec) -> ModelFile:
         raise DataError(msg)
     if model.manifest.input != spec:
         msg = (
-            f"{path}: expected a model that reads films as the fit does, {spec}, got "
+            f"{path}: expected a model that reads images as the fit does, {spec}, got "
             f"{model.manifest.input}; choose the --spec of the model"
         )
         raise DataError(msg)
@@ -202,7 +202,7 @@ def _unfold(
     keras_model: keras.Model,
     layers: list[keras.layers.Layer],
     weights: list[_Weights],
-    views: NDArray[np.uint8],
+    patches: NDArray[np.uint8],
 ) -> None:
     """Set kernels and batch norms so that the network answers as the folded one."""
     norms = [keras_model.get_layer(f"{layer.name}_norm") for layer in layers]
@@ -213,8 +213,8 @@ def _unfold(
     probe = keras.Model(keras_model.input, [layer.output for layer in layers])
     sums = [np.zeros((2, len(of_layer.bias))) for of_layer in weights]
     counts = np.zeros(len(layers))
-    for start in range(0, len(views), BATCH_SIZE):
-        outputs = probe.predict_on_batch(to_network_range(views[start : start + BATCH_SIZE]))
+    for start in range(0, len(patches), BATCH_SIZE):
+        outputs = probe.predict_on_batch(to_network_range(patches[start : start + BATCH_SIZE]))
         for i, output in enumerate(outputs):
             flat = np.asarray(output, np.float64).reshape(-1, output.shape[-1])
             sums[i] += [flat.sum(axis=0), np.square(flat).sum(axis=0)]

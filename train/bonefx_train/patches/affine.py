@@ -1,4 +1,4 @@
-"""Where a view lies in its film: a square, turned, flipped and stretched, as an affine map."""
+"""Where a patch lies in its image: a square, turned, flipped and stretched, as an affine map."""
 
 import math
 from typing import Final
@@ -13,13 +13,13 @@ from bonefx_train.data.boxes import Box
 TURN_SD: Final = 15.0
 """Of the angle, degrees."""
 QUARTER_TURN_CHANCE: Final = 0.15
-"""That a view is also turned by 0, 90, 180 or 270 degrees: films come in any orientation."""
+"""That a patch is also turned by 0, 90, 180 or 270 degrees: images come in any orientation."""
 STRETCH_SD: Final = 0.10
-"""Of the log of the stretch: films that somebody squashed."""
+"""Of the log of the stretch: images that somebody squashed."""
 MOST_OVERSAMPLING: Final = 4
-"""A view is drawn at most this many times larger before it is averaged down."""
+"""A patch is drawn at most this many times larger before it is averaged down."""
 MAP_STRIDE: Final = 32
-"""Pixels of the view per cell of the map."""
+"""Pixels of the patch per cell of the map."""
 
 Matrix = NDArray[np.float64]
 Gray = NDArray[np.uint8]
@@ -28,16 +28,16 @@ Gray = NDArray[np.uint8]
 def draw_matrix(
     center: NDArray[np.float64], side: float, *, spec: InputSpec, rng: np.random.Generator
 ) -> Matrix:
-    """Return an affine map, (2, 3), from film pixels (x, y) to view pixels (x, y).
+    """Return an affine map, (2, 3), from image pixels (x, y) to patch pixels (x, y).
 
     Parameters
     ----------
     center
-        (2,), x and y of the middle of the view in the film, pixels.
+        (2,), x and y of the middle of the patch in the image, pixels.
     side
-        Of the view in the film, pixels, before it is stretched.
+        Of the patch in the image, pixels, before it is stretched.
     spec
-        Size of the view.
+        Size of the patch.
     rng
         Draws turn, flip and stretch.
     """
@@ -52,31 +52,31 @@ def draw_matrix(
     return np.column_stack([linear, offset])
 
 
-def cut(pixels: Gray, to_view: Matrix, *, spec: InputSpec) -> Gray:
-    """Return the view, (spec.height, spec.width); black where it reaches beyond the film.
+def extract_patch(pixels: Gray, to_patch: Matrix, *, spec: InputSpec) -> Gray:
+    """Return the patch, (spec.height, spec.width); black where it reaches beyond the image.
 
-    Where the film has more pixels than the view, the view is drawn larger first and then averaged
+    Where the image has more pixels than the patch, the patch is drawn larger first and averaged
     down: bilinear sampling alone would alias.
     """
-    shrink = 1 / math.sqrt(abs(np.linalg.det(to_view[:, :2])))
-    # A quarter of a pixel of aliasing is let pass: 1.25 film pixels per view pixel are drawn once.
+    shrink = 1 / math.sqrt(abs(np.linalg.det(to_patch[:, :2])))
+    # A quarter of a pixel of aliasing is let pass: up to 1.25 image pixels per patch pixel.
     times = min(MOST_OVERSAMPLING, max(1, math.ceil(shrink - 0.25)))
     size = (spec.width * times, spec.height * times)
-    large = cv2.warpAffine(pixels, to_view * times, size, flags=cv2.INTER_LINEAR)
-    view = cv2.resize(large, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
-    return np.asarray(view, np.uint8)
+    large = cv2.warpAffine(pixels, to_patch * times, size, flags=cv2.INTER_LINEAR)
+    patch = cv2.resize(large, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    return np.asarray(patch, np.uint8)
 
 
-def place(
-    box: Box, shape: tuple[int, ...], to_view: Matrix, *, spec: InputSpec
+def project_box(
+    box: Box, shape: tuple[int, ...], to_patch: Matrix, *, spec: InputSpec
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the share of a box that a view shows, and the upright rectangle it takes up there.
+    """Return the share of a box that a patch shows, and the upright rectangle it takes up there.
 
-    The rectangle is (2, 2), its low and its high corner (x, y) in view pixels, inside the view.
+    The rectangle is (2, 2), its low and its high corner (x, y) in patch pixels, inside the patch.
     """
     height, width = shape
     x, y = (box.left * width, box.right * width), (box.top * height, box.bottom * height)
-    corners = np.array([[a, b, 1.0] for a in x for b in y]) @ to_view.T  # (4, 2)
+    corners = np.array([[a, b, 1.0] for a in x for b in y]) @ to_patch.T  # (4, 2)
     low, high = corners.min(axis=0), corners.max(axis=0)
     inner = np.clip([low, high], 0, [spec.width, spec.height])
     return float(np.prod(inner[1] - inner[0]) / np.prod(high - low)), inner

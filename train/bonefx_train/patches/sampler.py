@@ -1,8 +1,8 @@
-"""Views: what the network is fitted on, square pieces of films from a joint to the whole film.
+"""Patches: what the network is fitted on, square crops of images from a joint to the whole image.
 
-A fracture takes up a thirteenth of a film: in the film shrunk to 150 pixels it is a few pixels
+A fracture takes up a thirteenth of an image: in the image shrunk to 150 pixels it is a few pixels
 wide, and everything around it (which limb, which cassette, which hospital) is more telling. In
-a piece around the fracture the fracture itself is what sets the classes apart.
+a crop around the fracture the fracture itself is what sets the classes apart.
 """
 
 import math
@@ -17,52 +17,52 @@ from bonefx_edge.inference.preprocess import Gray, InputSpec, stretch_percentile
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import Box
-from bonefx_train.patches.affine import Matrix, cells_of, cut, draw_matrix, place
-from bonefx_train.patches.augment import disturb
+from bonefx_train.patches.affine import Matrix, cells_of, draw_matrix, extract_patch, project_box
+from bonefx_train.patches.augment import augment_gray
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 
 LONGEST_PX: Final = 512
-"""Films are kept at most this long: the resolution of tiled inference."""
+"""Images are kept at most this long: the resolution of tiled inference."""
 FRACTURED_SHARE: Final = 0.4
-"""Of the views; films are 17 % fractured, and a fracture is in few of their pieces."""
+"""Of the patches; images are 17 % fractured, and a fracture is in few of their crops."""
 SYNTHETIC_SHARE: Final = 0.3
-"""Of the views with a fracture show a synthetic one, in a film without."""
-BONELESS: Final = 10
-"""Films in which no bone was found to break, before a fracture that is there is shown instead."""
+"""Of the patches with a fracture show a synthetic one, in an image without."""
+MAX_BONELESS_IMAGES: Final = 10
+"""Images in which no bone was found to break, before a fracture that is there is shown instead."""
 BENT_SHARE: Final = 0.3
-"""Of the views without fracture are to have a bone bent; in about half of them one is found."""
+"""Of the patches without fracture are to have a bone bent; in about half of them one is found."""
 WHOLE_SHARE: Final = 0.35
-"""Of the views show the whole film, about."""
-WHOLE_SHARE_OF_ANY: Final = 0.5
-"""The same of the views for the input check: it looks at whole films, but the tightly collimated
-film of another hospital looks like a piece."""
+"""Of the patches show the whole image, about."""
+UNLABELED_WHOLE_SHARE: Final = 0.5
+"""The same of the patches for the input check: it looks at whole images, but the tightly collimated
+image of another hospital looks like a crop."""
 BESIDE_SHARE: Final = 0.2
-"""Of the pieces without fracture come from fractured films, beside the boxes."""
+"""Of the crops without fracture come from fractured images, beside the boxes."""
 SMALLEST_PX: Final = 90.0
-"""Side of the smallest piece, in pixels of a film of `LONGEST_PX`."""
+"""Side of the smallest crop, in pixels of an image of `LONGEST_PX`."""
 LARGEST_PX: Final = 330.0
-"""Side of the largest piece that is not a whole film."""
+"""Side of the largest crop that is not a whole image."""
 AROUND_BOX: Final = 1.15
-"""Least side of a piece around a fracture, in longest sides of its box."""
-SHOWN: Final = 0.6
-"""Least share of a box inside the view for the view to count as fractured."""
-HIDDEN: Final = 0.1
-"""Largest share of a box inside the view for the view to count as not fractured."""
+"""Least side of a crop around a fracture, in longest sides of its box."""
+MIN_SHOWN_FRACTURED: Final = 0.6
+"""Least share of a box inside the patch for the patch to count as fractured."""
+MAX_SHOWN_NORMAL: Final = 0.1
+"""Largest share of a box inside the patch for the patch to count as not fractured."""
 PART_EXPONENT: Final = 0.7
-"""Body parts are drawn in proportion to their fractured films to this power, for both classes:
+"""Body parts are drawn in proportion to their fractured images to this power, for both classes:
 which limb it is says little about fracture then, and rare limbs are not drawn to death."""
 AIR_SHARE: Final = 0.1
-"""Of the pieces without fracture are taken anywhere; the others where there is detail, as there
+"""Of the crops without fracture are taken anywhere; the others where there is detail, as there
 is around every fracture: else "there is a bone" would pass for "there is a fracture"."""
 DETAIL_CELLS: Final = 16
-"""Along each side of the film, for `_detail`."""
-TRIES: Final = 20
-"""Per film, before another one is drawn."""
+"""Along each side of the image, for `_detail`."""
+MAX_TRIES: Final = 20
+"""Per image, before another one is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """One film in memory."""
+class LabeledImage:
+    """One image in memory."""
 
     pixels: NDArray[np.uint8]
     """(height, width), at most LONGEST_PX long."""
@@ -84,10 +84,10 @@ class Batch:
     cells: NDArray[np.float32]
     """(n, rows, columns, 1), see `cells_of`; [0, 1]."""
     cells_known: NDArray[np.float32]
-    """(n,), 0 where a view shows a fracture and nobody said where, else 1."""
+    """(n,), 0 where a patch shows a fracture and nobody said where, else 1."""
 
 
-class _View(NamedTuple):
+class _Patch(NamedTuple):
     """One row of a batch."""
 
     pixels: NDArray[np.uint8]
@@ -96,132 +96,136 @@ class _View(NamedTuple):
     cells_known: bool
 
 
-class _Shows(Enum):
-    """What a view is drawn for."""
+class _Content(Enum):
+    """What a patch is drawn for."""
 
     FRACTURE = auto()
     SYNTHETIC = auto()
-    """A fracture made here, in a film that has none."""
+    """A fracture made here, in an image that has none."""
     NOTHING = auto()
 
 
-class ViewSampler:
-    """Draws views of films, classes and body parts balanced."""
+class PatchSampler:
+    """Draws patches of images, classes and body parts balanced."""
 
-    def __init__(self, films: list[Film], *, spec: InputSpec) -> None:
-        self._films = films
+    def __init__(self, images: list[LabeledImage], *, spec: InputSpec) -> None:
+        self._images = images
         self._spec = spec
-        self._boxed = [i for i, film in enumerate(films) if film.boxes]
-        self._detail = [_detail(film.pixels) for film in films]
+        self._boxed = [i for i, image in enumerate(images) if image.boxes]
+        self._detail = [_detail(image.pixels) for image in images]
         self._by_label = {
-            fractured: [i for i, film in enumerate(films) if film.fractured is fractured]
+            fractured: [i for i, image in enumerate(images) if image.fractured is fractured]
             for fractured in (True, False)
         }
         self._chances = {label: self._balance(of) for label, of in self._by_label.items()}
 
     def draw(self, rng: np.random.Generator, *, n: int) -> Batch:
-        """Return `n` views."""
-        views = [self._view(rng) for _ in range(n)]
+        """Return `n` patches."""
+        patches = [self._patch(rng) for _ in range(n)]
         return Batch(
-            x=np.stack([view.pixels for view in views])[..., np.newaxis],
-            class_index=np.array([not view.fractured for view in views], np.uint8),
-            cells=np.stack([view.cells for view in views])[..., np.newaxis],
-            cells_known=np.array([view.cells_known for view in views], np.float32),
+            x=np.stack([patch.pixels for patch in patches])[..., np.newaxis],
+            class_index=np.array([not patch.fractured for patch in patches], np.uint8),
+            cells=np.stack([patch.cells for patch in patches])[..., np.newaxis],
+            cells_known=np.array([patch.cells_known for patch in patches], np.float32),
         )
 
-    def draw_any(self, rng: np.random.Generator, *, n: int) -> NDArray[np.uint8]:
-        """Return n views, (n, height, width, 1), of films drawn alike, whatever they show.
+    def draw_unlabeled(self, rng: np.random.Generator, *, n: int) -> NDArray[np.uint8]:
+        """Return n patches, (n, height, width, 1), of images drawn alike, whatever they show.
 
-        Some are whole films. Disturbed as other hospitals might, but no negatives, nothing broken
+        Some are whole images. Disturbed as other hospitals might, but no negatives, nothing broken
         or bent: what a limb looks like, for the input check.
         """
-        views = [self._view_of_any(rng) for _ in range(n)]
-        return np.stack(views)[..., np.newaxis]
+        patches = [self._unlabeled_patch(rng) for _ in range(n)]
+        return np.stack(patches)[..., np.newaxis]
 
-    def _view_of_any(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        index = int(rng.integers(len(self._films)))
-        if rng.random() < WHOLE_SHARE_OF_ANY:
-            to_view = self._whole(self._films[index], rng)
+    def _unlabeled_patch(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        index = int(rng.integers(len(self._images)))
+        if rng.random() < UNLABELED_WHOLE_SHARE:
+            to_patch = self._whole(self._images[index], rng)
         else:
-            to_view = self._piece(index, rng, fractured=False)
-        pixels = cut(self._films[index].pixels, to_view, spec=self._spec)
-        return self._finish(disturb(pixels, rng, negatives=False))
+            to_patch = self._crop(index, rng, fractured=False)
+        pixels = extract_patch(self._images[index].pixels, to_patch, spec=self._spec)
+        return self._finish(augment_gray(pixels, rng, negatives=False))
 
     def _finish(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the view as the device would give it to the network."""
+        """Return the patch as the device would give it to the network."""
         return stretch_percentiles(pixels) if self._spec.gray is Gray.STRETCH else pixels
 
     def _balance(self, of: list[int]) -> NDArray[np.float64]:
-        fractured = Counter(film.body_part for film in self._films if film.fractured)
-        parts = [self._films[i].body_part for i in of]
+        fractured = Counter(image.body_part for image in self._images if image.fractured)
+        parts = [self._images[i].body_part for i in of]
         here = Counter(parts)
-        # Half a film for limbs that have none fractured: they are seen, but seldom.
+        # Half an image for limbs that have none fractured: they are seen, but seldom.
         weights = np.array([max(fractured[p], 0.5) ** PART_EXPONENT / here[p] for p in parts])
         return np.asarray(weights / weights.sum(), np.float64)
 
-    def _view(self, rng: np.random.Generator) -> _View:
-        shows = _draw_shows(rng)
-        films = 0
-        while True:  # ends: whole views come up, which show a film's fractures or have none
-            films += 1
-            if films > BONELESS and shows is _Shows.SYNTHETIC:
-                shows = _Shows.FRACTURE
+    def _patch(self, rng: np.random.Generator) -> _Patch:
+        content = _draw_content(rng)
+        images = 0
+        while True:  # ends: whole patches come up, which show an image's fractures or have none
+            images += 1
+            if images > MAX_BONELESS_IMAGES and content is _Content.SYNTHETIC:
+                content = _Content.FRACTURE
             whole = bool(rng.random() < WHOLE_SHARE)
-            can_be_beside = bool(self._boxed) and shows is _Shows.NOTHING and not whole
+            can_be_beside = bool(self._boxed) and content is _Content.NOTHING and not whole
             beside = can_be_beside and rng.random() < BESIDE_SHARE
-            index = self._film(rng, fractured=shows is _Shows.FRACTURE, beside=beside)
-            for _ in range(TRIES):
-                view = self._try(index, rng, shows=shows, whole=whole)
-                if view is not None:
-                    return view
+            index = self._image(rng, fractured=content is _Content.FRACTURE, beside=beside)
+            for _ in range(MAX_TRIES):
+                patch = self._try(index, rng, content=content, whole=whole)
+                if patch is not None:
+                    return patch
 
-    def _film(self, rng: np.random.Generator, *, fractured: bool, beside: bool) -> int:
-        """Return the index of a film, body parts balanced."""
+    def _image(self, rng: np.random.Generator, *, fractured: bool, beside: bool) -> int:
+        """Return the index of an image, body parts balanced."""
         if beside:
             return int(rng.choice(self._boxed))
         return int(rng.choice(self._by_label[fractured], p=self._chances[fractured]))
 
     def _try(
-        self, index: int, rng: np.random.Generator, *, shows: _Shows, whole: bool
-    ) -> _View | None:
-        """Return a view of a film, or None where it does not show what it should."""
-        film, spec = self._films[index], self._spec
-        if whole or (shows is _Shows.FRACTURE and not film.boxes):
-            # Where nobody said where the fracture is, no piece can be labelled.
-            to_view = self._whole(film, rng)
+        self, index: int, rng: np.random.Generator, *, content: _Content, whole: bool
+    ) -> _Patch | None:
+        """Return a patch of an image, or None where it does not show what it should."""
+        image, spec = self._images[index], self._spec
+        if whole or (content is _Content.FRACTURE and not image.boxes):
+            # Where nobody said where the fracture is, no crop can be labelled.
+            to_patch = self._whole(image, rng)
         else:
-            to_view = self._piece(index, rng, fractured=shows is _Shows.FRACTURE)
-        seen = [place(box, film.pixels.shape, to_view, spec=spec) for box in film.boxes]
-        shown = max((share for share, _ in seen), default=float(film.fractured))
-        if (shown < SHOWN) if shows is _Shows.FRACTURE else (shown > HIDDEN):
+            to_patch = self._crop(index, rng, fractured=content is _Content.FRACTURE)
+        seen = [project_box(box, image.pixels.shape, to_patch, spec=spec) for box in image.boxes]
+        shown = max((share for share, _ in seen), default=float(image.fractured))
+        if (
+            (shown < MIN_SHOWN_FRACTURED)
+            if content is _Content.FRACTURE
+            else (shown > MAX_SHOWN_NORMAL)
+        ):
             return None
-        pixels = cut(film.pixels, to_view, spec=spec)
-        rectangles = [rectangle for share, rectangle in seen if share > HIDDEN]
-        if shows is _Shows.SYNTHETIC:
+        pixels = extract_patch(image.pixels, to_patch, spec=spec)
+        rectangles = [rectangle for share, rectangle in seen if share > MAX_SHOWN_NORMAL]
+        if content is _Content.SYNTHETIC:
             broken = break_bone(pixels, rng)
             if broken is None:
                 return None
             pixels, rectangles = broken[0], [broken[1]]
-        elif shows is _Shows.NOTHING and rng.random() < BENT_SHARE:
+        elif content is _Content.NOTHING and rng.random() < BENT_SHARE:
             pixels = bend_bone(pixels, rng)
-        pixels = self._finish(disturb(pixels, rng))
-        fractured = shows is not _Shows.NOTHING
-        return _View(
+        pixels = self._finish(augment_gray(pixels, rng))
+        fractured = content is not _Content.NOTHING
+        return _Patch(
             pixels, cells_of(rectangles, spec=spec), fractured, bool(rectangles) or not fractured
         )
 
-    def _whole(self, film: Film, rng: np.random.Generator) -> Matrix:
-        height, width = film.pixels.shape
+    def _whole(self, image: LabeledImage, rng: np.random.Generator) -> Matrix:
+        height, width = image.pixels.shape
         side = max(height, width) * rng.uniform(0.8, 1.15)
         center = np.array([width, height]) / 2 + rng.uniform(-0.08, 0.08, 2) * side
         return draw_matrix(center, side, spec=self._spec, rng=rng)
 
-    def _piece(self, index: int, rng: np.random.Generator, *, fractured: bool) -> Matrix:
-        film = self._films[index]
-        size = np.array(film.pixels.shape[::-1])  # width, height
+    def _crop(self, index: int, rng: np.random.Generator, *, fractured: bool) -> Matrix:
+        image = self._images[index]
+        size = np.array(image.pixels.shape[::-1])  # width, height
         high = min(LARGEST_PX, float(size.max()))
         if fractured:
-            box = film.boxes[rng.integers(len(film.boxes))]
+            box = image.boxes[rng.integers(len(image.boxes))]
             extent = np.array([box.right - box.left, box.bottom - box.top]) * size
             low = min(max(SMALLEST_PX, AROUND_BOX * extent.max()), high)
             side = _log_uniform(rng, low, high)
@@ -230,23 +234,23 @@ class ViewSampler:
             room = np.maximum(side - extent, 0) / 2 + 0.15 * extent
         else:
             side = _log_uniform(rng, min(SMALLEST_PX, high), high)
-            middle = self._somewhere(index, rng) * size
+            middle = self._draw_location(index, rng) * size
             room = np.full(2, 0.3 * side)
         center = middle + rng.uniform(-1, 1, 2) * room
         return draw_matrix(center, side, spec=self._spec, rng=rng)
 
-    def _somewhere(self, index: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return a place in a film, (x, y) as shares of its sides."""
+    def _draw_location(self, index: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a place in an image, (x, y) as shares of its sides."""
         if rng.random() < AIR_SHARE:
             return rng.random(2)
         row, column = divmod(int(rng.choice(DETAIL_CELLS**2, p=self._detail[index])), DETAIL_CELLS)
         return (np.array([column, row]) + rng.random(2)) / DETAIL_CELLS
 
 
-def _draw_shows(rng: np.random.Generator) -> _Shows:
+def _draw_content(rng: np.random.Generator) -> _Content:
     if rng.random() >= FRACTURED_SHARE:
-        return _Shows.NOTHING
-    return _Shows.SYNTHETIC if rng.random() < SYNTHETIC_SHARE else _Shows.FRACTURE
+        return _Content.NOTHING
+    return _Content.SYNTHETIC if rng.random() < SYNTHETIC_SHARE else _Content.FRACTURE
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -254,7 +258,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _detail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return how much there is to see in each cell of the film: (DETAIL_CELLS ** 2,), sum 1."""
+    """Return how much there is to see in each cell of the image: (DETAIL_CELLS ** 2,), sum 1."""
     smooth = cv2.GaussianBlur(pixels, (0, 0), 1.5).astype(np.float32)
     slope = cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
     margin = max(1, max(pixels.shape) // 24)  # edges of the cassette are no bones

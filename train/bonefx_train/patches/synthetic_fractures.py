@@ -1,4 +1,4 @@
-"""Synthetic displaced fractures: a bone in a view is cut, and what lies beyond is moved.
+"""Synthetic displaced fractures: a bone in a patch is cut, and what lies beyond is moved.
 
 A shaft whose ends stand apart is what any clinician sees first, and rare in FracAtlas: a network
 fitted on its fractures alone passes over it (docs/decisions/0016-synthetic-fractures.md).
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTHS_PX: Final = (7, 38)
-"""Of bones that are cut, in pixels of the view: narrower ones show no ends, wider ones are limbs
+"""Of bones that are cut, in pixels of the patch: narrower ones show no ends, wider ones are limbs
 or trunks."""
 EDGE_PX: Final = 22
-"""No place is drawn nearer to the edge of the view; the middle of the bone there may be."""
+"""No place is drawn nearer to the edge of the patch; the middle of the bone there may be."""
 REACH_PX: Final = 34
 """From the middle of a bone, how far its edges are looked for."""
 LEAST_SLOPE: Final = 1.0
@@ -46,7 +46,7 @@ class Site(NamedTuple):
     """Where a bone is cut."""
 
     center: NDArray[np.float64]
-    """(2,), x and y of the middle of the bone, pixels of the view."""
+    """(2,), x and y of the middle of the bone, pixels of the patch."""
     along: NDArray[np.float64]
     """(2,), unit vector along the bone."""
     width: float
@@ -56,18 +56,18 @@ class Site(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What a pixel of the new view shows lay this much further in the old one, pixels."""
+    """What a pixel of the new patch shows lay this much further in the old one, pixels."""
 
     along: Field
     across: Field
 
 
 class _Frame:
-    """The view's pixels in the bone's own directions, zero at the place of the cut."""
+    """The patch's pixels in the bone's own directions, zero at the place of the cut."""
 
-    def __init__(self, view: Gray, site: Site) -> None:
-        y, x = (np.asarray(each) for each in np.indices(view.shape, np.float32))
-        self._view, self._site = view, site
+    def __init__(self, patch: Gray, site: Site) -> None:
+        y, x = (np.asarray(each) for each in np.indices(patch.shape, np.float32))
+        self._patch, self._site = patch, site
         self._x, self._y = x, y
         dx, dy = x - np.float32(site.center[0]), y - np.float32(site.center[1])
         (ax, ay), (bx, by) = site.along, self._sideways
@@ -79,36 +79,36 @@ class _Frame:
         return -float(self._site.along[1]), float(self._site.along[0])
 
     def pull(self, move: Move) -> Field:
-        """Return the view with each pixel taken from where `move` says."""
+        """Return the patch with each pixel taken from where `move` says."""
         (ax, ay), (bx, by) = self._site.along, self._sideways
         x = self._x + move.along * ax + move.across * bx
         y = self._y + move.along * ay + move.across * by
         moved = cv2.remap(
-            self._view, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
+            self._patch, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         return moved.astype(np.float32)
 
 
-def break_bone(view: Gray, rng: np.random.Generator) -> tuple[Gray, NDArray[np.float64]] | None:
-    """Return the view with a displaced fracture, and the upright rectangle around it.
+def break_bone(patch: Gray, rng: np.random.Generator) -> tuple[Gray, NDArray[np.float64]] | None:
+    """Return the patch with a displaced fracture, and the upright rectangle around it.
 
     Parameters
     ----------
-    view
-        uint8 (height, width), of a film without fracture.
+    patch
+        uint8 (height, width), of an image without fracture.
     rng
         Draws place, cut and displacement.
 
     Returns
     -------
-    None where no bone is found; else the new view and (2, 2), low and high corner (x, y) of the
-    fracture in view pixels, inside the view.
+    None where no bone is found; else the new patch and (2, 2), low and high corner (x, y) of the
+    fracture in patch pixels, inside the patch.
     """
-    site = _find_bone(view, rng)
+    site = _find_bone(patch, rng)
     if site is None:
         return None
-    frame = _Frame(view, site)
+    frame = _Frame(patch, site)
     move, sideways = _draw_move(frame, site.width, rng, scale=1.0)
     at_cut = (np.abs(frame.along) < 0.5 * site.width) & (np.abs(frame.across) < 0.6 * site.width)
     if np.hypot(move.along, move.across)[at_cut].max(initial=0.0) < LEAST_SHIFT_PX:
@@ -119,33 +119,33 @@ def break_bone(view: Gray, rng: np.random.Generator) -> tuple[Gray, NDArray[np.f
     ) * _fade(np.abs(frame.along), 1.2 * site.width, over=0.8 * site.width)
     # Bone is cut; the flesh around it follows the same displacement without a cut.
     flesh = _bend(frame, move, half=0.9 * site.width)
-    broken = bone * _cut(view, frame, move, site, rng) + (1 - bone) * flesh
-    size = np.array(view.shape[::-1])
+    broken = bone * _cut(patch, frame, move, site, rng) + (1 - bone) * flesh
+    size = np.array(patch.shape[::-1])
     half = 0.75 * site.width
     rectangle = np.clip([site.center - half, site.center + half], 0, size)
     return np.rint(np.clip(broken, 0, 255)).astype(np.uint8), rectangle
 
 
-def bend_bone(view: Gray, rng: np.random.Generator) -> Gray:
-    """Return the view with a bone displaced much as by `break_bone`, but bent instead of cut.
+def bend_bone(patch: Gray, rng: np.random.Generator) -> Gray:
+    """Return the patch with a bone displaced much as by `break_bone`, but bent instead of cut.
 
-    Some views without fracture are shown so: else a network could learn the traces of warping
-    instead of the cut. The view as it is where no bone is found.
+    Some patches without fracture are shown so: else a network could learn the traces of warping
+    instead of the cut. The patch as it is where no bone is found.
     """
-    site = _find_bone(view, rng)
+    site = _find_bone(patch, rng)
     if site is None:
-        return view
-    frame = _Frame(view, site)
+        return patch
+    frame = _Frame(patch, site)
     move, _ = _draw_move(frame, site.width, rng, scale=BENT_SHARE_OF_MOVE)
     return np.rint(_bend(frame, move, half=1.5 * site.width)).astype(np.uint8)
 
 
-def _find_bone(view: Gray, rng: np.random.Generator) -> Site | None:
+def _find_bone(patch: Gray, rng: np.random.Generator) -> Site | None:
     """Return a place on a bright band with two parallel edges, drawn by how clear it is.
 
     The directions are those of the structure tensor (Bigun and Granlund, ICCV 1987).
     """
-    smooth = cv2.GaussianBlur(view, (0, 0), 1.5).astype(np.float32)
+    smooth = cv2.GaussianBlur(patch, (0, 0), 1.5).astype(np.float32)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     xx, xy, yy = (cv2.GaussianBlur(part, (0, 0), 7) for part in (dx * dx, dx * dy, dy * dy))
     energy = xx + yy
@@ -157,7 +157,7 @@ def _find_bone(view: Gray, rng: np.random.Generator) -> Site | None:
     weight[:EDGE_PX], weight[-EDGE_PX:], weight[:, :EDGE_PX], weight[:, -EDGE_PX:] = 0, 0, 0, 0
     if not weight.sum() > 0:
         return None
-    y, x = divmod(int(rng.choice(weight.size, p=weight.ravel() / weight.sum())), view.shape[1])
+    y, x = divmod(int(rng.choice(weight.size, p=weight.ravel() / weight.sum())), patch.shape[1])
     angle = 0.5 * math.atan2(2 * xy[y, x], xx[y, x] - yy[y, x])  # of the slope: across the bone
     angle += math.pi * int(rng.integers(2))  # decides which part is moved
     across = np.array([math.cos(angle), math.sin(angle)])
@@ -216,9 +216,9 @@ def _draw_move(
 
 
 def _cut(
-    view: Gray, frame: _Frame, move: Move, site: Site, rng: np.random.Generator
+    patch: Gray, frame: _Frame, move: Move, site: Site, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return the view cut in two: where the parts overlap the brighter, in the gap what is beside.
+    """Return the patch cut in two: where the parts overlap the brighter, in the gap what is beside.
 
     The cut is slanted and rippled, as bone breaks.
     """
@@ -234,7 +234,7 @@ def _cut(
 
     fixed = 1 - beyond(frame.along, frame.across)
     moved = beyond(frame.along + move.along, frame.across + move.across)
-    still, shifted = view.astype(np.float32), frame.pull(move)
+    still, shifted = patch.astype(np.float32), frame.pull(move)
     thicker = np.clip(np.minimum(still, shifted) - site.outside, 0, None)
     overlap = np.maximum(still, shifted) + rng.uniform(0, 0.4) * thicker
     shine = site.outside + rng.uniform(0, 0.35) * np.clip(still - site.outside, 0, None)
@@ -249,7 +249,7 @@ def _cut(
 
 
 def _bend(frame: _Frame, move: Move, *, half: float) -> Field:
-    """Return the view moved by `move`, setting in smoothly from -half to half along the bone."""
+    """Return the patch moved by `move`, setting in smoothly from -half to half along the bone."""
     share = _ease(np.clip((frame.along + half) / (2 * half), 0, 1))
     return frame.pull(Move(move.along * share, move.across * share))
 

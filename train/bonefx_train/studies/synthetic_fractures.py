@@ -115,7 +115,7 @@ def main(
     name, samples = read_split(data, "tune")
     films = [sample for sample in samples if sample.label is Label.NOT_FRACTURED]
     rows = [measure(find_model(model), films) for model in models]
-    report = {"notice": NOTICE, "films_of": f"{name} tune, not fractured", "rows": rows}
+    report = {"notice": NOTICE, "split_name": f"{name} tune, not fractured", "rows": rows}
     write(out, "synthetic_fractures", report)
 
 
