@@ -155,7 +155,7 @@ def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_
     (folder / "1.png").write_bytes(film_bytes(1))
     with Watcher(folder, out, "--min-free", "2") as watcher:
         wait_until(
-            lambda: watcher.log.exists() and b"nothing is taken" in watcher.log.read_bytes(),
+            lambda: watcher.log.exists() and b"MiB free: paused" in watcher.log.read_bytes(),
             what="watermark said",
         )
         assert current(out) == {}

@@ -105,6 +105,7 @@ def answer(word: str, job: dict) -> dict:
 
 def finding(job: dict, reason: str | None) -> dict:
     record = {"path": job["path"], "sha256": job["sha256"], "reason": reason}
+    record["state"] = "refused" if reason else "fracture"
     return {"status": "ok", "finding": record}
 
 

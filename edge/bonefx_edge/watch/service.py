@@ -20,7 +20,7 @@ from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.connection import name_of_trouble
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
-from bonefx_edge.watch.journal.states import Claim, FilmState
+from bonefx_edge.watch.journal.states import Claim
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.workers.pool import WorkerPool
@@ -119,7 +119,8 @@ class Service:
                 self._journal.hand_back(claim.sha256)
         except sqlite3.OperationalError as err:
             logger.warning(
-                "films in hand are handed back at the next start (%s)", name_of_trouble(err)
+                "cannot release the images in progress (%s): the next start does",
+                name_of_trouble(err),
             )
         self._intake.close()
 
@@ -195,7 +196,7 @@ class Service:
         self._next_disk_check = now + DISK_CHECK_S
         free = shutil.disk_usage(self._settings.out).free
         if self.pause is Pause.NONE and free < self._settings.min_free_bytes:
-            logger.error("%d MiB free: nothing is taken until there is more", free >> 20)
+            logger.error("only %d MiB free: paused", free >> 20)
             self.pause = Pause.DISK_LOW
         elif self.pause is not Pause.NONE and free >= max(
             self._settings.min_free_bytes, LEAST_ROOM_BYTES
@@ -203,7 +204,7 @@ class Service:
             if self.pause is Pause.STORAGE_ERROR:  # what was in hand was dropped
                 self._journal.hand_back_all()
                 self._results.sweep()
-            logger.warning("going on")
+            logger.warning("resumed")
             self.pause, self._next_claim = Pause.NONE, now
 
     def _stall(self, err: OSError | sqlite3.OperationalError | JournalError) -> None:
@@ -265,7 +266,7 @@ class Service:
         self.failed += 1
         if self._metrics:
             self._metrics.failed(code)
-        logger.warning("%s: %s, again in %.0f s", claim.sha256[:12], code, retry_at - self._wall())
+        logger.warning("%s %s, retry in %.0f s", claim.sha256[:8], code, retry_at - self._wall())
         self._next_claim = self._clock()
 
     def _is_unfinished(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
@@ -285,12 +286,12 @@ class Service:
             if self._settings.tells:
                 told = message(record, supersedes=self._journal.superseded_by(claim.sha256))
         self._journal.finish(claim.sha256, record, answered_by=answered_by, now=now, message=told)
-        state = FilmState.REFUSED if finding["reason"] else FilmState.DONE
         if self._metrics:
             self._metrics.decided(finding, lag_s=self._wall() - claim.received)
         self.decided += 1
-        self.refused += state is FilmState.REFUSED
-        logger.info("%s: %s %s", claim.sha256[:12], state.value, finding["reason"] or "")
+        self.refused += finding["reason"] is not None
+        reason = f" ({finding['reason']})" if finding["reason"] else ""
+        logger.info("%s %s%s", claim.sha256[:8], finding["state"], reason)
 
     def _unfile(self) -> None:
         with self._journal.alone():  # else one of them may come back in between

@@ -29,6 +29,15 @@ def test_a_film_that_comes_into_the_folder_has_its_result_on_disk_before_it_is_d
     assert result["answered_by"] == place.spawned[0].predictor
 
 
+def test_the_log_gives_a_short_hash_and_the_state_of_each_result(place, caplog):
+    caplog.set_level("INFO", "bonefx_edge")
+    place.receive("film-1", "corrupt-1")
+    place.begin()
+    place.go(lambda: len(place.finished) == 2)
+    lines = [record.getMessage() for record in caplog.records]
+    assert {"film-1 fracture", "corrupt- refused (corrupt)"} <= set(lines)
+
+
 def test_a_refusal_is_a_result_and_is_counted(place):
     place.receive("corrupt-1", "film-2")
     service = place.begin()
