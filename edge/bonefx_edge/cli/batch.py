@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -25,25 +24,32 @@ PROGRESS_FROM_FILES: Final = 5
 """A bar for fewer files would be gone before it is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What the command line says beside the files."""
-
-    model: str
-    heatmap: str | None
-    """Folder of the heat maps; None for none."""
-    threads: str
-    """As `threads.threads_to_try` takes it."""
-    jobs: int
-    """Processes; 0: as many as pay."""
-    options: dict[str, str | None]
-    """Further arguments of `Classifier.load`."""
-    kind: str
-    """table, json or csv."""
-
-
-def classify_files(names: list[str], batch: Batch) -> ExitCode:
+def classify_files(
+    names: list[str],
+    *,
+    model: str,
+    heatmap: str | None,
+    threads: str,
+    jobs: int,
+    options: dict[str, str | None],
+    output_format: str,
+) -> ExitCode:
     """Classify files and folders, print a row each to standard output, return the exit code.
+
+    Parameters
+    ----------
+    model
+        Name or path.
+    heatmap
+        Folder of the heat maps; None for none.
+    threads
+        As `parallel.threads_to_try` takes it.
+    jobs
+        Processes; 0: as many as are faster.
+    options
+        Further arguments of `Classifier.load`.
+    output_format
+        table, json or csv.
 
     Raises
     ------
@@ -58,19 +64,19 @@ def classify_files(names: list[str], batch: Batch) -> ExitCode:
     from bonefx_edge.cli.formats import Csv, JsonLines, Table
     from bonefx_edge.parallel import LoadOptions, classify_on_several, processes_for
 
-    model = find_model(batch.model)
-    processes = 1 if batch.heatmap is not None else batch.jobs or processes_for(len(files))
-    numbers = threads_to_try(batch.threads, processes=processes)
+    path = find_model(model)
+    processes = 1 if heatmap is not None else jobs or processes_for(len(files))
+    numbers = threads_to_try(threads, processes=processes)
     if processes == 1:
-        classify = _open_model(model, batch.heatmap, threads=numbers, **batch.options)
+        classify = _open_model(path, heatmap, threads=numbers, **options)
         findings: Iterable[Finding] = map(classify, files)
     else:
-        options = LoadOptions(model, threads=numbers, **batch.options)
-        findings = classify_on_several(files, options, processes=processes)
+        loading = LoadOptions(path, threads=numbers, **options)
+        findings = classify_on_several(files, loading, processes=processes)
     kinds: dict[str, Callable[[], JsonLines | Csv | Table]]
     kinds = {"json": JsonLines, "csv": Csv, "table": Table}
     try:
-        refused = _write_findings(findings, len(files), output=kinds[batch.kind]())
+        refused = _write_findings(findings, len(files), output=kinds[output_format]())
     except MemoryError:
         fail("expected memory for a film, there is none left; close programs", code=ExitCode.MODEL)
     except OSError as err:

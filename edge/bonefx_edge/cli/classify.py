@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 import typer
 
 from bonefx_edge import NOTICE, __version__
-from bonefx_edge.cli.batch import Batch, classify_files
+from bonefx_edge.cli.batch import classify_files
 from bonefx_edge.cli.command import HELP_OPTIONS, Command
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError
@@ -186,8 +186,15 @@ def classify(
             code = _watch(words, poll=poll, model=model, loading=loading)
         else:
             kind = "json" if as_json else "csv" if as_csv else output_format
-            batch = Batch(model, heatmap, threads=threads, jobs=jobs, options=options, kind=kind)
-            code = classify_files(paths or [], batch)
+            code = classify_files(
+                paths or [],
+                model=model,
+                heatmap=heatmap,
+                threads=threads,
+                jobs=jobs,
+                options=options,
+                output_format=kind,
+            )
     except BonefxError as err:
         fail_with(err)
     raise typer.Exit(code)
