@@ -1,4 +1,4 @@
-"""Write the heat map of each film as a picture into one folder."""
+"""Write the heat map of each image as a picture into one folder."""
 
 import os
 import secrets
@@ -12,22 +12,30 @@ from numpy.typing import NDArray
 
 from bonefx_edge.errors import OutputError, UsageError
 from bonefx_edge.finding import Explanation, Finding
-from bonefx_edge.inference.heatmap import (
-    COLORS,
-    FONT,
-    FONT_SCALES,
-    INK_GRAY,
-    LEGEND,
-    MARGIN_PX,
-    NARROWEST_PX,
-    OPAQUENESS,
-    PICTURE_PX,
-    STRIP_GRAY,
-    TRANSPARENT_BELOW,
-    HeatMap,
-)
+from bonefx_edge.inference.heatmap import HeatMap
 from bonefx_edge.inference.preprocess import downscale_to
 
+LEGEND: Final = (
+    "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
+)
+"""Drawn into the picture, because it may be copied without its result."""
+PICTURE_PX: Final = 1024
+"""Longest side of the image in the picture: fits a screen."""
+MIN_WIDTH_PX: Final = 64
+"""Minimum width of the picture: the longest word of the legend fits."""
+TRANSPARENT_BELOW: Final = 0.2
+"""Below this the image is not colored: low values are everywhere and would hide the bone."""
+OPACITY: Final = (0.15, 0.55)
+"""Share of color where the value is `TRANSPARENT_BELOW` and 1: the bone must stay visible."""
+COLORS: Final = ((0.0, 220.0, 255.0), (0.0, 0.0, 255.0))
+"""BGR where the value is `TRANSPARENT_BELOW` and 1: yellow, red."""
+FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+FONT_SCALES: Final = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2)
+"""Tried in this order until the longest word fits."""
+MARGIN_PX: Final = 4
+"""Around the legend, and between its lines."""
+STRIP_GRAY: Final = 40
+INK_GRAY: Final = 235
 HASH_DIGITS: Final = 8
 """Of the film's sha256, in the picture's name: films of two folders may have one name."""
 MAX_STEM_BYTES: Final = 200
@@ -91,7 +99,7 @@ def overlay(pixels: NDArray[np.uint8], heat: HeatMap) -> NDArray[np.uint8]:
         raise ValueError(msg)
     film = downscale_to(pixels, longest_px=PICTURE_PX)
     height, width = film.shape
-    strip = _strip(max(width, NARROWEST_PX))
+    strip = _strip(max(width, MIN_WIDTH_PX))
     picture = np.full((height + len(strip), strip.shape[1], 3), STRIP_GRAY, np.uint8)
     picture[:height, :width] = _tint(film, heat.values)
     picture[height:] = strip
@@ -128,14 +136,14 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def _tint(film: NDArray[Any], values: NDArray[np.float32]) -> NDArray[Any]:
-    """Return the film in BGR with its hot places colored, (height, width, 3)."""
+    """Return the film in BGR with its high values colored, (height, width, 3)."""
     heat = cv2.resize(values, film.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
     strength = (heat - TRANSPARENT_BELOW) / (1.0 - TRANSPARENT_BELOW)  # < 0 where transparent
-    opaqueness = OPAQUENESS[0] + strength * (OPAQUENESS[1] - OPAQUENESS[0])
+    opacity = OPACITY[0] + strength * (OPACITY[1] - OPACITY[0])
     color = np.array(COLORS[0]) + strength * (np.array(COLORS[1]) - np.array(COLORS[0]))
     gray = np.repeat(film[..., None], 3, axis=-1)
     return np.where(
-        strength >= 0.0, np.rint(gray * (1.0 - opaqueness) + color * opaqueness), gray
+        strength >= 0.0, np.rint(gray * (1.0 - opacity) + color * opacity), gray
     ).astype(np.uint8)
 
 

@@ -1,53 +1,31 @@
-"""Where the network looked: the maps of all views of a film, laid over the film as a picture."""
+"""The heat map: the network's maps of the image and of its tiles, on one grid over the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.inference.preprocess import Extent, InputSpec, input_extent
 from bonefx_edge.inference.tiling import NetworkOutputs, Tiles
 
-LEGEND: Final = (
-    "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
-)
-"""Burnt in, for a picture travels without its result."""
 GRID_CELLS: Final = 64
-"""Along the longer side: finer than the cells of any view, a whole film has five."""
+"""Along the longer side: finer than the cells of any tile. The map of a whole image has five."""
 TIE: Final = 1e-6
-"""Values this close are equal: a few steps of float32 below 1, which interpolation costs."""
-PICTURE_PX: Final = 1024
-"""Longest side of the film in the picture: fits a screen."""
-NARROWEST_PX: Final = 64
-"""Least width of the picture: the legend's longest word is readable in it."""
-TRANSPARENT_BELOW: Final = 0.2
-"""Under this the film is untouched: most cells say a little, and a haze would hide the bone."""
-OPAQUENESS: Final = (0.15, 0.55)
-"""Share of color where the value is `TRANSPARENT_BELOW` and 1: the bone must stay visible."""
-COLORS: Final = ((0.0, 220.0, 255.0), (0.0, 0.0, 255.0))
-"""BGR where the value is `TRANSPARENT_BELOW` and 1: yellow, red."""
-FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-FONT_SCALES: Final = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2)
-"""Tried in this order until the longest word fits."""
-MARGIN_PX: Final = 4
-"""Around the legend, and between its lines."""
-STRIP_GRAY: Final = 40
-INK_GRAY: Final = 235
+"""Values this close are equal: the rounding of float32 interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """How much each part of a film looks like a fracture to the network."""
+    """Score of fracture of each part of an image, by the network."""
 
     values: NDArray[np.float32]
-    """(rows, columns), [0, 1], read-only: the grid covers the film evenly."""
+    """(rows, columns), [0, 1], read-only: the grid covers the image evenly."""
     height: int
-    """Of the film, pixels."""
+    """Of the image, pixels."""
     width: int
-    """Of the film, pixels."""
+    """Of the image, pixels."""
 
     def __post_init__(self) -> None:
         inside = self.values.size and ((self.values >= 0) & (self.values <= 1)).all()
@@ -60,10 +38,10 @@ class HeatMap:
         self.values.flags.writeable = False
 
     def peak(self) -> tuple[float, float]:
-        """Return (x, y), center of the strongest cell in pixels of the film.
+        """Return (x, y), center of the strongest cell in pixels of the image.
 
-        Of equal cells the one nearest to their middle: the value stays beyond the outermost
-        centers of a view, so a fracture at its edge makes a field of them.
+        Of equal cells the one nearest to their middle: values are constant beyond the outermost
+        cell centers of an input, so a fracture at its edge gives many equal cells.
         """
         tied = np.argwhere(self.values >= self.values.max() - TIE)
         row, column = tied[np.square(tied - tied.mean(axis=0)).sum(axis=1).argmin()]
@@ -76,21 +54,21 @@ def heat_map(
     extents: Sequence[Extent],
     maps: Sequence[NDArray[np.float32]],
 ) -> HeatMap:
-    """Return the mean over the views of sigmoid(logit), where they cover the film.
+    """Return the mean over the inputs of sigmoid(logit), where they cover the image.
 
-    Between the centers of a view's cells the value is interpolated bilinearly; beyond the
-    outermost centers it stays. A view counts for a cell of the grid by the share of it that it
-    covers. Where no view is, the value is 0.
+    Between the cell centers of an input the value is interpolated bilinearly; beyond the
+    outermost centers it is constant. An input is weighted by the share of a grid cell that it
+    covers. Where there is no input, the value is 0.
 
     Parameters
     ----------
     shape
-        (height, width) of the film, pixels.
+        (height, width) of the image, pixels.
     extents
-        What the whole input of each view shows, margins of a letterbox included.
+        Of each input on the image, black bars of a letterbox included.
     maps
-        (rows, columns) float32 of each view: logit of "the fracture is in this cell", finite.
-        The cells divide the input evenly, as in fitting.
+        (rows, columns) float32 of each input: logit of "the fracture is in this cell", finite.
+        The cells divide the input evenly, as in training.
     """
     rows, columns = _grid(shape)
     total, covered = np.zeros((rows, columns)), np.zeros((rows, columns))
@@ -117,7 +95,7 @@ def draw_heat_map(
     tile_outputs: NetworkOutputs | None,
     spec: InputSpec,
 ) -> HeatMap:
-    """Return the maps of a whole film and of its tiles, if it has any, laid over the film."""
+    """Return the heat map of an image: of the whole image and of its tiles, if it has any."""
     extents = [input_extent(shape, spec=spec)]
     maps = [whole.maps]
     if tiles and tile_outputs:
@@ -129,18 +107,18 @@ def draw_heat_map(
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis of the film: `cells` even cells of the grid, and a view from `low` to `high`."""
+    """One axis of the image: `cells` equal grid cells, and an input from `low` to `high`."""
 
     side: int
-    """Of the film, pixels."""
+    """Of the image, pixels."""
     cells: int
     low: float
-    """Pixels of the film."""
+    """Pixels of the image."""
     high: float
-    """Pixels of the film; > low."""
+    """Pixels of the image; > low."""
 
     def cover(self) -> NDArray[np.float64]:
-        """Return the share of each cell of the grid that the view covers, (cells,)."""
+        """Return the share of each grid cell that the input covers, (cells,)."""
         edges = np.arange(self.cells + 1) * self.side / self.cells
         common: NDArray[np.float64] = np.minimum(self.high, edges[1:]) - np.maximum(
             self.low, edges[:-1]
@@ -148,15 +126,15 @@ class _Axis:
         return np.maximum(common, 0.0) * (self.cells / self.side)
 
     def weights(self, n: int) -> NDArray[np.float64]:
-        """Return how much of each of the view's `n` cells is in each of the grid, (cells, n)."""
+        """Return the weight of each of the input's `n` cells in each grid cell, (cells, n)."""
         centers = (np.arange(self.cells) + 0.5) * self.side / self.cells
         position = (centers - self.low) / (self.high - self.low) * n - 0.5
-        position = np.clip(position, 0.0, n - 1.0)  # beyond the outermost centers it stays
+        position = np.clip(position, 0.0, n - 1.0)  # constant beyond the outermost centers
         weights: NDArray[np.float64] = 1.0 - np.abs(position[:, None] - np.arange(n))
         return np.maximum(weights, 0.0)
 
 
 def _grid(shape: tuple[int, int]) -> tuple[int, int]:
-    """Return (rows, columns) of about square cells, at least one pixel of the film each."""
+    """Return (rows, columns) of about square cells, at least one pixel of the image each."""
     scale = min(1.0, GRID_CELLS / max(shape))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))

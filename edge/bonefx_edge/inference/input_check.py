@@ -1,4 +1,4 @@
-"""Refuse what the network must not be asked about, and what it finds unlike its own films."""
+"""Refuse what is not a limb radiograph: by simple statistics, then by the network's features."""
 
 import math
 import re
@@ -13,19 +13,19 @@ from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 
 MIN_SIDE_PX: Final = 64
-"""Shortest side that is answered: below it no fracture line could be in the pixels."""
+"""Shortest side that is accepted: below it a fracture line is not visible."""
 MAX_CHROMA: Final = 12.0
 """Mean chroma above this is a color picture, in gray levels; a tinted film scan stays below."""
 BLANK_STD: Final = 2.0
-"""Standard deviation, in gray levels, under which a picture holds nothing to judge."""
+"""Standard deviation, in gray levels, under which an image is blank."""
 PARTS_OF_LIMBS_TOO: Final = frozenset({"HEAD", "NECK"})
 """Out of scope when they stand alone; "FEMORAL NECK" and "HEAD OF RADIUS" are limbs."""
 STATISTICS_SIDE_PX: Final = 128
-"""Statistics are taken on an antialiased square of this side, whatever the film's size."""
+"""Side of the antialiased square on which statistics are measured."""
 UNEXPOSED: Final = 0.95
-"""Share of white from which the median of a border row or column says: the collimator was here."""
+"""Share of white: a border row or column with a higher median was outside the collimator."""
 MIN_EXPOSED_PX: Final = 16
-"""Of 128: where less than this would remain, nothing is cut off."""
+"""Of 128: if less than this would remain, borders are not removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class InputCheckSpec:
-    """What the model was made for. Units of the statistics: see `statistics`."""
+    """What the model was made for. Units of the statistics: see `Statistics`."""
 
     mean: Interval
     std: Interval
@@ -46,8 +46,8 @@ class InputCheckSpec:
     excluded_body_parts: tuple[str, ...]
     """DICOM Body Part Examined values (PS3.16 CID 4031 defined terms) that are out of scope."""
     distance_limit: float | None
-    """Largest mean of squares of the network's features of the whole film (about 1 for views of
-    training films) that is answered; > 0, None for a network without features."""
+    """Largest accepted mean of squares of the network's features of the whole image (about 1 for
+    training images); > 0, None for a network without features."""
 
     def __post_init__(self) -> None:
         limit = self.distance_limit
@@ -58,14 +58,14 @@ class InputCheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Coarse look of a radiograph inside the collimator, on a 128x128 antialiased copy."""
+    """Coarse statistics of a radiograph inside the collimator, on a 128x128 antialiased copy."""
 
     mean: float
     """Mean gray level / 255, [0, 1]."""
     std: float
     """Standard deviation of the gray level / 255, [0, 0.5]."""
     roughness: float
-    """Mean |difference of neighbors| / std; pure noise is about 1.1, films far less."""
+    """Mean |difference of neighbors| / std; pure noise is about 1.1, radiographs far less."""
 
 
 def statistics(pixels: NDArray[np.uint8]) -> Statistics:
@@ -75,14 +75,14 @@ def statistics(pixels: NDArray[np.uint8]) -> Statistics:
     exposed = _without_white_borders(small)
     std = float(exposed.std())
     steps = np.abs(np.diff(exposed, axis=0)).mean() + np.abs(np.diff(exposed, axis=1)).mean()
-    # A blank picture has no steps either: roughness 0, and `std` is what refuses it.
+    # A blank image has no steps either: roughness 0, and `std` is what refuses it.
     return Statistics(
         mean=float(exposed.mean()), std=std, roughness=float(steps / 2 / std) if std > 0 else 0.0
     )
 
 
 def _without_white_borders(small: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the part inside the collimator; all of it where that would leave next to nothing.
+    """Return the part inside the collimator; all of it if too little would remain.
 
     Detectors that do not mask the unexposed border show it white; its width is the operator's
     choice and says nothing about what was exposed.
@@ -103,7 +103,7 @@ def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
-    """Return if the model may be asked about this radiograph.
+    """Return if the model may be used for this radiograph.
 
     Raises
     ------
@@ -113,31 +113,30 @@ def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
     height, width = radiograph.shape
     if min(height, width) < MIN_SIDE_PX:
         msg = (
-            f"expected sides of at least {MIN_SIDE_PX} px, got {width}x{height}; send the full film"
+            f"Too small: {width}x{height} px, at least {MIN_SIDE_PX} px a side are needed. "
+            "Send the full image."
         )
         raise DecodeError(Reason.TOO_SMALL, msg)
     if _is_excluded(radiograph.body_part or "", spec=spec):
-        msg = (
-            f"expected a limb, got DICOM Body Part Examined {radiograph.body_part}; read it by eye"
-        )
+        msg = f"Not a limb: DICOM Body Part Examined is {radiograph.body_part}. Read it by eye."
         raise DecodeError(Reason.OUT_OF_SCOPE, msg)
     if radiograph.chroma > MAX_CHROMA:
         msg = (
-            f"expected a gray radiograph, got a color picture (mean chroma {radiograph.chroma:.0f} "
-            f"gray levels, at most {MAX_CHROMA:.0f}); export the film, not a photo of it"
+            f"A color picture, not a radiograph (mean chroma {radiograph.chroma:.0f} gray levels, "
+            f"at most {MAX_CHROMA:.0f}). Export the radiograph, not a photo of it."
         )
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
     _check_statistics(statistics(radiograph.pixels), spec=spec)
 
 
 def check_in_distribution(features: NDArray[np.float32] | None, *, spec: InputCheckSpec) -> None:
-    """Return if the network finds the whole film like those that it was trained on.
+    """Return if the whole image is within the training distribution, by the network's features.
 
     Parameters
     ----------
     features
-        (1, k), finite, mean 0 and variance 1 over disturbed views of the training films; None for
-        a network without them.
+        (1, k), finite, mean 0 and variance 1 over disturbed crops of the training images; None
+        for a network without them.
 
     Raises
     ------
@@ -149,8 +148,8 @@ def check_in_distribution(features: NDArray[np.float32] | None, *, spec: InputCh
     distance = float(np.mean(np.square(features, dtype=np.float64)))
     if distance > spec.distance_limit:
         msg = (
-            "expected a limb radiograph like those of training, got distance "
-            f"{distance:.2f}, limit {spec.distance_limit:.2f}; is this a radiograph of a limb?"
+            f"Not recognized as a limb radiograph (distance {distance:.2f}, limit "
+            f"{spec.distance_limit:.2f}). Check what was sent; read it by eye."
         )
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
 
@@ -167,14 +166,14 @@ def _is_excluded(body_part: str, *, spec: InputCheckSpec) -> bool:
 
 def _check_statistics(stats: Statistics, *, spec: InputCheckSpec) -> None:
     if stats.std * 255 < BLANK_STD:
-        msg = f"expected a picture, got one gray level (std {stats.std * 255:.1f} of 255)"
+        msg = f"Blank: one gray level (standard deviation {stats.std * 255:.1f} of 255)."
         raise DecodeError(Reason.BLANK, msg)
     for name in ("mean", "std", "roughness"):
         value: float = getattr(stats, name)
         interval: Interval = getattr(spec, name)
         if not interval.low <= value <= interval.high:
             msg = (
-                f"expected {name} between {interval.low:.3f} and {interval.high:.3f} as in the "
-                f"training radiographs, got {value:.3f}; is this a radiograph of a limb?"
+                f"Image statistics are unlike limb radiographs ({name} {value:.3f}, expected "
+                f"{interval.low:.3f} to {interval.high:.3f}). Check what was sent; read it by eye."
             )
             raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)

@@ -106,7 +106,7 @@ def test_a_film_far_from_training_is_refused_before_any_tile_is_asked_about(tmp_
     spy = Spy(kind)
     finding = spy.classifier().classify(path)
     assert (finding.state, finding.reason) == (State.REFUSED, Reason.NOT_A_RADIOGRAPH)
-    assert "expected a limb radiograph like those of training, got distance 7.0" in finding.detail
+    assert "Not recognized as a limb radiograph (distance 7.0" in finding.detail
     assert "limit 4.00" in finding.detail
     assert [len(x) for x in spy.asked] == [1]
     assert finding.timings.invoke_ms is not None
