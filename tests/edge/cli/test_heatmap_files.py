@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import bonefx_edge.inference.heatmap as heatmap_module
 import cv2
 import numpy as np
 import pytest
@@ -94,7 +93,7 @@ def test_the_whole_legend_stands_below_the_film_at_any_width(width: int) -> None
 
 def test_the_legend_loses_no_word_on_a_narrow_film(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr(heatmap_module.cv2, "putText", lambda _, text, *__: written.append(text))
+    monkeypatch.setattr(cv2, "putText", lambda _, text, *__: written.append(text))
     overlay(np.zeros((100, 64), np.uint8), flat(100, 64, 0))
     assert " ".join(written) == (
         "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."

@@ -67,7 +67,7 @@ def test_a_blank_film_with_a_burnt_in_marker_is_still_a_picture_of_little() -> N
 @pytest.mark.parametrize("name", ["mean", "std", "roughness"])
 def test_every_statistic_of_the_input_check_can_refuse(name: str) -> None:
     narrow = dataclasses.replace(TOY_INPUT_CHECK, **{name: Interval(0.90, 0.91)})
-    with pytest.raises(DecodeError, match=f"expected {name} between 0.900 and 0.910"):
+    with pytest.raises(DecodeError, match=rf"{name} [0-9.]+, expected 0.900 to 0.910"):
         check_input(radiograph(film(128)), spec=narrow)
 
 
@@ -106,7 +106,7 @@ WITH_LIMIT = dataclasses.replace(TOY_INPUT_CHECK, distance_limit=2.0)
 
 def test_the_distance_is_the_mean_of_the_squares_of_the_features() -> None:
     check_in_distribution(np.array([[2.0, 0.0]], np.float32), spec=WITH_LIMIT)  # 2.0: at the limit
-    with pytest.raises(DecodeError, match=r"like those of training, got distance 2\.04, limit 2"):
+    with pytest.raises(DecodeError, match=r"distance 2\.04, limit 2\.00"):
         check_in_distribution(np.array([[2.02, 0.0]], np.float32), spec=WITH_LIMIT)
 
 
