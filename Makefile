@@ -134,7 +134,6 @@ bench: .venv-dev/stamp .venv/stamp
 	$(STUDY).localization --data $(DATA)/fracatlas --split test
 	$(STUDY).robustness $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
 	$(STUDY).out_of_scope $(DATA)
-	$(STUDY).synthetic_fractures $(DEFAULT_MODEL) --data $(DATA)/fracatlas
 	.venv-dev/bin/python -m benchmarks.latency $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \
 		--out benchmarks/reference/latency-fullsize-$(BOARD).json
 	.venv-dev/bin/python -m benchmarks.latency $(DATA)/fracatlas/*fractured/*11.jpg $(INT8) --threads 1 --threads 2 \

@@ -196,7 +196,7 @@ def hospitals(folder: Path, *below_elsewhere: str) -> Path:
 
 def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png")
-    sets = external_sets.read_sets(data, films=None)
+    sets = external_sets.read_sets(data)
     assert {name: [film.key for film in films] for name, films in sets.items()} == {
         "web_pool": ["web_pool/a.png"],
         "btxrd_normal": ["btxrd_normal/b.png"],
@@ -208,7 +208,7 @@ def test_each_folder_of_films_of_other_hospitals_is_a_set(tmp_path: Path) -> Non
 def test_films_of_an_unknown_folder_stop_the_run(tmp_path: Path, stray: str) -> None:
     data = hospitals(tmp_path, "web_pool/a.png", "btxrd_normal/b.png", stray)
     with pytest.raises(DataError, match=f"expected .*web_pool.*, got {stray}"):
-        external_sets.read_sets(data, films=None)
+        external_sets.read_sets(data)
 
 
 def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> None:
@@ -219,13 +219,13 @@ def test_a_refused_film_of_another_hospital_is_in_no_figure(tmp_path: Path) -> N
     classifier = Classifier.load(toy_path("tiled-int8"))
     boxes = {film.key: (DARK_CELL,) for film in films}
     result = external.examine(classifier, sets, boxes)
-    web, _, knees = result.sets
+    web, _, knees = result["sets"]
     assert (web["films"], web["answered"], web["refused"]) == (5, 4, {"blank": 1})
     assert {figure.n for figure in web["figures"]} == {4}
     assert (knees["answered"], knees["p_fracture"]) == (0, None)
-    assert [(f.name, f.value, f.n) for f in result.aucs] == [
+    assert [(f.name, f.value, f.n) for f in result["aucs"]] == [
         ("auc", 0.5, 6),
         ("auc_with_oai_knee", 0.5, 6),
     ]
-    peak = result.localization[0]
+    peak = result["localization"][0]
     assert (peak.name, peak.value, peak.n) == ("peak", 0.8, 5)

@@ -117,7 +117,7 @@ def _figures(
     every, intact = np.ones(len(p), bool), ~fractured
 
     def figure(name: str, meaning: str, of: Callable[[Floats], Floats], among: Bools) -> Figure:
-        return _figure(name, meaning, of, among=among, groups=groups, seed=seed)
+        return measure_figure(name, meaning, of, among=among, groups=groups, seed=seed)
 
     def proportion(name: str, meaning: str, hit: Bools, among: Bools) -> Figure:
         return figure(name, meaning, lambda w: share(hit, among, w), among)
@@ -136,25 +136,40 @@ def _figures(
     )
 
 
-def _figure(
+def measure_figure(
     name: str,
     meaning: str,
     of: Callable[[Floats], Floats],
     *,
-    among: Bools,
-    groups: list[str],
-    seed: int,
+    groups: Sequence[str],
+    among: Bools | None = None,
+    seed: int = 0,
+    is_share: bool = True,
 ) -> Figure:
-    n = int(among.sum())
-    value = float(of(np.ones(len(groups))))
-    if math.isnan(value):
+    """Return a figure with its 95 % interval over resampled groups; None where undefined.
+
+    Parameters
+    ----------
+    of
+        From weights, (..., images), to the figure, (...).
+    groups
+        (images,); a group is resampled as a whole.
+    among
+        (images,), those in the denominator; None: all.
+    is_share
+        Whether 0 and 1 are its ends. Resampling gives no interval there: Wilson's, by groups.
+    """
+    counted = np.ones(len(groups), bool) if among is None else among
+    n = int(counted.sum())
+    value = float(of(np.ones(len(groups)))) if n else math.nan
+    if not math.isfinite(value):
         return Figure(name, meaning, None, None, None, n)
     if len(set(groups)) == 1:
         return Figure(name, meaning, value, None, None, n)  # one patient says nothing of the next
     low, high = bootstrap_by_group(of, groups, seed=seed)
-    if low == high and value in (0.0, 1.0):
+    if is_share and low == high and value in (0.0, 1.0):
         # Resampling cannot see beyond what was seen; 5 of 5 right is not certainty.
-        counted = len({group for group, counts in zip(groups, among, strict=True) if counts})
-        agreed = wilson(int(value) * counted, counted)
+        in_groups = len({group for group, counts in zip(groups, counted, strict=True) if counts})
+        agreed = wilson(int(value) * in_groups, in_groups)
         low, high = agreed.low, agreed.high
     return Figure(name, meaning, value, low, high, n)

@@ -44,7 +44,7 @@ def auc(p_fracture: Floats, fractured: Bools, weights: Floats | None = None) -> 
     intact = np.add.reduceat((weights * ~fractured)[..., order], starts, axis=-1)
     below = np.cumsum(intact, axis=-1) - intact
     wins = (broken * (below + intact / 2)).sum(axis=-1)
-    return _ratio(wins, broken.sum(axis=-1) * intact.sum(axis=-1))
+    return ratio(wins, broken.sum(axis=-1) * intact.sum(axis=-1))
 
 
 def share(hit: Bools, among: Bools, weights: Floats | None = None) -> Floats:
@@ -54,16 +54,17 @@ def share(hit: Bools, among: Bools, weights: Floats | None = None) -> Floats:
     fracture, among = not fractured. PPV: hit = fractured, among = called fracture.
     """
     weights = np.ones(len(hit)) if weights is None else weights
-    return _ratio(weights @ (hit & among).astype(float), weights @ among.astype(float))
+    return ratio(weights @ (hit & among).astype(float), weights @ among.astype(float))
 
 
 def brier(p_fracture: Floats, fractured: Bools, weights: Floats | None = None) -> Floats:
     """Return the mean squared difference of probability and truth (1 fractured), in [0, 1]."""
     weights = np.ones(len(fractured)) if weights is None else weights
-    return _ratio(weights @ np.square(p_fracture - fractured), weights.sum(axis=-1))
+    return ratio(weights @ np.square(p_fracture - fractured), weights.sum(axis=-1))
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Return the quotient; not finite where the denominator is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(numerator / np.asarray(denominator))
 

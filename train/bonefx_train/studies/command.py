@@ -1,10 +1,9 @@
 """What the studies share as commands: their data, and how they end with an error."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import typer
 from bonefx_edge.errors import BonefxError
 
@@ -46,11 +45,3 @@ def read_split(data: Path, split: str) -> tuple[str, tuple[Sample, ...]]:
         msg = f"{data} does not say which films are {split}; give the run's folder"
         raise DataError(msg)
     return data.name, dataset.of(split)
-
-
-def draw(samples: Sequence[Sample], n: int | None) -> list[Sample]:
-    """Return n of the films at random, in their order; all for None or if there are fewer."""
-    if n is None or n >= len(samples):
-        return list(samples)
-    drawn = np.random.default_rng(0).choice(len(samples), n, replace=False)
-    return [samples[i] for i in sorted(drawn.tolist())]

@@ -1,11 +1,10 @@
 """External test: images of other hospitals, on which no weight or threshold was fitted.
 
-    python -m bonefx_train.studies.external [MODEL ...] --data DIR [--mode MODE ...] [--films N]
-        [--out FOLDER]
+    python -m bonefx_train.studies.external [MODEL ...] --data DIR [--out FOLDER]
 
-DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; without
---mode, every mode that a model has. Each film is classified as on the device, input check included,
-at the default operating point, which was fixed before. Choices were made after seeing these
+DIR is the data folder, with elsewhere/ and oai_knee/. Without MODEL, the shipped ones; each in
+every mode of its own. Each film is classified as on the device, input check included, at the
+default operating point, which was fixed before. Choices were made after seeing these
 figures, though: how the tiles of lite0 are combined, which of its two fits ships, and which layers
 its input check uses (docs/decisions/0015, 0016 and 0017). Writes external.json, .md and .png
 (histograms of the scores); prints the page.
@@ -14,7 +13,6 @@ its input check uses (docs/decisions/0015, 0016 and 0017). Writes external.json,
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -64,40 +62,6 @@ COLUMNS: Final = 3
 """Panels side by side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One model and mode on all sets."""
-
-    classifier: Classifier
-    findings: dict[str, list[Finding]]
-    sets: tuple[dict[str, Any], ...]
-    """Counts and figures of each set."""
-    aucs: tuple[Figure, ...]
-    localization: tuple[Figure, ...]
-    """On web_pool; a refused film is a miss."""
-
-    @property
-    def name(self) -> str:
-        """Model, kind and mode."""
-        manifest = self.classifier.manifest
-        return f"{manifest.name}-{manifest.kind} {self.classifier.mode.name}"
-
-    def to_record(self) -> dict[str, Any]:
-        """Return the result as JSON holds it."""
-        classifier = self.classifier
-        return {
-            "name": self.name,
-            "model": describe_model(classifier),
-            "mode": classifier.mode.name,
-            "operating_point": classifier.operating_point,
-            "runtime": classifier.runtime,
-            "aucs": self.aucs,
-            "sets": self.sets,
-            "has_map": classifier.manifest.output.map is not None,
-            "localization": self.localization,
-        }
-
-
 def scores(findings: Sequence[Finding]) -> NDArray[np.float64]:
     """Return p_fracture of the answered films, [0, 1]."""
     return np.array([f.p_fracture for f in findings if f.p_fracture is not None], np.float64)
@@ -107,8 +71,8 @@ def examine(
     classifier: Classifier,
     sets: Mapping[str, list[Sample]],
     boxes: Mapping[str, tuple[Box, ...]],
-) -> Result:
-    """Return all that is measured of one model and mode."""
+) -> dict[str, Any]:
+    """Return all that is measured of one model and mode; `findings` is for the figure only."""
     findings: dict[str, list[Finding]] = {}
     localized: list[Localized] = []
     for name, samples in sets.items():
@@ -120,17 +84,24 @@ def examine(
             else:
                 findings[name].append(classifier.classify(sample.path))
     has_map = classifier.manifest.output.map is not None
-    has_tiles = bool(classifier.mode.tiles)
-    return Result(
-        classifier=classifier,
-        findings=findings,
-        sets=tuple(_set_result(name, sets, findings, classifier) for name in sets),
-        aucs=tuple(
+    manifest, mode = classifier.manifest, classifier.mode
+    return {
+        "name": f"{manifest.name}-{manifest.kind} {mode.name}",
+        "model": describe_model(classifier),
+        "mode": mode.name,
+        "operating_point": classifier.operating_point,
+        "runtime": classifier.runtime,
+        "aucs": [
             dataclasses.replace(_figures(names, sets, findings, classifier, ("auc",))[0], name=auc)
             for auc, names in SIDES.items()
+        ],
+        "sets": [_set_result(name, sets, findings, classifier) for name in sets],
+        "has_map": has_map,
+        "localization": localization_figures(
+            localized, has_map=has_map, has_tiles=bool(mode.tiles)
         ),
-        localization=tuple(localization_figures(localized, has_map=has_map, has_tiles=has_tiles)),
-    )
+        "findings": findings,
+    }
 
 
 def _set_result(
@@ -184,17 +155,17 @@ def _figures(
     return tuple(evaluation.rows[0].figure(name) for name in wanted)
 
 
-def open_classifiers(models: Sequence[str], *, modes: Sequence[str]) -> list[Classifier]:
-    """Return a classifier for each model and mode; no mode named: all that a model has."""
+def open_classifiers(models: Sequence[str]) -> list[Classifier]:
+    """Return a classifier for each model and mode."""
     classifiers = []
     for model in models:
         path = find_model(model)
-        names = modes or [mode.name for mode in ModelFile.read(path).manifest.modes]
-        classifiers += [Classifier.load(path, mode=name) for name in names]
+        modes = ModelFile.read(path).manifest.modes
+        classifiers += [Classifier.load(path, mode=mode.name) for mode in modes]
     return classifiers
 
 
-def draw(path: Path, results: Sequence[Result]) -> None:
+def draw(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
     """Write histograms of p_fracture, a panel for each model and mode, as share of its set."""
     columns = min(COLUMNS, len(results))
     rows = -(-len(results) // columns)
@@ -202,16 +173,16 @@ def draw(path: Path, results: Sequence[Result]) -> None:
     FigureCanvasAgg(canvas)
     panels = np.ravel(canvas.subplots(rows, columns, squeeze=False))
     for axes, result in zip(panels, results, strict=False):
-        for name, findings in result.findings.items():
+        for name, findings in result["findings"].items():
             p = scores(findings)
             label = f"{name}, n {len(p)} of {len(findings)}"
             weights = np.full(len(p), 1 / max(1, len(p)))
             axes.hist(p, BINS, weights=weights, histtype="step", color=COLORS[name], label=label)
-        point = result.classifier.operating_point
+        point = result["operating_point"]
         for threshold in (point.no_fracture_below, point.fracture_from):
             axes.axvline(threshold, color="#777777", linewidth=0.8, linestyle="--")
         axes.set(xlabel="p_fracture", ylabel="share of the answered", xlim=(0, 1))
-        axes.set_title(result.name)
+        axes.set_title(result["name"])
         axes.legend(loc="upper right", fontsize="small")
     for axes in panels[len(results) :]:
         axes.set_axis_off()
@@ -223,13 +194,11 @@ def main(
     models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
     *,
     data: Annotated[Path, typer.Option(help="The data folder, with elsewhere/ and oai_knee/.")],
-    mode: Annotated[list[str] | None, typer.Option(help="Default: all of each model.")] = None,
-    films: Annotated[int | None, typer.Option(min=2, help="Only so many of each set.")] = None,
     out: Path = REFERENCES,
 ) -> None:
     """Examine every model and mode, write."""
-    classifiers = open_classifiers(models or list(bundled_models()), modes=mode or [])
-    sets = read_sets(data, films=films)
+    classifiers = open_classifiers(models or list(bundled_models()))
+    sets = read_sets(data)
     boxes = read_corner_boxes(data / FOLDER / BOXES_NAME, sets[WEB])
     results = [examine(classifier, sets, boxes) for classifier in classifiers]
     report = {
@@ -246,7 +215,9 @@ def main(
             }
             for name, samples in sets.items()
         ],
-        "results": [result.to_record() for result in results],
+        "results": [
+            {key: value for key, value in result.items() if key != "findings"} for result in results
+        ],
     }
     write(out, "external", report)
     draw(out / "external.png", results)

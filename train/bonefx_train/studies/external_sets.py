@@ -12,7 +12,6 @@ from bonefx_train.data.boxes import Box
 from bonefx_train.data.dataset import Sample, find_samples
 from bonefx_train.data.sample import Label
 from bonefx_train.errors import DataError
-from bonefx_train.studies.command import draw
 
 FOLDER: Final = "elsewhere"
 """Below the data folder: the sets that are not licensed for redistribution."""
@@ -28,7 +27,7 @@ BOX_CLASSES: Final = ("fracture", "line", "angle", "messed_up_angle")
 cortex, a displaced break). The meaning of another class is unknown, so it stops the run."""
 
 
-def read_sets(data: Path, *, films: int | None) -> dict[str, list[Sample]]:
+def read_sets(data: Path) -> dict[str, list[Sample]]:
     """Return the films of each set, without body part, which is not known for every film.
 
     Raises
@@ -50,7 +49,7 @@ def read_sets(data: Path, *, films: int | None) -> dict[str, list[Sample]]:
             msg = f"{name}: expected {expected} films only, got {len(samples)} films"
             raise DataError(msg)
     return {
-        name: [dataclasses.replace(s, body_part="") for s in draw(samples, films)]
+        name: [dataclasses.replace(s, body_part="") for s in samples]
         for name, samples in sets.items()
     }
 

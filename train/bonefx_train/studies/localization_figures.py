@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import Box
 from bonefx_train.data.dataset import Sample
+from bonefx_train.evaluation.evaluate import measure_figure
+from bonefx_train.evaluation.metrics import Bools, Floats, ratio, share
 from bonefx_train.evaluation.report import Figure
-from bonefx_train.studies.figures import Floats, measure, rate, ratio
 
 Gray = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -129,12 +130,12 @@ def localization_figures(
     """
     groups = [film.sample.group for film in films]
     names = [name for name in POINTS if has_map or name != PEAK]
-    hits = {name: np.array([film.hit(name) for film in films], float) for name in names}
-    figures = [rate(n, f"{POINTS[n]} inside a box", hits[n], groups=groups) for n in names]
+    hits = {name: np.array([film.hit(name) for film in films], bool) for name in names}
+    figures = [_rate(n, f"{POINTS[n]} inside a box", hits[n], groups=groups) for n in names]
     for name in names:
-        near = np.array([film.hit(name, near=True) for film in films], float)
+        near = np.array([film.hit(name, near=True) for film in films], bool)
         meaning = f"{POINTS[name]} within {NEAR * 100:.0f} % of a box"
-        figures.append(rate(f"{name}_near", meaning, near, groups=groups))
+        figures.append(_rate(f"{name}_near", meaning, near, groups=groups))
     if has_map:
         figures += _against_baselines(hits, groups=groups)
     if has_tiles:
@@ -142,45 +143,64 @@ def localization_figures(
     return figures
 
 
-def _against_baselines(hits: dict[str, Floats], *, groups: list[str]) -> list[Figure]:
+def _rate(
+    name: str, meaning: str, hits: Bools, *, groups: list[str], among: Bools | None = None
+) -> Figure:
+    """Return the share of the films in `among` (default: all) that are hits."""
+    counted = np.ones(len(hits), bool) if among is None else among
+    return measure_figure(
+        name, meaning, lambda w: share(hits, counted, w), groups=groups, among=counted
+    )
+
+
+def _against_baselines(hits: dict[str, Bools], *, groups: list[str]) -> list[Figure]:
     figures = []
     for name in (CENTER, LIMB):
         meaning = f"hits of the peak for one hit of the {POINTS[name]}, on the same images"
 
-        def times(w: Floats, baseline: Floats = hits[name]) -> Floats:
+        def times(w: Floats, baseline: Bools = hits[name]) -> Floats:
             return ratio(w @ hits[PEAK], w @ baseline)
 
-        figures.append(measure(f"peak_over_{name}", meaning, times, groups=groups))
+        figures.append(
+            measure_figure(f"peak_over_{name}", meaning, times, groups=groups, is_share=False)
+        )
     meaning = "hit rate of the peak minus twice that of the center; over 0: the bar is met"
-    excess = hits[PEAK] - 2 * hits[CENTER]
+    excess = hits[PEAK] - 2 * hits[CENTER].astype(float)
     figures.append(
-        measure("peak_less_twice_center", meaning, lambda w: w @ excess / w.sum(-1), groups=groups)
+        measure_figure(
+            "peak_less_twice_center",
+            meaning,
+            lambda w: w @ excess / w.sum(-1),
+            groups=groups,
+            is_share=False,
+        )
     )
     return figures
 
 
 def _region_figures(films: Sequence[Localized], *, groups: list[str]) -> list[Figure]:
-    hits = np.array([film.region_hits() for film in films], float)
-    named = np.array([bool(film.regions) for film in films], float)
+    hits = np.array([film.region_hits() for film in films], bool)
+    named = np.array([bool(film.regions) for film in films], bool)
     covered = np.array([film.covered() for film in films])
     meaning = "a region holds the center of a box"
     return [
-        rate("regions", meaning, hits, groups=groups),
-        rate("regions_named", "images with any region", named, groups=groups),
-        rate(
+        _rate("regions", meaning, hits, groups=groups),
+        _rate("regions_named", "images with any region", named, groups=groups),
+        _rate(
             "regions_where_named",
             f"{meaning}, among images with a region",
             hits,
             groups=groups,
             among=named,
         ),
-        measure(
+        measure_figure(
             "regions_cover",
             "mean share of the image that its regions cover, among images with a region: the hit "
             "rate of a random point",
             lambda w: ratio(w @ (covered * named), w @ named),
             groups=groups,
-            n=int(named.sum()),
+            among=named,
+            is_share=False,
         ),
     ]
 

@@ -21,7 +21,6 @@ TITLES: Final = {
     "localization": "Localization",
     "robustness": "Robustness",
     "out_of_scope": "Input check",
-    "synthetic_fractures": "Synthetic fractures",
     "latency": "Latency",
 }
 """By template, which has the name of the report's file."""

@@ -1,7 +1,7 @@
 """Robustness: how answers change when the same films are disturbed in ten ways.
 
-    python -m bonefx_train.studies.robustness MODEL --data DIR [--split tune] [--films N]
-        [--mode MODE] [--out FOLDER]
+    python -m bonefx_train.studies.robustness MODEL --data DIR [--split tune] [--mode MODE]
+        [--out FOLDER]
 
 DIR is a data set that states its splits, or the run that the model was made from. Every film is
 decoded, disturbed, written as PNG without loss, and classified as on the device, input check
@@ -13,9 +13,8 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -32,11 +31,11 @@ from numpy.typing import NDArray
 from bonefx_train.data.dataset import Sample
 from bonefx_train.data.sample import Label
 from bonefx_train.errors import DataError
+from bonefx_train.evaluation.evaluate import measure_figure
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track
-from bonefx_train.studies.command import draw, read_split, run
-from bonefx_train.studies.figures import measure
+from bonefx_train.studies.command import read_split, run
 from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
 Gray = NDArray[np.uint8]
@@ -132,29 +131,6 @@ DISTURBANCES: dict[str, Disturbance] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One disturbance, against the same films undisturbed."""
-
-    disturbance: str
-    fractured: int
-    """Of the films answered disturbed and undisturbed."""
-    figures: tuple[Figure, ...]
-    opposite: tuple[str, ...]
-    """Films from fracture to no_fracture or back."""
-
-
-def choose(samples: tuple[Sample, ...], films: int | None) -> tuple[Sample, ...]:
-    """Return that many films, drawn at random, in both classes' own proportion; None: all."""
-    if films is None or films >= len(samples):
-        return samples
-    fractured = [sample for sample in samples if sample.label is Label.FRACTURED]
-    intact = [sample for sample in samples if sample.label is not Label.FRACTURED]
-    n = min(max(1, round(films * len(fractured) / len(samples))), films - 1)
-    drawn = {s.key for s in (*draw(fractured, n), *draw(intact, films - n))}
-    return tuple(sample for sample in samples if sample.key in drawn)
-
-
 def classify_disturbed(
     samples: tuple[Sample, ...], classifier: Classifier
 ) -> tuple[list[Sample], dict[str, list[Finding]]]:
@@ -181,8 +157,8 @@ def classify_disturbed(
 
 def compare(
     name: str, disturbed: list[Finding], plain: list[Finding], samples: list[Sample]
-) -> Row:
-    """Return the figures of one disturbance."""
+) -> dict[str, Any]:
+    """Return the figures of one disturbance, against the same films undisturbed."""
     answered = np.array([finding.p_fracture is not None for finding in plain])
     still = np.array([finding.p_fracture is not None for finding in disturbed])
     both = np.flatnonzero(answered & still)
@@ -193,19 +169,24 @@ def compare(
     changed = [before != after for before, after in pairs]
     opposite = [set(pair) == ANSWERS for pair in pairs]
     figures = (
-        measure("auc", FIGURES["auc"], lambda w: auc(p, fractured, w), groups=groups),
-        measure(
+        measure_figure("auc", FIGURES["auc"], lambda w: auc(p, fractured, w), groups=groups),
+        measure_figure(
             "auc_change",
             FIGURES["auc_change"],
             lambda w: auc(p, fractured, w) - auc(q, fractured, w),
             groups=groups,
+            is_share=False,
         ),
         count("state_changed", sum(changed), len(pairs)),
         count("opposite", sum(opposite), len(pairs)),
         count("refused", int((answered & ~still).sum()), int(answered.sum())),
     )
-    keys = tuple(samples[i].key for i, yes in zip(both, opposite, strict=True) if yes)
-    return Row(name, int(fractured.sum()), figures, keys)
+    return {
+        "disturbance": name,
+        "fractured": int(fractured.sum()),
+        "figures": figures,
+        "opposite": [samples[i].key for i, yes in zip(both, opposite, strict=True) if yes],
+    }
 
 
 def count(name: str, hits: int, n: int) -> Figure:
@@ -218,7 +199,6 @@ def main(
     *,
     data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
     split: str = "tune",
-    films: Annotated[int | None, typer.Option(min=2, help="Only so many, at random.")] = None,
     mode: Annotated[str | None, typer.Option(help="Default: that of the model.")] = None,
     out: Path = REFERENCES,
 ) -> None:
@@ -228,7 +208,7 @@ def main(
         raise DataError(msg)
     data_name, available = read_split(data, split)
     classifier = Classifier.load(find_model(model), mode=mode)
-    samples, findings = classify_disturbed(choose(available, films), classifier)
+    samples, findings = classify_disturbed(available, classifier)
     if not samples:
         msg = f"expected films in {data}, split {split}, got none that can be decoded"
         raise DataError(msg)
