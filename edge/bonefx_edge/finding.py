@@ -1,4 +1,4 @@
-"""What is said of one file: the value that every output writes."""
+"""The result for one file, in memory and as JSON."""
 
 import dataclasses
 import time
@@ -24,7 +24,7 @@ _TIMING_DIGITS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """Which model file gave the answer."""
+    """The model file that made a finding."""
 
     name: str
     version: str
@@ -187,7 +187,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A finding with what a person may look at beside it."""
+    """A finding with its heat map."""
 
     finding: Finding
     heat_map: "HeatMap | None"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bonefx_edge.classifier import Classifier
     from bonefx_edge.finding import Finding
 
-FILMS_PER_PROCESS: Final = 25
+IMAGES_PER_PROCESS: Final = 25
 """Below this another process costs more than it saves: it starts in the time of five images."""
 PREFETCH: Final = 4
 """Films handed out for each process beyond the oldest unfinished one: findings wait in memory."""
@@ -37,10 +37,10 @@ class LoadOptions:
 
 def processes_for(n_files: int) -> int:
     """Return the number of processes, >= 1, for so many images on the cores we may use."""
-    return max(1, min(len(os.sched_getaffinity(0)), n_files // FILMS_PER_PROCESS))
+    return max(1, min(len(os.sched_getaffinity(0)), n_files // IMAGES_PER_PROCESS))
 
 
-def classify_on_several(
+def classify_parallel(
     files: Iterable[Path], options: LoadOptions, *, processes: int
 ) -> Iterator["Finding"]:
     """Yield the finding of each file, in order; memory does not grow with their number.

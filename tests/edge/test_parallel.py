@@ -10,7 +10,7 @@ import pytest
 from bonefx_edge import parallel
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.errors import InterpreterError, ModelFileError
-from bonefx_edge.parallel import FILMS_PER_PROCESS, LoadOptions, classify_on_several, processes_for
+from bonefx_edge.parallel import IMAGES_PER_PROCESS, LoadOptions, classify_parallel, processes_for
 from toy import toy_path
 from watch_service import film_bytes
 
@@ -34,7 +34,7 @@ def without_times(finding):
 def test_the_findings_are_those_of_one_process_in_the_order_of_the_files(files):
     one = Classifier.load(LOADING.model)
     alone = [without_times(one.classify(file)) for file in files]
-    together = [without_times(f) for f in classify_on_several(files, LOADING, processes=3)]
+    together = [without_times(f) for f in classify_parallel(files, LOADING, processes=3)]
     assert together == alone
     assert [record["reason"] for record in together].count("truncated") == 1
 
@@ -48,7 +48,7 @@ def test_films_are_taken_as_their_findings_are_asked_for(files):
             taken.append(file)
             yield file
 
-    findings = classify_on_several(names(), LOADING, processes=1)
+    findings = classify_parallel(names(), LOADING, processes=1)
     next(findings)
     assert len(taken) <= parallel.PREFETCH + 1
     findings.close()
@@ -56,22 +56,22 @@ def test_films_are_taken_as_their_findings_are_asked_for(files):
 
 def test_few_films_are_not_worth_another_process(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(4)))
-    counts = [processes_for(n * FILMS_PER_PROCESS) for n in (0, 1, 2, 4, 100)]
+    counts = [processes_for(n * IMAGES_PER_PROCESS) for n in (0, 1, 2, 4, 100)]
     assert counts == [1, 1, 2, 4, 4]
-    assert processes_for(2 * FILMS_PER_PROCESS - 1) == 1
+    assert processes_for(2 * IMAGES_PER_PROCESS - 1) == 1
 
 
 def test_a_model_that_cannot_be_used_is_the_error_that_one_process_raises(files, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"nothing")
     bad = LoadOptions(tmp_path / "bad.tflite", 1, None, None, None)
     with pytest.raises(ModelFileError, match=r"expected a \.tflite"):
-        list(classify_on_several(files, bad, processes=2))
+        list(classify_parallel(files, bad, processes=2))
 
 
 def test_a_process_that_ends_is_an_error_in_words(files, monkeypatch):
     monkeypatch.setattr(parallel, "_classify", _end)
     with pytest.raises(InterpreterError, match="run with --jobs 1"):
-        list(classify_on_several(files, LOADING, processes=2))
+        list(classify_parallel(files, LOADING, processes=2))
 
 
 def _end(_file, _loading):

@@ -62,7 +62,7 @@ def classify_files(
         raise OutputError(msg)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.cli.formats import Csv, JsonLines, Table
-    from bonefx_edge.parallel import LoadOptions, classify_on_several, processes_for
+    from bonefx_edge.parallel import LoadOptions, classify_parallel, processes_for
 
     path = find_model(model)
     processes = 1 if heatmap is not None else jobs or processes_for(len(files))
@@ -72,7 +72,7 @@ def classify_files(
         findings: Iterable[Finding] = map(classify, files)
     else:
         loading = LoadOptions(path, threads=numbers, **options)
-        findings = classify_on_several(files, loading, processes=processes)
+        findings = classify_parallel(files, loading, processes=processes)
     kinds: dict[str, Callable[[], JsonLines | Csv | Table]]
     kinds = {"json": JsonLines, "csv": Csv, "table": Table}
     try:

@@ -77,7 +77,7 @@ def unit_to_gray(unit: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(unit * WHITE).astype(np.uint8)
 
 
-def film_to_gray(film: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def uint16_to_gray(film: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Return a 16-bit film, larger = brighter, as uint8 over its 0.5 to 99.5 percentile range."""
     counts = count_values(film)
     values = np.arange(counts.size, dtype=np.float64)

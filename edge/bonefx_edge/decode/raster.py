@@ -7,7 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.gray_levels import CHUNK_PX, composite_over_black, film_to_gray, mean_chroma
+from bonefx_edge.decode.gray_levels import (
+    CHUNK_PX,
+    composite_over_black,
+    mean_chroma,
+    uint16_to_gray,
+)
 from bonefx_edge.decode.orientation import UPRIGHT, orient
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 
@@ -34,7 +39,7 @@ def to_radiograph(raster: Raster, *, file_format: FileFormat | None) -> Radiogra
     gray, chroma = _to_gray(raster)
     is_film = gray.dtype == np.uint16
     return Radiograph(
-        pixels=orient(film_to_gray(gray) if is_film else gray, orientation=raster.orientation),
+        pixels=orient(uint16_to_gray(gray) if is_film else gray, orientation=raster.orientation),
         file_format=file_format,
         gray_mapping=GrayMapping.PERCENTILES if is_film else GrayMapping.STORED,
         chroma=chroma,

@@ -1,4 +1,4 @@
-"""From the network's logit to a probability of fracture and a state; the one home of polarity."""
+"""From the network's logit to a probability of fracture and a state; polarity is decided here."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NOT_BROKEN: Final = 1
 
 
 class State(StrEnum):
-    """What is said of one file."""
+    """The answer for one file."""
 
     FRACTURE = "fracture"
     UNCERTAIN = "uncertain"
@@ -65,7 +65,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one logit means."""
+    """Probability and state of one logit."""
 
     state: State
     p_fracture: float
@@ -90,7 +90,7 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
     Raises
     ------
     InterpreterError
-        If the logit is not finite: a broken number must never turn into an answer.
+        If the logit is not finite.
     """
     if not math.isfinite(logit):
         msg = f"expected a finite logit, got {logit}; the model file or the interpreter is broken"

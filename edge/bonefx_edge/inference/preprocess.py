@@ -1,4 +1,4 @@
-"""Turn a radiograph into the array the network reads: one implementation, host and device."""
+"""Preprocess a radiograph into the network's input: one implementation, host and device."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,16 +24,16 @@ class Resize(StrEnum):
 
 
 class Aspect(StrEnum):
-    """What happens to a film that is not of the network's shape."""
+    """How an image of another shape than the network's input is fitted."""
 
     SQUASH = "squash"
     """Stretch each side on its own."""
     LETTERBOX = "letterbox"
-    """Keep the shape, center it, fill the rest with black (0)."""
+    """Keep the aspect ratio, center, fill the rest with black (0)."""
 
 
 class Gray(StrEnum):
-    """What happens to the gray levels."""
+    """How gray levels are mapped."""
 
     AS_IS = "as_is"
     STRETCH = "stretch"
@@ -41,13 +41,13 @@ class Gray(StrEnum):
 
 
 STRETCH_PERCENTILES: Final = (0.01, 0.99)
-"""Shares of the pixels that become black and white: a marker or a hot pixel rules nothing."""
+"""Shares of the pixels that become black and white, so that markers and hot pixels do not count."""
 MIN_RANGE: Final = 24
-"""Gray levels: a narrower range is widened to this, so that air does not become ten times noise."""
+"""Gray levels: a narrower range is widened to this, so that noise is not amplified."""
 
 
 class Scale(StrEnum):
-    """Range and dtype of the numbers that leave the preprocessing."""
+    """Range and dtype of the preprocessed input."""
 
     UNIT_FLOAT32 = "unit_float32"
     """float32 in [0, 1]: gray / 255 in float64 *before* the resize, then rounded to float32."""
@@ -57,7 +57,7 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Everything that decides which numbers the network sees. Travels in the model file."""
+    """All preprocessing settings. Stored in the model file."""
 
     height: int = 150
     """Pixels."""
@@ -109,10 +109,10 @@ def preprocess(
     """Return the network's input, shape (1, spec.height, spec.width, 1).
 
     dtype and range follow `spec.scale`: float32 in [0, 1] or uint8 in [0, 255]. Works for any
-    radiograph from 1x1 up: a side never rounds to 0 pixels.
+    radiograph from 1x1 up.
     """
     if radiograph.original_shape is not None and not spec.allow_downscale:
-        msg = f"preprocess: expected the whole film for {spec.resize}, got a reduced one"
+        msg = f"preprocess: expected full size for {spec.resize}, got a downscaled radiograph"
         raise ValueError(msg)
     if spec.scale is Scale.UNIT_FLOAT32:
         resized = _fit(radiograph.pixels / 255.0, spec=spec).astype(np.float32)
@@ -124,10 +124,10 @@ def preprocess(
 
 
 def input_extent(shape: tuple[int, int], *, spec: InputSpec) -> Extent:
-    """Return what the network's full input covers of a (height, width) picture, in its pixels.
+    """Return the extent of the network's input on a (height, width) image, in its pixels.
 
-    The picture itself where it is squashed; with its black bars, outside of it, where it is
-    letterboxed. This is where a cell of a map lies.
+    The image itself where it is squashed; larger by the black bars where it is letterboxed. The
+    cells of a map divide this extent.
     """
     height, width = shape
     if spec.aspect is Aspect.SQUASH:
@@ -143,21 +143,21 @@ def input_extent(shape: tuple[int, int], *, spec: InputSpec) -> Extent:
 def _fit(gray: NDArray[Any], *, spec: InputSpec) -> NDArray[Any]:
     """Return `gray` resized to (spec.height, spec.width), letterboxed where the spec says so."""
     if spec.aspect is Aspect.SQUASH:
-        return _resize(gray, height=spec.height, width=spec.width, how=spec.resize)
+        return _resize(gray, height=spec.height, width=spec.width, resize=spec.resize)
     height, width = gray.shape
     top, left, inner_height, inner_width = _letterbox((height, width), spec=spec)
     canvas = np.zeros((spec.height, spec.width), gray.dtype)
     canvas[top : top + inner_height, left : left + inner_width] = _resize(
-        gray, height=inner_height, width=inner_width, how=spec.resize
+        gray, height=inner_height, width=inner_width, resize=spec.resize
     )
     return canvas
 
 
 def _letterbox(shape: tuple[int, int], *, spec: InputSpec) -> tuple[int, int, int, int]:
-    """Return top, left, height and width of the picture inside the input, in its pixels."""
+    """Return top, left, height and width of the image inside the input, in its pixels."""
     height, width = shape
     factor = min(spec.height / height, spec.width / width)
-    # A very long, thin film must not round to zero pixels: OpenCV refuses a size of 0.
+    # A very long, thin image must not round to zero pixels: OpenCV refuses a size of 0.
     inner_height = max(1, round(height * factor))
     inner_width = max(1, round(width * factor))
     top = (spec.height - inner_height) // 2
@@ -165,16 +165,16 @@ def _letterbox(shape: tuple[int, int], *, spec: InputSpec) -> tuple[int, int, in
     return top, left, inner_height, inner_width
 
 
-def _resize(gray: NDArray[Any], *, height: int, width: int, how: Resize) -> NDArray[Any]:
-    interpolation = cv2.INTER_LINEAR if how is Resize.BILINEAR else cv2.INTER_AREA
+def _resize(gray: NDArray[Any], *, height: int, width: int, resize: Resize) -> NDArray[Any]:
+    interpolation = cv2.INTER_LINEAR if resize is Resize.BILINEAR else cv2.INTER_AREA
     return cv2.resize(gray, (width, height), interpolation=interpolation)
 
 
 def stretch_percentiles(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return gray levels, uint8 of any shape, with the 1st percentile at 0 and the 99th at 255.
 
-    In whole numbers: the same levels on every machine. What another detector, window or exposure
-    does to brightness and contrast is taken out; what it does to the curve in between stays.
+    In integers: the same levels on every machine. Removes differences of brightness and contrast
+    between detectors, windows and exposures.
     """
     below = np.cumsum(np.bincount(gray.ravel(), minlength=256))
     low, high = (int(np.searchsorted(below, share * gray.size)) for share in STRETCH_PERCENTILES)

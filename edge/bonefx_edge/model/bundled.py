@@ -16,7 +16,7 @@ def bundled_models() -> dict[str, Path]:
 
 
 def find_model(model: str | Path) -> Path:
-    """Return the path of a model: text may be the name of a shipped one, else it is a path.
+    """Return the path of a model: text may be the name of a bundled one, else it is a path.
 
     Raises
     ------
@@ -30,10 +30,10 @@ def find_model(model: str | Path) -> Path:
     if not isinstance(model, str):
         msg = f"expected the name or path of a model, got {type(model).__name__}"  # type: ignore[unreachable]
         raise TypeError(msg)
-    shipped = bundled_models()
-    path = shipped.get(model, Path(model))
+    bundled = bundled_models()
+    path = bundled.get(model, Path(model))
     if not os.access(path, os.F_OK):
-        known = ", ".join(shipped)
+        known = ", ".join(bundled)
         msg = f"{model}: expected a model file, found none; check the path, or name one of {known}"
         raise ModelFileError(msg)
     return path

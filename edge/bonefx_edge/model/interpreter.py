@@ -155,7 +155,7 @@ def _import_runtime(name: str | None) -> Any:
     except (ImportError, AttributeError) as err:
         # tflite-runtime 2.14 is built against NumPy 1 and fails under NumPy 2 in this way.
         msg = (
-            f"expected {chosen} to import under NumPy {np.__version__}, it says: {err}; "
+            f"expected {chosen} to import under NumPy {np.__version__}, error: {err}; "
             "tflite-runtime needs 'numpy<2', or install ai-edge-litert instead"
         )
         raise InterpreterError(msg) from err
@@ -199,15 +199,15 @@ class _TfliteInterpreter:
 
 def _as_stored(x: NDArray[Any], *, tensor: TensorInfo) -> NDArray[Any]:
     """Return `x`, float32 [0, 1] or uint8 [0, 255], in the dtype and scale of the input tensor."""
-    if x.dtype == np.uint8 and tensor.dtype == "uint8" and gray_levels_untouched(tensor):
+    if x.dtype == np.uint8 and tensor.dtype == "uint8" and takes_gray_levels(tensor):
         return x
     unit = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
     return unit if tensor.dtype == "float32" else tensor.quantize(unit)
 
 
-def gray_levels_untouched(tensor: TensorInfo) -> bool:
-    """Return whether a gray level goes into this tensor as it is: scale 1/255, zero point 0."""
-    # The scale is stored as float32: half a gray level of drift over the range is the bound.
+def takes_gray_levels(tensor: TensorInfo) -> bool:
+    """Return whether this tensor takes gray levels unscaled: scale 1/255, zero point 0."""
+    # The scale is stored as float32: half a gray level over the range is tolerated.
     return tensor.zero_point == 0 and abs(tensor.scale * 255 - 1) < 0.5 / 255
 
 

@@ -1,4 +1,4 @@
-"""What a model file says of itself: `bonefx.json`. The only module that knows its keys."""
+"""The manifest of a model file, `bonefx.json`. The only module that knows its keys."""
 
 import dataclasses
 import json
@@ -41,9 +41,9 @@ class OutputSpec:
     logit: int
     """The output with the one logit."""
     map: int | None
-    """(1, rows, columns, 1): logit of fracture of each cell of the view, high means fracture."""
+    """(1, rows, columns, 1): logit of fracture of each cell of the input, high means fracture."""
     features: int | None
-    """(1, k): mean 0 and variance 1 over the training films; what the input check measures."""
+    """(1, k): mean 0 and variance 1 over the training images; what the input check measures."""
     quantity: str
     """Always "logit": an int8 sigmoid saturates at 0.996 and hides ties."""
     high_means_class: int
@@ -67,13 +67,12 @@ class OutputSpec:
         return tuple(p for p in (self.logit, self.map, self.features) if p is not None)
 
     def split(self, outputs: tuple[NDArray[np.float32], ...]) -> NetworkOutputs:
-        """Return what `Interpreter.run` gave for n views, by name.
+        """Return the outputs of `Interpreter.run` for n inputs, by name.
 
         Raises
         ------
         InterpreterError
-            If a number is not finite: of many views one such number could be outvoted, and a
-            broken number must never turn into an answer.
+            If a number is not finite: among many tiles it could go unnoticed.
         """
         for name in ("logit", "map", "features"):
             position: int | None = getattr(self, name)
@@ -135,7 +134,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything the device needs to know about a model beside its weights."""
+    """Everything that the device needs to know about a model besides its weights."""
 
     format_version: int
     name: str

@@ -13,7 +13,7 @@ from typing import Final
 
 from bonefx_edge.errors import ModelFileError
 from bonefx_edge.inference.preprocess import Scale
-from bonefx_edge.model.interpreter import TensorInfo, gray_levels_untouched
+from bonefx_edge.model.interpreter import TensorInfo, takes_gray_levels
 from bonefx_edge.model.manifest import Manifest, OutputSpec
 
 MEMBER: Final = "bonefx.json"
@@ -23,16 +23,16 @@ _ZIP_ERRORS: Final = (
     KeyError,
     ValueError,
     EOFError,
-    RuntimeError,  # a damaged flag makes zipfile believe in encryption
+    RuntimeError,  # a damaged flag makes zipfile ask for a password
 )
-"""What zipfile raises on damaged archives; a test damages every byte of one."""
+"""Raised by zipfile for damaged archives; a test damages every byte of one."""
 MAX_BYTES: Final = 512 * 1024 * 1024
-"""A model this large is a mistake on a device with 1 GiB of memory."""
+"""A larger file cannot be a model for a device with 1 GiB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file whose bytes were checked against its manifest."""
+    """A model file, checked against its manifest."""
 
     manifest: Manifest
     flatbuffer: bytes
@@ -83,7 +83,7 @@ def write_model_file(path: Path, *, flatbuffer: bytes, manifest: Manifest) -> No
     if hashlib.sha256(flatbuffer).hexdigest() != manifest.flatbuffer_sha256:
         msg = f"{path}: expected a manifest with the hash of its own flatbuffer, got another's"
         raise ModelFileError(msg)
-    # Same folder, so that the rename cannot cross file systems and is atomic.
+    # Same folder: a rename within a file system is atomic.
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as file:
         file.write(_pack(flatbuffer, manifest.to_json()))
@@ -95,12 +95,12 @@ def write_model_file(path: Path, *, flatbuffer: bytes, manifest: Manifest) -> No
 def check_tensors(
     manifest: Manifest, *, input_: TensorInfo, outputs: tuple[TensorInfo, ...]
 ) -> None:
-    """Return if the network's tensors are what the manifest says.
+    """Return if the network's tensors match the manifest.
 
     Raises
     ------
     ModelFileError
-        Naming the first thing that does not fit.
+        Names the first mismatch.
     """
     spec = manifest.input
     expected = (1, spec.height, spec.width, 1)
@@ -110,8 +110,8 @@ def check_tensors(
     for tensor in (input_, *outputs):
         if tensor.dtype not in allowed:
             _mismatch(f"a tensor of dtype {' or '.join(allowed)} in", manifest.kind, tensor.dtype)
-    # An antialiased film is uint8; a full-int8 network must take its gray levels untouched.
-    exact = input_.dtype == "uint8" and gray_levels_untouched(input_)
+    # Preprocessed images are uint8; a full-int8 network must take them without scaling.
+    exact = input_.dtype == "uint8" and takes_gray_levels(input_)
     if manifest.kind == "int8" and spec.scale is Scale.UINT8 and not exact:
         _mismatch("an input scale of", "1/255, zero point 0", (input_.scale, input_.zero_point))
     _check_outputs(manifest.output, shapes=[output.shape for output in outputs])
@@ -148,7 +148,7 @@ def _mismatch(what: str, expected: object, got: object) -> None:
 def _read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, /dev/zero never ends
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block, /dev/zero never ends
             msg = f"{path}: expected a regular file, got a folder, pipe or device; check the path"
             raise ModelFileError(msg)
         if status.st_size > MAX_BYTES:

@@ -116,7 +116,7 @@ def test_the_network_sees_nearly_the_same(name):
 
 def test_the_presentation_s_own_path_is_never_given_a_reduced_film():
     assert not SPECS["seed"].allow_downscale
-    with pytest.raises(ValueError, match="expected the whole film"):
+    with pytest.raises(ValueError, match="expected full size"):
         preprocess(decode(FILES["jpeg"], allow_downscale=True), spec=SPECS["seed"])
 
 
