@@ -16,7 +16,7 @@ from bonefx_train.audit.report import to_markdown
 from bonefx_train.cli import app
 from bonefx_train.data.sample import Label
 from bonefx_train.errors import DataError
-from image_files import gray_image, jpeg_file
+from image_files import gray_film, jpeg_file
 from typer.testing import CliRunner
 
 
@@ -181,7 +181,7 @@ def test_one_set_of_images_is_one_leak_however_many_reasons_it_has(images):
 
 def test_two_images_of_smooth_bones_are_not_taken_for_copies_by_their_outline(images):
     for seed in range(4):
-        write(images / f"train/stable/bone{seed}.jpg", limb(700 + seed) // 8 + gray_image(150, 120))
+        write(images / f"train/stable/bone{seed}.jpg", limb(700 + seed) // 8 + gray_film(150, 120))
     assert audit(images).clusters == ()
 
 

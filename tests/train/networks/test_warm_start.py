@@ -232,9 +232,9 @@ def test_a_converted_network_comes_back_as_it_went():
     network = lite0(spec)
     rng = np.random.default_rng(1)
     patches = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
-    projection = Whitening(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
+    whitening = Whitening(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
     kinds = (Kind.FLOAT16,)
-    flatbuffer = convert(network, representative=patches, kinds=kinds, projection=projection)
+    flatbuffer = convert(network, representative=patches, kinds=kinds, whitening=whitening)
     weights = _read_weights(flatbuffer[Kind.FLOAT16])
     layers = [
         layer
@@ -256,4 +256,4 @@ def test_a_converted_network_comes_back_as_it_went():
     pooled = answers(network, patches).features
     output = find_outputs(read_network(flatbuffer[Kind.FLOAT16]))
     told = output.split(open_interpreter(flatbuffer[Kind.FLOAT16]).run(patches))
-    np.testing.assert_allclose(told.features, projection.apply(pooled), rtol=0.01, atol=0.01)
+    np.testing.assert_allclose(told.features, whitening.apply(pooled), rtol=0.01, atol=0.01)
