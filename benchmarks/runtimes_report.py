@@ -28,7 +28,7 @@ from bonefx_edge.inference.tiling import InferenceMode
 from bonefx_edge.model.bundled import bundled_models
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
-from bonefx_train.studies.pages import open_templates
+from bonefx_train.markdown import open_templates
 from numpy.typing import NDArray
 
 FLOAT_LOGIT = 1e-3

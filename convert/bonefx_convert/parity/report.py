@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 from bonefx_edge.inference.decision import Proportion
 from bonefx_train.errors import ParityError
+from bonefx_train.markdown import open_templates
 
 from bonefx_convert.parity.tolerances import Tolerances
 
@@ -116,30 +117,6 @@ class KindReport:
     """What is out of tolerance, in words; empty = passed."""
 
 
-ROWS: Final[tuple[tuple[str, Callable[[KindReport], str]], ...]] = (
-    ("max / p99 / mean logit difference", lambda kind: _difference(kind.logit)),
-    ("max / p99 / mean p_fracture difference", lambda kind: _difference(kind.p_fracture)),
-    ("output step (logit)", lambda kind: f"{kind.step:.4g}"),
-    ("images on an end step", lambda kind: f"{kind.saturated.value:.2%}"),
-    ("different scores", lambda kind: str(kind.distinct_scores)),
-    (
-        "most images on one score beside a threshold",
-        lambda kind: f"{max(mass.value for mass in kind.tie_mass.values()):.2%}",
-    ),
-    ("AUC", lambda kind: _change(kind.auc)),
-    ("sensitivity (fractured, not called no_fracture)", lambda kind: _change(kind.sensitivity)),
-    ("specificity (not fractured, not called fracture)", lambda kind: _change(kind.specificity)),
-    ("uncertain, right in both", lambda kind: _change(kind.uncertain)),
-    ("states that differ", lambda kind: str(kind.state_flips)),
-    ("class indices that differ", lambda kind: str(kind.class_flips)),
-    ("fracture <-> no_fracture", lambda kind: str(kind.reversals)),
-    ("uncertain band (logit)", lambda kind: f"{kind.band:.3g}"),
-    ("spread between interpreters (logit)", lambda kind: f"{kind.runtime_spread:.3g}"),
-    ("within tolerances", lambda kind: "no" if kind.failures else "yes"),
-)
-"""Rows of the Markdown table: title, and the cell of one kind."""
-
-
 @dataclass(frozen=True, slots=True)
 class ParityReport:
     """All converted networks against Keras on the same labelled images."""
@@ -184,52 +161,10 @@ class ParityReport:
         """Return the report as JSON text; a number that is not finite is null."""
         return json.dumps(_finite(dataclasses.asdict(self)), indent=1, allow_nan=False) + "\n"
 
-    def _circumstances(self) -> str:
-        flatters = (
-            " The operating points were chosen on these very images: sensitivity and specificity "
-            "are what they were chosen for, not what to expect."
-        )
-        return (
-            f"{self.split_name}: {self.images} images, {self.fractured} fractured, {self.groups} "
-            "groups. Each network at its own operating point; changes are Keras -> converted with "
-            "the 95 % interval of the change (same resampled groups)."
-            f"{flatters if self.split_name == self.chosen_on else ''}"
-        )
-
     def to_markdown(self) -> str:
         """Return the report as Markdown: table, broken tolerances, and every flip by file."""
-        lines = [f"# Parity of {self.network} with Keras", "", self._circumstances()]
-        for mode in dict.fromkeys(kind.mode for kind in self.kinds):
-            kinds = [kind for kind in self.kinds if kind.mode == mode]
-            lines += ["", f"## Mode {mode}", "", *_table(kinds)]
-        lines += ["", "## Outputs, input by input", "", *_outputs_table(self.outputs)]
-        for kind in self.kinds:
-            lines += _failure_lines(f"{kind.kind}, {kind.mode}", kind.failures) + _flips(kind)
-        for output in self.outputs:
-            lines += _failure_lines(f"{output.kind}, {output.output}", output.failures)
-        return "\n".join(lines) + "\n"
-
-
-def _table(kinds: Sequence[KindReport]) -> list[str]:
-    lines = ["| | " + " | ".join(kind.kind for kind in kinds) + " |"]
-    lines += ["|---" * (1 + len(kinds)) + "|"]
-    for title, cell in ROWS:
-        lines.append(f"| {title} | " + " | ".join(cell(kind) for kind in kinds) + " |")
-    return lines
-
-
-def _outputs_table(outputs: Sequence[OutputReport]) -> list[str]:
-    lines = [
-        "| kind | output | inputs | step | median / p99 / max difference | on an end step |",
-        "|---|---|---|---|---|---|",
-    ]
-    for of in outputs:
-        sizes = f"{of.median:.3g} / {of.p99:.3g} / {of.max:.3g}"
-        lines.append(
-            f"| {of.kind} | {of.output} | {of.inputs} | {of.step:.4g} | {sizes} | "
-            f"{of.saturated.value:.2%} |"
-        )
-    return lines
+        template = open_templates(Path(__file__).parent).get_template("parity.md.j2")
+        return template.render(dataclasses.asdict(self))
 
 
 def _finite(value: Any) -> Any:
@@ -239,34 +174,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _failure_lines(title: str, failures: Sequence[str]) -> list[str]:
-    if not failures:
-        return []
-    return ["", f"## Out of tolerance: {title}", "", *(f"- {text}" for text in failures)]
-
-
-def _flips(kind: KindReport) -> list[str]:
-    if not kind.flips:
-        return []
-    lines = [
-        "",
-        f"## Decisions that differ: {kind.kind}, {kind.mode} ({len(kind.flips)})",
-        "",
-        "| image | label | Keras | converted | p_fracture |",
-        "|---|---|---|---|---|",
-    ]
-    for flip in kind.flips:
-        label = "fractured" if flip.fractured else "not fractured"
-        p = f"{flip.p_before:.4f} -> {flip.p_after:.4f}"
-        lines.append(f"| {flip.key} | {label} | {flip.before} | {flip.after} | {p} |")
-    return lines
-
-
-def _difference(difference: Difference) -> str:
-    return f"{difference.max:.3g} / {difference.p99:.3g} / {difference.mean:.3g}"
-
-
-def _change(change: Change) -> str:
-    return f"{change.before:.4f} -> {change.after:.4f} ({change.low:+.4f} to {change.high:+.4f})"

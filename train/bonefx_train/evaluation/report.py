@@ -3,8 +3,11 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from bonefx_edge.inference.decision import OperatingPoint
+
+from bonefx_train.markdown import open_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +69,5 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return the evaluation as Markdown: notice, circumstances, figures, subsets."""
-        parts = (_head(self), [""], _figures(self.rows[0]), [""], _rows(self.rows))
-        return "\n".join(line for part in parts for line in part)
-
-
-def _head(evaluation: Evaluation) -> list[str]:
-    point = evaluation.operating_point
-    row = evaluation.rows[0]
-    counts = f"{row.n} images, {row.fractured} fractured, {row.groups} groups"
-    below, above = f"{point.no_fracture_below:.4f}", f"{point.fracture_from:.4f}"
-    lines = [
-        f"# Evaluation on {evaluation.split}",
-        "",
-        f"**{evaluation.notice}**",
-        "",
-        f"- {counts}; {evaluation.distinct_scores} distinct scores",
-        f"- files refused, in no figure: {len(evaluation.refused)}",
-        f"- operating point `{point.name}`: no_fracture below {below}, fracture from {above}",
-        f"- chosen on {point.chosen_on} for {point.chosen_for}",
-        f"- intervals: {evaluation.interval}",
-    ]
-    if evaluation.split == point.chosen_on:
-        lines.append("- **chosen on these very images: every figure here flatters**")
-    if evaluation.fitted_on:
-        lines.append("- **fitted on these very images: every figure here flatters**")
-    if evaluation.baseline_auc is not None:
-        lines.append(
-            f"- features that look at no pixel are stated to reach an AUC of "
-            f"{evaluation.baseline_auc:.2f} on this data set: an AUC near or below that is no "
-            "evidence that fractures are seen"
-        )
-    lines += [f"- refused: {key} ({reason})" for key, reason in evaluation.refused]
-    return lines
-
-
-def _figures(row: Row) -> list[str]:
-    rows = (
-        (f.name, _value(f), _interval(f), str(f.n), f.meaning)  # one line of the table
-        for f in row.figures
-    )
-    head = ["| figure | value | 95 % interval | n | of what |", "|---|---|---|---|---|"]
-    return head + [f"| {' | '.join(cells)} |" for cells in rows]
-
-
-def _rows(rows: tuple[Row, ...]) -> list[str]:
-    names = ("auc", "sensitivity", "specificity", "ppv", "uncertain")
-    lines = [
-        "An image that shows two body parts counts in both rows.",
-        "",
-        f"| images | n | fractured | groups | {' | '.join(names)} |",
-        "|---" * (4 + len(names)) + "|",
-    ]
-    for row in rows:
-        figures = (row.figure(name) for name in names)
-        cells = " | ".join(f"{_value(f)} ({_interval(f)}; n {f.n})" for f in figures)
-        lines.append(f"| {row.subset} | {row.n} | {row.fractured} | {row.groups} | {cells} |")
-    return [*lines, ""]
-
-
-def _value(figure: Figure) -> str:
-    return "undefined" if figure.value is None else f"{figure.value:.3f}"
-
-
-def _interval(figure: Figure) -> str:
-    if figure.low is None or figure.high is None:
-        return "-"
-    return f"{figure.low:.3f} to {figure.high:.3f}"
+        template = open_templates(Path(__file__).parent).get_template("evaluation.md.j2")
+        return template.render(dataclasses.asdict(self))
