@@ -14,7 +14,7 @@ from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_edge.model.manifest import Manifest
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.errors import ParityError
-from bonefx_train.evaluation.predict import answers
+from bonefx_train.evaluation.predict import predict_outputs
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs, load_inputs
 from bonefx_train.networks.registry import feature_widths, has_map
 from bonefx_train.patches.images import load_images
@@ -111,7 +111,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
     input_check = measure_input_check(train.images.samples, mapped=mapped)
     refused = try_input_check(input_check, tune.images.samples)
-    found = answers(keras_model, train.x, label="running keras, train", progress=True)
+    found = predict_outputs(keras_model, train.x, label="running keras, train", progress=True)
     representative = draw_representative(
         train, logit=found.logits.astype(np.float64), seed=run.settings.seed
     )
@@ -132,7 +132,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     ]  # fmt: skip
     for each in variants:
         own = dataclasses.replace(input_check, distance_limit=each.distance_limit)
-        log_refusals(each.kind.value, own, each.network.answers.features, refused)
+        log_refusals(each.kind.value, own, each.network.outputs.features, refused)
     original, variants = _put_default_first(original, variants, tune)
     report = _pass_parity(original, variants, tune, run=run, options=options)
     facts = Facts(
@@ -160,7 +160,9 @@ def _measure_whitening(keras_model: "keras.Model", run: Run) -> Whitening:
     sampler = PatchSampler(images, spec=run.settings.input_spec)
     rng = np.random.default_rng(run.settings.seed)
     patches = sampler.draw_unlabeled(rng, n=PATCHES_PER_IMAGE * len(images))
-    pooled = answers(keras_model, patches, label="running keras, patches", progress=True).features
+    pooled = predict_outputs(
+        keras_model, patches, label="running keras, patches", progress=True
+    ).features
     assert pooled is not None  # noqa: S101 -- for mypy: a network with a map has features
     return fit_whitening(pooled, widths=feature_widths(keras_model))
 
@@ -168,8 +170,8 @@ def _measure_whitening(keras_model: "keras.Model", run: Run) -> Whitening:
 def _run_keras(
     keras_model: "keras.Model", tune: NetworkInputs, *, whitening: Whitening | None, run: Run
 ) -> Network:
-    """Return the Keras network's answers to tune, with modes and points fitted on them."""
-    found = answers(keras_model, tune.x, label="running keras, tune", progress=True)
+    """Return the Keras network's outputs on tune, with modes and points fitted on them."""
+    found = predict_outputs(keras_model, tune.x, label="running keras, tune", progress=True)
     features = None
     if whitening is not None and found.features is not None:
         features = whitening.apply(found.features)

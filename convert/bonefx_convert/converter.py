@@ -80,7 +80,7 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
     # Its "Saved artifact at" would go to standard output, where results go.
     keras.config.disable_interactive_logging()
     # Not from_concrete_functions: that leaves the weights of a Keras 3 network as resource
-    # variables, converts without an error, and answers garbage [tried, TF 2.21].
+    # variables, converts without an error, and gives wrong numbers [tried, TF 2.21].
     converter = tf.lite.TFLiteConverter.from_keras_model(logit_model)
     if kind is not Kind.FLOAT32:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -133,12 +133,12 @@ def find_outputs(network: Network) -> OutputSpec:
     found = {
         output.name: (position, output.shape) for position, output in enumerate(network.outputs)
     }
-    told = ", ".join(f"{output.name} {output.shape}" for output in network.outputs)
+    listed = ", ".join(f"{output.name} {output.shape}" for output in network.outputs)
     fits = [match_shape(output.name, output.shape) for output in network.outputs]
     if LOGIT_NAME not in found or not all(fits) or len(found) != len(network.outputs):
         msg = (
             "outputs: expected logit (1, 1), and map (1, rows, columns, 1) and features (1, k) or "
-            f"neither, got {told}; this is a bug, report it"
+            f"neither, got {listed}; this is a bug, report it"
         )
         raise ParityError(msg)
     where = {name: position for name, (position, _) in found.items()}
@@ -204,8 +204,8 @@ def _outputs(model: Any, types: dict[int, str]) -> tuple[Output, ...]:
     names = {}
     if model.SignatureDefsLength():
         signature = model.SignatureDefs(0)
-        told = [signature.Outputs(i) for i in range(signature.OutputsLength())]
-        names = {output.TensorIndex(): output.Name().decode() for output in told}
+        listed = [signature.Outputs(i) for i in range(signature.OutputsLength())]
+        names = {output.TensorIndex(): output.Name().decode() for output in listed}
     indices = [main.Outputs(i) for i in range(main.OutputsLength())]
     return tuple(
         Output(

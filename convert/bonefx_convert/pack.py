@@ -130,7 +130,7 @@ def check_written(
     for written, converted in zip(opened.run(x), open_interpreter(flatbuffer).run(x), strict=True):
         if not np.array_equal(written, converted):
             msg = (
-                f"{path.name}: expected the answers of the converted network, got a difference of "
+                f"{path.name}: expected the outputs of the converted network, got a difference of "
                 f"{np.abs(written - converted).max():.3g}; this is a bug, report it"
             )
             raise ParityError(msg)

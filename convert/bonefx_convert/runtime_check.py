@@ -19,7 +19,7 @@ from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 from numpy.typing import NDArray
 
 from bonefx_convert import runtime_probe as probe
-from bonefx_convert.score_fusion import answer, logit_of, scores_of
+from bonefx_convert.score_fusion import logit_of, run_inference, scores_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +69,14 @@ def verify_runtimes(
         max_logit_difference=0.0,
     )
 
-    def read(answers: NetworkOutputs) -> NDArray[np.float64]:
+    def read(outputs: NetworkOutputs) -> NDArray[np.float64]:
         """Return the logits of all images by all modes."""
-        logits = [logit_of(each, scores_of(each, inputs, answers)) for each in modes]
+        logits = [logit_of(each, scores_of(each, inputs, outputs)) for each in modes]
         return np.concatenate(logits)
 
     if not pythons:
         return (here,)
-    reference = read(answer(opened, inputs.x, output=output, label="checking runtimes"))
+    reference = read(run_inference(opened, inputs.x, output=output, label="checking runtimes"))
     verified = [here]
     for python in pythons:
         ran = _run_in(python, flatbuffer, x=inputs.x)

@@ -1,4 +1,4 @@
-"""Modes of a network: fitted on tune, and what they make of a network's answers."""
+"""Modes of a network: fitted on tune, and what they make of a network's outputs."""
 
 import dataclasses
 import logging
@@ -17,7 +17,7 @@ from bonefx_train.evaluation.tiled_predictions import (
     NetworkInputs,
     TileMode,
     TileScores,
-    gather,
+    pool_scores,
 )
 from bonefx_train.progress import track
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ _NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN,
 """A mode cannot be without one; every network gets its own."""
 
 
-def fit_modes(inputs: NetworkInputs, answers: NetworkOutputs) -> tuple[InferenceMode, ...]:
+def fit_modes(inputs: NetworkInputs, outputs: NetworkOutputs) -> tuple[InferenceMode, ...]:
     """Return the modes that suit a network, tiled first, without operating points.
 
     Which one is the default is settled by `variants.order_modes`, on converted networks.
@@ -42,15 +42,15 @@ def fit_modes(inputs: NetworkInputs, answers: NetworkOutputs) -> tuple[Inference
     ----------
     inputs
         Of tune, with the tiles of `TILED_MODE` where the network has a map.
-    answers
+    outputs
         Of the Keras network.
     """
-    if answers.maps is None:
+    if outputs.maps is None:
         plain = _mode(WHOLE, WHOLE_MODE, Fusion(0.0, (1.0,)))
-        return (_with_temperature(plain, inputs, answers),)
+        return (_with_temperature(plain, inputs, outputs),)
     fitted = []
     for name, tile_mode in ((TILED, TILED_MODE), (WHOLE, WHOLE_MODE)):
-        scores = gather(inputs, answers, tile_mode).oriented(tile_mode.terms)
+        scores = pool_scores(inputs, outputs, tile_mode).oriented(tile_mode.terms)
         fusion = fit_fusion(scores, inputs.images.class_index)
         weights = dict(zip(tile_mode.terms, fusion.weights, strict=True))
         if tile_mode.tiles:
@@ -58,7 +58,7 @@ def fit_modes(inputs: NetworkInputs, answers: NetworkOutputs) -> tuple[Inference
         if not any(weights.values()):
             logger.warning("mode %s left out: its scores carry no information on tune", name)
             continue
-        mode = _with_temperature(_mode(name, tile_mode, fusion), inputs, answers)
+        mode = _with_temperature(_mode(name, tile_mode, fusion), inputs, outputs)
         logger.info("mode %s", _describe(mode))
         fitted.append(mode)
     return tuple(fitted)
@@ -69,9 +69,9 @@ def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
     return TILED_MODE.tiles if mapped else ()
 
 
-def scores_of(mode: InferenceMode, inputs: NetworkInputs, answers: NetworkOutputs) -> TileScores:
-    """Return what the answers to `inputs` come to under a mode."""
-    return gather(inputs, answers, TileMode(mode.tiles, ()))
+def scores_of(mode: InferenceMode, inputs: NetworkInputs, outputs: NetworkOutputs) -> TileScores:
+    """Return what the outputs to `inputs` come to under a mode."""
+    return pool_scores(inputs, outputs, TileMode(mode.tiles, ()))
 
 
 def logit_of(mode: InferenceMode, scores: TileScores) -> NDArray[np.float64]:
@@ -99,13 +99,13 @@ def quantized_range(tensor: TensorInfo) -> QuantizedRange:
 
 
 def clip_to_range(
-    answers: NetworkOutputs, *, logit: QuantizedRange, cell: QuantizedRange
+    outputs: NetworkOutputs, *, logit: QuantizedRange, cell: QuantizedRange
 ) -> NetworkOutputs:
-    """Return the answers, input by input, as the nearest that such outputs can hold."""
-    maps = answers.maps
+    """Return the outputs, input by input, as the nearest that such outputs can hold."""
+    maps = outputs.maps
     return dataclasses.replace(
-        answers,
-        logits=np.clip(answers.logits, logit.lowest, logit.highest),
+        outputs,
+        logits=np.clip(outputs.logits, logit.lowest, logit.highest),
         maps=None if maps is None else np.clip(maps, cell.lowest, cell.highest),
     )
 
@@ -140,9 +140,9 @@ def _mode(name: str, tile_mode: TileMode, fusion: Fusion) -> InferenceMode:
 
 
 def _with_temperature(
-    mode: InferenceMode, inputs: NetworkInputs, answers: NetworkOutputs
+    mode: InferenceMode, inputs: NetworkInputs, outputs: NetworkOutputs
 ) -> InferenceMode:
-    logit = logit_of(mode, scores_of(mode, inputs, answers))
+    logit = logit_of(mode, scores_of(mode, inputs, outputs))
     temperature = fit_temperature(logit, inputs.images.class_index)
     return dataclasses.replace(mode, temperature=temperature)
 
@@ -159,10 +159,10 @@ CHUNK: Final = 64
 """NetworkInputs between two steps of the progress bar."""
 
 
-def answer(
+def run_inference(
     interpreter: Interpreter, x: NDArray[Any], *, output: OutputSpec, label: str, show: bool = True
 ) -> NetworkOutputs:
-    """Return the network's answers to x, (v, height, width, 1), v >= 1, asked once each."""
+    """Return the network's outputs to x, (v, height, width, 1), v >= 1, run once each."""
     starts = range(0, len(x), CHUNK)
     parts = [interpreter.run(x[i : i + CHUNK]) for i in track(starts, label=label, show=show)]
     return output.split(tuple(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))

@@ -1,4 +1,4 @@
-"""A converted network under its modes: asked, given its own thresholds, held against Keras."""
+"""A converted network under its modes: run, given its own thresholds, compared with Keras."""
 
 import dataclasses
 import logging
@@ -24,11 +24,11 @@ from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.runtime_check import choose_images, verify_runtimes
 from bonefx_convert.score_fusion import (
     QuantizedRange,
-    answer,
     clip_to_range,
     fused_range,
     logit_of,
     quantized_range,
+    run_inference,
     scores_of,
 )
 from bonefx_convert.whitening import distance_limit
@@ -40,11 +40,11 @@ KERAS: Final = "keras"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network's answers to inputs, and how they are read."""
+    """One network's outputs for inputs, and how they are read."""
 
     kind: str
     """keras, or a `Kind`."""
-    answers: NetworkOutputs
+    outputs: NetworkOutputs
     modes: tuple[InferenceMode, ...]
     """With this network's own operating points; the first is the default."""
     ranges: dict[str, QuantizedRange]
@@ -63,7 +63,7 @@ class Network:
         range_ = fused_range(mode, logit=self.ranges["logit"], cell=self.ranges["map"])
         return Scored(
             kind=self.kind,
-            logit=logit_of(mode, scores_of(mode, inputs, self.answers)),
+            logit=logit_of(mode, scores_of(mode, inputs, self.outputs)),
             temperature=mode.temperature,
             operating_point=mode.operating_points[0],
             mode=mode.name,
@@ -81,7 +81,7 @@ class Variant:
     flatbuffer: bytes
     output: OutputSpec
     network: Network
-    """Its answers to the inputs of tune, with the interpreter of this process."""
+    """Its outputs for the inputs of tune, with the interpreter of this process."""
     distance_limit: float | None
     """Of its own features; None without features."""
     runtimes: tuple[VerifiedRuntime, ...]
@@ -102,36 +102,36 @@ def order_modes(converted: Sequence[Network], tune: NetworkInputs) -> tuple[str,
             scored.mode: float(auc(-scored.logit, tune.images.fractured))
             for scored in network.score(tune)
         }
-        told = (network.kind, found[TILED], found[WHOLE])
+        listed = (network.kind, found[TILED], found[WHOLE])
         if found[TILED] >= found[WHOLE]:
-            logger.info("%s: tune AUC of tiled %.4f, of whole %.4f", *told)
+            logger.info("%s: tune AUC of tiled %.4f, of whole %.4f", *listed)
         else:
             logger.warning(
-                "%s: tune AUC of tiled %.4f, of whole %.4f: whole becomes the default", *told
+                "%s: tune AUC of tiled %.4f, of whole %.4f: whole becomes the default", *listed
             )
             behind.append(network.kind)
     return (WHOLE, TILED) if behind else (TILED, WHOLE)
 
 
-def keras_network(answers: NetworkOutputs, modes: Sequence[InferenceMode]) -> Network:
+def keras_network(outputs: NetworkOutputs, modes: Sequence[InferenceMode]) -> Network:
     """Return the Keras network; floats hold everything."""
-    return Network(KERAS, answers, tuple(modes), quantized_ranges(None, None))
+    return Network(KERAS, outputs, tuple(modes), quantized_ranges(None, None))
 
 
 def with_operating_points(
     modes: Sequence[InferenceMode],
     inputs: NetworkInputs,
-    answers: NetworkOutputs,
+    outputs: NetworkOutputs,
     *,
     chosen_on: str,
     spread: float,
 ) -> tuple[InferenceMode, ...]:
-    """Return the modes with operating points chosen on this network's own answers to tune."""
+    """Return the modes with operating points chosen on this network's own outputs on tune."""
     return tuple(
         dataclasses.replace(
             mode,
             operating_points=choose_points(
-                logit_of(mode, scores_of(mode, inputs, answers)),
+                logit_of(mode, scores_of(mode, inputs, outputs)),
                 inputs.images,
                 temperature=mode.temperature,
                 chosen_on=chosen_on,
@@ -151,29 +151,29 @@ def measure(
     chosen_on: str,
     pythons: Sequence[Path],
 ) -> Variant:
-    """Return a converted network with its answers, operating points and verified interpreters.
+    """Return a converted network with its outputs, operating points and verified interpreters.
 
     Weights and temperatures are those of `modes`, fitted on Keras; the operating points and
-    the distance limit are chosen anew, on this network's own answers.
+    the distance limit are chosen anew, on this network's own outputs.
     """
     network = read_network(flatbuffer)
     logger.info("%s operators: %s", kind, ", ".join(network.operators))
     output = find_outputs(network)
     opened = open_interpreter(flatbuffer)
-    answers = answer(opened, tune.x, output=output, label=f"running {kind}")
+    outputs = run_inference(opened, tune.x, output=output, label=f"running {kind}")
     runtimes = verify_runtimes(
         flatbuffer, inputs=choose_images(tune), output=output, modes=modes, pythons=pythons
     )
-    own = with_operating_points(modes, tune, answers, chosen_on=chosen_on, spread=spread(runtimes))
+    own = with_operating_points(modes, tune, outputs, chosen_on=chosen_on, spread=spread(runtimes))
     wholes = slice(len(tune.images.x))
     return Variant(
         kind=kind,
         flatbuffer=flatbuffer,
         output=output,
-        network=Network(kind, answers, own, quantized_ranges(opened, output)),
+        network=Network(kind, outputs, own, quantized_ranges(opened, output)),
         distance_limit=None
-        if answers.features is None
-        else distance_limit(answers.features[wholes]),
+        if outputs.features is None
+        else distance_limit(outputs.features[wholes]),
         runtimes=runtimes,
     )
 
@@ -206,7 +206,7 @@ def compare_with(
 ) -> tuple[tuple[KindReport, ...], tuple[OutputReport, ...]]:
     """Return one report per mode and one per output."""
     ranges = converted.ranges
-    reachable = clip_to_range(original.answers, logit=ranges["logit"], cell=ranges["map"])
+    reachable = clip_to_range(original.outputs, logit=ranges["logit"], cell=ranges["map"])
     kinds = []
     pairs = zip(original.score(inputs), converted.score(inputs), converted.modes, strict=True)
     for before, after, mode in pairs:
@@ -222,8 +222,8 @@ def compare_with(
             )
         )
     outputs = compare_outputs(
-        original.answers,
-        converted.answers,
+        original.outputs,
+        converted.outputs,
         kind=Kind(converted.kind),
         ranges=ranges,
         tolerances=tolerances,

@@ -1,4 +1,4 @@
-"""Written model files held against the run that they were made from, on any of its splits."""
+"""Compare written model files with the run that they were made from, on any of its splits."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.data.sample import SPLITS
-from bonefx_train.evaluation.predict import answers
+from bonefx_train.evaluation.predict import predict_outputs
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs, load_inputs
 from bonefx_train.run import Run
 
 from bonefx_convert.parity.report import ParityReport
 from bonefx_convert.parity.tolerances import Tolerances
-from bonefx_convert.score_fusion import answer
+from bonefx_convert.score_fusion import run_inference
 from bonefx_convert.variants import (
     Network,
     compare_with,
@@ -36,7 +36,7 @@ def check_models(
     """Return the parity of written model files with their run's Keras network on one split.
 
     The Keras network is read as the files say, with operating points chosen on its own tune
-    answers, as conversion did. Features are not compared: their whitening is in the files only.
+    outputs, as conversion did. Features are not compared: their whitening is in the files only.
 
     Raises
     ------
@@ -60,8 +60,12 @@ def check_models(
     tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
     inputs = tune if split == "tune" else load_inputs(run.of(split), spec=spec, tiles=tiles)
     keras_model = run.keras_model()
-    on_tune = _without_features(answers(keras_model, tune.x, label="running keras", progress=True))
-    on_split = on_tune if split == "tune" else _without_features(answers(keras_model, inputs.x))
+    on_tune = _without_features(
+        predict_outputs(keras_model, tune.x, label="running keras", progress=True)
+    )
+    on_split = (
+        on_tune if split == "tune" else _without_features(predict_outputs(keras_model, inputs.x))
+    )
     pairs = []
     for model in models:
         chosen_on = split_name(run, "tune")
@@ -102,9 +106,11 @@ def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:
 
 
 def _infer(model: ModelFile, inputs: NetworkInputs) -> Network:
-    """Return a written model's own answers and modes."""
+    """Return a written model's own outputs and modes."""
     opened = open_interpreter(model.flatbuffer)
     manifest = model.manifest
     check_tensors(manifest, input_=opened.input, outputs=opened.outputs)
-    found = answer(opened, inputs.x, output=manifest.output, label=f"running {manifest.kind}")
+    found = run_inference(
+        opened, inputs.x, output=manifest.output, label=f"running {manifest.kind}"
+    )
     return Network(manifest.kind, found, manifest.modes, quantized_ranges(opened, manifest.output))

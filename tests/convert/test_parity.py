@@ -63,7 +63,7 @@ def test_each_kind_of_the_converted_network_is_within_bounds(
 
 
 def test_int32_sums_that_run_over_in_int8_are_out_of_bounds(pixels) -> None:
-    """180,000 equal weights: int8 products sum to 5.8e9. It converts, opens and answers garbage."""
+    """180,000 equal weights: int8 products sum to 5.8e9. It converts, with wrong numbers."""
     tune, train = pixels["tune"], pixels["train"]
     keras_model = brightness_network()
     weights = keras_model.get_weights()

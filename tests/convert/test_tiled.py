@@ -26,8 +26,8 @@ from bonefx_train.evaluation.tiled_predictions import (
     TILED_MODE,
     NetworkInputs,
     TileMode,
-    gather,
     load_inputs,
+    pool_scores,
 )
 from bonefx_train.run import Run
 from toy import toy_tiled, toy_whole
@@ -152,8 +152,8 @@ def test_a_mode_whose_tiles_tell_nothing_is_left_out(inputs, caplog) -> None:
     n = len(inputs.images.x)
     logits = np.full(len(inputs.x), -9.0, np.float32)
     logits[:n] = np.where(inputs.images.fractured, -1, 1) * np.linspace(1, 2, n)
-    answers = NetworkOutputs(logits, np.zeros((len(inputs.x), 5, 5), np.float32), None)
-    (mode,) = fit_modes(inputs, answers)
+    outputs = NetworkOutputs(logits, np.zeros((len(inputs.x), 5, 5), np.float32), None)
+    (mode,) = fit_modes(inputs, outputs)
     assert mode.name == "whole"
     assert "tiled left out" in caplog.text
 
@@ -167,9 +167,9 @@ def told_apart(inputs: NetworkInputs, *, by_wholes: float, by_tiles: float, kind
     strength = np.where(np.arange(len(inputs.x)) < n, by_wholes, by_tiles)
     towards = np.where(inputs.images.fractured[inputs.image_index], -1.0, 1.0)
     noise = np.random.default_rng(0).normal(size=len(inputs.x))
-    answers = NetworkOutputs((strength * towards + noise).astype(np.float32), None, None)
+    outputs = NetworkOutputs((strength * towards + noise).astype(np.float32), None, None)
     modes = (toy_tiled(whole_weight=0.0, map_weight=0.0), toy_whole())
-    return Network(kind, answers, modes, quantized_ranges(None, None))
+    return Network(kind, outputs, modes, quantized_ranges(None, None))
 
 
 def test_tiled_is_the_default_where_it_tells_more_in_every_kind(inputs, caplog) -> None:
@@ -287,14 +287,14 @@ def test_what_int8_cannot_hold_of_a_tile_is_no_difference(inputs) -> None:
     logits[n::9] = -40.0  # nine tiles each
     maps = np.zeros((len(inputs.x), 5, 5), np.float32)
     maps[:, 2, 2] = np.linspace(-9, 9, len(inputs.x))
-    answers = NetworkOutputs(logits.astype(np.float32), maps, None)
+    outputs = NetworkOutputs(logits.astype(np.float32), maps, None)
     modes = with_operating_points(
-        (toy_tiled(),), inputs, answers, chosen_on="drawn tune", spread=0.0
+        (toy_tiled(),), inputs, outputs, chosen_on="drawn tune", spread=0.0
     )
     range_ = QuantizedRange(-12.8, 12.7, 0.1)
-    held = NetworkOutputs(np.clip(answers.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
+    held = NetworkOutputs(np.clip(outputs.logits, -12.8, 12.7), np.clip(maps, -8.0, 8.0), None)
     (tiled,), _ = compare_with(
-        keras_network(answers, modes),
+        keras_network(outputs, modes),
         Network(
             "int8",
             held,
@@ -312,6 +312,6 @@ def test_evidence_that_is_no_number_stays_none(inputs) -> None:
     """0 would be a cell like any other."""
     maps = np.zeros((len(inputs.x), 5, 5), np.float32)
     maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf
-    answers = NetworkOutputs(np.zeros(len(inputs.x), np.float32), maps, None)
-    cell = gather(inputs, answers, TileMode(TILED_MODE.tiles, ())).cell
+    outputs = NetworkOutputs(np.zeros(len(inputs.x), np.float32), maps, None)
+    cell = pool_scores(inputs, outputs, TileMode(TILED_MODE.tiles, ())).cell
     assert (np.isnan(cell[0]), cell[1], cell[2]) == (True, np.inf, 0.0)

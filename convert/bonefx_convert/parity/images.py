@@ -41,9 +41,9 @@ def compare(
     Parameters
     ----------
     original
-        The Keras network's answers to `images`.
+        The Keras network's outputs to `images`.
     converted
-        The .tflite's answers, in the same order.
+        The .tflite's outputs, in the same order.
     images
         n labelled images with groups.
     tolerances

@@ -32,7 +32,7 @@ def compare_outputs(
     Parameters
     ----------
     original
-        The Keras network's answers, its features projected.
+        The Keras network's outputs, its features projected.
     converted
         The .tflite's, to the same inputs.
     kind

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One network's answers to n images."""
+    """One network's outputs for n images."""
 
     kind: str
     """keras, float32, float16, dynamic or int8."""
@@ -76,7 +76,7 @@ def choose_points(
         Data set and split.
     spread
         Largest difference in logit between interpreters running this network. Each `uncertain`
-        band is at least this wide: then no two of them answer `fracture` and `no_fracture`.
+        band is at least this wide: then no two of them give `fracture` and `no_fracture`.
     """
     p = scores.p_fracture(logit, temperature=temperature)
     points = choose_operating_points(p, tune.fractured, chosen_on=chosen_on)

@@ -8,7 +8,12 @@ pytestmark = pytest.mark.host
 pytest.importorskip("keras")
 
 from bonefx_train.data.dataset import load_dataset  # noqa: E402
-from bonefx_train.evaluation.tiled_predictions import NetworkInputs, TileMode, gather, load_inputs  # noqa: E402 (Keras)
+from bonefx_train.evaluation.tiled_predictions import (  # noqa: E402 (Keras)
+    NetworkInputs,
+    TileMode,
+    load_inputs,
+    pool_scores,
+)
 
 TILES = (TileSpec(longest_px=64, share=0.5, overlap=0.5),)
 SPEC = SPECS["area-letterbox"]
@@ -55,10 +60,10 @@ def test_evidence_is_whole_tiles_and_highest_cell_of_each_image(images):
     tiles = [pool_tile_logits(logits[2:4]), pool_tile_logits(logits[4:])]
     assert tiles == pytest.approx([-2.308, 5.380], abs=1e-3)
     maps = np.arange(6, dtype=np.float32).reshape(6, 1, 1) * [[[1.0, -1.0]]]
-    answers = NetworkOutputs(logits, maps.astype(np.float32), None)
-    tiled = gather(inputs, answers, TileMode(TILES, ()))
+    outputs = NetworkOutputs(logits, maps.astype(np.float32), None)
+    tiled = pool_scores(inputs, outputs, TileMode(TILES, ()))
     assert (list(tiled.whole), list(tiled.tile), list(tiled.cell)) == ([1, 2], tiles, [3, 5])
-    alone = gather(inputs, answers, TileMode((), ()))
+    alone = pool_scores(inputs, outputs, TileMode((), ()))
     assert (list(alone.whole), list(alone.tile), list(alone.cell)) == ([1, 2], [0, 0], [0, 1])
     table = tiled.oriented(("whole", "cell"))
     np.testing.assert_array_equal(table, [[1, -3], [2, -5]])

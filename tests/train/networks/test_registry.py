@@ -7,7 +7,7 @@ from bonefx_train.errors import DataError
 pytestmark = pytest.mark.host
 keras = pytest.importorskip("keras")
 
-from bonefx_train.evaluation.predict import answers, logits, p_fracture  # noqa: E402
+from bonefx_train.evaluation.predict import logits, p_fracture, predict_outputs  # noqa: E402
 from bonefx_train.networks.lite0 import INPUT_CHECK_LAYERS, lite0  # noqa: E402
 from bonefx_train.networks.registry import build, feature_widths, has_map, logits_model  # noqa: E402
 
@@ -76,7 +76,7 @@ def _mapped():
 
 def test_a_network_with_a_map_gives_logit_map_and_the_means_of_the_input_check_layers(mapped):
     x = np.random.default_rng(1).random((3, 64, 64, 1), dtype=np.float32)
-    found, scored = answers(mapped, x), mapped.predict_on_batch(x)
+    found, scored = predict_outputs(mapped, x), mapped.predict_on_batch(x)
     score = np.asarray(scored["score"])[:, 0]
     assert (found.logits.shape, found.maps.shape) == ((3,), (3, 2, 2))
     np.testing.assert_allclose(1 / (1 + np.exp(-found.logits)), score, atol=1e-6)
@@ -101,7 +101,7 @@ def test_a_network_with_a_map_but_none_of_the_input_check_layers_is_refused(mapp
 
 
 def test_a_network_of_one_output_has_no_map_and_no_features(seed_network):
-    found = answers(seed_network, np.zeros((2, 150, 150, 1), np.uint8))
+    found = predict_outputs(seed_network, np.zeros((2, 150, 150, 1), np.uint8))
     assert (found.maps, found.features) == (None, None)
     assert not has_map(seed_network)
 

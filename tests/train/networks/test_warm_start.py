@@ -18,7 +18,7 @@ from bonefx_edge.inference.preprocess import SPECS, InputSpec  # noqa: E402
 from bonefx_edge.model.bundled import bundled_models  # noqa: E402
 from bonefx_edge.model.interpreter import open_interpreter  # noqa: E402
 from bonefx_edge.model.model_file import ModelFile, write_model_file  # noqa: E402
-from bonefx_train.evaluation.predict import answers  # noqa: E402
+from bonefx_train.evaluation.predict import predict_outputs  # noqa: E402
 from bonefx_train.fit import patch_trainer as patch_trainer  # noqa: E402
 from bonefx_train.fit.command import _may_have_seen, fit_run  # noqa: E402
 from bonefx_train.networks.lite0 import lite0  # noqa: E402
@@ -52,7 +52,7 @@ def test_the_network_answers_as_the_model_file_does(started, patches):
     """To float32's rounding: the file's weights, widened, are exactly those of the network."""
     model = ModelFile.read(FLOAT16)
     expected = model.manifest.output.split(open_interpreter(model.flatbuffer).run(patches))
-    found = answers(started, patches)
+    found = predict_outputs(started, patches)
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
 
@@ -253,7 +253,7 @@ def test_a_converted_network_comes_back_as_it_went():
         np.testing.assert_array_equal(of_layer.bias, np.zeros(size))
     with pytest.raises(DataError, match="got none left for map"):
         _match([network.get_layer("map")] * 2, weights, path=FLOAT16)
-    pooled = answers(network, patches).features
+    pooled = predict_outputs(network, patches).features
     output = find_outputs(read_network(flatbuffer[Kind.FLOAT16]))
     told = output.split(open_interpreter(flatbuffer[Kind.FLOAT16]).run(patches))
     np.testing.assert_allclose(told.features, whitening.apply(pooled), rtol=0.01, atol=0.01)

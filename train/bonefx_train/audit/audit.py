@@ -130,7 +130,7 @@ def _leaks(
     clusters: Sequence[Cluster],
     families: Sequence[Sequence[Sample]],
 ) -> list[Leak]:
-    """Return the sets of images in two splits; a set that lies within another one is told once."""
+    """Return the sets of images in two splits; a set within another one is listed once."""
     split = {sample.key: sample.split for sample in samples}
     groups = defaultdict(list)
     for sample in samples:
@@ -144,8 +144,8 @@ def _leaks(
     inside: dict[str, list[set[str]]] = defaultdict(list)
     for leak in named:
         keys = set(leak.keys)
-        told = any(keys <= other for other in inside[leak.keys[0]])
-        if len({split[key] for key in keys} - {""}) > 1 and not told:
+        listed = any(keys <= other for other in inside[leak.keys[0]])
+        if len({split[key] for key in keys} - {""}) > 1 and not listed:
             found.append(leak)
             for key in keys:
                 inside[key].append(keys)

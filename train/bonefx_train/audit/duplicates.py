@@ -27,7 +27,7 @@ BLOCK: Final = 1024
 PAIRS: Final = 4096
 """Pairs at a time: their spectra take 40 MB."""
 BATCH: Final = 64
-"""Alignments between two looks at what is already known to belong together."""
+"""Alignments between two checks of what is already known to belong together."""
 
 
 class Likeness(StrEnum):

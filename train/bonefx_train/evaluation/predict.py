@@ -17,7 +17,7 @@ BATCH_SIZE: Final = 64
 """Images per call; bounds memory, changes nothing else."""
 
 
-def answers(
+def predict_outputs(
     keras_model: keras.Model,
     x: NDArray[np.float32] | NDArray[np.uint8],
     *,
@@ -64,7 +64,7 @@ def logits(
     x
         (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255]; n >= 1.
     """
-    return answers(keras_model, x).logits.astype(np.float64)
+    return predict_outputs(keras_model, x).logits.astype(np.float64)
 
 
 def p_fracture(logit: NDArray[np.float64], *, temperature: float) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ def fit_fusion(scores: Floats, class_index: NDArray[np.uint8]) -> Fusion:
     """Return offset and weights of the least negative log-likelihood, no weight below 0.
 
     A negative weight would say "the surer a tile is of a fracture, the less likely there is one":
-    a fit to noise that a technician cannot be told. The loss is convex, so that the best
+    a fit to noise that nobody could explain to a technician. The loss is convex, so that the best
     fusion is the free fit of those columns whose weights are above 0; with the handful of
     columns here every subset is fitted, and the best one without a negative weight is kept.
 

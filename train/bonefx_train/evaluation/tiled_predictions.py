@@ -1,4 +1,4 @@
-"""Tiled inference: every image as a whole and in tiles, and what a network's answers come to."""
+"""Tiled inference: every image as a whole and in tiles, and what a network's outputs come to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,18 +117,18 @@ class TileScores:
         return np.column_stack([signs[term] * getattr(self, term) for term in terms])
 
 
-def gather(inputs: NetworkInputs, answers: NetworkOutputs, tile_mode: TileMode) -> TileScores:
-    """Return what a network's answers to `inputs` come to under `tile_mode`.
+def pool_scores(inputs: NetworkInputs, outputs: NetworkOutputs, tile_mode: TileMode) -> TileScores:
+    """Return what a network's outputs to `inputs` come to under `tile_mode`.
 
     `inputs` hold the tiles of `tile_mode`, all of them; a mode without tiles leaves them out.
     """
     n = len(inputs.images.x)
     seen = slice(None) if tile_mode.tiles else slice(n)
     image, tiles = inputs.image_index[seen], slice(n, None if tile_mode.tiles else n)
-    cells = np.zeros(len(image)) if answers.maps is None else answers.maps[seen].max(axis=(1, 2))
+    cells = np.zeros(len(image)) if outputs.maps is None else outputs.maps[seen].max(axis=(1, 2))
     return TileScores(
-        whole=answers.logits[:n].astype(np.float64),
-        tile=_of_tiles(answers.logits[tiles], inputs.image_index[tiles], n=n),
+        whole=outputs.logits[:n].astype(np.float64),
+        tile=_of_tiles(outputs.logits[tiles], inputs.image_index[tiles], n=n),
         cell=_highest(cells, image, n=n),
     )
 

@@ -1,7 +1,7 @@
 """Fit a network on train, watch tune, keep one epoch; test is never read.
 
 One checkpoint per epoch; order of images and dropout depend on (seed, epoch) only: an
-interrupted fit goes on where it stood and ends as if it had not been interrupted.
+interrupted fit continues where it stopped and ends as if it had not been interrupted.
 """
 
 import dataclasses

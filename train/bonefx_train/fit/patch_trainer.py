@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 PEAK_RATE: Final = 1e-3
 """Highest learning rate, after the warm-up."""
 RESTART_RATE: Final = 5e-4
-"""The same where the fit goes on with a fitted network."""
+"""The same where the fit starts from a fitted network."""
 START_PATCHES: Final = 1024
 """On which the batch norms of a fitted network are measured, before the fit and after a mix."""
 LAST_RATE_SHARE: Final = 0.01
@@ -52,7 +52,7 @@ class PatchTrainer:
     def __init__(
         self, images: list[LabeledImage], settings: FitSettings, *, start: Path | None = None
     ) -> None:
-        """Take images and settings; `start` is the model file that the fit goes on with."""
+        """Take images and settings; `start` is the model file that the fit starts from."""
         self._sampler = PatchSampler(images, spec=settings.input_spec)
         self._settings = settings
         self._start = start

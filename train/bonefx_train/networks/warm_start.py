@@ -39,7 +39,7 @@ class _Weights(NamedTuple):
 
 
 def load_lite0(path: Path, *, spec: InputSpec, patches: NDArray[np.uint8]) -> keras.Model:
-    """Return Lite0, not compiled, that answers as the model file does and can be fitted on.
+    """Return Lite0, not compiled, with the outputs of the model file, that can be fitted further.
 
     The file holds each convolution with its batch norm folded in: y = w * x + b. The layers are
     taken apart again so that nothing changes, neither in use nor in fitting: with mean m and
@@ -204,7 +204,7 @@ def _unfold(
     weights: list[_Weights],
     patches: NDArray[np.uint8],
 ) -> None:
-    """Set kernels and batch norms so that the network answers as the folded one."""
+    """Set kernels and batch norms so that the outputs are those of the folded network."""
     norms = [keras_model.get_layer(f"{layer.name}_norm") for layer in layers]
     for layer, norm, of_layer in zip(layers, norms, weights, strict=True):
         layer.set_weights([of_layer.kernel])

@@ -34,8 +34,8 @@ BENT_SHARE: Final = 0.3
 WHOLE_SHARE: Final = 0.35
 """Of the patches show the whole image, about."""
 UNLABELED_WHOLE_SHARE: Final = 0.5
-"""The same of the patches for the input check: it looks at whole images, but the tightly collimated
-image of another hospital looks like a crop."""
+"""The same of the patches for the input check: it is given whole images, but the tightly collimated
+image of another hospital resembles a crop."""
 BESIDE_SHARE: Final = 0.2
 """Of the crops without fracture come from fractured images, beside the boxes."""
 SMALLEST_PX: Final = 90.0
@@ -133,7 +133,7 @@ class PatchSampler:
         """Return n patches, (n, height, width, 1), of images drawn alike, whatever they show.
 
         Some are whole images. Disturbed as other hospitals might, but no negatives, nothing broken
-        or bent: what a limb looks like, for the input check.
+        or bent: patches of limbs for the input check.
         """
         patches = [self._unlabeled_patch(rng) for _ in range(n)]
         return np.stack(patches)[..., np.newaxis]
