@@ -54,7 +54,7 @@ ADVICE: Final = {
     Reason.WRONG_MODALITY: "send a radiograph (DICOM modality CR, DX or RG)",
     Reason.NOT_FOR_PRESENTATION: "send the image for presentation, not raw data",
     Reason.OUT_OF_SCOPE: "not made for this part of the body; read it by eye",
-    Reason.BLANK: "the image has one gray level; expose or export it again",
+    Reason.BLANK: "one gray level only; look at the file, export it again",
     Reason.DECODER_CRASHED: "export the radiograph again, in another format",
     Reason.DECODER_HUNG: "export the radiograph smaller or in another format",
     Reason.NOT_A_RADIOGRAPH: "check what was sent; read it by eye",

@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_judged_is_refused_with_reason_and_words(tmp_path,
     finding = classifier.classify(path)
     assert (finding.state, finding.reason) == (State.REFUSED, Reason.NOT_AN_IMAGE)
     assert (finding.p_fracture, finding.class_index, finding.gray_mapping) == (None, None, None)
-    assert "expected" in finding.detail
+    assert "Not a JPEG" in finding.detail
     assert finding.sha256 == hashlib.sha256(b"no film").hexdigest()
     assert finding.timings.invoke_ms is None
 

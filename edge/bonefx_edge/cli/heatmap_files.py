@@ -16,7 +16,8 @@ from bonefx_edge.inference.heatmap import HeatMap
 from bonefx_edge.inference.preprocess import downscale_to
 
 LEGEND: Final = (
-    "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
+    "bonefx heat map: areas that raised the score. Decision aid, not a diagnosis, "
+    "not a medical device."
 )
 """Drawn into the picture, because it may be copied without its result."""
 PICTURE_PX: Final = 1024

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.raster import Raster
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 BMP_MAGIC: Final = b"BM"
@@ -40,24 +41,19 @@ def read_bmp(data: bytes, *, limits: Limits) -> Raster:
         (offset, header_bytes) = struct.unpack_from("<II", data, 10)
         width, signed_height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
         (colors,) = struct.unpack_from("<I", data, 46)
-    except struct.error as err:
-        msg = f"expected a whole BMP header, got {len(data)} bytes; copy the file again"
-        raise DecodeError(Reason.TRUNCATED, msg) from err
+    except struct.error:
+        refuse_truncated(f"a whole BMP header, got {len(data)} bytes")
     if header_bytes < _INFO_BYTES or bits not in _BMP_BITS or compression != 0:
         msg = (
-            f"expected an uncompressed 8, 24 or 32 bit BMP, got {bits} bit, compression "
-            f"{compression}; save it again as PNG"
+            f"This kind of BMP is not read ({bits} bit, compression {compression}; read are "
+            "uncompressed 8, 24 and 32 bit). Save the image as PNG."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
     height = abs(signed_height)  # negative: rows run from top to bottom
     check_pixels(height, width, limits=limits, pixel_bytes=3)
     row_bytes = (width * bits + 31) // 32 * 4  # rows are padded to 4 bytes
     if offset + height * row_bytes > len(data):
-        msg = (
-            f"expected {offset + height * row_bytes} bytes of BMP, got {len(data)}; "
-            "copy the file again"
-        )
-        raise DecodeError(Reason.TRUNCATED, msg)
+        refuse_truncated(f"{offset + height * row_bytes} bytes of BMP, got {len(data)}")
     rows = np.frombuffer(data, np.uint8, height * row_bytes, offset).reshape(height, row_bytes)
     rows = rows if signed_height < 0 else rows[::-1]
     pixels = rows[:, : width * bits // 8].reshape(height, width, bits // 8)
@@ -70,8 +66,7 @@ def read_bmp(data: bytes, *, limits: Limits) -> Raster:
 def _read_palette(data: bytes, *, at: int, colors: int) -> NDArray[np.uint8]:
     """Return RGB, uint8 (256, 3); colors beyond those in the file are black."""
     if colors > 256 or at + colors * 4 > len(data):  # noqa: PLR2004 - 8-bit indices
-        msg = f"expected a BMP palette of at most 256 colors, got {colors}; save it again as PNG"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt(f"a BMP palette of at most 256 colors, got {colors}")
     palette = np.zeros((256, 3), np.uint8)
     stored = np.frombuffer(data, np.uint8, colors * 4, at).reshape(colors, 4)
     palette[:colors] = stored[:, 2::-1]

@@ -29,7 +29,7 @@ from bonefx_edge.decode.gray_levels import (
 )
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
-from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.decode.refusals import refuse_corrupt
 
 # pydicom quotes element values in its warnings and log records; none of them may reach a log.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -68,8 +68,7 @@ def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
         try:
             return _decode(data, limits=limits)
         except _PYDICOM_ERRORS as err:
-            msg = f"expected readable DICOM, got damage ({type(err).__name__}); send the file again"
-            raise DecodeError(Reason.CORRUPT, msg) from err
+            refuse_corrupt(f"DICOM that pydicom reads, got {type(err).__name__}")
 
 
 def _decode(data: bytes, *, limits: Limits) -> Radiograph:
@@ -79,8 +78,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
     check_pixels(layout.rows, layout.columns, limits=limits)
     element: object = dataset.get_item("PixelData", keep_deferred=True)
     if not isinstance(element, RawDataElement):
-        msg = "expected Pixel Data (7FE0,0010) as bytes, got another type; send the file again"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt("Pixel Data (7FE0,0010) as bytes, got another type")
     # Position and length, not the value: pydicom gives pixel data that lacks its end all the same.
     stored = decode_pixel_data(
         data,

@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from bonefx_edge.decode.dicom_pixels import PixelLayout
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 MODALITIES: Final = frozenset({"CR", "DX", "RG"})
@@ -113,17 +114,15 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
     )
     transfer_syntax = str(meta.get("TransferSyntaxUID", ""))
     if transfer_syntax == _DEFLATED:
-        msg = "expected DICOM that is not deflated as a whole, got Deflated Explicit VR"
-        raise DecodeError(Reason.UNSUPPORTED, f"{msg} Little Endian; send it uncompressed")
+        msg = "This kind of DICOM is not read (deflated as a whole). Send the file uncompressed."
+        raise DecodeError(Reason.UNSUPPORTED, msg)
     group_bytes = integer_value(meta, "FileMetaInformationGroupLength", default=0)
     if _GROUP_AT + group_bytes > len(data) or (not group_bytes and not transfer_syntax):
-        msg = "expected whole file meta information (group 0002), the file ends inside it"
-        raise DecodeError(Reason.TRUNCATED, f"{msg}; send the file again")
+        refuse_truncated("whole file meta information (group 0002)")
     if not transfer_syntax:
-        msg = "expected Transfer Syntax UID (0002,0010), it is missing; send the file again"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt("Transfer Syntax UID (0002,0010), it is missing")
     if meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
-        msg = "expected a radiograph, got a DICOMDIR (an index); give the image files"
+        msg = "The file is a DICOMDIR, an index of images. Send the images."
         raise DecodeError(Reason.WRONG_MODALITY, msg)
     # Pixel data stay where they are: of what is larger, position and length are enough.
     dataset = pydicom.dcmread(
@@ -137,31 +136,30 @@ def check_kind(dataset: Dataset) -> None:
     modality = text_value(dataset, "Modality")
     # Without pixel data an unknown word may be a known one cut short, with the rest of the file.
     if modality not in MODALITIES and (modality in _QUOTABLE or "PixelData" in dataset):
-        msg = f"expected Modality (0008,0060) CR, DX or RG, got {_quote(modality)}"
-        raise DecodeError(Reason.WRONG_MODALITY, f"{msg}; send radiographs only")
+        msg = f"Not a radiograph: DICOM modality {_quote(modality)}. Send CR, DX or RG images."
+        raise DecodeError(Reason.WRONG_MODALITY, msg)
     # The intent is mandatory in DX images, and left out by some; the SOP class says it as well.
     raw_class = text_value(dataset, "SOPClassUID") == _RAW_X_RAY
     if raw_class or text_value(dataset, "PresentationIntentType") == "FOR PROCESSING":
-        msg = "expected Presentation Intent Type (0008,0068) FOR PRESENTATION, got FOR PROCESSING"
-        raise DecodeError(Reason.NOT_FOR_PRESENTATION, f"{msg}; send the processed image")
+        msg = "Raw detector data (FOR PROCESSING). Send the image FOR PRESENTATION."
+        raise DecodeError(Reason.NOT_FOR_PRESENTATION, msg)
     if "PixelData" not in dataset:
-        msg = "expected Pixel Data (7FE0,0010), the file ends before it is whole"
-        raise DecodeError(Reason.TRUNCATED, f"{msg}; send the file again")
+        refuse_truncated("whole Pixel Data (7FE0,0010)")
     frames = integer_value(dataset, "NumberOfFrames", default=1)
     samples = integer_value(dataset, "SamplesPerPixel", default=1)
     photometric = text_value(dataset, "PhotometricInterpretation")
     if frames != 1 or samples != 1 or photometric not in _INVERSES:
         msg = (
-            "expected one frame, one sample per pixel, MONOCHROME1 or MONOCHROME2, got "
-            f"{frames} frames, {samples} samples, {_quote(photometric)}; send single gray images"
+            f"Not one gray image ({frames} frames, {samples} samples per pixel, "
+            f"{_quote(photometric)}). Send single MONOCHROME1 or MONOCHROME2 images."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
     shape = text_value(dataset, "PresentationLUTShape")
     if shape not in ("", _INVERSES[photometric]):
         # Viewers disagree: dcm4che follows the shape, others the photometric interpretation.
         msg = (
-            f"expected Presentation LUT Shape (2050,0020) {_INVERSES[photometric]} with "
-            f"{photometric}, got {_quote(shape)}: what is bright is not certain; correct the header"
+            f"The DICOM header contradicts itself about black and white ({photometric} with "
+            f"Presentation LUT Shape {_quote(shape)}). Correct the header, or export it again."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
 
@@ -182,9 +180,9 @@ def read_layout(dataset: Dataset) -> PixelLayout:
         or high_bit != layout.bits_stored - 1
     ):
         msg = (
-            "expected 8 or 16 Bits Allocated (0028,0100) with the lowest ones stored, got "
-            f"{layout.bits_allocated} allocated, {layout.bits_stored} stored, high bit {high_bit}; "
-            "send it with 16 bits allocated"
+            f"These DICOM pixels are not read ({layout.bits_allocated} bits allocated, "
+            f"{layout.bits_stored} stored, high bit {high_bit}). Send the image with 16 bits "
+            "allocated and the lowest bits stored."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
     return layout
@@ -206,8 +204,7 @@ def integer_value(dataset: Dataset, keyword: str, *, default: int | None = None)
     if value is None:
         value = default
     if value is None:
-        msg = f"expected {keyword} in the DICOM header, it is missing; send the file again"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt(f"{keyword} in the DICOM header, it is missing")
     return value
 
 
@@ -217,6 +214,5 @@ def optional_integer(dataset: Dataset, keyword: str) -> int | None:
     if value is None or value == "":
         return None
     if not isinstance(value, int):
-        msg = f"expected one integer as {keyword} in the DICOM header, got another type"
-        raise DecodeError(Reason.CORRUPT, f"{msg}; send the file again")
+        refuse_corrupt(f"one integer as {keyword} in the DICOM header, got another type")
     return int(value)

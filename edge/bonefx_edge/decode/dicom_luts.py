@@ -6,13 +6,14 @@ LUT) or 65,535 above the first mapped value, instead of showing the last entry.
 """
 
 import math
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from bonefx_edge.decode.radiograph import GrayMapping
+from bonefx_edge.decode.refusals import refuse_corrupt
 from bonefx_edge.errors import DecodeError, Reason
 
 _LUT_BITS: Final = range(8, 17)
@@ -89,11 +90,10 @@ def window_to_unit(
     elif function in ("LINEAR_EXACT", "SIGMOID"):
         span = width
     else:
-        msg = "expected VOI LUT Function (0028,1056) LINEAR, LINEAR_EXACT or SIGMOID, got another"
-        raise DecodeError(Reason.UNSUPPORTED, f"{msg}; send it with a plain window")
+        msg = "This VOI LUT Function (0028,1056) is not read. Send the image with a plain window."
+        raise DecodeError(Reason.UNSUPPORTED, msg)
     if span < 0 or (span == 0 and function != "LINEAR"):
-        msg = f"expected a positive Window Width (0028,1051), got {width:g}; correct the header"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt(f"a positive Window Width (0028,1051), got {width:g}")
     if function == "SIGMOID":
         # tanh form of 1 / (1 + exp(-4 (x - c) / w)): cannot overflow.
         return 0.5 + 0.5 * np.tanh(2.0 * (values - center) / span)
@@ -107,8 +107,7 @@ def _rescale(dataset: Dataset) -> tuple[float, float]:
     slope = _first_number(dataset, "RescaleSlope")
     intercept = _first_number(dataset, "RescaleIntercept")
     if slope == 0:
-        msg = "expected a Rescale Slope (0028,1053) other than 0; correct the header"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt("a Rescale Slope (0028,1053) other than 0")
     return (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
 
 
@@ -121,8 +120,7 @@ def _first_number(dataset: Dataset, keyword: str) -> float | None:
         return None
     number = float(value)
     if not math.isfinite(number):
-        msg = f"expected a finite number as {keyword} in the DICOM header; correct the header"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt(f"a finite number as {keyword} in the DICOM header")
     return number
 
 
@@ -137,16 +135,16 @@ def _apply_lut(
     item = dataset[keyword].value[0]
     descriptor = [int(number) for number in item.LUTDescriptor]
     if len(descriptor) != _DESCRIPTOR_VALUES or descriptor[2] not in _LUT_BITS:
-        _refuse_lut(keyword, "a descriptor of three values with 8 to 16 bits per entry")
+        refuse_corrupt(f"{keyword} with a descriptor of three values with 8 to 16 bits per entry")
     count, first, bits = descriptor[0] or _FULL_TABLE, descriptor[1], descriptor[2]
     if dataset.get("PixelRepresentation") == 1 and first >= _SIGN_BIT:
         first -= _FULL_TABLE  # signed, but written or read as US
     entries = _entries(item.LUTData, count=count, bits=bits)
     if entries.size != count:
-        _refuse_lut(keyword, f"{count} entries, got {entries.size}")
+        refuse_corrupt(f"{keyword} with {count} entries, got {entries.size}")
     white = (1 << bits) - 1
     if int(entries.max()) > white:
-        _refuse_lut(keyword, f"entries up to {white}, got {int(entries.max())}")
+        refuse_corrupt(f"{keyword} with entries up to {white}, got {int(entries.max())}")
     index = np.clip(np.rint(values) - first, 0, count - 1).astype(np.int64)
     return entries[index].astype(np.float64), white
 
@@ -161,8 +159,3 @@ def _entries(lut_data: Any, *, count: int, bits: int) -> NDArray[np.int64]:
         layout = np.dtype(np.uint8 if packed else "<u2")
         return np.frombuffer(lut_data, layout)[:count].astype(np.int64)
     return np.atleast_1d(np.array(lut_data, dtype=np.int64))
-
-
-def _refuse_lut(keyword: str, wanted: str) -> NoReturn:
-    msg = f"expected {keyword} with {wanted}; send the image with a plain window"
-    raise DecodeError(Reason.CORRUPT, msg)

@@ -7,13 +7,14 @@ import importlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode import jpeg
 from bonefx_edge.decode.packbits import unpack_bits
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
@@ -76,32 +77,29 @@ def decode_pixel_data(
     native, decoder = transfer_syntax in _NATIVE, _DECODERS.get(transfer_syntax)
     if not native and decoder is None:
         name = _UNREAD.get(transfer_syntax, "another one")
-        msg = f"expected an uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000 image, got {name}"
-        raise DecodeError(Reason.UNSUPPORTED, f"{msg}; send it uncompressed")
+        msg = f"This DICOM compression is not read ({name}). Send the file uncompressed."
+        raise DecodeError(Reason.UNSUPPORTED, msg)
     if native == (length == _UNDEFINED):
-        _refuse("pixel data of defined length where native, undefined where compressed (PS3.5 A.4)")
+        refuse_corrupt(
+            "pixel data of defined length where native, undefined where compressed (PS3.5 A.4)"
+        )
     if decoder is None:
         return _read_native(data, start=start, length=length, layout=layout)
     decoded = decoder(_join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
-        _refuse(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
+        refuse_corrupt(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
     if not layout.signed and int(decoded.max()) > layout.mask:
-        _refuse(f"values of {layout.bits_stored} bits, the decoder gives larger ones")
+        refuse_corrupt(f"values of {layout.bits_stored} bits, the decoder gives larger ones")
     # A signed 8-bit stream in 16 allocated bits: astype extends the sign, as it should.
     stored = decoded.reshape(layout.rows, layout.columns)
     patterns = np.uint8 if layout.bits_allocated == _BYTE_BITS else np.uint16
     return stored.astype(patterns, copy=False)
 
 
-def _refuse(wanted: str, *, reason: Reason = Reason.CORRUPT) -> NoReturn:
-    raise DecodeError(reason, f"expected {wanted}; send the file again")
-
-
 def _read_native(data: bytes, *, start: int, length: int, layout: PixelLayout) -> NDArray[Any]:
     there = min(length, len(data) - start)
     if there < layout.frame_bytes:
-        wanted = f"{layout.frame_bytes} bytes of pixels, got {there}"
-        _refuse(wanted, reason=Reason.TRUNCATED)
+        refuse_truncated(f"{layout.frame_bytes} bytes of pixels, got {there}")
     dtype = np.dtype(f"<u{layout.bits_allocated // _BYTE_BITS}")
     stored = np.frombuffer(data, dtype, layout.rows * layout.columns, start)
     return stored.reshape(layout.rows, layout.columns)
@@ -120,10 +118,9 @@ def _join_fragments(data: bytes, *, start: int) -> bytes:
         length = int.from_bytes(header[len(_ITEM) :], "little")
         end = at + _ITEM_HEADER_BYTES + length
         if len(header) < _ITEM_HEADER_BYTES or end > len(data):
-            wanted = "pixel data up to its sequence delimiter, the file ends before"
-            _refuse(wanted, reason=Reason.TRUNCATED)
+            refuse_truncated("pixel data up to its sequence delimiter")
         if not header.startswith(_ITEM):
-            _refuse(f"a fragment item at byte {at} of the file, got something else")
+            refuse_corrupt(f"a fragment item at byte {at} of the file, got something else")
         fragments.append(data[at + _ITEM_HEADER_BYTES : end])
         at = end
     return b"".join(fragments[1:])
@@ -132,10 +129,10 @@ def _join_fragments(data: bytes, *, start: int) -> bytes:
 def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     """Return the values of an RLE frame (PS3.5 annex G): one segment per byte, highest first."""
     if len(frame) < _RLE_HEADER.size:
-        _refuse("an RLE header of 64 bytes, the frame is shorter", reason=Reason.TRUNCATED)
+        refuse_truncated("an RLE header of 64 bytes, the frame is shorter")
     count, *offsets = _RLE_HEADER.unpack_from(frame)
     if count != layout.bits_allocated // _BYTE_BITS:
-        _refuse(f"{layout.bits_allocated // _BYTE_BITS} RLE segments, got {count}")
+        refuse_corrupt(f"{layout.bits_allocated // _BYTE_BITS} RLE segments, got {count}")
     ends = [*offsets[1:count], len(frame)]
     pixels = layout.rows * layout.columns
     values = np.empty((pixels, count), np.uint8)
@@ -153,7 +150,7 @@ def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
     """
     plane, _ = unpack_bits(segment, wanted=wanted)
     if len(plane) < wanted:
-        _refuse(f"{wanted} bytes per RLE segment, got {len(plane)}", reason=Reason.TRUNCATED)
+        refuse_truncated(f"{wanted} bytes per RLE segment, got {len(plane)}")
     # A run may not cross the end of the plane; some encoders pad it by a byte nevertheless.
     return plane[:wanted]
 
@@ -161,7 +158,9 @@ def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
 def _check_size(height: int, width: int, *, layout: PixelLayout) -> None:
     """Refuse a compressed stream of another size than the header's, before it is decoded."""
     if (height, width) != (layout.rows, layout.columns):
-        _refuse(f"a stream of {layout.columns} x {layout.rows} pixels, got {width} x {height}")
+        refuse_corrupt(
+            f"a stream of {layout.columns} x {layout.rows} pixels, got {width} x {height}"
+        )
 
 
 def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
@@ -175,32 +174,30 @@ def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
     if not jpeg.ends_whole(frame):
-        _refuse("a JPEG-LS stream up to its EOI, it ends before", reason=Reason.TRUNCATED)
+        refuse_truncated("a JPEG-LS stream up to its EOI")
     jpeg_ls = _import_codec("jpeg_ls", name="JPEG-LS")
     try:
         decoded, _ = jpeg_ls.decode_pixel_data(frame)
-    except RuntimeError as err:
-        msg = "expected an undamaged JPEG-LS stream, CharLS refuses it; send the file again"
-        raise DecodeError(Reason.CORRUPT, msg) from err
+    except RuntimeError:
+        refuse_corrupt("a JPEG-LS stream that CharLS reads")
     return np.frombuffer(decoded, np.uint8 if header.bits <= _BYTE_BITS else "<u2")
 
 
 def _decode_jpeg_2000(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     if not frame.startswith(_SOC_SIZ):
-        _refuse("a JPEG 2000 codestream, got something else")
+        refuse_corrupt("a JPEG 2000 codestream, got something else")
     left, top = struct.unpack_from(">II", frame, 16)
     right, bottom = struct.unpack_from(">II", frame, 8)
     _check_size(bottom - top, right - left, layout=layout)
     (components, precision) = struct.unpack_from(">HB", frame, 40)
     if components != 1:
-        _refuse(f"one JPEG 2000 component, got {components}")
+        refuse_corrupt(f"one JPEG 2000 component, got {components}")
     _check_tile_parts(frame)
     openjpeg = _import_codec("openjpeg", name="JPEG 2000")
     try:
         decoded = openjpeg.decode_pixel_data(frame, version=2)
-    except (RuntimeError, ValueError) as err:
-        msg = "expected an undamaged JPEG 2000 stream, OpenJPEG refuses it; send the file again"
-        raise DecodeError(Reason.CORRUPT, msg) from err
+    except (RuntimeError, ValueError):
+        refuse_corrupt("a JPEG 2000 stream that OpenJPEG reads")
     bits = (precision & 0x7F) + 1  # the top bit says signed, T.800 A.5.1
     signed = layout.signed and precision > 0x7F  # noqa: PLR2004 - the same bit
     kind = "i" if signed else "u"
@@ -219,7 +216,7 @@ def _check_tile_parts(frame: bytes) -> None:
         # 0 is allowed for the last tile-part: up to EOC, after which one byte may pad the frame.
         at = at + max(length, _SOT_SEGMENT_BYTES) if length else frame.find(_EOC, len(frame) - 3)
     if at < 0 or frame[at : at + 2] != _EOC:
-        _refuse("a JPEG 2000 stream up to its EOC, it ends before", reason=Reason.TRUNCATED)
+        refuse_truncated("a JPEG 2000 stream up to its EOC")
 
 
 def _import_codec(module: str, *, name: str) -> Any:
@@ -227,7 +224,9 @@ def _import_codec(module: str, *, name: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as err:
-        msg = f"expected a decoder for {name}, found none; pip install pylibjpeg-openjpeg pyjpegls"
+        msg = (
+            f"The decoder for {name} is not installed. Run: pip install pylibjpeg-openjpeg pyjpegls"
+        )
         raise DecodeError(Reason.MISSING_CODEC, msg) from err
 
 

@@ -14,6 +14,7 @@ from bonefx_edge.decode.gray_levels import mean_chroma
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.orientation import UPRIGHT, exif_orientation, orient, oriented_shape
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 MAGIC: Final = b"\xff\xd8\xff"
@@ -120,8 +121,7 @@ def read_header(data: bytes) -> JpegHeader:
             orientation = exif_orientation(data[at + len(_EXIF) : at + length])
         at += length
     if frame is None:
-        msg = "expected a frame header (SOF) before the first JPEG scan, got none"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt("a frame header (SOF) before the first JPEG scan, got none")
     process, bits, height, width, components = frame
     scans_at = at - 4
     return JpegHeader(process, bits, height, width, components, orientation, scans_at)
@@ -140,12 +140,10 @@ def _next_segment(data: bytes, at: int) -> tuple[int, int, int]:
     """Return marker, position and length in bytes of the next segment's payload."""
     while True:
         if at + 1 >= len(data):
-            msg = "expected a JPEG with at least one scan, the file ends before it; copy it again"
-            raise DecodeError(Reason.TRUNCATED, msg)
+            refuse_truncated("a JPEG with at least one scan")
         filler, marker = data[at], data[at + 1]
         if filler != 0xFF or marker in (0x00, _EOI):  # noqa: PLR2004 - marker syntax, T.81 B.1.1.2
-            msg = f"expected a JPEG marker at byte {at}, got 0x{filler:02x}{marker:02x}"
-            raise DecodeError(Reason.CORRUPT, msg)
+            refuse_corrupt(f"a JPEG marker at byte {at}, got 0x{filler:02x}{marker:02x}")
         if marker == 0xFF:  # noqa: PLR2004 - fill byte
             at += 1
         elif marker == _TEM or marker in _RST:
@@ -154,18 +152,16 @@ def _next_segment(data: bytes, at: int) -> tuple[int, int, int]:
             break
     (length,) = _unpack(">H", data, at + 2)
     if length < 2 or at + 2 + length > len(data):  # noqa: PLR2004 - the length counts itself
-        reason = Reason.CORRUPT if length < 2 else Reason.TRUNCATED  # noqa: PLR2004
-        msg = f"expected a whole JPEG segment at byte {at}, its length {length} does not fit"
-        raise DecodeError(reason, msg)
+        refuse = refuse_corrupt if length < 2 else refuse_truncated  # noqa: PLR2004
+        refuse(f"a whole JPEG segment at byte {at}, its length {length} does not fit")
     return marker, at + 4, length - 2
 
 
 def _unpack(layout: str, data: bytes, at: int) -> tuple[int, ...]:
     try:
         return struct.unpack_from(layout, data, at)
-    except struct.error as err:
-        msg = f"expected a JPEG header at byte {at}, the file ends first; copy it again"
-        raise DecodeError(Reason.TRUNCATED, msg) from err
+    except struct.error:
+        refuse_truncated(f"a JPEG header at byte {at}")
 
 
 def _check_kind(header: JpegHeader) -> None:
@@ -178,7 +174,7 @@ def _check_kind(header: JpegHeader) -> None:
     elif header.components not in (1, 3):
         kind = f"{header.components} components (CMYK)"
     if kind is not None:
-        msg = f"expected an 8-bit gray or color JPEG, got {kind}; export it as PNG or DICOM"
+        msg = f"This kind of JPEG is not read ({kind}). Export the image as PNG or DICOM."
         raise DecodeError(Reason.UNSUPPORTED, msg)
 
 
@@ -204,12 +200,11 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
             break
         at = found.start()
     if missing or scans > _MAX_SCANS:
-        reason = Reason.TRUNCATED if missing else Reason.CORRUPT
-        msg = (
-            f"expected a progressive JPEG with all its scans (at most {_MAX_SCANS}), got {scans} "
-            f"and {len(missing)} of {_COEFFICIENTS} coefficients unfinished; copy the file again"
+        refuse = refuse_truncated if missing else refuse_corrupt
+        refuse(
+            f"a progressive JPEG with all its scans (at most {_MAX_SCANS}), got {scans} "
+            f"and {len(missing)} of {_COEFFICIENTS} coefficients unfinished"
         )
-        raise DecodeError(reason, msg)
 
 
 def _read_scan(header: bytes, *, at: int) -> tuple[bytes, range, int]:
@@ -232,11 +227,10 @@ def _read_scan(header: bytes, *, at: int) -> tuple[bytes, range, int]:
 
 
 def _refuse_scan(got: str, *, at: int) -> NoReturn:
-    msg = (
-        f"expected a JPEG scan header of 1 to {_MAX_SCAN_COMPONENTS} components and coefficients "
-        f"0 to {_COEFFICIENTS - 1} at byte {at}, got {got}; copy the file again"
+    refuse_corrupt(
+        f"a JPEG scan header of 1 to {_MAX_SCAN_COMPONENTS} components and coefficients "
+        f"0 to {_COEFFICIENTS - 1} at byte {at}, got {got}"
     )
-    raise DecodeError(Reason.CORRUPT, msg)
 
 
 def _decode(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[np.uint8]:
@@ -251,9 +245,8 @@ def _decode(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[
         )
     except ValueError as err:
         ended = "premature" in str(err).lower()
-        reason = Reason.TRUNCATED if ended else Reason.CORRUPT
-        msg = f"expected a whole, undamaged JPEG, the decoder says: {err}; copy the file again"
-        raise DecodeError(reason, msg) from err
+        refuse = refuse_truncated if ended else refuse_corrupt
+        refuse(f"a whole, undamaged JPEG, the decoder says: {err}")
     return pixels
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from bonefx_edge.decode.refusals import refuse_corrupt
 from bonefx_edge.errors import DecodeError, Reason
 
 _MIB: Final = 1 << 20
@@ -40,17 +41,16 @@ def check_pixels(height: int, width: int, *, limits: Limits, pixel_bytes: int = 
         TOO_LARGE above the cap, CORRUPT where a side is zero or negative.
     """
     if height <= 0 or width <= 0:
-        msg = f"expected a picture of at least 1 x 1 pixels, the header says {width} x {height}"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt(f"at least 1 x 1 pixels, the header says {width} x {height}")
     if height * width > limits.max_pixels:
         msg = (
-            f"expected at most {limits.max_pixels:,} pixels, the header says {width} x {height} "
-            f"= {height * width:,}; export the radiograph at a smaller size"
+            f"The image is too large ({width} x {height} = {height * width:,} pixels, limit "
+            f"{limits.max_pixels:,}). Export the radiograph at a normal size."
         )
         raise DecodeError(Reason.TOO_LARGE, msg)
     if height * width * pixel_bytes > limits.max_decoded_bytes:
         msg = (
-            f"expected at most {limits.max_decoded_bytes:,} bytes of pixels, the header says "
-            f"{width} x {height} of {pixel_bytes} bytes; export the radiograph as gray, or smaller"
+            f"The image is too large ({width} x {height} pixels of {pixel_bytes} bytes, limit "
+            f"{limits.max_decoded_bytes:,} bytes of pixels). Export it as gray, or smaller."
         )
         raise DecodeError(Reason.TOO_LARGE, msg)

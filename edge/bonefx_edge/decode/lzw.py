@@ -8,9 +8,9 @@ A strip that holds more than its bytes is refused at the next Clear code: one ta
 
 import struct
 from collections.abc import Iterator
-from typing import Final, NoReturn
+from typing import Final
 
-from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 
 _CLEAR, _END = 256, 257
 _ROOTS: Final = (*(bytes([value]) for value in range(256)), b"", b"")
@@ -46,7 +46,7 @@ def unpack_lzw(strip: bytes, *, wanted: int) -> bytes:
             string = previous + previous[:1]  # the very string that this code adds
             table.append(string)
         else:
-            _refuse(f"LZW codes up to {len(table) - 1}, got {code}")
+            refuse_corrupt(f"LZW codes up to {len(table) - 1}, got {code}")
         unpacked += string
         previous = string
         if not string:
@@ -60,16 +60,15 @@ def unpack_lzw(strip: bytes, *, wanted: int) -> bytes:
 def _check_end(code: int, *, unpacked: int, wanted: int) -> None:
     """Refuse a strip whose last code is no EndOfInformation or that has another length."""
     if unpacked > wanted:
-        _refuse(f"LZW codes for {wanted} bytes, got more")
+        refuse_corrupt(f"LZW codes for {wanted} bytes, got more")
     if unpacked < wanted or code != _END:
-        msg = f"{wanted} bytes and an end code in an LZW strip, it ends after {unpacked} bytes"
-        _refuse(msg, reason=Reason.TRUNCATED)
+        refuse_truncated(f"{wanted} bytes and an end code in an LZW strip, got {unpacked} bytes")
 
 
 def _read_codes(strip: bytes) -> Iterator[int]:
     """Yield the codes of a strip; bits too few for another code end it."""
     if len(strip) > 1 and int.from_bytes(strip[:2], "big") >> 7 != _CLEAR:
-        _refuse("an LZW strip that starts with a Clear code, got another one")
+        refuse_corrupt("an LZW strip that starts with a Clear code, got another one")
     odd = len(strip) % _WORD.size  # bytes before the whole words
     words = _WORD.iter_unpack(memoryview(strip)[odd:])
     pending, bits = int.from_bytes(strip[:odd], "big"), odd * 8
@@ -87,8 +86,4 @@ def _read_codes(strip: bytes) -> Iterator[int]:
             if code == _CLEAR:
                 break
         else:
-            _refuse(f"an LZW Clear code after {len(_WIDTHS)} codes, got none")
-
-
-def _refuse(wanted: str, *, reason: Reason = Reason.CORRUPT) -> NoReturn:
-    raise DecodeError(reason, f"expected {wanted}; copy the file again or save it as PNG")
+            refuse_corrupt(f"an LZW Clear code after {len(_WIDTHS)} codes, got none")

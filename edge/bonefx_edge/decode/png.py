@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.orientation import exif_orientation
 from bonefx_edge.decode.raster import Raster
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +38,7 @@ def read_png(data: bytes, *, limits: Limits) -> Raster:
     if b"acTL" in chunks or (color_type == _GRAY and b"tRNS" in chunks):
         # OpenCV drops the tRNS of gray files and would show what is meant to be hidden.
         kind = "an animation" if b"acTL" in chunks else "gray with one value made transparent"
-        msg = f"expected a PNG with one opaque picture, got {kind}; save it again as plain gray"
+        msg = f"This kind of PNG is not read ({kind}). Save the image as plain gray."
         raise DecodeError(Reason.UNSUPPORTED, msg)
     pixels = _decode(data)
     orientation = exif_orientation(chunks.get(b"eXIf", b""))
@@ -54,29 +55,22 @@ def _walk(data: bytes, *, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
     at, kind = len(MAGIC), b""
     while kind != b"IEND":
         if at + _CHUNK_OVERHEAD > len(data):
-            _refuse_short(at)
+            refuse_truncated(f"a PNG up to its IEND, got one up to the chunk at byte {at}")
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + _CHUNK_OVERHEAD + length
         if (kind == b"IHDR") != (at == len(MAGIC)) or (kind == b"IHDR" and length != _IHDR_BYTES):
-            msg = f"expected a PNG that starts with its one IHDR, got chunk type {kind!r}"
-            raise DecodeError(Reason.CORRUPT, msg)
+            refuse_corrupt(f"a PNG that starts with its one IHDR, got chunk type {kind!r}")
         if end > len(data):
-            _refuse_short(at)
+            refuse_truncated(f"a PNG up to its IEND, got one up to the chunk at byte {at}")
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != checksum:
-            msg = f"expected every PNG checksum to fit, chunk {kind!r} does not; copy it again"
-            raise DecodeError(Reason.CORRUPT, msg)
+            refuse_corrupt(f"correct PNG checksums, that of chunk {kind!r} is wrong")
         if kind == b"IHDR":
             width, height, bits, color_type = struct.unpack_from(">IIBB", data, at + 8)
             pixel_bytes = _CHANNELS.get(color_type, _ALPHA_CHANNELS) * -(-bits // 8)
             check_pixels(height, width, limits=limits, pixel_bytes=pixel_bytes)
         yield kind, b"" if kind == b"IDAT" else data[at + 8 : end - 4]
         at = end
-
-
-def _refuse_short(at: int) -> NoReturn:
-    msg = f"expected a PNG up to its IEND, the file ends in the chunk at byte {at}; copy it again"
-    raise DecodeError(Reason.TRUNCATED, msg)
 
 
 def _decode(data: bytes) -> NDArray[Any]:
@@ -87,12 +81,10 @@ def _decode(data: bytes) -> NDArray[Any]:
         )
     except cv2.error as err:
         if err.code == cv2.Error.StsNoMem:  # the machine's trouble, not the file's
-            msg = "expected memory for a PNG, there is none left; close other programs"
+            msg = "Not enough memory to decode a PNG. Close other programs."
             raise MemoryError(msg) from err
-        msg = "expected a readable PNG, OpenCV refuses it; copy or export the file again"
-        raise DecodeError(Reason.CORRUPT, msg) from err
+        refuse_corrupt("a PNG that OpenCV reads")
     if pixels is None:
         # Chunks and checksums are right, so the compressed stream itself is short or damaged.
-        msg = "expected a readable PNG, libpng refuses its pixel data; copy or export it again"
-        raise DecodeError(Reason.CORRUPT, msg)
+        refuse_corrupt("PNG pixel data that libpng reads")
     return pixels

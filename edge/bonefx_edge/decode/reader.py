@@ -45,8 +45,8 @@ def decode(
     _check_bytes(len(data), limits=limits)
     file_format = recognize(data)
     if file_format is None:
-        msg = "expected JPEG, PNG, TIFF, BMP or DICOM Part 10, the content is none of them"
-        raise DecodeError(Reason.NOT_AN_IMAGE, f"{msg}; export the radiograph in one of these")
+        msg = "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one."
+        raise DecodeError(Reason.NOT_AN_IMAGE, msg)
     if file_format is FileFormat.JPEG:
         return jpeg.decode_jpeg(data, limits=limits, allow_downscale=allow_downscale)
     radiograph = _DECODERS[file_format](data, limits)
@@ -128,17 +128,17 @@ def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = err.strerror if isinstance(err, OSError) else "not a file name"
-        msg = f"expected a readable file at {path}, got: {reason}; check path and permission"
+        msg = f"Cannot open {path} ({reason}). Check path and permissions."
         raise DecodeError(Reason.UNREADABLE, msg) from err
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            msg = f"expected a regular file at {path}, got a folder, pipe or device; give a file"
+            msg = f"{path} is a folder, pipe or device. Name a file."
             raise DecodeError(Reason.UNREADABLE, msg)
         _check_bytes(status.st_size, limits=limits)
         data = _read_at_most(descriptor, limits.max_bytes + 1, expected=status.st_size)
     except OSError as err:
-        msg = f"expected to read {path}, got: {err.strerror}; check the disk"
+        msg = f"Cannot read {path} ({err.strerror}). Check the disk."
         raise DecodeError(Reason.UNREADABLE, msg) from err
     finally:
         os.close(descriptor)
@@ -158,10 +158,13 @@ def _read_at_most(descriptor: int, count: int, *, expected: int) -> bytes:
 
 def _check_bytes(count: int, *, limits: Limits) -> None:
     if count == 0:
-        msg = "expected a radiograph, got 0 bytes; copy the file again"
+        msg = "The file is empty (0 bytes). Send the file again."
         raise DecodeError(Reason.EMPTY, msg)
     if count > limits.max_bytes:
-        msg = f"expected at most {limits.max_bytes:,} bytes, got {count:,}; export it smaller"
+        msg = (
+            f"The file is too large ({count:,} bytes, limit {limits.max_bytes:,}). Export the "
+            "radiograph at a normal size."
+        )
         raise DecodeError(Reason.TOO_LARGE, msg)
 
 

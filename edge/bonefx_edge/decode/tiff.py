@@ -19,6 +19,7 @@ from bonefx_edge.decode.lzw import unpack_lzw
 from bonefx_edge.decode.orientation import LAST, UPRIGHT
 from bonefx_edge.decode.packbits import unpack_bits
 from bonefx_edge.decode.raster import Raster
+from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
 MAGICS: Final = (b"II*\x00", b"MM\x00*")
@@ -92,7 +93,7 @@ def read_tiff(data: bytes, *, limits: Limits) -> Raster:
         compressions, float or signed samples).
     """
     if data[:4] in BIG_MAGICS:
-        _refuse(Reason.UNSUPPORTED, "expected a classic TIFF, got BigTIFF; save it as PNG")
+        _refuse_kind("BigTIFF")
     order = "<" if data[:2] == b"II" else ">"
     tags = _read_tags(data, order=order)
     layout = _check_kind(tags, order=order)
@@ -102,8 +103,9 @@ def read_tiff(data: bytes, *, limits: Limits) -> Raster:
     return _show(_read_strips(data, tags=tags, layout=layout), tags=tags)
 
 
-def _refuse(reason: Reason, message: str) -> NoReturn:
-    raise DecodeError(reason, f"{message}; save it again as an uncompressed TIFF or PNG")
+def _refuse_kind(kind: str) -> NoReturn:
+    msg = f"This kind of TIFF is not read ({kind}). Save the image as PNG or uncompressed TIFF."
+    raise DecodeError(Reason.UNSUPPORTED, msg)
 
 
 def _read_tags(data: bytes, *, order: str) -> Tags:
@@ -121,11 +123,10 @@ def _read_tags(data: bytes, *, order: str) -> Tags:
             where = at + 8 if inline else struct.unpack_from(order + "I", data, at + 8)[0]
             tags[tag] = struct.unpack_from(layout, data, where)
         (following,) = struct.unpack_from(order + "I", data, start + 2 + entries * _ENTRY_BYTES)
-    except struct.error as err:
-        msg = "expected a whole TIFF directory, the file ends before it does"
-        raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again") from err
+    except struct.error:
+        refuse_truncated("a whole TIFF directory")
     if following:
-        _refuse(Reason.UNSUPPORTED, "expected a TIFF with one page, got several")
+        _refuse_kind("several pages")
     return tags
 
 
@@ -133,7 +134,7 @@ def _first(tags: Tags, tag: int, default: int | None = None) -> int:
     """Return the first value of a tag; refuse a file that lacks a tag without default."""
     values = tags.get(tag, () if default is None else (default,))
     if not values:
-        _refuse(Reason.CORRUPT, f"expected TIFF tag {tag}, it is missing or empty")
+        refuse_corrupt(f"TIFF tag {tag}, it is missing or empty")
     return values[0]
 
 
@@ -156,7 +157,7 @@ def _check_kind(tags: Tags, *, order: str) -> _Layout:
     }
     for wanted, fits in pairs.items():
         if not fits:
-            _refuse(Reason.UNSUPPORTED, f"expected a TIFF with {wanted}, got another kind")
+            _refuse_kind(f"expected {wanted}, got another kind")
     dtype = np.dtype(f"{order}u{bits.pop() // 8}")
     return _Layout(_first(tags, _HEIGHT), _first(tags, _WIDTH), channels, dtype)
 
@@ -166,8 +167,8 @@ def _check_lzw_bytes(tags: Tags, *, limits: Limits) -> None:
     packed = sum(tags.get(_STRIP_BYTES, ()))
     if _first(tags, _COMPRESSION, _NONE) == _LZW and packed > limits.max_lzw_bytes:
         msg = (
-            f"expected at most {limits.max_lzw_bytes:,} bytes of LZW-compressed pixels, got "
-            f"{packed:,}; save it as PNG, or as TIFF with Deflate or without compression"
+            f"Too much LZW data ({packed:,} bytes, limit {limits.max_lzw_bytes:,}). Save the image "
+            "as PNG, or as TIFF with Deflate or without compression."
         )
         raise DecodeError(Reason.TOO_LARGE, msg)
 
@@ -197,17 +198,18 @@ def _unpack_strips(data: bytes, *, tags: Tags, layout: _Layout) -> Iterator[byte
     rows = min(max(_first(tags, _ROWS_PER_STRIP, layout.height), 1), layout.height)
     offsets, sizes = tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
     if not len(offsets) == len(sizes) == -(-layout.height // rows):
-        _refuse(Reason.CORRUPT, "expected one TIFF strip offset and size per strip")
+        refuse_corrupt("one TIFF strip offset and size per strip")
     for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
         if offset + size > len(data):
-            msg = f"expected TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
-            raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
+            refuse_truncated(
+                f"TIFF strip {index} up to byte {offset + size}, got {len(data)} bytes"
+            )
     unpack, view = _UNPACKERS[_first(tags, _COMPRESSION, _NONE)], memoryview(data)
     for index, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
         wanted = min(rows, layout.height - index * rows) * layout.row_bytes
         strip = unpack(view[offset : offset + size], wanted)
         if len(strip) != wanted:
-            _refuse(Reason.CORRUPT, f"expected {wanted} bytes in TIFF strip {index}")
+            refuse_corrupt(f"{wanted} bytes in TIFF strip {index}")
         yield strip
 
 
@@ -235,8 +237,7 @@ def _unpack_runs(strip: memoryview, wanted: int) -> bytes:
     """Return the `wanted` bytes of a PackBits strip, or b"" where runs or bytes are left over."""
     unpacked, rest = unpack_bits(bytes(strip), wanted=wanted)
     if len(unpacked) < wanted:
-        msg = f"expected {wanted} bytes in a PackBits strip, it ends after {len(unpacked)}"
-        raise DecodeError(Reason.TRUNCATED, f"{msg}; copy the file again")
+        refuse_truncated(f"{wanted} bytes in a PackBits strip, got {len(unpacked)}")
     # One byte may pad the strip to an even length.
     return unpacked if len(rest) <= 1 else b""
 
@@ -275,7 +276,7 @@ def _color_map(tags: Tags) -> NDArray[np.uint8]:
     """Return the palette, uint8 (256, 3); TIFF 6.0 stores 16-bit values, all red ones first."""
     values = tags.get(_COLOR_MAP, ())
     if len(values) != _COLORS * 256:
-        _refuse(Reason.CORRUPT, f"expected 768 values in the TIFF color map, got {len(values)}")
+        refuse_corrupt(f"768 values in the TIFF color map, got {len(values)}")
     # Some writers store 8-bit values; libtiff guesses in the same way.
     shift = 8 if max(values) > 255 else 0  # noqa: PLR2004 - largest 8-bit value
     return (np.array(values, np.uint16).reshape(_COLORS, 256).T >> shift).astype(np.uint8)

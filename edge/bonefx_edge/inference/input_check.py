@@ -166,7 +166,10 @@ def _is_excluded(body_part: str, *, spec: InputCheckSpec) -> bool:
 
 def _check_statistics(stats: Statistics, *, spec: InputCheckSpec) -> None:
     if stats.std * 255 < BLANK_STD:
-        msg = f"Blank: one gray level (standard deviation {stats.std * 255:.1f} of 255)."
+        msg = (
+            f"The image has one gray level (standard deviation {stats.std * 255:.1f} of 255). Look "
+            "at the file; export it again."
+        )
         raise DecodeError(Reason.BLANK, msg)
     for name in ("mean", "std", "roughness"):
         value: float = getattr(stats, name)

@@ -96,7 +96,8 @@ def test_the_legend_loses_no_word_on_a_narrow_film(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cv2, "putText", lambda _, text, *__: written.append(text))
     overlay(np.zeros((100, 64), np.uint8), flat(100, 64, 0))
     assert " ".join(written) == (
-        "bonefx: where the network looked. Decision aid, not a diagnosis, not a medical device."
+        "bonefx heat map: areas that raised the score. Decision aid, not a diagnosis, "
+        "not a medical device."
     )
     assert len(written) > 3
 

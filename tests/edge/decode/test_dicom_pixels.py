@@ -105,9 +105,12 @@ def test_a_real_lower_leg_has_bright_bone():
 @pytest.mark.parametrize(
     ("syntax", "words"),
     [
-        ("1.2.840.10008.1.2.4.70", "got lossless JPEG (no decoder that refuses damaged streams)"),
-        ("1.2.840.10008.1.2.4.57", "got lossless JPEG"),
-        ("1.2.840.10008.1.2.4.201", "got another one; send it uncompressed"),
+        (
+            "1.2.840.10008.1.2.4.70",
+            "(lossless JPEG (no decoder that refuses damaged streams))",
+        ),
+        ("1.2.840.10008.1.2.4.57", "not read (lossless JPEG"),
+        ("1.2.840.10008.1.2.4.201", "is not read (another one). Send the file uncompressed."),
     ],
 )
 def test_other_syntaxes_are_unsupported(syntax, words):
@@ -125,7 +128,7 @@ def test_a_missing_decoder_is_named_with_the_extra_that_brings_it(module, build,
     monkeypatch.setitem(sys.modules, module, None)
     assert refusal(data) == (
         Reason.MISSING_CODEC,
-        f"expected a decoder for {name}, found none; pip install pylibjpeg-openjpeg pyjpegls",
+        f"The decoder for {name} is not installed. Run: pip install pylibjpeg-openjpeg pyjpegls",
     )
 
 
@@ -240,7 +243,7 @@ DAMAGED = {
     "jpeg 2000 without coding style": (
         lambda: dicom_file(gray_film(), syntax=JPEG_2000, stream=damaged_jpeg_2000()),
         Reason.CORRUPT,
-        "OpenJPEG refuses it",
+        "that OpenJPEG reads",
     ),
     "jpeg-ls in color": (
         lambda: dicom_file(gray_film(), syntax=JPEG_LS, stream=jpeg_ls_color()),

@@ -24,41 +24,45 @@ def header_only():
 
 
 REFUSED = {
-    "ct": ({"Modality": "CT"}, Reason.WRONG_MODALITY, "CR, DX or RG, got CT"),
-    "no modality": ({"Modality": None}, Reason.WRONG_MODALITY, "CR, DX or RG, got none"),
+    "ct": ({"Modality": "CT"}, Reason.WRONG_MODALITY, "DICOM modality CT. Send CR, DX"),
+    "no modality": ({"Modality": None}, Reason.WRONG_MODALITY, "DICOM modality none"),
     "odd modality": (
         {"Modality": "SECRETNAME"},
         Reason.WRONG_MODALITY,
-        "CR, DX or RG, got another value",
+        "DICOM modality another value",
     ),
     "raw": (
         {"PresentationIntentType": "FOR PROCESSING"},
         Reason.NOT_FOR_PRESENTATION,
-        "got FOR PROCESSING; send the processed image",
+        "Raw detector data (FOR PROCESSING). Send the image",
     ),
     "raw by its SOP class alone": (
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
         Reason.NOT_FOR_PRESENTATION,
-        "got FOR PROCESSING; send the processed image",
+        "Raw detector data (FOR PROCESSING). Send the image",
     ),
-    "frames": ({"NumberOfFrames": 3}, Reason.UNSUPPORTED, "got 3 frames"),
+    "frames": ({"NumberOfFrames": 3}, Reason.UNSUPPORTED, "(3 frames"),
     "rgb": (
         {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
         Reason.UNSUPPORTED,
-        "3 samples, RGB",
+        "3 samples per pixel, RGB",
     ),
     "palette": (
         {"PhotometricInterpretation": "PALETTE COLOR"},
         Reason.UNSUPPORTED,
-        "1 samples, PALETTE COLOR",
+        "1 samples per pixel, PALETTE COLOR",
     ),
-    "no photometric": ({"PhotometricInterpretation": None}, Reason.UNSUPPORTED, "samples, none"),
+    "no photometric": (
+        {"PhotometricInterpretation": None},
+        Reason.UNSUPPORTED,
+        "per pixel, none",
+    ),
     "inverse twice": (
         {"PresentationLUTShape": "INVERSE"},
         Reason.UNSUPPORTED,
-        "expected Presentation LUT Shape (2050,0020) IDENTITY with MONOCHROME2, got INVERSE",
+        "(MONOCHROME2 with Presentation LUT Shape INVERSE)",
     ),
-    "32 bit": ({"BitsAllocated": 32}, Reason.UNSUPPORTED, "32 allocated"),
+    "32 bit": ({"BitsAllocated": 32}, Reason.UNSUPPORTED, "32 bits allocated"),
     "high bit": ({"HighBit": 14}, Reason.UNSUPPORTED, "high bit 14"),
     "bits": ({"BitsStored": 17, "HighBit": 16}, Reason.UNSUPPORTED, "17 stored"),
     "1 bit": ({"BitsStored": 1, "HighBit": 0}, Reason.UNSUPPORTED, "1 stored"),
@@ -81,7 +85,7 @@ def test_what_is_no_single_gray_radiograph_is_refused_with_its_reason(kind):
 def test_an_image_without_pixel_data_is_truncated():
     reason, message = refusal(header_only())
     assert reason is Reason.TRUNCATED
-    assert "expected Pixel Data (7FE0,0010)" in message
+    assert "expected whole Pixel Data (7FE0,0010)" in message
 
 
 def test_a_dicomdir_is_no_radiograph():
@@ -105,7 +109,7 @@ def test_a_value_that_is_no_number_is_corrupt_and_not_quoted():
     data = dicom_file(ramp(1, 2), RescaleSlope="1.25", RescaleIntercept="0")
     reason, message = refusal(data.replace(b"1.25", b"Eve "))
     assert reason is Reason.CORRUPT
-    assert message.startswith("expected readable DICOM, got damage (")
+    assert "expected DICOM that pydicom reads, got " in message
     assert "Eve" not in message
 
 
@@ -128,7 +132,7 @@ def test_a_file_without_transfer_syntax_is_corrupt():
 def test_an_impossible_lut_is_corrupt(item):
     reason, message = refusal(dicom_file(ramp(1, 2), VOILUTSequence=item))
     assert reason is Reason.CORRUPT
-    assert message.startswith("expected VOILUTSequence with ")
+    assert "expected VOILUTSequence with " in message
 
 
 def test_a_lut_shorter_than_it_says_is_corrupt():
@@ -165,10 +169,10 @@ def test_deflated_dicom_is_refused_before_it_is_inflated():
     assert len(data) < 10_000
     reason, message = refusal(data)
     assert reason is Reason.UNSUPPORTED
-    assert "Deflated Explicit VR Little Endian" in message
+    assert "deflated as a whole" in message
 
 
 def test_big_endian_dicom_is_unsupported_by_name():
     reason, message = refusal(dicom_file(gray_film(), syntax="1.2.840.10008.1.2.2"))
     assert reason is Reason.UNSUPPORTED
-    assert "got Explicit VR Big Endian (retired); send it uncompressed" in message
+    assert "not read (Explicit VR Big Endian (retired)). Send the file uncompressed" in message

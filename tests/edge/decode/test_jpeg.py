@@ -80,7 +80,7 @@ def test_cmyk_is_unsupported():
     data = jpeg_file(Image.fromarray(color_picture()).convert("CMYK"))
     assert refusal(data) == (
         Reason.UNSUPPORTED,
-        "expected an 8-bit gray or color JPEG, got 4 components (CMYK); export it as PNG or DICOM",
+        "This kind of JPEG is not read (4 components (CMYK)). Export the image as PNG or DICOM.",
     )
 
 
@@ -114,7 +114,7 @@ def test_damage_inside_is_corrupt_and_names_what_the_decoder_said():
     data[at : at + 20] = b"\xff\x00" * 10
     reason, message = refusal(bytes(data))
     assert reason in (Reason.CORRUPT, Reason.TRUNCATED)
-    assert message.startswith("expected a whole, undamaged JPEG, the decoder says: ")
+    assert "expected a whole, undamaged JPEG, the decoder says: " in message
 
 
 def test_a_progressive_jpeg_that_lacks_its_last_scan_is_truncated():
@@ -154,7 +154,7 @@ def test_a_damaged_scan_header_of_a_progressive_jpeg_is_corrupt(kind, which):
     end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     reason, message = refusal(data[:at] + segment(0xDA, SCANS[kind]) + data[end:])
     assert reason is Reason.CORRUPT
-    assert message.startswith("expected a JPEG scan header of 1 to 4 components")
+    assert "expected a JPEG scan header of 1 to 4 components" in message
 
 
 def test_real_films_equal_imread_byte_for_byte(data_root):
@@ -181,7 +181,7 @@ GRAY = jpeg_file(gray_film())
         (b"\xff\xd8\xff\xe0\0\4abcdef", Reason.CORRUPT, "at byte 8, got 0x6364"),
         (b"\xff\xd8\xff\xe0\0\1abcdef", Reason.CORRUPT, "its length 1 does not fit"),
         (b"\xff\xd8\xff\xe0\0\x99abc", Reason.TRUNCATED, "its length 153 does not fit"),
-        (GRAY[:20], Reason.TRUNCATED, "with at least one scan, the file ends before"),
+        (GRAY[:20], Reason.TRUNCATED, "with at least one scan"),
         (b"\xff\xd8\xff\xe0\0", Reason.TRUNCATED, "expected a JPEG header at byte 4"),
     ],
     ids=[

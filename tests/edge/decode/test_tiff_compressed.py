@@ -240,8 +240,8 @@ def test_more_lzw_bytes_than_can_be_unpacked_in_time_are_too_large(more, rows):
     if more < 0:
         reason, message = refusal(data, limits=limits)
         assert reason is Reason.TOO_LARGE
-        assert f"expected at most {packed - 1:,} bytes of LZW-compressed pixels" in message
-        assert "save it as PNG, or as TIFF with Deflate" in message
+        assert f"Too much LZW data ({packed:,} bytes, limit {packed - 1:,})" in message
+        assert "Save the image as PNG, or as TIFF with Deflate" in message
     else:
         assert decode(data, limits=limits).shape == (40, 56)
 
