@@ -62,11 +62,11 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
         The model cannot be used.
     """
     folders = find_folders(options)
-    relay = _outbox_relay(options)
     sys.excepthook = log_uncaught
     threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
     with ExitStack() as held:
+        relay = _outbox_relay(options, held)
         with disk_errors_as_journal_error(folders.out):
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
@@ -211,25 +211,28 @@ def _background(tasks: list[PeriodicTask], journal: Path) -> Iterator[None]:
         threads.close()
 
 
-def _outbox_relay(options: WatchOptions) -> PeriodicTask | None:
-    """Return the task that delivers messages, None if there is no receiver."""
+def _outbox_relay(options: WatchOptions, held: ExitStack) -> PeriodicTask | None:
+    """Return the task that delivers messages, None if there is no receiver.
+
+    What it holds, such as a command that runs, ends with `held`.
+    """
     if options.on_result is not None and options.webhook is not None:
         msg = "expected --on-result or --webhook, got both; choose one"
         raise UsageError(msg)
     if options.on_result is None and options.webhook is None:
         return None
-    # Imported here: urllib takes 10 MiB.
-    from bonefx_edge.watch.delivery import (
-        FAILURE_PAUSE_S,
-        OutboxRelay,
-        command_sink,
-        webhook_sink,
-    )
+    from bonefx_edge.watch.delivery.relay import FAILURE_PAUSE_S, OutboxRelay
 
+    sink: Callable[[bytes], None]
     if options.webhook is not None:
+        # Imported here: urllib takes 10 MiB.
+        from bonefx_edge.watch.delivery.webhook import webhook_sink
+
         sink = webhook_sink(options.webhook)
     else:
-        sink = command_sink(options.on_result or "")
+        from bonefx_edge.watch.delivery.command import CommandSink
+
+        sink = held.enter_context(CommandSink(options.on_result or ""))
     # With `--once`, one attempt for each message, without pauses.
     return OutboxRelay(sink, wall=time.time, pause_s=0.0 if options.once else FAILURE_PAUSE_S)
 

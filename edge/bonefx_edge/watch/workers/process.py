@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Final
 
 from bonefx_edge.errors import InterpreterError, Reason
+from bonefx_edge.text import exit_cause
 from bonefx_edge.watch.backoff import pause_before_retry
 from bonefx_edge.watch.journal.states import Claim
 from bonefx_edge.watch.workers.protocol import Job, JobResult, JobStatus, WorkerConfig
@@ -64,7 +65,7 @@ class CrashLoopBackoff:
         if code < 0 and self._crashes < MAX_LOAD_CRASHES:
             return
         count = "" if code >= 0 else f" {self._crashes} times in a row"
-        msg = f"A worker crashed while loading the model{count} ({_exit_cause(code)}). "
+        msg = f"A worker crashed while loading the model{count} ({exit_cause(code)}). "
         raise InterpreterError(msg + "Run edge-admin doctor.")
 
 
@@ -196,7 +197,7 @@ class WorkerProcess:
         code = self._process.wait()
         self._close()
         self.has_exited = True
-        logger.warning("worker exited (%s) with %d jobs", _exit_cause(code), len(self._jobs))
+        logger.warning("worker exited (%s) with %d jobs", exit_cause(code), len(self._jobs))
         if not self.predictor and (self._killed or code in _KILLED):
             self._replace_at = self._clock() + self._backoff.record_kill()
         elif not self.predictor:
@@ -219,7 +220,3 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
-
-
-def _exit_cause(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

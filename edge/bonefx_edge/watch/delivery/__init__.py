@@ -1,0 +1,1 @@
+"""Delivery of messages about results to a command or a webhook."""
