@@ -7,7 +7,6 @@ whole command `edge-classify FILM`, start to exit, in a new process each time. R
 with the board, the clock governor and the versions that they depend on.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.cli.files import list_files
 from bonefx_edge.model.bundled import bundled_models, find_model
 
-from benchmarks.machine import AS_INSTALLED, circumstances, spread
+from benchmarks.machine import AS_INSTALLED, circumstances, report, spread
 
 
 def warm(classifier: Classifier, films: list[Path], *, rounds: int) -> dict[str, object]:
@@ -67,12 +66,13 @@ def main(
     cold_runs: int = 10,
     out: Path | None = None,
 ) -> None:
-    """Measure, print, write."""
+    """Measure and print."""
     films = list_files(paths).files
     around = circumstances()
-    print("  ".join(f"{key}: {value}" for key, value in around.items()))
     if around["governor"] not in ("performance", "unknown"):
-        print("warning: the clock governor is not `performance`; figures will wander")
+        print(
+            "warning: the clock governor is not `performance`; figures will wander", file=sys.stderr
+        )
     rows = []
     for name in model or list(bundled_models()):
         for count in threads or [1]:
@@ -82,25 +82,7 @@ def main(
             row |= {"warm": warm(classifier, films, rounds=rounds)}
             row |= {"cold": cold(films[0], model=name, threads=count, runs=cold_runs)}
             rows.append(row)
-            print_row(row)
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"circumstances": around, "films": len(films), "rows": rows}
-        out.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def print_row(row: dict[str, object]) -> None:
-    """Print one model and thread count."""
-    warm_part: dict[str, dict] = row["warm"]  # type: ignore[assignment]
-    cold_part: dict[str, dict] = row["cold"]  # type: ignore[assignment]
-    print(f"\n{row['model']}, {row['threads']} thread(s), {row['runtime']}")
-    print(f"{'stage':<14} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9}")
-    for stage, figures in warm_part["stages_ms"].items():
-        print(f"{stage:<14} " + " ".join(f"{value:>9.3f}" for value in figures.values()))
-    print(
-        f"{'cold command':<14} " + " ".join(f"{v:>9.1f}" for v in cold_part["command_ms"].values())
-    )
-    print(f"warm n {warm_part['n']} ({warm_part['refused']} refused), cold n {cold_part['n']}")
+    report({"circumstances": around, "films": len(films), "rows": rows}, out)
 
 
 if __name__ == "__main__":

@@ -56,10 +56,10 @@ def write_keras(folder: Path) -> None:
 
     path = bundled_models()["lite0-float16"]
     spec = ModelFile.read(path).manifest.input
-    # The batch norms are taken apart over any views: the network answers the same.
+    # The batch norms are taken apart over any patches: the network answers the same.
     shape = (32, spec.height, spec.width, 1)
-    views = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    bare = logits_model(load_lite0(path, spec=spec, views=views))
+    patches = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    bare = logits_model(load_lite0(path, spec=spec, patches=patches))
     film = keras.Input((spec.height, spec.width, 1), name="film")
     keras.Model(film, bare(film)[LOGIT_NAME]).save(folder / FILES["keras"])
 

@@ -1,7 +1,6 @@
 """From a run to model files: the order of the steps."""
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -224,8 +223,7 @@ def _pass_parity(
         for c in variants
     ]
     report = make_report(
-        list(itertools.chain.from_iterable(kinds for kinds, _ in pairs)),
-        list(itertools.chain.from_iterable(outputs for _, outputs in pairs)),
+        pairs,
         tune.images,
         run=run,
         name=options.name,

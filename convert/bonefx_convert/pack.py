@@ -51,6 +51,8 @@ class Facts:
 
 def build_manifest(variant: Variant, *, tune: NetworkInputs, facts: Facts) -> Manifest:
     """Return the manifest of one variant, with its figures on tune."""
+    settings = dataclasses.asdict(facts.settings)
+    del settings["data_root"]  # a path of the training machine
     return Manifest(
         format_version=FORMAT_VERSION,
         name=facts.name,
@@ -71,7 +73,7 @@ def build_manifest(variant: Variant, *, tune: NetworkInputs, facts: Facts) -> Ma
             representative_sha256=(
                 facts.representative_sha256 if variant.kind is Kind.INT8 else ""
             ),
-            settings=_shareable(facts.settings),
+            settings=settings,
             metrics=_metrics(variant.network.score(tune)[0], tune.images),
             converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
         ),
@@ -141,11 +143,6 @@ def write_report(report: "ParityReport", stem: Path) -> None:
     texts = (report.to_json(), report.to_markdown())
     for suffix, text in zip(REPORT_SUFFIXES, texts, strict=True):
         stem.with_name(f"{stem.name}{suffix}").write_text(text, "utf-8")
-
-
-def _shareable(settings: FitSettings) -> dict[str, Any]:
-    """Return the settings without the path of the images on the training machine."""
-    return {key: value for key, value in dataclasses.asdict(settings).items() if key != "data_root"}
 
 
 def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:

@@ -237,8 +237,7 @@ def split_name(run: Run, split: str) -> str:
 
 
 def make_report(
-    kinds: Sequence[KindReport],
-    outputs: Sequence[OutputReport],
+    compared: Sequence[tuple[tuple[KindReport, ...], tuple[OutputReport, ...]]],
     images: Pixels,
     *,
     run: Run,
@@ -246,7 +245,8 @@ def make_report(
     split: str,
     tolerances: Tolerances,
 ) -> ParityReport:
-    """Return the report of all kinds on the images of a split; modes come one after another."""
+    """Return the report of all that `compare_with` gave on a split; modes one after another."""
+    kinds = [kind for of_kind, _ in compared for kind in of_kind]
     names = list(dict.fromkeys(kind.mode for kind in kinds))
     return ParityReport(
         network=name,
@@ -257,5 +257,5 @@ def make_report(
         groups=len({sample.group for sample in images.samples}),
         tolerances=tolerances,
         kinds=tuple(sorted(kinds, key=lambda kind: names.index(kind.mode))),
-        outputs=tuple(outputs),
+        outputs=tuple(output for _, outputs in compared for output in outputs),
     )

@@ -1,6 +1,5 @@
 """Compare written model files with the run that they were made from, on any of its splits."""
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,12 +80,14 @@ def check_models(
                 runtime_spread=spread(model.manifest.verified_runtimes),
             )
         )
-    kinds = itertools.chain.from_iterable(kinds for kinds, _ in pairs)
-    outputs = itertools.chain.from_iterable(of for _, of in pairs)
     return make_report(
-        list(kinds), list(outputs), inputs.images,
-        run=run, name=models[0].manifest.name, split=split, tolerances=tolerances,
-    )  # fmt: skip
+        pairs,
+        inputs.images,
+        run=run,
+        name=models[0].manifest.name,
+        split=split,
+        tolerances=tolerances,
+    )
 
 
 def _without_features(found: NetworkOutputs) -> NetworkOutputs:

@@ -10,7 +10,7 @@ from bonefx_edge.inference.input_check import MAX_CHROMA
 
 from bonefx_train.audit.baseline import Baseline, measure_baselines
 from bonefx_train.audit.duplicates import Cluster, Clusters, find_clusters
-from bonefx_train.audit.image_stats import ImageStats, Refusal, read_image_stats
+from bonefx_train.audit.image_stats import Refusal, read_image_stats
 from bonefx_train.data.class_folders import is_junk
 from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
 from bonefx_train.data.filename_groups import find_filename_groups
@@ -100,7 +100,9 @@ def run_audit(data: Path, *, show: bool = True) -> Audit:
         junk=tuple(sorted((*junk, *(image.key for image in images if image.chroma > MAX_CHROMA)))),
         unused=unused,
         groups=groups,
-        baselines=tuple(_baselines(images, groups)),
+        baselines=tuple(
+            measure_baselines(images, [groups[image.key] for image in images], seed=BASELINE_SEED)
+        ),
     )
 
 
@@ -163,7 +165,3 @@ def _other_files(root: Path, *, besides: set[Path]) -> tuple[tuple[str, ...], tu
         is_left_behind = any(is_junk(Path(part)) for part in within.parts)
         (junk if is_left_behind else unused).append(within.as_posix())
     return tuple(junk), tuple(unused)
-
-
-def _baselines(images: Sequence[ImageStats], groups: dict[str, str]) -> list[Baseline]:
-    return measure_baselines(images, [groups[image.key] for image in images], seed=BASELINE_SEED)

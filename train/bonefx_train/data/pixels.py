@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
@@ -42,11 +42,6 @@ class Pixels:
         return np.asarray(self.class_index == BROKEN)
 
 
-def _input(sample: Sample, *, spec: InputSpec) -> NDArray[Any]:
-    radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
-    return np.asarray(preprocess(radiograph, spec=spec)[0])
-
-
 def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = True) -> Pixels:
     """Return the images as network input; a file that is no radiograph is listed as refused.
 
@@ -61,7 +56,8 @@ def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = 
     refused: list[tuple[str, str]] = []
     for sample in track(samples, label="reading images", show=progress):
         try:
-            x[len(read)] = _input(sample, spec=spec)
+            radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
+            x[len(read)] = preprocess(radiograph, spec=spec)[0]
         except DecodeError as err:
             refused.append((sample.key, err.reason.value))
         else:

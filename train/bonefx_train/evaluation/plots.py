@@ -1,5 +1,6 @@
 """Curves of a fit and figures of an evaluation, as PNG."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -7,11 +8,12 @@ from bonefx_edge.inference.decision import OperatingPoint
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bonefx_train.evaluation.metrics import Bools, Floats, auc, reliability_bins, roc_curve
 
 if TYPE_CHECKING:  # fit imports Keras; drawing does not need it
-    pass
+    from bonefx_train.fit.fit import Epoch
 
 DPI: Final = 120
 BLUE: Final = "#1f5fa8"
@@ -79,6 +81,23 @@ def write_reliability(path: Path, p_fracture: Floats, fractured: Bools, *, title
     ]
     counts.hist(groups, bins=20, range=(0, 1), color=[BLUE, ORANGE], label=names, density=True)
     counts.set(xlabel="p_fracture", ylabel="density within the class", xlim=(0, 1))
+    _write(figure, path)
+
+
+def write_curves(path: Path, history: Sequence["Epoch"], *, kept: int) -> None:
+    """Write loss and tune AUC by epoch; `kept` is the index of the epoch that was kept."""
+    figure, (losses, aucs) = _figure("Fit", panels=2)
+    epochs = range(1, len(history) + 1)
+    losses.plot(
+        epochs, [e.train_loss for e in history], "o-", color=BLUE, label="train (dropout on)"
+    )
+    losses.plot(epochs, [e.tune_loss for e in history], "s-", color=ORANGE, label="tune")
+    losses.set(xlabel="epoch", ylabel="binary cross-entropy / nats", ylim=(0, None))
+    aucs.plot(epochs, [e.tune_auc for e in history], "s-", color=ORANGE, label="tune AUC")
+    aucs.set(xlabel="epoch", ylabel="AUC")
+    for axes in (losses, aucs):
+        axes.axvline(kept + 1, color=GRAY, linestyle="--", label=f"kept: epoch {kept + 1}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _write(figure, path)
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,10 @@ def fit_fusion(scores: Floats, class_index: NDArray[np.uint8]) -> Fusion:
     best, least = np.zeros(scores.shape[1] + 1), np.inf
     for size in range(len(usable) + 1):
         for subset in itertools.combinations(usable, size):
-            fitted, loss = _fit_free(unit[:, subset], class_index)
+            design = np.column_stack([np.ones(len(unit)), unit[:, subset]])
+            ridge = np.full(design.shape[1], 2 * RIDGE)
+            ridge[0] = 0.0  # the share of fractured images is not to be pulled towards one half
+            fitted, loss = fit_logistic(design, class_index, ridge=ridge)
             if (fitted[1:] >= 0).all() and loss < least:
                 best, least = np.zeros_like(best), loss
                 best[[0, *(i + 1 for i in subset)]] = fitted
@@ -75,21 +78,28 @@ def fit_fusion(scores: Floats, class_index: NDArray[np.uint8]) -> Fusion:
     )
 
 
-def _fit_free(unit: Floats, class_index: NDArray[np.uint8]) -> tuple[Floats, float]:
-    """Return offset and weights, (1 + k,), of a free fit with ridge, and its loss."""
-    design = np.column_stack([np.ones(len(unit)), unit])
-    ridge = np.full(design.shape[1], 2 * RIDGE)
-    ridge[0] = 0.0  # the share of fractured images is not to be pulled towards one half
+def fit_logistic(design: Floats, positive: NDArray[Any], *, ridge: Floats) -> tuple[Floats, float]:
+    """Return the weights (k,) of a logistic regression by Newton's method, and their loss in nats.
+
+    Parameters
+    ----------
+    design
+        (n, k), the constant included.
+    positive
+        (n,), 0 or 1.
+    ridge
+        (k,), nats per half a squared weight.
+    """
 
     def loss_of(weights: Floats) -> float:
-        towards_truth = np.where(class_index == 1, 1, -1) * (design @ weights)
+        towards_truth = np.where(positive == 1, 1, -1) * (design @ weights)
         nats = float(np.logaddexp(0.0, -towards_truth).mean())
         return nats + float(ridge @ weights**2) / 2
 
     weights = np.zeros(design.shape[1])
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
-        slope = design.T @ (p - class_index) / len(p) + ridge * weights
+        slope = design.T @ (p - positive) / len(p) + ridge * weights
         bend = (design * (p * (1 - p))[:, np.newaxis]).T @ design / len(p) + np.diag(ridge)
         step = np.linalg.lstsq(bend, slope, rcond=None)[0]
         # A full step from far away can overshoot: halve it until it gains.

@@ -20,7 +20,7 @@ from bonefx_train.data.boxes import BOXES_NAME, read_boxes
 from bonefx_train.data.dataset import MANIFEST_NAME, Dataset, load_dataset, split_csv
 from bonefx_train.data.pixels import load_pixels
 from bonefx_train.errors import DataError
-from bonefx_train.fit.curves import write_curves
+from bonefx_train.evaluation.plots import write_curves
 from bonefx_train.run import FitSettings, Run
 
 if TYPE_CHECKING:

@@ -127,7 +127,8 @@ def _keep(
     _save(keras_model, _checkpoint(run_dir, done))
     if kept_epoch(history, trainer) == done - 1:
         _save(keras_model, run_dir / run.MODEL_NAME)
-    write_text(run_dir / run.HISTORY_NAME, _history_json(history))
+    rows = [dataclasses.asdict(epoch) for epoch in history]
+    write_text(run_dir / run.HISTORY_NAME, json.dumps(rows, indent=1) + "\n")
     _checkpoint(run_dir, done - 1).unlink(missing_ok=True)
 
 
@@ -147,10 +148,6 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name(f"partial-{path.name}")
     partial.write_text(text, "utf-8")
     partial.replace(path)
-
-
-def _history_json(history: Sequence[Epoch]) -> str:
-    return json.dumps([dataclasses.asdict(epoch) for epoch in history], indent=1) + "\n"
 
 
 def _describe(epoch: Epoch) -> str:
