@@ -1,4 +1,4 @@
-# Every habit has a target. A fresh machine needs python3 (3.11 to 3.13) with venv, and make.
+# What is often done has a target. A fresh machine needs python3 (3.11 to 3.13) with venv, and make.
 PYTHON ?= python3
 DATA ?= $(or $(BONEFX_DATA),../shared/data)
 # Goes into the names of the reference files; say `make bench BOARD=raspberry-pi-5`.
@@ -97,14 +97,14 @@ bench-arm64: .venv-dev/stamp .venv-tflite/stamp
 
 # Then copy models/*.tflite to edge/bonefx_edge/models/ to ship them.
 FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-02432-4), CC BY 4.0
-# tflite-runtime has wheels for Python 3.11 only: elsewhere the models are proved on LiteRT alone.
+# tflite-runtime has wheels for Python 3.11 only: with others the models are verified with LiteRT only.
 HAS_311 = $(shell $(PYTHON) -c 'import sys; print("y" if sys.version_info[:2] == (3, 11) else "")')
 IMAGENET = starts from ImageNet weights of EfficientNet-Lite0 (Google), Apache-2.0
 # Fifty layers of int8 miss the bounds made for small networks; these were set after that was seen (decision 0014).
 DEEP_TOLERANCES = --tolerance int8_steps=64 --tolerance dynamic_steps=64 --tolerance input_median_steps=8 \
 	--tolerance input_max_steps=128 --tolerance state_flips=0.15
-# The default model: two fits, the second goes on from the first and ends as the mean of both
-# (decision 0016); under three hours on two cores. --resume: an interrupted fit goes on.
+# The default model: two fits; the second starts from the first and ends as the mean of both
+# (decision 0016); under three hours on two cores. --resume continues an interrupted fit.
 train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --out runs/lite0-first --resume
 	test -f models/first/lite0-float16.tflite || .venv-dev/bin/bonefx-convert run runs/lite0-first \

@@ -231,8 +231,8 @@ class Classifier:
         """
         if self.manifest.output.map is None:
             msg = (
-                f"heat map: expected a model with a map, {self.model.name} {self.model.version} "
-                "has none; name another model, or ask for no heat map"
+                f"The model {self.model.name} {self.model.version} cannot give heat maps. Name "
+                "another model, or leave --heatmap out."
             )
             raise UsageError(msg)
 

@@ -74,8 +74,8 @@ def classify_parallel(
             yield pending.popleft().result()
     except BrokenProcessPool as err:
         msg = (
-            "a worker process died (out of memory, or a file that crashes its decoder); "
-            "run with --jobs 1 to find it"
+            "A worker process died (out of memory, or a file that crashes its decoder). "
+            "Run with --jobs 1 to find it."
         )
         raise InterpreterError(msg) from err
     finally:

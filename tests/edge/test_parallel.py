@@ -70,7 +70,7 @@ def test_a_model_that_cannot_be_used_is_the_error_that_one_process_raises(files,
 
 def test_a_process_that_ends_is_an_error_in_words(files, monkeypatch):
     monkeypatch.setattr(parallel, "_classify", _end)
-    with pytest.raises(InterpreterError, match="run with --jobs 1"):
+    with pytest.raises(InterpreterError, match="Run with --jobs 1"):
         list(classify_parallel(files, LOADING, processes=2))
 
 

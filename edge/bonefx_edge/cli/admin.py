@@ -158,7 +158,7 @@ def requeue(
         now = _answering(model, operating_point=operating_point, mode=mode)
         asked.append((Requeue.NOT_ANSWERED_BY, now))
     if not asked:
-        msg = "which images? Give --model-changed, --reason, --failed or --sha256"
+        msg = "Say which images: --model-changed, --reason, --failed or --sha256"
         fail(msg, code=ExitCode.USAGE)
     with _desk(out, journal) as desk:
         n = sum(desk.requeue(which, value) for which, value in asked)
@@ -245,10 +245,10 @@ def install_service(
     except UsageError as err:
         fail(str(err), code=ExitCode.USAGE)
     except OSError as err:
-        fail(f"a step failed: {err}; mend this and run it again", code=ExitCode.OUTPUT)
+        fail(f"a step failed: {err}; correct this and run it again", code=ExitCode.OUTPUT)
     except subprocess.CalledProcessError as err:
         said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
-        fail(f"a step failed: {said}; mend this and run it again", code=ExitCode.OUTPUT)
+        fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
     sys.stdout.write(describe(steps, watch))
 
 
@@ -277,7 +277,7 @@ def _reported_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(ExitCode.OUTPUT) from None
     except (OSError, sqlite3.Error) as err:
-        msg = f"expected to read and write the journal, got: {err}; run as the service's user"
+        msg = f"Cannot read and write the journal ({err}). Run this as the user of the service."
         fail(msg, code=ExitCode.JOURNAL)
 
 

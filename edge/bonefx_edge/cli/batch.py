@@ -58,7 +58,7 @@ def classify_files(
     """
     files = _find_files(names)
     if sys.stdout is None:
-        msg = "expected to write the results to standard output, it is closed; open it"
+        msg = "Cannot write the results: standard output is closed."
         raise OutputError(msg)
     # Late: --help and usage errors must not wait for numpy, OpenCV and the interpreter.
     from bonefx_edge.cli.formats import Csv, JsonLines, Table
@@ -78,7 +78,7 @@ def classify_files(
     try:
         refused = _write_findings(findings, len(files), output=kinds[output_format]())
     except MemoryError:
-        fail("expected memory for a film, there is none left; close programs", code=ExitCode.MODEL)
+        fail("Not enough memory to decode an image. Close other programs.", code=ExitCode.MODEL)
     except OSError as err:
         _drop_output(err)
     return ExitCode.SOME_REFUSED if refused else ExitCode.OK
@@ -87,7 +87,7 @@ def classify_files(
 def _find_files(names: list[str]) -> list[Path]:
     """Return the files that the names mean, at least one."""
     if "" in names:  # Path("") is the current folder: nobody means that
-        msg = "expected names, got an empty one (an unset variable?)"
+        msg = "One of the names is empty (an unset variable?)."
         raise UsageError(msg)
     found = list_files(Path(name) for name in names)
     if found.passed_over:
@@ -96,7 +96,7 @@ def _find_files(names: list[str]) -> list[Path]:
             "unfinished or system files such as .DS_Store, Thumbs.db, *.part\n"
         )
     if not found.files:
-        msg = "expected at least one file, found none; name files or folders"
+        msg = "Found no file. Name files, or folders that contain some."
         raise UsageError(msg)
     return found.files
 
@@ -108,7 +108,7 @@ def _open_model(
     from bonefx_edge.classifier import Classifier
 
     if heatmaps == "":
-        msg = "expected a folder for the heat maps, got an empty name"
+        msg = "--heatmap: the name of the folder is empty"
         raise UsageError(msg)
     classifier = Classifier.load(path, threads=threads, **options)
     if heatmaps is None:
@@ -147,7 +147,7 @@ def _drop_output(err: OSError) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(err, BrokenPipeError):  # `| head` has read enough, which is no fault
         raise typer.Exit(ExitCode.OUTPUT)
-    msg = f"expected to write the results to standard output, got: {err.strerror}; free the disk"
+    msg = f"Cannot write the results to standard output ({err.strerror}). Free disk space."
     fail(msg, code=ExitCode.OUTPUT)
 
 

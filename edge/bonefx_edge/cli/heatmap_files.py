@@ -54,10 +54,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        msg = (
-            f"{folder}: expected a folder for the heat maps, got: {err.strerror}; "
-            "name another, or make it"
-        )
+        msg = f"{folder}: cannot create the folder for heat maps ({err.strerror}). Name another."
         raise UsageError(msg) from err
     return folder
 
@@ -130,8 +127,8 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as err:
         msg = (
-            f"{path}: expected to write the heat map there, got: {err.strerror}; "
-            "make the folder, free the disk, or name another folder"
+            f"{path}: cannot write the heat map ({err.strerror}). Free disk space, or name "
+            "another folder."
         )
         raise OutputError(msg) from err
 

@@ -146,7 +146,7 @@ def _unpack_segment(segment: bytes, *, wanted: int) -> bytes:
     """Return exactly `wanted` bytes of an RLE segment (PS3.5 G.3.2).
 
     Not pydicom.pixels: its decoder (3.0.2) unpacks all of a segment, up to 64 times its size,
-    before it looks at the size of the picture, and does not tell a cut segment from a damaged one.
+    before it checks the size of the image, and reports cut and damaged segments alike.
     """
     plane, _ = unpack_bits(segment, wanted=wanted)
     if len(plane) < wanted:

@@ -179,7 +179,7 @@ def _check_kind(header: JpegHeader) -> None:
 
 
 def _check_scans(data: bytes, *, header: JpegHeader) -> None:
-    """Refuse a progressive JPEG that lacks scans: cut between two scans it only looks softer.
+    """Refuse a progressive JPEG that lacks scans: cut between two scans it is only less sharp.
 
     T.81 G.1.1.1: each scan sends coefficients Ss to Se down to bit Al. The first component is
     the luminance; all its 64 coefficients must arrive at bit 0.

@@ -68,9 +68,8 @@ def check_temperature(sysfs: Path) -> Check:
     plausible = [(zone.celsius, zone.kind) for zone in zones if zone.celsius is not None]
     if not plausible:
         found = ", ".join(f"{zone.kind}: {zone.content!r}" for zone in zones)
-        return Check(
-            "temperature", CheckStatus.WARN, found, "restart the board; if it stays, ask its maker"
-        )
+        remedy = "restart the board; if the value stays wrong, ask the maker of the board"
+        return Check("temperature", CheckStatus.WARN, found, remedy)
     celsius, kind = max(plausible)
     found = f"{celsius:.1f} C ({kind})"
     if celsius >= HARD_LIMIT_C:
@@ -99,8 +98,8 @@ SINCE_START: Final = 16
 TIMEOUT_S: Final = 5.0
 """Of `vcgencmd`, which takes milliseconds."""
 REMEDY_POWER: Final = (
-    "a better 5 V supply and cable (the official ones: 27 W for a Raspberry Pi 5, 15 W for a 4), "
-    "or fewer USB devices"
+    "use a better 5 V supply and cable (the official ones: 27 W for a Raspberry Pi 5, 15 W for "
+    "a 4), or fewer USB devices"
 )
 
 

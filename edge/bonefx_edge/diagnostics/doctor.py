@@ -1,4 +1,4 @@
-"""Check this device: what is wrong, and which command repairs it."""
+"""Check this device: what is wrong, and which command corrects it."""
 
 import importlib
 import importlib.metadata

@@ -34,6 +34,6 @@ def find_model(model: str | Path) -> Path:
     path = bundled.get(model, Path(model))
     if not os.access(path, os.F_OK):
         known = ", ".join(bundled)
-        msg = f"{model}: expected a model file, found none; check the path, or name one of {known}"
+        msg = f"{model}: there is no such model. Check the path, or name one of {known}."
         raise ModelFileError(msg)
     return path

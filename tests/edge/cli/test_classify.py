@@ -151,8 +151,8 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
     ("args", "says"),
     [
         ((), "Usage: edge-classify [OPTIONS] [FILE|DIR...]"),
-        (("--json",), "name files or folders"),
-        (("",), "got an empty one"),
+        (("--json",), "Found no file"),
+        (("",), "names is empty"),
         (("--json", "--csv", "x"), "--json and --csv: choose one"),
         (("--format", "table", "--csv", "x"), "--format and --csv: choose one"),
         (("--format", "xml", "x"), "--format: expected one of table, json, csv, got 'xml'"),
@@ -274,7 +274,7 @@ def test_results_that_cannot_be_written_exit_1_in_words(films) -> None:
             ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60
         )
         assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
-        assert "expected to write the results to standard output" in done.stderr
+        assert "Cannot write the results" in done.stderr
 
 
 def test_a_name_that_the_terminal_cannot_show_is_escaped_not_a_crash(tmp_path) -> None:
@@ -371,7 +371,7 @@ def test_a_film_with_a_name_as_long_as_can_be_has_a_picture(tmp_path) -> None:
 def test_a_model_without_a_map_exits_2_before_any_film_is_read(films, tmp_path) -> None:
     done = run(films, "--json", TOY, "--heatmap", tmp_path / "maps")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "expected a model with a map, toy 1.0.0 has none" in done.stderr
+    assert "The model toy 1.0.0 cannot give heat maps" in done.stderr
     assert not (tmp_path / "maps").exists()
 
 
@@ -379,7 +379,7 @@ def test_a_folder_of_heat_maps_that_cannot_be_made_exits_2(films, tmp_path) -> N
     for name in (films / "dark.png", films / "dark.png" / "maps", ""):
         done = run(films, "--json", TILED, "--heatmap", name)
         assert (done.returncode, done.stdout) == (2, ""), name
-        assert "expected a folder for the heat maps" in done.stderr
+        assert "folder" in done.stderr
 
 
 def test_a_heat_map_that_cannot_be_written_exits_1_in_words(films, tmp_path) -> None:
@@ -387,5 +387,5 @@ def test_a_heat_map_that_cannot_be_written_exits_1_in_words(films, tmp_path) -> 
     (tmp_path / f"dark-{sha256[:8]}.png").mkdir()
     done = run(films / "dark.png", "--json", TILED, "--heatmap", tmp_path)
     assert (done.returncode, done.stdout) == (1, ""), "a finding without its picture was told"
-    assert "expected to write the heat map there" in done.stderr
+    assert "cannot write the heat map" in done.stderr
     assert "Traceback" not in done.stderr

@@ -240,5 +240,5 @@ def test_a_refused_file_has_no_heat_map(tmp_path, kind: str) -> None:
 
 
 def test_a_model_without_a_map_explains_nothing(path) -> None:
-    with pytest.raises(UsageError, match=r"expected a model with a map, toy 1\.0\.0 has none"):
+    with pytest.raises(UsageError, match=r"toy 1\.0\.0 cannot give heat maps"):
         Classifier.load(toy_path("int8")).explain(path)

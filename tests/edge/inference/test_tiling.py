@@ -246,7 +246,7 @@ def test_many_films_at_once_give_the_same_as_one_by_one(films) -> None:
 
 
 @given(numbers, numbers, numbers, st.floats(0.01, 5))
-def test_no_view_that_looks_more_broken_makes_the_film_look_less_broken(w, t, c, more) -> None:
+def test_an_input_that_is_more_broken_never_makes_the_image_less_broken(w, t, c, more) -> None:
     before = fuse_logits(toy_tiled(), whole=w, tile=t, cell=c)
     assert fuse_logits(toy_tiled(), whole=w - more, tile=t, cell=c) < before
     assert fuse_logits(toy_tiled(), whole=w, tile=t - more, cell=c) < before

@@ -23,7 +23,7 @@ Describe = Callable[[str], str]
 
 def to_json(audit: Audit) -> str:
     """Return the audit as JSON text; keys are paths below the data folder, none is absolute."""
-    told = {
+    record = {
         "clean": audit.is_clean,
         "missing": audit.missing,
         "images": len(audit.samples),
@@ -37,7 +37,7 @@ def to_json(audit: Audit) -> str:
         "unused": audit.unused,
         "baselines": [asdict(baseline) for baseline in audit.baselines],
     }
-    return json.dumps(told, indent=1, allow_nan=False) + "\n"
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
 
 
 def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
@@ -72,8 +72,8 @@ def _images(keys: Sequence[str], describe: Describe) -> str:
 
 def _cluster(cluster: Cluster, describe: Describe) -> str:
     how = Counter(describe_copy(copy) for copy in cluster.copies)
-    told = "; ".join(f"{n} x {what}" if n > 1 else what for what, n in how.most_common(MAX_IMAGES))
-    return f"{_images(cluster.keys, describe)}: {told}"
+    found = "; ".join(f"{n} x {what}" if n > 1 else what for what, n in how.most_common(MAX_IMAGES))
+    return f"{_images(cluster.keys, describe)}: {found}"
 
 
 def describe_copy(copy: Copy) -> str:

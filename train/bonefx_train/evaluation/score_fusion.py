@@ -11,7 +11,7 @@ from bonefx_train.errors import DataError
 
 RIDGE: Final = 1e-3
 """Nats per squared weight of scores of standard deviation 1: 590 images settle a weight of size 1
-to about 0.1, this moves it by 0.01; where images can be told apart without error it is what keeps
+to about 0.1, this moves it by 0.01; where images can be separated without error it is what keeps
 the weights finite."""
 STEPS: Final = 100
 """Of Newton's method at most; ten are usual."""

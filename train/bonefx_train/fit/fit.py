@@ -46,7 +46,7 @@ class Epoch:
 def fit(*, trainer: Trainer, tune: Pixels, settings: FitSettings, run_dir: Path) -> list[Epoch]:
     """Return the history of the fit; the kept network lies in `run_dir` as model.keras.
 
-    Goes on after the last whole epoch that `run_dir` holds. Ends after `settings.epochs`; a trainer
+    Continues after the last complete epoch in `run_dir`. Ends after `settings.epochs`; a trainer
     that keeps the best epoch also ends `settings.patience` epochs after the best tune AUC.
     """
     history = read_history(run_dir)
