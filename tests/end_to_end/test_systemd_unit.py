@@ -9,7 +9,7 @@ import pytest
 from bonefx_edge.cli.exit_codes import ExitCode
 from bonefx_edge.watch.app import STOP_TIMEOUT_S
 from bonefx_edge.watch.install import UNIT
-from bonefx_edge.watch.service import LONGEST_WAIT_S
+from bonefx_edge.watch.service import MAX_WAIT_S
 from bonefx_edge.watch.workers.process import LOAD_TIMEOUT_S
 
 pytestmark = pytest.mark.any_runtime
@@ -73,7 +73,7 @@ def test_systemd_finds_a_setting_that_it_does_not_know(analyze: str, tmp_path: P
 def test_systemd_waits_longer_than_the_service_does() -> None:
     assert float(setting("TimeoutStopSec")) > STOP_TIMEOUT_S
     assert float(setting("TimeoutStartSec")) > LOAD_TIMEOUT_S
-    assert float(setting("WatchdogSec")) / 2 > LONGEST_WAIT_S
+    assert float(setting("WatchdogSec")) / 2 > MAX_WAIT_S
 
 
 def test_only_a_wrong_command_line_is_not_tried_again() -> None:

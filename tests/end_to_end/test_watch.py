@@ -230,7 +230,7 @@ def test_want_of_memory_is_not_held_against_a_film(folder, out):
     assert decided(out) == {sha256(film_bytes(1))}
     assert films(out)[sha256(slow_film())]["failure"] == "ENOMEM"
     with sqlite3.connect(out / "journal/journal.sqlite") as connection:  # not due on a busy machine
-        connection.execute("UPDATE film SET retry_at = retry_at + 200 WHERE state = 'failed'")
+        connection.execute("UPDATE image SET retry_at = retry_at + 200 WHERE state = 'failed'")
     connection.close()
     run_once(folder, out)
     wait = admin("requeue", str(out), "--failed").stdout
@@ -283,7 +283,7 @@ def test_films_of_another_model_are_classified_again_and_keep_their_results_unti
     words[words.index("--model") + 1] = str(toy_path("float32"))
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     (after,) = current(out).values()
-    assert after["answered_by"] != next(iter(before.values()))["answered_by"]
+    assert after["predictor"] != next(iter(before.values()))["predictor"]
     assert "0 images" in admin("requeue", str(out), *changed).stdout
 
 

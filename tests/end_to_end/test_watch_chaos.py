@@ -114,11 +114,11 @@ def finish(watcher: Watcher, out: Path, number: int) -> None:
 
     def all_decided() -> bool:
         rows = films(out).values() if (out / "journal/journal.sqlite").exists() else []
-        decided = [row for row in rows if row["decided"] and row["superseded_by"] is None]
+        decided = [row for row in rows if row["classified_at"] and row["superseded_by"] is None]
         return len(decided) == number
 
-    patience_s = 600 if LONG else 120
-    wait_until(all_decided, what="all films decided", patience_s=patience_s)
+    timeout_s = 600 if LONG else 120
+    wait_until(all_decided, what="all films decided", timeout_s=timeout_s)
     assert watcher.stop() == 0
 
 

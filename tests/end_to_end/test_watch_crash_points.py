@@ -54,9 +54,9 @@ class _Connection(sqlite3.Connection):
 class _InOrder(Service):
     """A service that begins when the intake has ended: the steps of both come in one order."""
 
-    def turn(self) -> None:
-        if self._intake.is_at_rest:
-            super().turn()
+    def step(self) -> None:
+        if self._intake.is_idle:
+            super().step()
         else:
             self._intake.resume()
 
@@ -140,5 +140,5 @@ def _move_journal(place: Path) -> None:
     """A copied folder is another one to the journal: tell it so."""
     connection = sqlite3.connect(place / "out/journal/journal.sqlite")
     with connection:
-        connection.execute("UPDATE fact SET value = ? WHERE name = 'folder'", (str(place / "in"),))
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'folder'", (str(place / "in"),))
     connection.close()

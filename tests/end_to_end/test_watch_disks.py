@@ -178,6 +178,6 @@ def test_a_share_that_is_unmounted_and_mounted_again_loses_nothing(share, out):
         time.sleep(2.5)  # a look at the folder falls in between
         share.mount()
         soon_s = RESCAN_EVENTS_S / 2  # before a walk that would come anyhow
-        wait_until(lambda: len(decided(out)) == 40, what="all decided", patience_s=soon_s)
+        wait_until(lambda: len(decided(out)) == 40, what="all decided", timeout_s=soon_s)
         assert watcher.stop() == 0
     check_exactly_one(out, {share.folder / name: data for name, data in contents.items()})

@@ -63,7 +63,7 @@ def forge_the_first_answer(out):
 
     with sqlite3.connect(out / "journal/journal.sqlite") as connection:
         changed = connection.execute(
-            "UPDATE fact SET value = ? WHERE name LIKE 'canary %'",
+            "UPDATE meta SET value = ? WHERE name LIKE 'canary %'",
             (json.dumps(["fracture", None, 0.123]),),
         )
         assert changed.rowcount == 1

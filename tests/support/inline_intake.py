@@ -6,30 +6,30 @@ from pathlib import Path
 
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.journal.connection import reopen
-from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.file_index import FileIndex
 
 
 class InlineIntake:
     """As `IntakeThread`: a connection of its own, and a new intake after an error."""
 
-    def __init__(self, make: Callable[[Journal], Intake], *, journal: Path) -> None:
-        self._make, self._journal = make, Journal(reopen(journal), None)
-        self._news = os.eventfd(0)
-        self.intake = make(self._journal)
+    def __init__(self, make: Callable[[FileIndex], Intake], *, journal: Path) -> None:
+        self._make, self._connection = make, reopen(journal)
+        self._wakeup = os.eventfd(0)
+        self.intake = make(FileIndex(self._connection))
 
-    folder_is_there = property(lambda self: self.intake.folder_is_there)
-    is_at_rest = property(lambda self: self.intake.is_at_rest)
-    answered = property(lambda self: self.intake.answered)
+    folder_exists = property(lambda self: self.intake.folder_exists)
+    is_idle = property(lambda self: self.intake.is_idle)
+    folder_answered = property(lambda self: self.intake.folder_answered)
 
     def fileno(self) -> int:
-        return self._news
+        return self._wakeup
 
     def resume(self) -> None:
         try:
-            self.intake.turn()
+            self.intake.step()
         except Exception:
             self.intake.close()
-            self.intake = self._make(self._journal)
+            self.intake = self._make(FileIndex(self._connection))
             raise
 
     def suspend(self) -> None:
@@ -37,7 +37,7 @@ class InlineIntake:
 
     def close(self) -> None:
         self.intake.close()
-        self._journal.close()
-        if self._news >= 0:
-            os.close(self._news)
-            self._news = -1
+        self._connection.close()
+        if self._wakeup >= 0:
+            os.close(self._wakeup)
+            self._wakeup = -1

@@ -17,11 +17,11 @@ from bonefx_edge.watch.archive import safe_move as moving
 from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.intake import hashing as identity
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES
+from bonefx_edge.watch.intake.hashing import CHUNK_BYTES
 
 LONG_AGO_NS = 1_000_000_000_123_456_789
 """In 2001: a write after it shows in the time, however coarse the clock of the file system."""
-FILM = random.Random(1).randbytes(PIECE_BYTES) + b"the rest of the film"
+FILM = random.Random(1).randbytes(CHUNK_BYTES) + b"the rest of the film"
 """More than one piece; two of it go on the small disk, three do not. The same in every process:
 names of tests have its hash."""
 OTHER = random.Random(2).randbytes(len(FILM))

@@ -81,11 +81,11 @@ def run_once(folder: Path, out: Path, *options: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def wait_until(condition, *, what: str, patience_s: float = PATIENCE_S) -> None:
+def wait_until(condition, *, what: str, timeout_s: float = PATIENCE_S) -> None:
     """Return when `condition()` is true; the test fails with `what` if it never is."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < end, f"waited {patience_s} s in vain: {what}"
+        assert time.monotonic() < end, f"waited {timeout_s} s in vain: {what}"
         time.sleep(0.02)
 
 
@@ -106,7 +106,7 @@ def films(out: Path) -> dict[str, sqlite3.Row]:
     try:
         if not connection.execute("PRAGMA user_version").fetchone()[0]:
             return {}
-        return {row["sha256"]: row for row in connection.execute("SELECT * FROM film")}
+        return {row["sha256"]: row for row in connection.execute("SELECT * FROM image")}
     finally:
         connection.close()
 

@@ -35,10 +35,10 @@ class CheckedJournal(Journal):
 
     place: "Place"
 
-    def finish(self, sha256, record, *, answered_by, now, message=None):
+    def finish(self, sha256, record, *, predictor, now, message=None):
         if not self.is_superseded(sha256):
             assert json.loads(self.place.result_of(sha256).read_text()) == record
-        super().finish(sha256, record, answered_by=answered_by, now=now, message=message)
+        super().finish(sha256, record, predictor=predictor, now=now, message=message)
         self.place.finished.append(sha256)
 
 
@@ -74,13 +74,13 @@ class Place:
         self.journal.place = self
 
     def begin(
-        self, *, workers=1, once=False, min_free_bytes=0, is_silent=True, threaded=False
+        self, *, workers=1, once=False, min_free_bytes=0, needs_polling=True, threaded=False
     ) -> Service:
 
-        def make(journal):
+        def make(files):
             return Intake(
-                os.fsencode(self.root), journal, settle_s=SETTLE_S, clock=lambda: self.now,
-                wall=self.wall, is_silent=lambda: is_silent,
+                os.fsencode(self.root), files, settle_s=SETTLE_S, clock=lambda: self.now,
+                wall=self.wall, needs_polling=lambda: needs_polling,
             )  # fmt: skip
 
         if threaded:
@@ -131,13 +131,13 @@ class Place:
         (self.root / name).write_text(content)
         signature = stat_signature(os.fsencode(self.root / name))
         with Journal.open(self.journal_folder, owner=False) as journal:
-            journal.receive(os.fsencode(name), signature, content, now=self.wall())
+            journal.files.receive(os.fsencode(name), signature, content, now=self.wall())
 
     def go(self, until):
         """Turn until it is so; the clock goes on while no worker has anything to say."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            self.service.turn()
+            self.service.step()
             if until():
                 return
             assert time.monotonic() < end, "waited in vain"
@@ -160,10 +160,10 @@ class Place:
         return {result["sha256"]: result["finding"]["reason"] for result in results}
 
     def row(self, sha256):
-        return self.journal._film(sha256)
+        return self.journal._image(sha256)
 
     def states(self):
-        rows = self.journal._connection.execute("SELECT sha256, state FROM film")
+        rows = self.journal._connection.execute("SELECT sha256, state FROM image")
         return {row["sha256"]: row["state"] for row in rows}
 
     def opened(self):

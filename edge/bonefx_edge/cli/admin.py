@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bonefx_edge import NOTICE
-from bonefx_edge.cli.admin_text import (
-    describe,
-)
+from bonefx_edge.cli.admin_text import describe
 from bonefx_edge.cli.command import HELP_OPTIONS, Command
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
@@ -25,7 +23,7 @@ from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
-    from bonefx_edge.watch.journal.admin import Desk
+    from bonefx_edge.watch.journal.admin import JournalAdmin
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -116,8 +114,8 @@ def status(
     """Show how many images wait, are done or refused, and the last result."""
     from bonefx_edge.cli.admin_text import status_lines
 
-    with _desk(out, journal) as desk:
-        found = desk.status(now=time.time())
+    with _journal_admin(out, journal) as admin:
+        found = admin.status(now=time.time())
     text = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
     sys.stdout.write(text + "\n")
 
@@ -155,26 +153,26 @@ def requeue(
     asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
     asked += [(Requeue.SHA256, sha256)] if sha256 else []
     if model_changed:
-        now = _answering(model, operating_point=operating_point, mode=mode)
-        asked.append((Requeue.NOT_ANSWERED_BY, now))
+        now = _predictor(model, operating_point=operating_point, mode=mode)
+        asked.append((Requeue.OTHER_PREDICTOR, now))
     if not asked:
         msg = "Say which images: --model-changed, --reason, --failed or --sha256"
         fail(msg, code=ExitCode.USAGE)
-    with _desk(out, journal) as desk:
-        n = sum(desk.requeue(which, value) for which, value in asked)
+    with _journal_admin(out, journal) as admin:
+        n = sum(admin.requeue(which, value) for which, value in asked)
     sys.stdout.write(f"{n} images will be classified again\n")
 
 
-def _answering(model: str, *, operating_point: str | None, mode: str | None) -> str:
-    """Return what a service with this model and these options would say it answers by."""
+def _predictor(model: str, *, operating_point: str | None, mode: str | None) -> str:
+    """Return the predictor of a service with this model and these options."""
     from bonefx_edge.classifier import Classifier
-    from bonefx_edge.watch.workers.main import describe as describe_answering
+    from bonefx_edge.watch.workers.main import describe as describe_predictor
 
     try:
         found = Classifier.load(model, operating_point=operating_point, mode=mode)
     except BonefxError as err:
         fail_with(err)
-    return describe_answering(found)
+    return describe_predictor(found)
 
 
 @app.command(cls=Command)
@@ -189,12 +187,12 @@ def export(
     """Write all current results with their file names, oldest first: JSON lines."""
     from bonefx_edge.cli.formats import Csv, record_csv, record_csv_header
 
-    with _desk(out, journal) as desk:
+    with _journal_admin(out, journal) as admin:
         if as_csv:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(encoding=Csv.encoding)
             sys.stdout.write(record_csv_header(("files",)))
-        for record, names in desk.export():
+        for record, names in admin.export():
             if as_csv:
                 sys.stdout.write(record_csv(record["finding"] | {"files": names}, ("files",)))
             else:
@@ -205,8 +203,8 @@ def export(
 @app.command("forget-canary", cls=Command, hidden=True)  # its name until version 0.4
 def reset_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Reset the self-test baseline (after hardware or library changes)."""
-    with _desk(out, journal) as desk:
-        n = desk.forget_canary()
+    with _journal_admin(out, journal) as admin:
+        n = admin.reset_canary()
     sys.stdout.write(f"{n} self-test baselines removed; restart the service\n")
 
 
@@ -253,16 +251,16 @@ def install_service(
 
 
 @contextmanager
-def _desk(out: Path, journal: Path | None) -> Iterator["Desk"]:
-    """Yield the desk of a watched folder; turn our errors into words and an exit code."""
-    from bonefx_edge.watch.journal.admin import Desk
+def _journal_admin(out: Path, journal: Path | None) -> Iterator["JournalAdmin"]:
+    """Yield the journal of a watched folder; turn our errors into words and an exit code."""
+    from bonefx_edge.watch.journal.admin import JournalAdmin
 
     with _reported_errors():
-        desk = Desk.open(journal or out / JOURNAL_FOLDER)
+        admin = JournalAdmin.open(journal or out / JOURNAL_FOLDER)
         try:
-            yield desk
+            yield admin
         finally:
-            desk.close()
+            admin.close()
 
 
 @contextmanager

@@ -21,22 +21,22 @@ def status_lines(found: Status) -> list[str]:
         return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
 
     oldest, last = found.oldest_waiting_s, found.last_result
-    return [
-        f"service      {'running' if found.is_running else 'not running'}",
-        f"folder       {printable(found.folder or '-')}",
-        f"films        {counts(found.states)}",
-        f"refused for  {counts(found.refusals)}",
-        f"waiting for  {counts(found.failures)}",
-        f"oldest wait  {'-' if oldest is None else f'{oldest:.0f} s'}",
-        f"last result  {'-' if last is None else datetime.fromtimestamp(last, UTC).isoformat()}",
-        f"last hour    {found.per_hour} results",
-        f"unreadable   {counts(found.unreadable)}",
-        f"absent       {found.absent}",
-        f"duplicates   {found.duplicates}",
-        f"messages     {found.untold} not taken yet",
-        f"answered by  {counts(found.models)}",
-        NOTICE,
-    ]
+    lines = {
+        "service": "running" if found.is_running else "not running",
+        "folder": printable(found.folder or "-"),
+        "images": counts(found.states),
+        "refused for": counts(found.refusals),
+        "waiting for": counts(found.failures),
+        "oldest wait": "-" if oldest is None else f"{oldest:.0f} s",
+        "last result": "-" if last is None else datetime.fromtimestamp(last, UTC).isoformat(),
+        "last hour": f"{found.per_hour} results",
+        "unreadable": counts(found.unreadable),
+        "absent": str(found.absent),
+        "duplicates": str(found.duplicates),
+        "messages": f"{found.undelivered} not delivered yet",
+        "classified by": counts(found.predictors),
+    }
+    return [*(f"{name:<14} {value}" for name, value in lines.items()), NOTICE]
 
 
 def describe(manifest: "Manifest") -> str:

@@ -60,9 +60,9 @@ def _walk(top: Path) -> Iterator[Path | None]:
 
 def _may_hold_films(path: Path) -> bool:
     # Here: a command that names one file needs no part of the service.
-    from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
+    from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
 
-    is_wanted = is_film_folder if _is_folder(path) else is_film_name
+    is_wanted = is_image_folder if _is_folder(path) else is_image_name
     return is_wanted(os.fsencode(path.name))
 
 

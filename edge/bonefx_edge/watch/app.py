@@ -23,6 +23,7 @@ from bonefx_edge.watch.config import (
 )
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.thread import IntakeThread
+from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.monitoring.health import status_line
@@ -71,9 +72,14 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
             metrics = _new_metrics() if options.health_port is not None else None
-            tells = relay is not None
+            has_receiver = relay is not None
             service = _assemble(
-                options, folders, worker_config, journal, tells=tells, metrics=metrics
+                options,
+                folders,
+                worker_config,
+                journal,
+                has_receiver=has_receiver,
+                metrics=metrics,
             )
         tasks = [task for task in (relay, _archiver(folders)) if task]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
@@ -87,7 +93,7 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
                 service.serve(lambda: bool(stopped), heartbeat=heartbeat)
             finally:
                 notifier.stopping()
-                service.close(patience_s=STOP_TIMEOUT_S)
+                service.close(timeout_s=STOP_TIMEOUT_S)
         if options.once:
             drain(tasks, journal=folders.journal, stop=lambda: bool(stopped))
         return service.refused + service.failed
@@ -99,23 +105,23 @@ def _assemble(
     worker_config: WorkerConfig,
     journal: Journal,
     *,
-    tells: bool,
+    has_receiver: bool,
     metrics: "Metrics | None",
 ) -> Service:
     """Return the service; its first step starts the workers."""
     clock, wall, backoff = time.monotonic, time.time, CrashLoopBackoff()
     skip = folders.inside()
 
-    def make_intake(own: Journal) -> Intake:
+    def make_intake(files: FileIndex) -> Intake:
         return Intake(
             os.fsencode(folders.root),
-            own,
+            files,
             settle_s=options.settle_s,
             clock=clock,
             wall=wall,
-            is_silent=lambda: options.poll.applies_to(folders.root),
+            needs_polling=lambda: options.poll.applies_to(folders.root),
             skip=skip,
-            repeats=options.reclassify_duplicates,
+            reclassify=options.reclassify_duplicates,
         )
 
     pool = WorkerPool(
@@ -125,7 +131,9 @@ def _assemble(
         clock=clock,
     )
     return Service(
-        settings=Settings(folders.out, options.min_free_mib << 20, options.once, tells=tells),
+        settings=Settings(
+            folders.out, options.min_free_mib << 20, options.once, has_receiver=has_receiver
+        ),
         journal=journal,
         intake=IntakeThread(make_intake, journal=folders.journal, clock=clock),
         results=ResultFolder(folders.out),
@@ -249,9 +257,9 @@ def _archiver(folders: Folders) -> PeriodicTask | None:
 
 def _keep_to_one_folder(journal: Journal, root: Path) -> None:
     """Refuse a journal that belongs to another folder: its paths would mean other images."""
-    known, now = journal.fact("folder"), printable(str(root))  # SQLite takes UTF-8 only
+    known, now = journal.get_meta("folder"), printable(str(root))  # SQLite takes UTF-8 only
     if known is None:
-        journal.remember("folder", now)
+        journal.set_meta("folder", now)
     elif known != now:
         msg = (
             f"journal: expected the folder that it was created for, {known}, got {now}; "

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.journal.connection import name_of_trouble, reopen
+from bonefx_edge.watch.journal.connection import error_code, reopen
 
 logger = logging.getLogger(__name__)
 
@@ -82,5 +82,5 @@ def _repeat(
             while not stop() and (task.run_once(connection) or wait()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:
-        cause = name_of_trouble(err)
+        cause = error_code(err)
         logger.warning("cannot use the journal (%s): messages and archiving paused", cause)

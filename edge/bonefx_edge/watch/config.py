@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import JournalError, UsageError
-from bonefx_edge.watch.intake.filesystem import is_silent
-from bonefx_edge.watch.journal.states import JOURNAL_FOLDER, FilmState
+from bonefx_edge.watch.intake.filesystem import needs_polling
+from bonefx_edge.watch.journal.states import JOURNAL_FOLDER, ImageState
 
 _TEMPORARY: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """Temporary errors of a disk: the command line is correct, so the service manager retries."""
@@ -28,7 +28,7 @@ class Poll(StrEnum):
 
     def applies_to(self, folder: Path) -> bool:
         """Return whether to list a folder every second, as it is mounted now."""
-        return self is Poll.ALWAYS or (self is Poll.AUTO and is_silent(folder))
+        return self is Poll.ALWAYS or (self is Poll.AUTO and needs_polling(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Folders:
     out: Path
     """Folder of the results."""
     journal: Path
-    targets: dict[FilmState, Path]
+    targets: dict[ImageState, Path]
     """Target folder for originals of images in this state."""
 
     def inside(self) -> frozenset[bytes]:
@@ -105,7 +105,7 @@ def find_folders(options: WatchOptions) -> Folders:
     if out.resolve() == root.resolve():
         msg = f"{out}: results cannot be written to the watched folder; give another --out"
         raise UsageError(msg)
-    if is_silent(journal):
+    if needs_polling(journal):
         msg = (
             f"{journal}: the journal needs a local disk, got a network file system, where locks of "
             "SQLite do not work; give --journal a local folder"
@@ -136,8 +136,8 @@ def _disk_message(out: Path, err: OSError | sqlite3.OperationalError) -> str:
     return f"{out}: cannot write results or journal ({cause}); check disk space and permissions"
 
 
-def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[FilmState, Path]:
-    asked = {FilmState.DONE: options.move_done, FilmState.REFUSED: options.move_refused}
+def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[ImageState, Path]:
+    asked = {ImageState.DONE: options.move_done, ImageState.REFUSED: options.move_refused}
     targets = {state: folder.absolute() for state, folder in asked.items() if folder is not None}
     for folder in targets.values():
         if folder.resolve() in {path.resolve() for path in taken}:

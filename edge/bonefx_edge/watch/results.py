@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bonefx_edge.watch.files import sync_folder
+from bonefx_edge.watch.result_upgrade import SCHEMA, SCHEMA_V1, upgrade
 
-SCHEMA: Final = "bonefx.result/1"
-"""The number changes when a key changes its meaning or is removed, not for new keys."""
 SUPERSEDED_FOLDER: Final = "superseded"
 """Results of overwritten files: kept, but apart from the current `*.json`."""
 _PARTIAL: Final = ".partial-"
@@ -19,7 +18,7 @@ _GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
 
 
 def result_record(
-    finding: dict[str, Any], *, received: float, decided: float, answered_by: str
+    finding: dict[str, Any], *, received: float, classified_at: float, predictor: str
 ) -> dict[str, Any]:
     """Return the JSON object of a result file, see docs/operating.md.
 
@@ -27,17 +26,17 @@ def result_record(
     ----------
     finding
         The record of `Finding.to_dict`.
-    received, decided
+    received, classified_at
         Seconds since 1970, by the clock of the device.
-    answered_by
+    predictor
         Model, mode and operating point, see `workers.main.describe`.
     """
     return {
         "schema": SCHEMA,
         "sha256": finding["sha256"],
         "received": _iso(received),
-        "decided": _iso(decided),
-        "answered_by": answered_by,
+        "classified_at": _iso(classified_at),
+        "predictor": predictor,
         "finding": finding,
     }
 
@@ -75,7 +74,7 @@ class ResultFolder:
         os.replace(partial, self._path(sha256))
         sync_folder(self._folder)
 
-    def unfile(self, sha256: str) -> None:
+    def retire(self, sha256: str) -> None:
         """Move the result of an overwritten file to the superseded ones; idempotent."""
         if not self._path(sha256).exists():
             return  # moved before a kill, without an entry in the journal
@@ -89,7 +88,7 @@ class ResultFolder:
             partial.unlink()
 
     def read_all(self, *, superseded: bool = False) -> Iterator[dict[str, Any]]:
-        """Yield the records of all result files, in any order.
+        """Yield the records of all result files, in any order; older versions are upgraded.
 
         Raises
         ------
@@ -108,10 +107,14 @@ def _read(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text("ascii"))
     except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        msg = f"{path}: not a result of schema {SCHEMA}; move the file to another folder"
+    if not isinstance(record, dict) or record.get("schema") not in (SCHEMA, SCHEMA_V1):
+        msg = f"{path}: not a result of schema {SCHEMA} or 1; move the file to another folder"
         raise ValueError(msg)
-    return record
+    try:
+        return upgrade(record)
+    except (KeyError, TypeError, AttributeError) as err:
+        msg = f"{path}: the result is incomplete ({err!r}); move the file to another folder"
+        raise ValueError(msg) from err
 
 
 def _iso(seconds: float) -> str:

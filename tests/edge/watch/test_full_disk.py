@@ -6,10 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.intake.intake import RESCAN_EVENTS_S, Intake
+from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
+from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.results import ResultFolder
-from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause, Service, Settings
+from bonefx_edge.watch.service import ERROR_PAUSE_S, Pause, Service, Settings
 from bonefx_edge.watch.workers.canary import Canary
 from bonefx_edge.watch.workers.pool import WorkerPool
 from inline_intake import InlineIntake
@@ -56,7 +58,7 @@ class Place:
         self.intake = InlineIntake(
             lambda own: Intake(
                 os.fsencode(self.folder), own, settle_s=SETTLE_S, clock=lambda: self.seconds,
-                wall=lambda: NOW + self.seconds, is_silent=lambda: False,
+                wall=lambda: NOW + self.seconds, needs_polling=lambda: False,
             ),
             journal=place / "out/journal",
         )  # fmt: skip
@@ -80,7 +82,7 @@ class Place:
     def turn(self, *, after_s: float) -> None:
         self.seconds += after_s
         for _ in range(5):
-            self.service.turn()
+            self.service.step()
 
 
 @pytest.fixture(name="place")
@@ -88,9 +90,9 @@ def _place(tmp_path):
     with Journal.open(tmp_path / "out/journal", owner=True) as journal:
         place = Place(tmp_path, journal)
         place.take("first.png")
-        assert place.intake.intake.taken == 1
+        assert place.intake.intake.accepted == 1
         yield place
-        place.service.close(patience_s=0.0)
+        place.service.close(timeout_s=0.0)
 
 
 def full(*_words):
@@ -103,14 +105,14 @@ def full(*_words):
 def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(place, monkeypatch):
     """One line from the kernel tells of a file that went and of one that came: both are lost."""
     with monkeypatch.context() as disk:
-        disk.setattr(Journal, "note_gone", full)
+        disk.setattr(FileIndex, "mark_missing", full)
         (place.folder / "first.png").unlink()
         (place.folder / "second.png").write_bytes(b"second")
         place.turn(after_s=0.0)
         assert place.service.pause is Pause.STORAGE_ERROR
-    place.turn(after_s=TROUBLE_PAUSE_S)
+    place.turn(after_s=ERROR_PAUSE_S)
     place.turn(after_s=SETTLE_S)
-    assert place.journal.present_files(after=b"", limit=9) == [b"second.png"]
+    assert place.journal.files.present_files(after=b"", limit=9) == [b"second.png"]
     assert place.seconds < RESCAN_EVENTS_S
 
 
@@ -120,7 +122,7 @@ def test_a_stop_while_the_disk_takes_nothing_leaves_the_films_in_hand_to_the_nex
     (worker,) = place.pool._workers
     (claim,) = worker.claims
     with monkeypatch.context() as disk:
-        disk.setattr(place.journal, "hand_back", full)
-        place.service.close(patience_s=0.0)
-    place.journal.hand_back_all()
+        disk.setattr(place.journal, "release", full)
+        place.service.close(timeout_s=0.0)
+    place.journal.release_all_claimed()
     assert place.journal.claim(now=NOW) == claim

@@ -8,7 +8,8 @@ import resource
 from contextlib import contextmanager
 
 import pytest
-from bonefx_edge.watch.results import SCHEMA, SUPERSEDED_FOLDER, ResultFolder, result_record
+from bonefx_edge.watch.result_upgrade import SCHEMA
+from bonefx_edge.watch.results import SUPERSEDED_FOLDER, ResultFolder, result_record
 from inotify_simple import INotify, flags
 
 SHA, OTHER = "a" * 64, "b" * 64
@@ -16,7 +17,9 @@ SHA, OTHER = "a" * 64, "b" * 64
 
 def record(sha256: str = SHA, **more) -> dict:
     finding = {"sha256": sha256, "answer": "no fracture", **more}
-    return result_record(finding, received=1714557600.0, decided=1714557601.25, answered_by="m1")
+    return result_record(
+        finding, received=1714557600.0, classified_at=1714557601.25, predictor="m1"
+    )
 
 
 @pytest.fixture(name="folder")
@@ -46,11 +49,11 @@ def names(folder) -> list[str]:
 
 def test_a_result_says_what_was_found_when_and_by_what() -> None:
     assert record() == {
-        "schema": "bonefx.result/1",
+        "schema": "bonefx.result/2",
         "sha256": SHA,
         "received": "2024-05-01T10:00:00.000+00:00",
-        "decided": "2024-05-01T10:00:01.250+00:00",
-        "answered_by": "m1",
+        "classified_at": "2024-05-01T10:00:01.250+00:00",
+        "predictor": "m1",
         "finding": {"sha256": SHA, "answer": "no fracture"},
     }
 
@@ -149,7 +152,7 @@ def test_what_a_kill_left_is_written_over_by_the_next_try(folder, results) -> No
 def test_the_sweep_removes_partial_results_and_nothing_else(folder, results) -> None:
     results.publish(SHA, record())
     results.publish(OTHER, record(OTHER))
-    results.unfile(OTHER)
+    results.retire(OTHER)
     for name in (f".partial-{SHA}", f".partial-{OTHER}", "partial-x.txt", "notes.txt"):
         (folder / name).write_bytes(b"{")
     results.sweep()
@@ -163,21 +166,21 @@ def test_a_superseded_result_is_moved_away_and_doing_it_again_does_no_harm(folde
     results.publish(SHA, record())
     results.publish(OTHER, record(OTHER))
     for _ in range(2):
-        results.unfile(SHA)
+        results.retire(SHA)
         assert names(folder) == [f"{OTHER}.json", f"superseded/{SHA}.json"]
     assert list(results.read_all()) == [record(OTHER)]
     assert list(results.read_all(superseded=True)) == [record()]
 
 
 def test_a_result_that_never_was_may_be_taken_away(folder, results) -> None:
-    results.unfile(SHA)
+    results.retire(SHA)
     assert names(folder) == []
 
 
 def test_a_content_that_comes_back_and_goes_again_leaves_its_last_result(folder, results) -> None:
     for answer in ("fracture", "uncertain"):
         results.publish(SHA, record(answer=answer))
-        results.unfile(SHA)
+        results.retire(SHA)
     assert names(folder) == [f"superseded/{SHA}.json"]
     assert list(results.read_all(superseded=True)) == [record(answer="uncertain")]
 
@@ -198,7 +201,7 @@ def test_all_results_are_read_and_nothing_else(folder, results) -> None:
         "[]",
         "null",
         '"x"',
-        '{"schema": "bonefx.result/2"}',
+        '{"schema": "bonefx.result/3"}',
         '{"schema": null}',
         f'["{SCHEMA}"]',
     ],
@@ -244,3 +247,39 @@ def test_the_group_may_read_results_where_it_may_read_their_folder_and_others_ne
         os.umask(before)
     assert (folder / f"{SHA}.json").stat().st_mode & 0o777 == file_mode
     assert (folder / SUPERSEDED_FOLDER).stat().st_mode & 0o777 == superseded_mode
+
+
+def old_record(sha256: str = SHA) -> dict:
+    """Return a result as bonefx 0.4 wrote it."""
+    finding = {
+        "schema": "bonefx.finding/1", "sha256": sha256, "reading": "closer", "places": [1],
+        "timings_ms": {"gate": 0.5, "total": 70.0}, "p_fracture": 0.25,
+    }  # fmt: skip
+    return {
+        "schema": "bonefx.result/1", "sha256": sha256, "received": "2026-05-01T10:00:00.000+00:00",
+        "decided": "2026-05-01T10:00:01.250+00:00", "answered_by": "m closer", "finding": finding,
+    }  # fmt: skip
+
+
+def test_a_result_of_version_1_is_read_in_version_2_and_its_file_stays_as_it_is(
+    folder, results
+) -> None:
+    results.publish(SHA, old_record())
+    before = (folder / f"{SHA}.json").read_bytes()
+    (found,) = ResultFolder(folder).read_all()
+    assert found["schema"] == "bonefx.result/2"
+    assert (found["classified_at"], found["predictor"]) == (old_record()["decided"], "m closer")
+    assert found["finding"] == {
+        "schema": "bonefx.finding/2", "sha256": SHA, "mode": "tiled", "regions": [1],
+        "timings_ms": {"input_check": 0.5, "total": 70.0}, "p_fracture": 0.25,
+        "original_class": None, "no_fracture_below": None, "fracture_from": None,
+    }  # fmt: skip
+    assert (folder / f"{SHA}.json").read_bytes() == before
+
+
+def test_a_result_of_version_1_that_is_incomplete_is_refused_by_name(folder, results) -> None:
+    record = old_record()
+    del record["finding"]["reading"]
+    results.publish(SHA, record)
+    with pytest.raises(ValueError, match=rf"{SHA}\.json: the result is incomplete"):
+        list(results.read_all())

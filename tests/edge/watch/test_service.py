@@ -8,7 +8,7 @@ import pytest
 from bonefx_edge.errors import InterpreterError
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.service import (
-    UNFINISHED_GRACE_S,
+    INCOMPLETE_GRACE_S,
 )
 from bonefx_edge.watch.workers.process import READ_GRACE_S
 from bonefx_edge.watch.workers.protocol import TIME_LIMIT_S
@@ -26,7 +26,7 @@ def test_a_film_that_comes_into_the_folder_has_its_result_on_disk_before_it_is_d
     assert place.reasons() == {sha256: None}
     assert place.states() == {sha256: "done"}
     result = json.loads(place.result_of(sha256).read_text())
-    assert result["answered_by"] == place.spawned[0].predictor
+    assert result["predictor"] == place.spawned[0].predictor
 
 
 def test_the_log_gives_a_short_hash_and_the_state_of_each_result(place, caplog):
@@ -64,10 +64,10 @@ def test_the_result_of_a_rewritten_film_stays_current_until_the_new_one_is_there
     place.begin()
     place.go(lambda: place.finished == ["film-1"])
     place.rewrite("film-1", "rewritten")
-    place.service.turn()
+    place.service.step()
     assert place.reasons() == {"film-1": None}
     place.go(lambda: place.finished == ["film-1", "rewritten"])
-    place.service.turn()
+    place.service.step()
     assert place.reasons() == {"rewritten": None}
     assert (place.out / "superseded" / "film-1.json").exists()
 
@@ -79,7 +79,7 @@ def test_what_a_kill_left_half_done_is_put_right_at_the_start(place):
     place.rewrite("film-1", "rewritten")
     record = json.loads(place.result_of("film-1").read_text())
     place.results.publish("rewritten", record)
-    Journal.finish(place.journal, "rewritten", record, answered_by="", now=place.wall())
+    Journal.finish(place.journal, "rewritten", record, predictor="", now=place.wall())
     (place.out / ".partial-x").touch()
     place.begin()
     assert [path.name for path in place.out.glob("*.json")] == ["rewritten.json"]
@@ -90,9 +90,9 @@ def test_what_another_process_puts_back_is_classified_again_without_a_new_film(p
     place.receive("film-1")
     place.begin()
     place.go(lambda: place.finished == ["film-1"])
-    place.service.turn()
+    place.service.step()
     with Journal.open(place.journal_folder, owner=False) as other, other._transaction() as run:
-        run("UPDATE film SET state = 'received'")
+        run("UPDATE image SET state = 'received'")
     place.go(lambda: place.finished == ["film-1", "film-1"])
 
 
@@ -126,7 +126,7 @@ def test_a_film_that_is_rewritten_while_its_result_is_written_is_superseded(plac
     place.go(lambda: threads)
     threads[0].join()
     place.go(lambda: place.finished == ["film-1", "rewritten"])
-    service.turn()
+    service.step()
     assert place.reasons() == {"rewritten": None}
     assert (place.out / "superseded" / "film-1.json").exists()
 
@@ -135,7 +135,7 @@ def test_a_film_that_comes_back_while_its_result_is_retired_has_a_current_one(pl
     place.receive("film-1")
     place.begin()
     place.go(lambda: place.finished == ["film-1"])
-    threads = meanwhile(place, "unfile", lambda: place.rewrite("film-copy", "film-1"))
+    threads = meanwhile(place, "retire", lambda: place.rewrite("film-copy", "film-1"))
     place.rewrite("film-1", "rewritten")
     place.go(lambda: threads)
     threads[0].join()
@@ -172,7 +172,7 @@ def test_a_worker_that_takes_too_long_is_killed_and_its_film_tried_again_later(p
     place.go(lambda: place.opened() == ["hang-1"])
     began = place.now
     place.now = began + TIME_LIMIT_S + READ_GRACE_S - A_LITTLE
-    service.turn()
+    service.step()
     assert not place.spawned[0]._killed
     place.now = began + TIME_LIMIT_S + READ_GRACE_S + A_LITTLE
     place.go(lambda: place.finished == ["film-2"])
@@ -207,10 +207,10 @@ def test_a_film_that_could_not_be_tried_is_tried_again_after_pauses_that_double(
         failed_at = place.now
         assert place.row(name)["failure"] == code
         place.now = failed_at + pause_s - A_LITTLE
-        service.turn()
+        service.step()
         assert place.spawned[0].is_idle, "tried before its time"
         place.now = failed_at + pause_s + A_LITTLE
-        service.turn()
+        service.step()
         assert not place.spawned[0].is_idle, "not tried at its time"
         place.go(lambda tried=tried: service.failed == tried + 1)
     assert place.reasons() == {}
@@ -223,7 +223,7 @@ def test_what_may_still_be_written_is_tried_again_and_refused_when_its_grace_is_
     place.go(lambda: service.failed == 2 and service.refused == 1)
     assert place.reasons() == {"corrupt-3": "corrupt"}
     assert place.row("truncated-1")["failure"] == "truncated"
-    place.now = received + UNFINISHED_GRACE_S - A_LITTLE
+    place.now = received + INCOMPLETE_GRACE_S - A_LITTLE
     place.go(lambda: service.failed == 4)
     assert place.reasons() == {"corrupt-3": "corrupt"}
     place.now += 4 + A_LITTLE
@@ -253,7 +253,7 @@ def test_at_the_end_what_is_in_hand_is_waited_for_and_nothing_more_is_taken(plac
     service = place.begin()
     place.go(lambda: not place.spawned[0].is_idle)
     in_hand = [claim.claim.sha256 for claim in place.spawned[0]._jobs]
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
     assert place.finished == in_hand == ["film-1", "film-2"]
     assert place.states()["film-3"] == "received"
 
@@ -262,9 +262,9 @@ def test_at_the_end_what_is_not_answered_in_time_is_handed_back_untried(place):
     place.receive("hang-1", "film-2")
     service = place.begin()
     place.go(lambda: place.opened() == ["hang-1"])
-    service.close(patience_s=0)
+    service.close(timeout_s=0)
     assert place.states() == {"hang-1": "received", "film-2": "received"}
-    assert (place.row("hang-1")["attempts"], place.row("hang-1")["deaths"]) == (0, 0)
+    assert (place.row("hang-1")["attempts"], place.row("hang-1")["crash_count"]) == (0, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(place.spawned[0]._process.pid, 0)
 
@@ -273,7 +273,7 @@ def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
     place.receive("SIGSEGV-1", "film-2")
     service = place.begin()
     place.go(lambda: not all(worker.is_idle for worker in place.spawned))
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
     assert place.states() == {"SIGSEGV-1": "received", "film-2": "received"}
 
 
@@ -283,7 +283,7 @@ def test_at_the_end_no_worker_is_hired_for_one_that_is_gone(place):
     service = place.begin(workers=2)
     place.go(lambda: not all(worker.is_idle for worker in place.spawned))
     place.loading = ["exit"]
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
     assert len(place.spawned) == 2
     assert place.states() == {"SIGSEGV-1": "received"}
 
@@ -330,7 +330,7 @@ def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_t
         while len(place.spawned) == number:
             before, place.now = place.now, place.now + 1
             assert place.now - died < 1000
-            service.turn()
+            service.step()
         pauses.append(place.now - died)
         assert before < place.now
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]

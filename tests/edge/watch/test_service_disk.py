@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from bonefx_edge.watch.service import (
     DISK_CHECK_S,
-    TROUBLE_PAUSE_S,
+    ERROR_PAUSE_S,
     Pause,
 )
 from scripted_worker import jobs_in
@@ -29,9 +29,9 @@ def test_a_disk_that_fails_stops_all_work_and_it_goes_on_by_itself_with_nothing_
     place.results.trouble = [OSError(errno.EIO, "scripted")]
     place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     heard = len(jobs_in(place.heard))
-    place.now += TROUBLE_PAUSE_S - A_LITTLE
+    place.now += ERROR_PAUSE_S - A_LITTLE
     for _ in range(3):
-        service.turn()
+        service.step()
     assert service.pause is Pause.STORAGE_ERROR
     assert all(worker.is_idle for worker in place.spawned[1:])
     assert len(jobs_in(place.heard)) == heard
@@ -53,8 +53,8 @@ def test_a_journal_that_is_full_stops_all_work_and_the_result_is_not_doubled(pla
     run = place.journal._connection.execute
     run(f"PRAGMA max_page_count = {run('PRAGMA page_count').fetchone()[0]}")
     run(
-        "CREATE TEMP TRIGGER large BEFORE UPDATE OF record ON film"
-        " BEGIN INSERT INTO fact VALUES (NEW.sha256, hex(zeroblob(9000))); END"
+        "CREATE TEMP TRIGGER large BEFORE UPDATE OF record ON image"
+        " BEGIN INSERT INTO meta VALUES (NEW.sha256, hex(zeroblob(9000))); END"
     )
     place.go(lambda: service.pause is Pause.STORAGE_ERROR)
     assert place.finished == []
@@ -76,7 +76,7 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
     with monkeypatch.context() as patch:
         patch.setattr("bonefx_edge.watch.service.shutil.disk_usage", fail)
         place.now += DISK_CHECK_S
-        service.turn()
+        service.step()
     assert service.pause is Pause.STORAGE_ERROR
     place.go(lambda: place.finished)
     place.go(lambda: not any(map(place.will_say, place.pool._workers)))
@@ -96,11 +96,11 @@ def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place
     free[0] = 49
     place.receive("film-2")
     place.now += DISK_CHECK_S
-    service.turn()
+    service.step()
     assert service.pause is Pause.DISK_LOW
     for _ in range(3):
         place.now += 1000  # longer than a film may take: nobody looked at the answer
-        service.turn()
+        service.step()
     assert (place.finished, place.spawned[0].has_exited) == ([], False)
     free[0] = 50
     place.now += DISK_CHECK_S
@@ -119,12 +119,12 @@ def test_a_stop_below_the_watermark_ends_when_the_films_in_hand_are_answered(pla
     place.go(lambda: not place.spawned[0].is_idle)
     free[0] = 49
     place.now += DISK_CHECK_S
-    service.turn()
+    service.step()
     assert service.pause is Pause.DISK_LOW
     waits = []
     wait = service.wait
     monkeypatch.setattr(service, "wait", lambda: (waits.append(1), wait(), place.tick()))
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
     assert len(waits) < PATIENCE_S
     assert place.finished == ["film-1"]
 

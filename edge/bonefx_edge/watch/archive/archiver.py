@@ -14,8 +14,8 @@ from typing import Final
 from bonefx_edge.errors import Reason
 from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import Signature, error_name
-from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.journal.states import FilmState
+from bonefx_edge.watch.journal.file_index import FileIndex
+from bonefx_edge.watch.journal.states import ImageState
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Archiver:
     def __init__(
         self,
         root: bytes,
-        targets: Mapping[FilmState, bytes],
+        targets: Mapping[ImageState, bytes],
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -71,8 +71,8 @@ class Archiver:
         self._searched_s += self._clock() - began
         for row in page:
             self._after = row["path"]
-            target = self._targets.get(FilmState(row["state"]))
-            if target is not None and not self._move(Journal(connection, None), row, target):
+            target = self._targets.get(ImageState(row["state"]))
+            if target is not None and not self._move(FileIndex(connection), row, target):
                 self._failures += 1
             if self._failures == MAX_FAILURES:
                 break
@@ -85,21 +85,21 @@ class Archiver:
         self._searched_s, self._failures = 0.0, 0
         return False
 
-    def _move(self, journal: Journal, row: sqlite3.Row, target: bytes) -> bool:
+    def _move(self, files: FileIndex, row: sqlite3.Row, target: bytes) -> bool:
         """Move a file to the same relative folder below the target; return False on failure."""
         path, sha256 = row["path"], row["sha256"]
         signature = Signature(row["size"], row["mtime_ns"], row["ctime_ns"])
         folder = os.path.join(target, os.path.dirname(path))
         # First: a file that gets this path later is another image, not a new revision of this one.
         # After a kill in between, the scan finds the file again.
-        journal.note_gone([path])
+        files.mark_missing([path])
         try:
             if not os.path.isdir(target):  # not created: its disk may not be mounted
                 raise FileNotFoundError(errno.ENOENT, "expected the folder to move to")
             if not move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
-                journal.note_back(path, sha256)
+                files.mark_present(path, sha256)
         except OSError as err:
-            journal.note_back(path, sha256)
+            files.mark_present(path, sha256)
             if error_name(err) != self._last_error:  # logged once: a full disk stays full for days
                 self._last_error = error_name(err)
                 logger.warning("archiving failed (%s), will retry", self._last_error)
@@ -110,9 +110,9 @@ class Archiver:
 
 _FILES: Final = f"""
 SELECT path, file.sha256, size, mtime_ns, ctime_ns, state
-FROM file INDEXED BY file_present JOIN film USING (sha256)
-WHERE present AND file.failure IS NULL AND superseded_by IS NULL AND filed
-  AND (state = '{FilmState.DONE}' OR state = '{FilmState.REFUSED}'
-       AND (reason NOT IN ('{Reason.TRUNCATED}', '{Reason.EMPTY}') OR decided <= ?))
+FROM file INDEXED BY file_present JOIN image USING (sha256)
+WHERE present AND file.failure IS NULL AND superseded_by IS NULL AND published
+  AND (state = '{ImageState.DONE}' OR state = '{ImageState.REFUSED}'
+       AND (reason NOT IN ('{Reason.TRUNCATED}', '{Reason.EMPTY}') OR classified_at <= ?))
   AND path > ? ORDER BY path LIMIT ?
 """  # noqa: S608 -- constants of this package

@@ -15,7 +15,7 @@ from bonefx_edge.watch.files import (
     stat_signature,
     sync_folder,
 )
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file
+from bonefx_edge.watch.intake.hashing import CHUNK_BYTES, hash_file
 
 _HASH_DIGITS: Final = 16
 """64 bits: enough to tell files of the same name apart."""
@@ -225,7 +225,7 @@ def _write(source: bytes, partial: bytes) -> str:
     reader = os.open(source, _READ)
     try:
         with open(os.open(partial, _WRITE, 0o600), "wb") as writer:
-            while piece := os.read(reader, PIECE_BYTES):
+            while piece := os.read(reader, CHUNK_BYTES):
                 digest.update(piece)
                 writer.write(piece)
             writer.flush()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 MOUNT_TABLE: Final = Path("/proc/self/mountinfo")
 """proc_pid_mountinfo(5)."""
-_SILENT: Final = frozenset((
+_POLLED: Final = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs",
     "autofs", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "davfs", "coda", "ocfs2", "gfs2", "beegfs",
 ))  # fmt: skip
@@ -23,9 +23,9 @@ class Mount(NamedTuple):
     """Of the file system, such as ext4 or fuse.sshfs."""
 
     @property
-    def is_silent(self) -> bool:
+    def needs_polling(self) -> bool:
         """Whether files may change without an event: another machine, or a program, may do it."""
-        return self.kind in _SILENT or self.kind == "fuse" or self.kind.startswith("fuse.")
+        return self.kind in _POLLED or self.kind == "fuse" or self.kind.startswith("fuse.")
 
     def holds(self, folder: bytes) -> bool:
         """Return whether a folder lies at or below the mount point."""
@@ -56,10 +56,10 @@ def mount_of(folder: bytes, *, table: Path = MOUNT_TABLE) -> Mount | None:
     return None
 
 
-def is_silent(folder: Path) -> bool:
+def needs_polling(folder: Path) -> bool:
     """Return whether changes in a folder must be looked for; it need not be there yet."""
     mount = mount_of(os.fsencode(os.path.realpath(folder)))
-    return mount is not None and mount.is_silent
+    return mount is not None and mount.needs_polling
 
 
 def _lines(text: bytes) -> list[_Line]:

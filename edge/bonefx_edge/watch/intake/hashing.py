@@ -8,7 +8,7 @@ from typing import Final
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
 from bonefx_edge.watch.files import Signature, signature_of, stat_signature
 
-PIECE_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 20
 """Read at a time."""
 
 
@@ -17,12 +17,12 @@ def hash_file(
     expected: Signature,
     *,
     max_bytes: int = DEFAULT_LIMITS.max_bytes,
-    on_piece: Callable[[], None] = lambda: None,
+    on_chunk: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Return the content's sha256, or None if the file changed meanwhile.
 
     Of a file above the cap the first `max_bytes` + 1 bytes are its identity: it is refused for its
-    size whatever follows, and must not hold up the others. `on_piece` is called after each piece.
+    size whatever follows, and must not hold up the others. `on_chunk` is called after each piece.
 
     Raises
     ------
@@ -37,10 +37,10 @@ def hash_file(
         if signature_of(os.fstat(descriptor)) != expected:
             return None
         digest, left = hashlib.sha256(), max_bytes + 1
-        while left > 0 and (piece := os.read(descriptor, min(left, PIECE_BYTES))):
+        while left > 0 and (piece := os.read(descriptor, min(left, CHUNK_BYTES))):
             digest.update(piece)
             left -= len(piece)
-            on_piece()
+            on_chunk()
         if signature_of(os.fstat(descriptor)) != expected:
             return None
         return digest.hexdigest()

@@ -26,17 +26,17 @@ _FOLDERS: Final = frozenset(
 """Of network stores and Windows; what lies inside is no film of a person."""
 
 
-def is_film_name(name: bytes) -> bool:
+def is_image_name(name: bytes) -> bool:
     """Return whether a file of this name, without folder, may be a film; content decides later.
 
-    >>> is_film_name(b"IMG0001"), is_film_name(b"film.png.part"), is_film_name(b"._film.png")
+    >>> is_image_name(b"IMG0001"), is_image_name(b"film.png.part"), is_image_name(b"._film.png")
     (True, False, False)
     """
     low = name.lower()
     return not (low.startswith(_STARTS) or low.endswith(_ENDINGS) or low in _NAMES)
 
 
-def is_film_folder(name: bytes) -> bool:
+def is_image_folder(name: bytes) -> bool:
     """Return whether a folder of this name is entered."""
     low = name.lower()
     return not low.startswith(_STARTS) and low not in _FOLDERS

@@ -15,7 +15,7 @@ _FOLDER_COMES: Final = flags.CREATE | flags.MOVED_TO
 _GOES: Final = flags.DELETE | flags.MOVED_FROM
 
 
-class Hints(NamedTuple):
+class FileEvents(NamedTuple):
     """What may have changed since the last time."""
 
     files: frozenset[bytes]
@@ -28,7 +28,7 @@ class Hints(NamedTuple):
     """Those of `files` that went, even if another one has come under the name since."""
 
 
-class Events:
+class InotifyWatcher:
     """Listens to folders of the watched folder, each named once."""
 
     def __init__(self, root: bytes) -> None:
@@ -44,7 +44,7 @@ class Events:
         """Stop listening."""
         self._inotify.close()
 
-    def listen(self, folder: bytes) -> None:
+    def add(self, folder: bytes) -> None:
         """Listen to a folder below the root, from now on; a folder that is gone is passed over.
 
         Raises
@@ -61,7 +61,7 @@ class Events:
         # The kernel gives a folder that was moved its old number: its name is the new one.
         self._folders[watch] = folder
 
-    def read(self) -> Hints:
+    def read(self) -> FileEvents:
         """Return what happened since the last call, at once."""
         named, lost = [], False
         for event in self._inotify.read(timeout=0):
@@ -76,7 +76,7 @@ class Events:
         folders = [(path, mask) for path, mask in named if mask & flags.ISDIR]
         # Of a folder that moved every file went, without an event of its own.
         lost = lost or any(mask & flags.MOVED_FROM for _, mask in folders)
-        return Hints(
+        return FileEvents(
             files=frozenset(path for path, _ in files),
             folders=frozenset(path for path, mask in folders if mask & _FOLDER_COMES),
             lost=lost,

@@ -1,374 +1,293 @@
-"""From a folder in which anything may happen to films in the journal, each content once.
+"""Find the images in the watched folder and enter each content into the journal once.
 
-    events, walk -> settling -> identity -> journal
+    events, walks -> stability -> hash -> journal
 
-Events say where to look, the walk finds what they missed, and nothing is taken before it has been
-at rest. No sleep: `turn` does a step of what is due and may wait for the file system as long as
-that takes, `next_due` says when to call again.
+Events name files to check, walks find what events missed, and a file is read when it has been
+unchanged for the settle time. `step` does a part of what is due, without sleeping, and blocks as
+long as the file system does; `next_due` returns when to call it again.
 """
 
 import errno
 import logging
-import math
 import os
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
-from bonefx_edge.text import printable
 from bonefx_edge.watch.files import Signature, error_name, stat_signature
+from bonefx_edge.watch.intake.folder_events import FolderEvents
 from bonefx_edge.watch.intake.hashing import hash_file
-from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
-from bonefx_edge.watch.intake.inotify import Events
-from bonefx_edge.watch.intake.stability import Settling
+from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
+from bonefx_edge.watch.intake.rescan import RescanSchedule
+from bonefx_edge.watch.intake.root import RootChange, RootMonitor
+from bonefx_edge.watch.intake.stability import FileStabilityTracker
 from bonefx_edge.watch.intake.walk import Entry, walk
-from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import Known, Receipt
 
 logger = logging.getLogger(__name__)
 
-ENTRIES_PER_TURN: Final = 200
-"""Of the walk, before files at rest are read and the kernel's events are taken."""
-MOST_WAITING: Final = 4096
-"""Files that settle at a time; the walk of a larger backlog waits, so memory does not grow."""
-ROOT_CHECK_S: Final = 2.0
-"""Between two looks whether the folder is still the same one: a share comes and goes silently."""
-ABSENT_EVERY_S: Final = 60.0
-"""Between two warnings that the folder cannot be read."""
-RESCAN_EVENTS_S: Final = 60.0
-"""Between two walks where the kernel tells of changes: what it forgets waits so long at most."""
-RESCAN_POLLING_S: Final = 1.0
-"""The same where it does not."""
-LONGEST_RESCAN_S: Final = 300.0
-RESCAN_SHARE: Final = 0.004
-"""Of the time at most that walking takes: a large folder on a small device is walked less often."""
-_NO_ROOM: Final = (errno.ENOSPC, errno.ENOMEM, errno.EMFILE)
-"""The kernel takes no more folders to listen to."""
-_GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-"""The file was removed, or a link put in its place."""
+ENTRIES_PER_STEP: Final = 200
+"""Of a walk, before stable files are hashed and the kernel's events are read."""
+MAX_TRACKED: Final = 4096
+"""Files that wait to become stable; the walk of a larger backlog pauses, which bounds memory."""
+_REMOVED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""The file was removed, or replaced by a link."""
 
 
 class Intake:
-    """Hands every film of a folder to the journal: settled, and its content once."""
+    """Enters every image of a folder into the journal when it is complete, each content once."""
 
     def __init__(
         self,
         root: bytes,
-        journal: Journal,
+        files: FileIndex,
         *,
         settle_s: float,
         clock: Callable[[], float],
         wall: Callable[[], float],
-        is_silent: Callable[[], bool],
+        needs_polling: Callable[[], bool],
         skip: Set[bytes] = frozenset(),
-        repeats: bool = False,
+        reclassify: bool = False,
     ) -> None:
-        """Begin; nothing is looked at before the first turn.
+        """Store the parts; nothing is read before the first step.
 
         Parameters
         ----------
         root
-            The watched folder; it may come later.
+            The watched folder; it need not exist yet.
+        files
+            Of the journal.
+        settle_s
+            Seconds for which a file must be unchanged before it is read.
         clock, wall
-            Monotonic seconds, for rest; seconds since 1970, for the journal.
-        is_silent
-            Whether the kernel does not tell of changes in the folder as it is now; it is then
-            walked every `RESCAN_POLLING_S`.
+            Monotonic seconds, for stability; seconds since 1970, for the journal.
+        needs_polling
+            Whether the kernel does not report changes in the folder as it is mounted now; it is
+            then walked every second.
         skip
-            Folders below the root that hold no films.
-        repeats
-            Whether a content that comes again is classified again.
+            Folders below the root that are not searched.
+        reclassify
+            Whether a content that arrives again is classified again.
         """
-        self._root, self._journal, self._settle_s = root, journal, settle_s
+        self._root, self._files, self._settle_s = root, files, settle_s
         self._clock, self._wall = clock, wall
-        self._is_silent, self._skip, self._repeats = is_silent, skip, repeats
-        self._settling = Settling(settle_s)
-        self._events: Events | None = None
-        self._identity: tuple[int, int] | None = None
+        self._skip, self._reclassify = skip, reclassify
+        self._events = FolderEvents(root, needs_polling)
+        self._monitor = RootMonitor(root, clock=clock)
+        self._schedule = RescanSchedule(clock=clock)
+        self._tracker = FileStabilityTracker(settle_s)
         self._walk: Iterator[Entry] | None = None
-        self._walked_s, self._is_whole = 0.0, True
-        self._new_folders: set[bytes] = set()
-        self._next_root_check = self._next_walk = clock()
-        self._next_warning = -math.inf
-        self.walks = 0
-        """Whole walks since the beginning."""
-        self.taken = 0
-        """Films that went to the journal since the beginning, or came back to it."""
-        self.folder_is_there: bool | None = None
+        self.accepted = 0
+        """Images entered into the journal since the start, or found again."""
+        self.is_idle = False
+        """Whether after the last step everything that was found was in the journal."""
+        self.folder_answered = clock()
+        """Monotonic second of the last answer of the file system."""
+
+    @property
+    def folder_exists(self) -> bool | None:
         """Whether the watched folder could be read the last time; None before the first."""
-        self.is_at_rest = False
-        """Whether after the last turn all that was seen was in the journal."""
-        self.answered = clock()
-        """Monotonic second at which the file system answered last."""
+        return self._monitor.exists
+
+    @property
+    def walks(self) -> int:
+        """Completed walks of the whole folder."""
+        return self._schedule.completed
 
     def fileno(self) -> int | None:
-        """Return the descriptor that is readable when the kernel has hints, if it gives any."""
-        return None if self._events is None else self._events.fileno()
+        """Return the descriptor that is readable when there are events; None while polling."""
+        return self._events.fileno()
 
     def next_due(self) -> float:
         """Return the monotonic second at which there is something to do; it may be past."""
-        if self._identity is None:
-            return self._next_root_check
-        times = [self._next_root_check, self._settling.next_due()]
-        if self._walk is None and len(self._settling) < MOST_WAITING:
-            times.append(self._next_walk)
+        if not self._monitor.exists:
+            return self._monitor.next_check
+        times = [self._monitor.next_check, self._tracker.next_due()]
+        if self._walk is None and len(self._tracker) < MAX_TRACKED:
+            times.append(self._schedule.next_walk)
         return min(time for time in times if time is not None)
 
-    def turn(self) -> bool:
-        """Do a step of what is due: some of a walk, one file; return whether there is more."""
-        now = self._clock()
-        if now >= self._next_root_check:
+    def step(self) -> bool:
+        """Do a part of what is due: some of a walk, one file; return whether there is more."""
+        if self._clock() >= self._monitor.next_check:
             self._check_root()
-            self._next_root_check = now + ROOT_CHECK_S
         self._note_answer()
-        if self._identity is None:
+        if not self._monitor.exists:
             return False
-        self._take_hints()
+        self._read_events()
         began = self._clock()
-        self._walk_on()
-        self._walked_s += self._clock() - began
-        is_read = self._read_next()
-        waiting = self._walk or self._new_folders or len(self._settling)
-        self.is_at_rest = not waiting and self.walks > 0
-        return is_read or self._can_walk()
+        self._continue_walk()
+        self._schedule.add_time(self._clock() - began)
+        has_read = self._read_next()
+        waiting = self._walk or self._schedule.has_new_folders or len(self._tracker)
+        self.is_idle = not waiting and self.walks > 0
+        return has_read or self._can_walk()
+
+    def request_rescan(self) -> None:
+        """Walk the whole folder as soon as possible."""
+        self._schedule.request()
 
     def close(self) -> None:
-        """Stop listening."""
-        if self._events:
-            self._events.close()
-            self._events = None
+        """Stop watching."""
+        self._events.close()
 
-    @property
-    def _rescan_s(self) -> float:
-        return RESCAN_POLLING_S if self._events is None else RESCAN_EVENTS_S
-
-    # ---- the folder itself ----
+    # ---- the watched folder, its events and walks ----
 
     def _check_root(self) -> None:
-        """Notice that the folder went, came, or is another one: a share unmounted or mounted."""
-        try:
-            status = os.stat(self._root)
-        except OSError as err:
-            self.folder_is_there = False
-            self._warn_of_root(err)
-            self._lose_root()
+        change = self._monitor.check()
+        if change is RootChange.NONE:
             return
-        self.folder_is_there = True
-        self._next_warning = -math.inf
-        identity = (status.st_dev, status.st_ino)
-        if identity != self._identity:
-            if self._identity is not None:
-                logger.warning("watched folder is another one now: unmounted, mounted or replaced")
-            self._lose_root()
-            self._identity = identity
-            self._next_walk = self._clock()
-            self._events = None if self._polls() else self._open_events()
-            logger.info("watching by %s", "events" if self._events else "polling")
+        self._reset()
+        if change is RootChange.NEW:
+            self.request_rescan()
+            self._events.open()
 
-    def _warn_of_root(self, err: OSError) -> None:
-        """Say that the folder cannot be read, at once and then every minute."""
-        now = self._clock()
-        if now >= self._next_warning:
-            logger.warning(
-                "the watched folder %s cannot be read (%s): waiting for it",
-                *(printable(os.fsdecode(self._root)), error_name(err)),
-            )
-            self._next_warning = now + ABSENT_EVERY_S
-
-    def _polls(self) -> bool:
-        """Return whether the folder is to be walked every second; also if nobody can say."""
-        try:
-            return self._is_silent()
-        except OSError as err:
-            logger.warning("the mount table cannot be read (%s)", error_name(err))
-            return True
-
-    def _open_events(self) -> Events | None:
-        """Return a line to the kernel; None, and a word, where it has none left."""
-        try:
-            return Events(self._root)
-        except OSError as err:
-            logger.warning("no events (%s): raise fs.inotify.max_user_instances", error_name(err))
-            return None
-
-    def _lose_root(self) -> None:
-        self._identity = self._walk = None
-        self.is_at_rest = False
-        self._settling = Settling(self._settle_s)
-        self._new_folders.clear()
+    def _reset(self) -> None:
+        self._walk, self.is_idle = None, False
+        self._tracker = FileStabilityTracker(self._settle_s)
+        self._schedule.clear_folders()
         self.close()
 
-    # ---- where to look ----
-
-    def _take_hints(self) -> None:
-        if self._events is None:
+    def _read_events(self) -> None:
+        events = self._events.read()
+        if events is None:
             return
-        hints = self._events.read()
-        if hints.lost:
-            logger.warning("events were lost, or a folder moved: walking all of the folder")
-            self._next_walk = self._clock()
-        self._new_folders |= {path for path in hints.folders if self._may_enter(path)}
-        removed = [path for path in hints.removed if self._is_film(path)]
+        if events.lost:
+            logger.warning("events were lost, or a folder was moved: walking the whole folder")
+            self.request_rescan()
+        for folder in events.folders:
+            if is_image_folder(os.path.basename(folder)) and folder not in self._skip:
+                self._schedule.add_folder(folder)
+        removed = [path for path in events.removed if _is_image(path)]
         if removed:
-            # Before the look: what is there by now is another film under the old name.
-            self._journal.note_gone(removed)  # at once: each by itself would wait for the disk
-        for path in filter(self._is_film, hints.files):
-            self._look(path)
-
-    def _is_film(self, path: bytes) -> bool:
-        return is_film_name(os.path.basename(path))
-
-    def _may_enter(self, folder: bytes) -> bool:
-        return is_film_folder(os.path.basename(folder)) and folder not in self._skip
+            # First: a file that has the path now is another image. All at once, as each
+            # transaction waits for the disk.
+            self._files.mark_missing(removed)
+        for path in filter(_is_image, events.files):
+            self._stat(path)
 
     def _can_walk(self) -> bool:
-        due = self._walk or self._new_folders or self._clock() >= self._next_walk
-        return bool(due) and self._identity is not None and len(self._settling) < MOST_WAITING
+        due = self._walk is not None or self._schedule.is_due
+        return due and bool(self._monitor.exists) and len(self._tracker) < MAX_TRACKED
 
-    def _walk_on(self) -> None:
-        """Go on with the walk that is due, or begin one; a large folder takes several turns."""
-        for _ in range(ENTRIES_PER_TURN):
+    def _continue_walk(self) -> None:
+        """Continue a walk, or start one that is due; a large folder takes several steps."""
+        for _ in range(ENTRIES_PER_STEP):
             if not self._can_walk():
                 return
-            self._walk = self._walk or self._begin_walk()
+            if self._walk is None:
+                start = self._schedule.begin()
+                self._walk = walk(self._root, start, enter=self._watch, skip=self._skip)
             try:
                 entry = next(self._walk, None)
-            except OSError as err:  # the folder to begin with: gone again, or forbidden
-                self._break_walk(err)
+            except OSError as err:  # the folder at which it starts
+                self._abort_walk(err)
                 return
             self._note_answer()
             if entry is None:
                 self._end_walk()
             elif entry.signature is None:
-                self._note_unreadable(entry.path, entry.failure or "")
+                self._mark_unreadable(entry.path, entry.failure or "")
             else:
-                self._see(entry.path, entry.signature)
+                self._observe(entry.path, entry.signature)
 
-    def _begin_walk(self) -> Iterator[Entry]:
-        """Return the next walk: of a folder that came, else of all of it."""
-        self._is_whole = not self._new_folders
-        if self._is_whole:
-            self._next_walk = math.inf  # asked for from here on: another one, after this one
-        start = self._new_folders.pop() if self._new_folders else b""
-        return walk(self._root, start, enter=self._listen, skip=self._skip)
-
-    def _break_walk(self, err: OSError) -> None:
-        """Give up a walk; what it did not see has not gone, for all we know."""
+    def _abort_walk(self, err: OSError) -> None:
+        """Stop a walk; files that it did not reach are not missing for that reason."""
         logger.warning("a folder cannot be listed: %s", error_name(err))
         self._walk = None
-        if self._is_whole:
-            self._next_root_check = self._clock()
-            self._next_walk = self._clock() + self._rescan_s
+        if self._schedule.abort(interval_s=self._events.interval_s):
+            self._monitor.check_soon()
 
     def _end_walk(self) -> None:
         self._walk = None
-        if not self._is_whole:
-            return
-        self.walks += 1
-        now = self._clock()
-        # Of the time spent walking alone: a walk stands still while a backlog settles.
-        pause_s = min(self._walked_s / RESCAN_SHARE, LONGEST_RESCAN_S)
-        self._next_walk = min(self._next_walk, now + max(self._rescan_s, pause_s))
-        self._walked_s = 0.0
-        self._note_gone()
+        if self._schedule.end(interval_s=self._events.interval_s):
+            self._mark_missing()
 
-    def _note_gone(self) -> None:
-        """Note the files that are not there any more, a page at a time."""
+    def _mark_missing(self) -> None:
+        """Record the files that were removed without an event, a page at a time."""
         last = b""
-        while pages := self._journal.present_files(after=last, limit=ENTRIES_PER_TURN):
-            gone = []
-            for path in pages:
-                try:
-                    if stat_signature(os.path.join(self._root, path)) is None:
-                        gone.append(path)
-                except OSError:  # the walk says so
-                    continue
-                self._note_answer()
-            if gone:
-                self._journal.note_gone(gone)
-            last = pages[-1]
+        while page := self._files.present_files(after=last, limit=ENTRIES_PER_STEP):
+            missing = [path for path in page if self._is_missing(path)]
+            if missing:
+                self._files.mark_missing(missing)
+            last = page[-1]
 
-    def _listen(self, folder: bytes) -> None:
-        if self._events is None:
-            return
+    def _is_missing(self, path: bytes) -> bool:
+        self._note_answer()
         try:
-            self._events.listen(folder)
-        except OSError as err:
-            if err.errno not in _NO_ROOM:
-                raise
-            logger.warning(
-                "no events (%s): the folder is walked every %g s instead; "
-                "raise fs.inotify.max_user_watches",
-                *(error_name(err), RESCAN_POLLING_S),
-            )
-            self.close()
-            self._next_walk = self._clock()  # not when the next one was due with events
+            return stat_signature(os.path.join(self._root, path)) is None
+        except OSError:  # the walk logs it
+            return False
 
-    # ---- what is there ----
+    def _watch(self, folder: bytes) -> None:
+        if not self._events.add(folder):
+            self.request_rescan()  # not at the interval for events
 
-    def _look(self, path: bytes) -> None:
-        """Look at a file that something was heard of."""
+    # ---- files ----
+
+    def _stat(self, path: bytes) -> None:
+        """Check a file that an event names."""
         self._note_answer()
         try:
             signature = stat_signature(os.path.join(self._root, path))
         except OSError as err:
-            self._note_unreadable(path, error_name(err))
+            self._mark_unreadable(path, error_name(err))
             return
         if signature is None:
-            self._settling.forget(path)
+            self._tracker.forget(path)
         else:
-            self._see(path, signature)
+            self._observe(path, signature)
 
-    def _see(self, path: bytes, signature: Signature) -> None:
-        known = self._journal.recognize(path, signature)
+    def _observe(self, path: bytes, signature: Signature) -> None:
+        known = self._files.recognize(path, signature)
         if known is not Known.NO:
-            self.taken += known is Known.BACK
-            self._settling.forget(path)
-        elif len(self._settling) < MOST_WAITING:
-            self._settling.note(path, signature, now=self._clock())
+            self.accepted += known is Known.RETURNED
+            self._tracker.forget(path)
+        elif len(self._tracker) < MAX_TRACKED:
+            self._tracker.observe(path, signature, now=self._clock())
         else:
-            self._next_walk = self._clock()  # no room: found again by the next walk
+            self.request_rescan()  # the next walk finds it again
 
-    def _note_unreadable(self, path: bytes, code: str) -> None:
-        """Make a file visible that cannot be read; the next walk tries it again."""
-        self._settling.forget(path)
-        if self._journal.note_unreadable(path, code):
-            logger.warning("a file cannot be read: %s; tried again with every walk", code)
-
-    # ---- what it is ----
+    def _mark_unreadable(self, path: bytes, code: str) -> None:
+        """Record a file that cannot be read; the next walk tries it again."""
+        self._tracker.forget(path)
+        if self._files.mark_unreadable(path, code):
+            logger.warning("a file cannot be read (%s), will retry", code)
 
     def _read_next(self) -> bool:
-        """Read the file that is longest at rest; return False if there is none.
-
-        Those that changed meanwhile rest anew.
-        """
+        """Read the file that has been stable for longest; return False if there is none."""
         now = self._clock()
-        for path, signature in self._settling.due(now=now):
-            self._look(path)
-            if self._settling.is_due(path, signature, now=now):
+        for path, signature in self._tracker.due(now=now):
+            self._stat(path)  # one that changed must become stable again
+            if self._tracker.is_due(path, signature, now=now):
                 self._read(path, signature)
                 return True
         return False
 
     def _read(self, path: bytes, signature: Signature) -> None:
-        """Give a file to the journal, unless it changed meanwhile."""
+        """Hash a file and enter it into the journal, unless it changed meanwhile."""
         full = os.path.join(self._root, path)
         try:
-            sha256 = hash_file(full, signature, on_piece=self._note_answer)
+            sha256 = hash_file(full, signature, on_chunk=self._note_answer)
         except OSError as err:
-            if err.errno in _GONE:
-                self._look(path)
+            if err.errno in _REMOVED:
+                self._stat(path)
             else:
-                self._note_unreadable(path, error_name(err))
+                self._mark_unreadable(path, error_name(err))
             return
         if sha256 is None:
-            self._look(path)
+            self._stat(path)
             return
-        receipt = self._journal.receive(
-            *(path, signature, sha256), now=self._wall(), repeats=self._repeats
+        receipt = self._files.receive(
+            *(path, signature, sha256), now=self._wall(), reclassify=self._reclassify
         )
-        self._settling.forget(path)  # after: a full disk must not lose it
-        self.taken += receipt is not Receipt.DUPLICATE
-        logger.info("%s: %s", sha256[:12], receipt.value)
+        self._tracker.forget(path)  # last: if the disk is full, the file stays tracked
+        self.accepted += receipt is not Receipt.DUPLICATE
+        logger.info("%s %s", sha256[:8], receipt.value)
 
     def _note_answer(self) -> None:
-        self.answered = self._clock()
+        self.folder_answered = self._clock()
+
+
+def _is_image(path: bytes) -> bool:
+    return is_image_name(os.path.basename(path))

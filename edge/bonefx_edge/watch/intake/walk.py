@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import NamedTuple
 
 from bonefx_edge.watch.files import Signature, error_name, signature_of
-from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
+from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
 
 
 class Entry(NamedTuple):
@@ -51,7 +51,7 @@ def walk(
                     path = os.path.join(folder, entry.name)
                     if not entry.is_dir(follow_symlinks=False):
                         yield from _look(path, entry)
-                    elif is_film_folder(entry.name) and path not in skip:
+                    elif is_image_folder(entry.name) and path not in skip:
                         waiting.append(path)
         except OSError as err:
             if folder == start:
@@ -61,7 +61,7 @@ def walk(
 
 
 def _look(path: bytes, entry: "os.DirEntry[bytes]") -> Iterator[Entry]:
-    if not (is_film_name(entry.name) and entry.is_file(follow_symlinks=False)):
+    if not (is_image_name(entry.name) and entry.is_file(follow_symlinks=False)):
         return
     try:
         yield Entry(path, signature_of(entry.stat(follow_symlinks=False)), None)

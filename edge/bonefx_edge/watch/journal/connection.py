@@ -1,4 +1,4 @@
-"""Open the journal's SQLite file: alone, durable, whole, readable by its owner only."""
+"""Open the SQLite file of the journal: locked, durable, checked, private."""
 
 import errno
 import fcntl
@@ -10,34 +10,35 @@ from typing import Final
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.files import error_name
-from bonefx_edge.watch.journal.schema import migrate
+from bonefx_edge.watch.journal.schema import STEPS, migrate, version_of
 
 JOURNAL_NAME: Final = "journal.sqlite"
 LOCK_NAME: Final = "journal.lock"
 WAL_PAGES: Final = 100
-"""Of 4 KiB, before the log goes into the journal: ten films' worth. SQLite's own 1000 would fill a
-small disk, and a full disk could then never be emptied."""
+"""Of 4 KiB, before the log is copied into the journal: about ten images. The default of 1000 would
+fill a small disk, and the journal could then not be written even to free space."""
 _NOT_WHOLE: Final = "its pages do not fit together"
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 BUSY_TIMEOUT_S: Final = 10.0
-"""edge-admin writes while the service runs: each waits for the other's transaction."""
+"""For the transaction of another process: edge-admin writes while the service runs."""
 
 
-def connect(folder: Path, *, check: bool) -> sqlite3.Connection:
-    """Return a connection to the journal in a folder, made there if there is none.
+def connect(folder: Path, *, owner: bool) -> sqlite3.Connection:
+    """Return a connection to the journal in a folder, created if there is none.
 
     Parameters
     ----------
     folder
         On a disk of this machine: SQLite's locks do not hold on network file systems
         (sqlite.org/howtocorrupt.html, section 2.1).
-    check
-        Whether every page is looked at first: it takes seconds for a large journal.
+    owner
+        Whether the caller holds the lock of the service. Then every page is checked first, which
+        takes seconds for a large journal.
 
     Raises
     ------
     JournalError
-        It is damaged, of a newer bonefx, or cannot be opened.
+        It is damaged, of a newer bonefx, cannot be opened, or is of an older version and in use.
     OSError
         The folder cannot be written.
     """
@@ -47,50 +48,51 @@ def connect(folder: Path, *, check: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     connection.row_factory = sqlite3.Row
     try:
-        _prepare(connection, check=check)
+        _prepare(connection, check=owner)
+        _migrate(connection, folder, owner=owner)
     except JournalError:
         connection.close()
         raise
     except sqlite3.DatabaseError as err:
         connection.close()
-        raise JournalError(in_words(path, err)) from err
+        raise JournalError(describe_error(path, err)) from err
     return connection
 
 
 def reopen(folder: Path) -> sqlite3.Connection:
-    """Return another connection to a journal that must be there, see `connect`.
+    """Return another connection to an existing journal, see `connect`.
 
     Raises
     ------
     JournalError, OSError
-        As `connect`; also if its disk is not mounted just now: none must be made in its place.
+        As `connect`; also if it does not exist, as when its disk is not mounted.
     """
     if not (folder / JOURNAL_NAME).is_file():
-        raise FileNotFoundError(errno.ENOENT, "expected a journal, it is gone")
-    return connect(folder, check=False)
+        raise FileNotFoundError(errno.ENOENT, "the journal does not exist any more")
+    return connect(folder, owner=False)
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, if there is none, for its rights: names of films are in it.
+    """Create the file, if there is none, with mode 0600: it contains names of files.
 
-    One that is there is never opened: closing it again would drop every lock that this process
-    holds on it through SQLite (sqlite.org/howtocorrupt.html, section 2.2), and another process
-    could then take the log away from under us.
+    An existing one is not opened: closing it would release every lock that this process holds on it
+    through SQLite (sqlite.org/howtocorrupt.html, section 2.2), and another process could then
+    delete the log in use.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def lock(path: Path) -> int:
-    """Return a descriptor that holds the lock of the one service; the kernel frees it at death."""
+    """Return a descriptor that holds the lock of the service, until the process ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as err:
         os.close(descriptor)
         msg = (
-            f"{path.parent}: expected a journal of our own, it is in use by another edge-classify "
-            "--watch; stop that one, or give this one another --out"
+            f"{path.parent}: the journal is in use by another edge-classify --watch; "
+            "stop that one, or use another --out"
         )
         raise JournalError(msg) from err
     return descriptor
@@ -111,25 +113,25 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def name_of_trouble(err: OSError | sqlite3.OperationalError | JournalError) -> str:
-    """Return what a disk or SQLite refused with, such as ENOSPC: no name of a file is in it."""
+def error_code(err: OSError | sqlite3.OperationalError | JournalError) -> str:
+    """Return the code of an error of the disk or of SQLite, such as ENOSPC, without file name."""
     if isinstance(err, JournalError):
         return err.code
     return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
 
 
-def in_words(path: Path, err: sqlite3.DatabaseError) -> str:
-    """Return what to do about a journal that cannot be opened; few errors mean that it is lost."""
+def describe_error(path: Path, err: sqlite3.DatabaseError) -> str:
+    """Return what to do about a journal that cannot be opened; not every error means damage."""
     if err.args[0] == _NOT_WHOLE or getattr(err, "sqlite_errorcode", 0) in _DAMAGE:
         return (
-            f"{path}: expected a whole journal, got: {err}; stop the service, move the file "
-            "away and run edge-admin rebuild: the result files hold what is needed"
+            f"{path}: the journal is damaged ({err}). Stop the service, move the file away and run "
+            "edge-admin rebuild: it uses the result files."
         )
-    return f"{path}: expected to open the journal, got: {err}; check disk space, rights and disk"
+    return f"{path}: cannot open the journal ({err}). Check disk space, permissions and disk."
 
 
 def _prepare(connection: sqlite3.Connection, *, check: bool) -> None:
-    """Set durability, prove the journal whole, and bring it to the newest version."""
+    """Set durability, and check the journal for damage."""
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL: a commit is on disk when it returns. NORMAL may lose the last ones at a power cut.
     connection.execute("PRAGMA synchronous = FULL")
@@ -138,4 +140,19 @@ def _prepare(connection: sqlite3.Connection, *, check: bool) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(_NOT_WHOLE)
-    migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection, folder: Path, *, owner: bool) -> None:
+    """Migrate the journal; never under a running service, whose statements would then fail."""
+    if owner or version_of(connection) > len(STEPS):
+        migrate(connection)
+    elif version_of(connection) < len(STEPS):
+        try:
+            held = lock(folder / LOCK_NAME)
+        except JournalError as err:
+            msg = f"{folder}: the running service is of an older bonefx; restart it, then try again"
+            raise JournalError(msg) from err
+        try:
+            migrate(connection)
+        finally:
+            os.close(held)

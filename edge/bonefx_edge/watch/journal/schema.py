@@ -1,4 +1,4 @@
-"""The journal's tables, as numbered steps: a journal of any age is brought to the newest form."""
+"""The tables of the journal, as numbered migrations: a journal of any version can be opened."""
 
 import sqlite3
 from typing import Final
@@ -54,17 +54,44 @@ CREATE INDEX film_standing ON film (state, failure, reason, answered_by, receive
 CREATE INDEX film_decided ON film (decided);
 """
 
-STEPS: Final = (_V1, _V2)
-"""Step n takes a journal of version n to version n + 1; never edited once released."""
+_V3: Final = """
+DROP VIEW standing;
+DROP INDEX film_state;
+DROP INDEX film_superseded;
+DROP INDEX film_standing;
+DROP INDEX film_decided;
+ALTER TABLE film RENAME TO image;              -- one row for each content that ever arrived
+ALTER TABLE image RENAME COLUMN number TO id;
+ALTER TABLE image RENAME COLUMN deaths TO crash_count;
+ALTER TABLE image RENAME COLUMN decided TO classified_at;
+ALTER TABLE image RENAME COLUMN answered_by TO predictor;
+ALTER TABLE image RENAME COLUMN filed TO published;
+ALTER TABLE fact RENAME TO meta;
+ALTER TABLE outbox RENAME COLUMN number TO id;
+CREATE INDEX image_state ON image (state, id);
+CREATE INDEX image_superseded ON image (superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE INDEX image_current ON image (state, failure, reason, predictor, received)
+  WHERE superseded_by IS NULL;
+CREATE INDEX image_classified ON image (classified_at);
+CREATE VIEW current_image AS     -- images that are not superseded, each with a status for people
+  SELECT *, CASE WHEN state = 'failed' AND failure = 'absent' THEN 'absent' ELSE state END
+    AS status
+  FROM image WHERE superseded_by IS NULL;
+"""
+
+STEPS: Final = (_V1, _V2, _V3)
+"""Step n takes a journal of version n to version n + 1; never edited after its release."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return how many steps a journal has behind it; read-only."""
+    """Return the version of a journal; read-only."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Take the journal to the newest version, each step and its number in one transaction.
+    """Migrate the journal to the newest version, each step in a transaction with its number.
+
+    The caller holds the lock of the service, see `connection.lock`.
 
     Raises
     ------
@@ -79,5 +106,5 @@ def migrate(connection: sqlite3.Connection) -> None:
         )
         raise JournalError(msg)
     for number, step in enumerate(STEPS[version:], start=version + 1):
-        # executescript commits what is open before it begins, hence BEGIN inside of the script.
+        # executescript commits an open transaction first, hence BEGIN inside the script.
         connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

@@ -1,16 +1,16 @@
-"""The words of the journal: where a film is in its life, what a file turned out to be."""
+"""The states of an image, and what a file turns out to be."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 JOURNAL_FOLDER: Final = "journal"
-"""In the folder of results, unless another is named."""
+"""In the folder of results, unless another is given."""
 ABSENT: Final = "absent"
-"""Failure of a film that no file holds any more; tried again when one does, not before."""
+"""Failure of an image that no file has any more; retried when one has, not before."""
 
 
-class FilmState(StrEnum):
-    """Where a film is in its life; `failed` is tried again for ever."""
+class ImageState(StrEnum):
+    """The state of an image; `failed` is retried without limit."""
 
     RECEIVED = "received"
     CLAIMED = "claimed"
@@ -20,30 +20,30 @@ class FilmState(StrEnum):
 
 
 class Receipt(StrEnum):
-    """What a file turned out to be."""
+    """What the content of a file is."""
 
     NEW = "new"
-    """A content that was never seen: a film to classify."""
+    """A new image, to be classified."""
     DUPLICATE = "duplicate"
-    """A content that has a result, or will have one."""
-    AGAIN = "again"
-    """A content that was superseded or had vanished, and is back: to classify."""
+    """An image that has a result, or will have one."""
+    REQUEUED = "requeued"
+    """An image that was superseded or absent, or is to be reclassified: to be classified."""
 
 
 class Known(StrEnum):
-    """Whether a file needs to be read."""
+    """Whether the content of a file is in the journal."""
 
     NO = "no"
     YES = "yes"
-    BACK = "back"
-    """It was gone, and is as it was before."""
+    RETURNED = "returned"
+    """It is, and the file was missing until now."""
 
 
 class Claim(NamedTuple):
-    """A film in hand."""
+    """An image that is being classified."""
 
     sha256: str
     path: bytes
-    """Of a file that holds it, below the watched folder."""
+    """Of a file that has it, below the watched folder."""
     received: float
-    """When it first came, seconds since 1970."""
+    """First arrival, seconds since 1970."""

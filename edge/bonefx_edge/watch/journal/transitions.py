@@ -1,87 +1,87 @@
-"""How a film goes from one state to another: the SQL of single steps, inside a transaction.
+"""Changes of the state of an image: SQL that runs inside a transaction.
 
-`run` executes a statement; `Journal` says which steps belong together.
+`run` executes a statement; `Journal` and `FileIndex` combine the changes.
 """
 
 import sqlite3
 from typing import Any, Final
 
-from bonefx_edge.watch.backoff import LONGEST_RETRY_S
-from bonefx_edge.watch.journal.states import ABSENT, FilmState, Receipt
+from bonefx_edge.watch.backoff import MAX_RETRY_S
+from bonefx_edge.watch.journal.states import ABSENT, ImageState, Receipt
 
-SUSPECT_DEATHS: Final = 3
-"""In hand so often when the service was killed: it comes last, should it be the cause."""
+SUSPECT_CRASHES: Final = 3
+"""An image that was claimed at so many crashes of the service is claimed last."""
 
 MARK_ABSENT: Final = (
-    "UPDATE film SET state = 'failed', failure = ? WHERE state IN ('received', 'failed')"
-    " AND NOT EXISTS (SELECT 1 FROM file WHERE file.sha256 = film.sha256 AND present)"
+    "UPDATE image SET state = 'failed', failure = ? WHERE state IN ('received', 'failed')"
+    " AND NOT EXISTS (SELECT 1 FROM file WHERE file.sha256 = image.sha256 AND present)"
 )
 
 
-def next_film(run: Any, *, now: float) -> sqlite3.Row | None:
-    """Return the film to claim next. Each query walks an index in order of arrival and stops."""
-    for deaths in ("deaths < ?", "deaths >= ?"):  # suspects after all others
+def next_image(run: Any, *, now: float) -> sqlite3.Row | None:
+    """Return the image to claim next. Each query uses an index in order of arrival."""
+    for limit in ("crash_count < ?", "crash_count >= ?"):  # suspects after all others
         received = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'received' AND {deaths}"  # noqa: S608
-            " AND superseded_by IS NULL ORDER BY number LIMIT 1",
-            (SUSPECT_DEATHS,),
+            f"SELECT id, sha256, received FROM image WHERE state = 'received' AND {limit}"  # noqa: S608
+            " AND superseded_by IS NULL ORDER BY id LIMIT 1",
+            (SUSPECT_CRASHES,),
         ).fetchone()
         failed = run(
-            f"SELECT number, sha256, received FROM film WHERE state = 'failed' AND {deaths}"  # noqa: S608
+            f"SELECT id, sha256, received FROM image WHERE state = 'failed' AND {limit}"  # noqa: S608
             " AND superseded_by IS NULL AND failure <> ? AND (retry_at <= ? OR retry_at > ?)"
-            " ORDER BY number LIMIT 1",
-            (SUSPECT_DEATHS, ABSENT, now, now + LONGEST_RETRY_S),
+            " ORDER BY id LIMIT 1",
+            (SUSPECT_CRASHES, ABSENT, now, now + MAX_RETRY_S),
         ).fetchone()
         found = [row for row in (received, failed) if row is not None]
         if found:
-            first: sqlite3.Row = min(found, key=lambda row: int(row["number"]))
+            first: sqlite3.Row = min(found, key=lambda row: int(row["id"]))
             return first
     return None
 
 
-def repeat(run: Any, sha256: str) -> Receipt:
-    """Have a decided film classified again; one that is yet to be decided will be anyway."""
+def reclassify_content(run: Any, sha256: str) -> Receipt:
+    """Queue an image that has a result again; the others will be classified anyway."""
     again = run(
-        "UPDATE film SET state = 'received' WHERE sha256 = ? AND state IN ('done', 'refused')",
+        "UPDATE image SET state = 'received' WHERE sha256 = ? AND state IN ('done', 'refused')",
         (sha256,),
     )
-    return Receipt.AGAIN if again.rowcount else Receipt.DUPLICATE
+    return Receipt.REQUEUED if again.rowcount else Receipt.DUPLICATE
 
 
 def receive_content(run: Any, sha256: str, *, now: float) -> Receipt:
-    """Note a content that is there; `now` in seconds since 1970."""
-    film = run(
-        "SELECT state, failure, superseded_by FROM film WHERE sha256 = ?", (sha256,)
+    """Enter a content that a file has; `now` in seconds since 1970."""
+    image = run(
+        "SELECT state, failure, superseded_by FROM image WHERE sha256 = ?", (sha256,)
     ).fetchone()
-    if film is None:
+    if image is None:
         run(
-            "INSERT INTO film (sha256, state, received) VALUES (?, 'received', ?)",
+            "INSERT INTO image (sha256, state, received) VALUES (?, 'received', ?)",
             (sha256, now),
         )
         return Receipt.NEW
-    absent = film["state"] == FilmState.FAILED and film["failure"] == ABSENT
-    if film["superseded_by"] is None and not absent:
+    absent = image["state"] == ImageState.FAILED and image["failure"] == ABSENT
+    if image["superseded_by"] is None and not absent:
         return Receipt.DUPLICATE
-    # Its result, if it had one, is made anew where its file is no longer among the current ones.
+    # It keeps its result if the result file is still among the current ones.
     run(
-        "UPDATE film SET superseded_by = NULL, attempts = 0, failure = NULL, retry_at = NULL,"
-        " state = CASE WHEN state = 'claimed' OR (filed AND state IN ('done', 'refused'))"
+        "UPDATE image SET superseded_by = NULL, attempts = 0, failure = NULL, retry_at = NULL,"
+        " state = CASE WHEN state = 'claimed' OR (published AND state IN ('done', 'refused'))"
         " THEN state ELSE 'received' END WHERE sha256 = ?",
         (sha256,),
     )
-    return Receipt.AGAIN
+    return Receipt.REQUEUED
 
 
 def supersede(run: Any, old: str, *, by: str) -> None:
-    """Note that a file was rewritten, unless another file still holds the old content."""
+    """Record that a file was overwritten, unless another file still has the old content."""
     if path_of(run, old) is None:
         run(
-            "UPDATE film SET superseded_by = ? WHERE sha256 = ? OR superseded_by = ?",
+            "UPDATE image SET superseded_by = ? WHERE sha256 = ? OR superseded_by = ?",
             (by, old, old),
         )
 
 
 def path_of(run: Any, sha256: str) -> bytes | None:
-    """Return a file that holds a content, None where none is there."""
+    """Return a file that has a content, None if there is none."""
     row = run("SELECT path FROM file WHERE sha256 = ? AND present LIMIT 1", (sha256,)).fetchone()
     return None if row is None else bytes(row["path"])

@@ -47,7 +47,7 @@ class ServiceSnapshot:
     canary_is_healthy: bool
     canary_last_passed: float | None
     """Last passed self-test; None before the first."""
-    decided: int
+    classified: int
     """Results since the start."""
     refused: int
     """Of these."""
@@ -79,7 +79,7 @@ def check_ready(
 
 def status_line(snapshot: ServiceSnapshot) -> str:
     """Return the failed checks and the counts in one line, for the service manager."""
-    counts = f"{snapshot.decided} results, {snapshot.refused} of them refused"
+    counts = f"{snapshot.classified} results, {snapshot.refused} of them refused"
     checks = _service_checks(snapshot, now=snapshot.last_step)
     failed = [f"{check.name} {check.found}" for check in checks if check.status is CheckStatus.FAIL]
     return "; ".join([*failed, counts])
@@ -153,10 +153,12 @@ def _queue(status: Status, *, wall: float) -> Check:
 
 
 def _messages(status: Status) -> Check:
-    if status.oldest_untold_s is None:
+    if status.oldest_undelivered_s is None:
         return Check("messages", CheckStatus.OK, "all delivered")
-    found = f"{status.untold} not delivered, the oldest for {status.oldest_untold_s:.0f} s"
-    if status.oldest_untold_s > QUEUE_LIMIT_S:
+    found = (
+        f"{status.undelivered} not delivered, the oldest for {status.oldest_undelivered_s:.0f} s"
+    )
+    if status.oldest_undelivered_s > QUEUE_LIMIT_S:
         remedy = "check the receiver: --on-result, --webhook"
         return Check("messages", CheckStatus.FAIL, found, remedy)
     return Check("messages", CheckStatus.OK, found)

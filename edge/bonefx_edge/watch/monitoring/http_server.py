@@ -21,7 +21,7 @@ from typing import Any, Final
 from bonefx_edge import NOTICE
 from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.errors import BonefxError, PortError
-from bonefx_edge.watch.journal.admin import Desk, Status
+from bonefx_edge.watch.journal.admin import JournalAdmin, Status
 from bonefx_edge.watch.monitoring.health import ServiceSnapshot, check_alive, check_ready
 from bonefx_edge.watch.monitoring.metrics import Metrics
 
@@ -108,11 +108,11 @@ class HealthServer:
 def _query(folder: Path, *, wall: float) -> Status | str:
     """Return the status of the journal, or the type of the error: no message, no file name."""
     try:
-        desk = Desk.open(folder)
+        admin = JournalAdmin.open(folder)
         try:
-            return desk.status(now=wall)
+            return admin.status(now=wall)
         finally:
-            desk.close()
+            admin.close()
     except (OSError, sqlite3.Error, BonefxError) as err:
         return type(err).__name__
 

@@ -55,7 +55,7 @@ class Metrics:
             buckets=_P, registry=self._registry,
         )  # fmt: skip
 
-    def decided(self, finding: dict[str, Any], *, lag_s: float) -> None:
+    def count_result(self, finding: dict[str, Any], *, lag_s: float) -> None:
         """Count a result that is on disk: the record of `Finding.to_dict`."""
         self._results.labels(finding["state"]).inc()
         if finding["reason"]:
@@ -67,7 +67,7 @@ class Metrics:
                 self._stages.labels(stage).observe(spent_ms / 1000.0)
         self._lag.observe(max(0.0, lag_s))
 
-    def failed(self, code: str) -> None:
+    def count_failure(self, code: str) -> None:
         """Count a failed attempt."""
         self._failures.labels(code).inc()
 
@@ -102,7 +102,7 @@ def _journal_gauges(status: Status) -> Iterable[Metric]:
     yield _labelled("unreadable", "Files that cannot be read, by cause", "code", status.unreadable)
     yield _plain("absent", "Images whose file was removed before there was a result", status.absent)
     yield _plain("duplicates", "Files with the same content as another file", status.duplicates)
-    yield _plain("outbox_messages", "Messages that are not delivered yet", status.untold)
+    yield _plain("outbox_messages", "Messages that are not delivered yet", status.undelivered)
     oldest = status.oldest_waiting_s or 0.0
     yield _plain("oldest_waiting_seconds", "Age of the oldest image without a result", oldest)
     if status.last_result is not None:

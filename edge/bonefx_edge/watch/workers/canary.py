@@ -74,7 +74,7 @@ class Canary:
         one, and stored; the others are compared with the first.
         """
         name = f"canary {predictor}; {environment}"
-        stored = self._journal.fact(name)
+        stored = self._journal.get_meta(name)
         error = "no result" if finding is None else self._difference(finding, first=stored)
         self.is_healthy = not error
         if error or finding is None:
@@ -82,7 +82,7 @@ class Canary:
             return
         self.last_passed = self._clock()
         if stored is None:
-            self._journal.remember(name, json.dumps(_values(finding)))
+            self._journal.set_meta(name, json.dumps(_values(finding)))
 
     def _difference(self, finding: dict[str, Any], *, first: str | None) -> str:
         """Return how a result differs from what is expected, "" if it does not."""

@@ -13,7 +13,7 @@ from bonefx_edge.watch.archive.archiver import (
 )
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.journal.states import FilmState
+from bonefx_edge.watch.journal.states import ImageState
 
 SLOW_S = 3.0
 
@@ -39,7 +39,7 @@ class Place:
         self.journal, self.now, self.moved = journal, 1000.0, []
         self.connection, self.error = journal._connection, None
         self.archiver = Archiver(
-            os.fsencode(folder), {FilmState.DONE: os.fsencode(folder)},
+            os.fsencode(folder), {ImageState.DONE: os.fsencode(folder)},
             clock=lambda: self.now, wall=lambda: 1e9 + self.now,
         )  # fmt: skip
 
@@ -52,12 +52,12 @@ class Place:
 
     def decide(self, *names):
         for name in names:
-            self.journal.receive(name.encode(), Signature(1, 2, 3), name, now=1e9)
+            self.journal.files.receive(name.encode(), Signature(1, 2, 3), name, now=1e9)
             claim = self.journal.claim(now=1e9)
             record = {"finding": {"reason": None}, "text": json.dumps(name)}
-            self.journal.finish(claim.sha256, record, answered_by="m", now=1e9)
+            self.journal.finish(claim.sha256, record, predictor="m", now=1e9)
 
-    def turn(self):
+    def step(self):
         while self.archiver.run_once(self.connection):
             pass
 
@@ -73,37 +73,37 @@ def _place(tmp_path, monkeypatch):
 def test_after_a_pass_with_many_slow_moves_the_next_film_is_moved_in_the_usual_time(place):
     names = [f"{number:03}.png" for number in range(60)]
     place.decide(*names)
-    place.turn()
+    place.step()
     assert place.moved == names
     assert place.now > 60 * SLOW_S
     place.decide("late.png")
-    place.turn()
+    place.step()
     assert len(place.moved) == 60, "moved before its time"
     place.now += PASS_EVERY_S
-    place.turn()
+    place.step()
     assert place.moved[60:] == ["late.png"]
 
 
 def test_where_looking_for_films_is_slow_it_is_done_less_often(place):
     place.connection = SlowQueries(place, 2.0)
-    place.turn()
+    place.step()
     place.decide("late.png")
     place.now += 2.0 / MAX_SEARCH_SHARE - 1.0
-    place.turn()
+    place.step()
     assert place.moved == []
     place.now += 1.0
-    place.turn()
+    place.step()
     assert place.moved == ["late.png"]
 
 
 def test_after_an_error_the_next_pass_waits_longer(place):
     place.decide("film.png")
     place.error = OSError("scripted")
-    place.turn()
+    place.step()
     place.error = None
     place.now += ERROR_PAUSE_S - 1.0
-    place.turn()
+    place.step()
     assert place.moved == []
     place.now += 1.0
-    place.turn()
+    place.step()
     assert place.moved == ["film.png"]

@@ -9,7 +9,7 @@ import pytest
 from bonefx_edge.decode.limits import Limits
 from bonefx_edge.watch.archive import safe_move as copying
 from bonefx_edge.watch.files import stat_signature
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES
+from bonefx_edge.watch.intake.hashing import CHUNK_BYTES
 from interrupted_moves import (
     FILM,
     LONG_AGO_NS,
@@ -250,7 +250,7 @@ def test_a_film_is_not_removed_for_a_second_name_of_its_own(film, same) -> None:
 def test_a_full_disk_is_an_error_and_leaves_the_film_and_nothing_of_the_copy(
     film, small_disk
 ) -> None:
-    ballast = write(small_disk / "ballast", bytes(3 * PIECE_BYTES + 1))
+    ballast = write(small_disk / "ballast", bytes(3 * CHUNK_BYTES + 1))
     done = small_disk / "done"
     for _ in range(2):
         before = open_files()

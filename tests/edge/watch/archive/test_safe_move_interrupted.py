@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.watch.files import stat_signature
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES
+from bonefx_edge.watch.intake.hashing import CHUNK_BYTES
 from interrupted_moves import (
     FILM,
     OTHER,
@@ -269,7 +269,7 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_try_ends_with_the_film_mo
 
 
 def test_the_leftover_of_a_kill_is_swept_by_the_next_try(film, small_disk) -> None:
-    leftover = write(small_disk / f".partial-{sha256(FILM)}", FILM[:9] + b"?" * (2 * PIECE_BYTES))
+    leftover = write(small_disk / f".partial-{sha256(FILM)}", FILM[:9] + b"?" * (2 * CHUNK_BYTES))
     leftover.chmod(0o666)
     film.chmod(0o644)
     assert move_film(film, small_disk) is True

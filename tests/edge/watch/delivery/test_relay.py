@@ -16,7 +16,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture(name="connection")
 def _connection(tmp_path):
-    connection = connect(tmp_path / "journal", check=False)
+    connection = connect(tmp_path / "journal", owner=True)
     yield connection
     connection.close()
 
@@ -27,7 +27,7 @@ def put(connection, *bodies):
 
 
 def left(connection):
-    return [row["body"] for row in connection.execute("SELECT body FROM outbox ORDER BY number")]
+    return [row["body"] for row in connection.execute("SELECT body FROM outbox ORDER BY id")]
 
 
 def record(sha256="a" * 64):
@@ -35,7 +35,7 @@ def record(sha256="a" * 64):
         "path": "Doe^Jane.png", "state": "fracture", "reason": None, "p_fracture": 0.5,
         "detail": "Doe^Jane.png",
     }  # fmt: skip
-    return {"sha256": sha256, "decided": "2026", "answered_by": "model", "finding": finding}
+    return {"sha256": sha256, "classified_at": "2026", "predictor": "model", "finding": finding}
 
 
 # ---- the outbox ----
@@ -52,14 +52,14 @@ def test_a_message_says_what_was_decided_and_names_no_file_and_no_person():
 
 def test_a_message_is_there_exactly_if_the_result_is_noted(tmp_path, connection):
     with Journal.open(tmp_path / "journal", owner=True) as journal:
-        journal.receive(b"x", Signature(1, 1, 1), "x", now=NOW)
+        journal.files.receive(b"x", Signature(1, 1, 1), "x", now=NOW)
         journal.claim(now=NOW)
         with pytest.raises(sqlite3.IntegrityError):  # the message is written after the result
-            journal.finish("x", record("x"), answered_by="m", now=None, message="told")
+            journal.finish("x", record("x"), predictor="m", now=None, message="told")
         assert left(connection) == []
-        state = connection.execute("SELECT state FROM film").fetchone()["state"]
+        state = connection.execute("SELECT state FROM image").fetchone()["state"]
         assert state == "claimed"
-        journal.finish("x", record("x"), answered_by="m", now=NOW, message="told")
+        journal.finish("x", record("x"), predictor="m", now=NOW, message="told")
         assert left(connection) == ["told"]
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.intake.filesystem import MOUNT_TABLE, Mount, is_silent, mount_of
+from bonefx_edge.watch.intake.filesystem import MOUNT_TABLE, Mount, mount_of, needs_polling
 
 ROOT = rb"27 1 254:0 / / rw,relatime - ext4 /dev/root rw"
 
@@ -117,8 +117,8 @@ def test_what_other_machines_or_programs_write_to_is_silent(tmp_path, kind) -> N
     text = table(tmp_path, ROOT, line(b"/srv", kind.encode()))
     mount = mount_of(b"/srv/inbox", table=text)
     assert mount == Mount(b"/srv", kind)
-    assert mount.is_silent
-    assert Mount(b"/srv", "fuse").is_silent
+    assert mount.needs_polling
+    assert Mount(b"/srv", "fuse").needs_polling
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_other_machines_or_programs_write_to_is_silent(tmp_path, kind) -> N
     ],
 )
 def test_a_local_disk_is_not_silent(kind) -> None:
-    assert not Mount(b"/srv", kind).is_silent
+    assert not Mount(b"/srv", kind).needs_polling
 
 
 def test_the_kernel_s_own_table_is_read() -> None:
@@ -142,9 +142,9 @@ def test_every_folder_of_this_machine_lies_on_a_mount(tmp_path) -> None:
     mount = mount_of(bytes(tmp_path.resolve()))
     assert mount is not None
     assert bytes(tmp_path.resolve()).startswith(mount.point)
-    assert is_silent(tmp_path) == mount.is_silent
+    assert needs_polling(tmp_path) == mount.needs_polling
 
 
 def test_a_folder_that_is_not_there_yet_has_the_answer_of_where_it_will_be(tmp_path) -> None:
-    assert is_silent(tmp_path / "not" / "yet") == is_silent(tmp_path)
-    assert not is_silent(Path("/proc/not-there"))
+    assert needs_polling(tmp_path / "not" / "yet") == needs_polling(tmp_path)
+    assert not needs_polling(Path("/proc/not-there"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.watch.files import Signature, signature_of, stat_signature
-from bonefx_edge.watch.intake.hashing import PIECE_BYTES, hash_file, identify
+from bonefx_edge.watch.intake.hashing import CHUNK_BYTES, hash_file, identify
 
 COARSE_CLOCK = 5
 """CLOCK_REALTIME_COARSE of linux/time.h: by it, older kernels stamp files."""
@@ -30,7 +30,7 @@ def read(path: Path, expected: Signature | None = None, **more) -> tuple[int, st
     """Return in how many pieces the file was read, and what came of it."""
     pieces: list[int] = []
     found = hash_file(
-        bytes(path), expected or look(path), on_piece=lambda: pieces.append(1), **more
+        bytes(path), expected or look(path), on_chunk=lambda: pieces.append(1), **more
     )
     return len(pieces), found
 
@@ -116,7 +116,7 @@ def test_any_bytes_may_be_a_name(tmp_path, name) -> None:
 
 @pytest.mark.parametrize(
     ("size", "pieces"),
-    [(0, 0), (1, 1), (PIECE_BYTES, 1), (PIECE_BYTES + 1, 2), (3 * PIECE_BYTES, 3)],
+    [(0, 0), (1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (3 * CHUNK_BYTES, 3)],
 )
 def test_the_identity_is_the_sha256_of_the_content_a_piece_at_a_time(
     tmp_path, size, pieces
@@ -127,9 +127,9 @@ def test_the_identity_is_the_sha256_of_the_content_a_piece_at_a_time(
     assert identify(bytes(path)) == sha256(content[:size])
 
 
-@pytest.mark.parametrize("cap", [1, 9, 10, 11, PIECE_BYTES, PIECE_BYTES + 7])
+@pytest.mark.parametrize("cap", [1, 9, 10, 11, CHUNK_BYTES, CHUNK_BYTES + 7])
 def test_a_file_above_the_cap_is_known_by_one_byte_more_than_the_cap(tmp_path, cap) -> None:
-    content = os.urandom(cap) + b"!" + os.urandom(2 * PIECE_BYTES)
+    content = os.urandom(cap) + b"!" + os.urandom(2 * CHUNK_BYTES)
     path = write(tmp_path / "film.png", content)
     _, found = read(path, max_bytes=cap)
     assert found == sha256(content[: cap + 1])
@@ -151,7 +151,7 @@ def grow(path: Path) -> None:
 
 
 def shrink(path: Path) -> None:
-    os.truncate(path, PIECE_BYTES)
+    os.truncate(path, CHUNK_BYTES)
 
 
 def rewrite_what_was_read(path: Path) -> None:
@@ -174,21 +174,21 @@ def remove(path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_has_no_identity(
     tmp_path, change, pieces_before
 ) -> None:
-    path = write(tmp_path / "film.png", os.urandom(3 * PIECE_BYTES))
+    path = write(tmp_path / "film.png", os.urandom(3 * CHUNK_BYTES))
     pieces: list[int] = []
 
-    def on_piece() -> None:
+    def on_chunk() -> None:
         pieces.append(1)
         if len(pieces) == pieces_before:
             change(path)
 
-    assert hash_file(bytes(path), look(path), on_piece=on_piece) is None
+    assert hash_file(bytes(path), look(path), on_chunk=on_chunk) is None
     assert len(pieces) >= pieces_before
 
 
 def test_a_file_that_changed_before_it_is_read_has_no_identity(tmp_path) -> None:
     for change in (grow, shrink, rewrite_what_was_read):
-        path = write(tmp_path / "film.png", bytes(2 * PIECE_BYTES))
+        path = write(tmp_path / "film.png", bytes(2 * CHUNK_BYTES))
         expected = look(path)
         change(path)
         assert read(path, expected) == (0, None)
@@ -235,10 +235,10 @@ def test_what_is_no_regular_file_has_no_identity(tmp_path) -> None:
 
 
 def test_no_descriptor_stays_open_however_the_reading_ends(tmp_path) -> None:
-    path = write(tmp_path / "film.png", bytes(2 * PIECE_BYTES))
+    path = write(tmp_path / "film.png", bytes(2 * CHUNK_BYTES))
     before = open_files()
     read(path)
     read(path, Signature(1, 2, 3))
     with pytest.raises(KeyError):
-        hash_file(bytes(path), look(path), on_piece={}.popitem)
+        hash_file(bytes(path), look(path), on_chunk={}.popitem)
     assert open_files() == before

@@ -1,7 +1,7 @@
 """Which names may be films."""
 
 import pytest
-from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
+from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from bonefx_edge.watch.intake.ignore import is_film_folder, is_film_name
     ],
 )
 def test_a_file_of_any_other_name_may_be_a_film(name) -> None:
-    assert is_film_name(name)
+    assert is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_file_of_any_other_name_may_be_a_film(name) -> None:
     ],
 )
 def test_an_unfinished_copy_is_no_film(name) -> None:
-    assert not is_film_name(name)
+    assert not is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_unfinished_copy_is_no_film(name) -> None:
     [b"Thumbs.db", b"ehthumbs.db", b"desktop.ini", b"autorun.inf", b"DICOMDIR", b"dicomdir"],
 )
 def test_what_a_system_writes_beside_pictures_is_no_film(name) -> None:
-    assert not is_film_name(name)
+    assert not is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_what_a_system_writes_beside_pictures_is_no_film(name) -> None:
     ],
 )
 def test_a_hidden_file_is_no_film(name) -> None:
-    assert not is_film_name(name)
+    assert not is_image_name(name)
 
 
 @pytest.mark.parametrize("name", [b"FILM.PART", b"Film.Tmp", b"THUMBS.DB", b"Desktop.INI"])
 def test_the_case_of_letters_does_not_matter_for_files(name) -> None:
-    assert not is_film_name(name)
+    assert not is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_case_of_letters_does_not_matter_for_files(name) -> None:
     ],
 )
 def test_a_folder_of_any_other_name_is_entered(name) -> None:
-    assert is_film_folder(name)
+    assert is_image_folder(name)
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_a_folder_of_any_other_name_is_entered(name) -> None:
     ],
 )
 def test_hidden_folders_and_those_of_stores_and_systems_are_not_entered(name) -> None:
-    assert not is_film_folder(name)
+    assert not is_image_folder(name)

@@ -1,4 +1,4 @@
-"""What the kernel tells of changes: it tells at once, so nothing here waits."""
+"""What the kernel tells of changes: it has_receiver at once, so nothing here waits."""
 
 import os
 import select
@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.intake.inotify import Events, Hints
+from bonefx_edge.watch.intake.inotify import FileEvents, InotifyWatcher
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
-NOTHING = Hints(frozenset(), frozenset(), lost=False)
+NOTHING = FileEvents(frozenset(), frozenset(), lost=False)
 
 
 @pytest.fixture(name="events")
 def _events(tmp_path):
     """Listen to an empty folder."""
-    events = Events(bytes(tmp_path))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path))
+    events.add(b"")
     yield events
     events.close()
 
 
-def files(*names: bytes, removed: Sequence[bytes] = ()) -> Hints:
-    return Hints(frozenset(names), frozenset(), lost=False, removed=frozenset(removed))
+def files(*names: bytes, removed: Sequence[bytes] = ()) -> FileEvents:
+    return FileEvents(frozenset(names), frozenset(), lost=False, removed=frozenset(removed))
 
 
-def folders(*names: bytes) -> Hints:
-    return Hints(frozenset(), frozenset(names), lost=False)
+def folders(*names: bytes) -> FileEvents:
+    return FileEvents(frozenset(), frozenset(names), lost=False)
 
 
-def watches(events: Events) -> int:
+def watches(events: InotifyWatcher) -> int:
     """Return how many folders the kernel watches for us, proc_pid_fdinfo(5)."""
     text = Path(f"/proc/self/fdinfo/{events.fileno()}").read_text("ascii")
     return sum(line.startswith("inotify ") for line in text.splitlines())
@@ -45,8 +45,8 @@ def test_nothing_is_told_where_nothing_happens_and_nothing_twice(tmp_path, event
 
 def test_what_was_there_before_is_not_told(tmp_path) -> None:
     (tmp_path / "film.png").write_bytes(b"film")
-    events = Events(bytes(tmp_path))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path))
+    events.add(b"")
     assert events.read() == NOTHING
     events.close()
 
@@ -89,8 +89,8 @@ def test_each_change_is_told_by_the_name_of_the_file_and_reading_is_none(
     root.mkdir()
     (root / "old").write_bytes(b"film")
     (tmp_path / "outside").write_bytes(b"film")
-    events = Events(bytes(root))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(root))
+    events.add(b"")
     change(root)
     assert events.read() == files(*told, removed=removed)
     events.close()
@@ -100,7 +100,7 @@ def test_each_change_is_told_by_the_name_of_the_file_and_reading_is_none(
 def test_any_bytes_may_be_a_name(tmp_path, events, name) -> None:
     os.mkdir(bytes(tmp_path) + b"/" + name)  # noqa: PTH102
     assert events.read() == folders(name)
-    events.listen(name)
+    events.add(name)
     Path(os.fsdecode(bytes(tmp_path) + b"/" + name + b"/" + name)).write_bytes(b"film")
     assert events.read() == files(name + b"/" + name)
 
@@ -112,12 +112,12 @@ def test_a_folder_that_comes_is_told_of_and_heard_from_only_when_listened_to(
     assert events.read() == folders(b"x")
     (tmp_path / "x" / "before.png").write_bytes(b"film")
     assert events.read() == NOTHING
-    events.listen(b"x")
-    events.listen(b"x/y")
+    events.add(b"x")
+    events.add(b"x/y")
     (tmp_path / "x" / "a.png").write_bytes(b"film")
     (tmp_path / "x" / "y" / "b.png").write_bytes(b"film")
     (tmp_path / "x" / "y" / "z").mkdir()
-    assert events.read() == Hints(
+    assert events.read() == FileEvents(
         frozenset((b"x/a.png", b"x/y/b.png")), frozenset((b"x/y/z",)), lost=False
     )
 
@@ -125,8 +125,8 @@ def test_a_folder_that_comes_is_told_of_and_heard_from_only_when_listened_to(
 def test_a_folder_moved_in_is_told_of_as_a_folder(tmp_path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "x").mkdir()
-    events = Events(bytes(tmp_path / "root"))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path / "root"))
+    events.add(b"")
     (tmp_path / "x").rename(tmp_path / "root" / "x")
     assert events.read() == folders(b"x")
     events.close()
@@ -136,13 +136,13 @@ def test_a_folder_renamed_is_lost_under_its_old_name_and_heard_under_its_new_one
     tmp_path, events
 ) -> None:
     (tmp_path / "old" / "y").mkdir(parents=True)
-    events.listen(b"old")
-    events.listen(b"old/y")
+    events.add(b"old")
+    events.add(b"old/y")
     events.read()
     (tmp_path / "old").rename(tmp_path / "new")
-    assert events.read() == Hints(frozenset(), frozenset((b"new",)), lost=True)
-    events.listen(b"new")
-    events.listen(b"new/y")
+    assert events.read() == FileEvents(frozenset(), frozenset((b"new",)), lost=True)
+    events.add(b"new")
+    events.add(b"new/y")
     (tmp_path / "new" / "a.png").write_bytes(b"film")
     (tmp_path / "new" / "y" / "b.png").write_bytes(b"film")
     assert events.read() == files(b"new/a.png", b"new/y/b.png")
@@ -151,17 +151,17 @@ def test_a_folder_renamed_is_lost_under_its_old_name_and_heard_under_its_new_one
 
 def test_a_folder_moved_away_is_lost_with_all_its_files(tmp_path) -> None:
     (tmp_path / "root" / "x").mkdir(parents=True)
-    events = Events(bytes(tmp_path / "root"))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path / "root"))
+    events.add(b"")
     (tmp_path / "root" / "x").rename(tmp_path / "away")
-    assert events.read() == Hints(frozenset(), frozenset(), lost=True)
+    assert events.read() == FileEvents(frozenset(), frozenset(), lost=True)
     events.close()
 
 
 def test_a_folder_removed_tells_of_its_files_and_is_not_watched_any_more(tmp_path, events) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.png").write_bytes(b"film")
-    events.listen(b"x")
+    events.add(b"x")
     events.read()
     assert watches(events) == 2
     shutil.rmtree(tmp_path / "x")
@@ -173,11 +173,11 @@ def test_a_folder_removed_and_made_again_is_heard_even_if_both_are_told_at_once(
     tmp_path, events
 ) -> None:
     (tmp_path / "x").mkdir()
-    events.listen(b"x")
+    events.add(b"x")
     events.read()
     (tmp_path / "x").rmdir()
     (tmp_path / "x").mkdir()
-    events.listen(b"x")
+    events.add(b"x")
     assert events.read() == folders(b"x")
     (tmp_path / "x" / "a.png").write_bytes(b"film")
     assert events.read() == files(b"x/a.png")
@@ -185,8 +185,8 @@ def test_a_folder_removed_and_made_again_is_heard_even_if_both_are_told_at_once(
 
 def test_the_watched_folder_itself_removed_is_no_error(tmp_path) -> None:
     (tmp_path / "root").mkdir()
-    events = Events(bytes(tmp_path / "root"))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path / "root"))
+    events.add(b"")
     (tmp_path / "root").rmdir()
     assert events.read() == NOTHING
     assert watches(events) == 0
@@ -194,7 +194,7 @@ def test_the_watched_folder_itself_removed_is_no_error(tmp_path) -> None:
 
 
 def test_listening_twice_tells_once(tmp_path, events) -> None:
-    events.listen(b"")
+    events.add(b"")
     assert watches(events) == 1
     (tmp_path / "film.png").write_bytes(b"film")
     assert events.read() == files(b"film.png")
@@ -207,7 +207,7 @@ def test_what_is_gone_or_no_folder_is_passed_over(tmp_path, events) -> None:
     os.mkfifo(tmp_path / "pipe")
     events.read()
     for folder in (b"gone", b"gone/below", b"file", b"file/below", b"link", b"pipe"):
-        events.listen(folder)
+        events.add(folder)
     (tmp_path / "elsewhere" / "a.png").write_bytes(b"film")
     assert events.read() == NOTHING
     assert watches(events) == 1
@@ -216,8 +216,8 @@ def test_what_is_gone_or_no_folder_is_passed_over(tmp_path, events) -> None:
 def test_a_watched_folder_that_is_a_link_is_followed(tmp_path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "root").symlink_to("real")
-    events = Events(bytes(tmp_path / "root"))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path / "root"))
+    events.add(b"")
     (tmp_path / "real" / "film.png").write_bytes(b"film")
     assert events.read() == files(b"film.png")
     events.close()
@@ -225,10 +225,10 @@ def test_a_watched_folder_that_is_a_link_is_followed(tmp_path) -> None:
 
 def test_a_folder_that_cannot_be_listened_to_is_an_error(tmp_path, events) -> None:
     with pytest.raises(OSError, match="File name too long"):
-        events.listen(b"x" * 300)
+        events.add(b"x" * 300)
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="symbolic links"):
-        events.listen(b"loop/below")
+        events.add(b"loop/below")
 
 
 def test_a_full_queue_is_told_of_once_and_listening_goes_on(tmp_path, events) -> None:
@@ -239,7 +239,7 @@ def test_a_full_queue_is_told_of_once_and_listening_goes_on(tmp_path, events) ->
         path.unlink()  # removed
     (tmp_path / "not-heard.png").write_bytes(b"film")
     both = frozenset((b"a", b"b"))
-    assert events.read() == Hints(both, frozenset(), lost=True, removed=both)
+    assert events.read() == FileEvents(both, frozenset(), lost=True, removed=both)
     assert events.read() == NOTHING
     (tmp_path / "film.png").write_bytes(b"film")
     assert events.read() == files(b"film.png")
@@ -258,8 +258,8 @@ def test_the_descriptor_is_readable_while_there_are_hints(tmp_path, events) -> N
 
 def test_closing_gives_the_descriptor_back(tmp_path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    events = Events(bytes(tmp_path))
-    events.listen(b"")
+    events = InotifyWatcher(bytes(tmp_path))
+    events.add(b"")
     assert not os.get_inheritable(events.fileno())
     events.close()
     events.close()

@@ -5,22 +5,17 @@ import logging
 import os
 
 import pytest
-from bonefx_edge.watch.intake import intake as module
-from bonefx_edge.watch.intake.inotify import Events
-from bonefx_edge.watch.intake.intake import (
-    ABSENT_EVERY_S,
-    ENTRIES_PER_TURN,
-    RESCAN_EVENTS_S,
-    RESCAN_POLLING_S,
-    ROOT_CHECK_S,
-    Intake,
-)
+from bonefx_edge.watch.intake import folder_events as module
+from bonefx_edge.watch.intake.inotify import InotifyWatcher
+from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, Intake
+from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S, RESCAN_POLLING_S
+from bonefx_edge.watch.intake.root import ROOT_CHECK_S, WARNING_INTERVAL_S
 from bonefx_edge.watch.journal.journal import Journal
 
 SETTLE_S = 0.5
 
 
-class FullKernel(Events):
+class FullKernel(InotifyWatcher):
     """Events of a kernel that has `room` for so many folders; None: not for one listener.
 
     The limits themselves are those of the whole machine: a test must not set them.
@@ -33,10 +28,10 @@ class FullKernel(Events):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         super().__init__(root)
 
-    def listen(self, folder):
+    def add(self, folder):
         if len(self._folders) >= self.room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        super().listen(folder)
+        super().add(folder)
 
 
 class Place:
@@ -45,8 +40,8 @@ class Place:
     def __init__(self, folder, journal):
         self.root, self.journal, self.now = folder, journal, 1000.0
         self.intake = Intake(
-            bytes(folder), journal, settle_s=SETTLE_S, clock=lambda: self.now,
-            wall=lambda: 1e9 + self.now, is_silent=lambda: False,
+            bytes(folder), journal.files, settle_s=SETTLE_S, clock=lambda: self.now,
+            wall=lambda: 1e9 + self.now, needs_polling=lambda: False,
         )  # fmt: skip
 
     def turn_for(self, seconds):
@@ -54,16 +49,16 @@ class Place:
         end = self.now + seconds
         while self.now <= end:
             for _ in range(5):
-                self.intake.turn()
+                self.intake.step()
             self.now += 0.25
 
     def films(self):
-        return list(self.journal.present_files(after=b"", limit=100))
+        return list(self.journal.files.present_files(after=b"", limit=100))
 
 
 @pytest.fixture(name="place")
 def _place(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "Events", FullKernel)
+    monkeypatch.setattr(module, "InotifyWatcher", FullKernel)
     (tmp_path / "in").mkdir()
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         place = Place(tmp_path / "in", journal)
@@ -132,18 +127,18 @@ def test_a_walk_that_is_asked_for_during_another_one_follows_it_at_once(tmp_path
     """What was lost may lie where the one under way has been already."""
     folder = tmp_path / "in"
     folder.mkdir()
-    for number in range(ENTRIES_PER_TURN + 1):
+    for number in range(ENTRIES_PER_STEP + 1):
         (folder / f"{number}.png").write_bytes(b"film %d" % number)
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         intake = Intake(
-            os.fsencode(folder), journal, settle_s=2.0, clock=lambda: 1000.0, wall=lambda: 1e9,
-            is_silent=lambda: False,
+            os.fsencode(folder), journal.files, settle_s=2.0, clock=lambda: 1000.0,
+            wall=lambda: 1e9,            needs_polling=lambda: False,
         )  # fmt: skip
-        intake.turn()
+        intake.step()
         assert intake.walks == 0, "the folder is too small to be walked in two turns"
-        intake._next_walk = 1000.0  # as where events are lost
+        intake.request_rescan()  # as when events are lost
         for _ in range(10):
-            intake.turn()
+            intake.step()
         assert intake.walks == 2
         intake.close()
 
@@ -155,10 +150,10 @@ def test_where_the_mounts_cannot_be_listed_the_folder_is_polled_and_the_log_says
     (tmp_path / "in").mkdir()
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         intake = Intake(
-            os.fsencode(tmp_path / "in"), journal, settle_s=SETTLE_S, clock=lambda: 1000.0,
-            wall=lambda: 1e9, is_silent=fail,
+            os.fsencode(tmp_path / "in"), journal.files, settle_s=SETTLE_S, clock=lambda: 1000.0,
+            wall=lambda: 1e9, needs_polling=fail,
         )  # fmt: skip
-        intake.turn()
+        intake.step()
         assert intake.fileno() is None
         assert log() == ["the mount table cannot be read (EACCES)", "watching by polling"]
         intake.close()
@@ -172,7 +167,7 @@ def test_a_folder_that_is_not_there_is_named_at_once_and_every_minute_until_it_c
     said = f"the watched folder {place.root} cannot be read (ENOENT): waiting for it"
     place.turn_for(0)
     assert log() == [said]
-    place.turn_for(ABSENT_EVERY_S - 2 * ROOT_CHECK_S)
+    place.turn_for(WARNING_INTERVAL_S - 2 * ROOT_CHECK_S)
     assert log() == [said]
     place.turn_for(3 * ROOT_CHECK_S)
     assert log() == [said, said]

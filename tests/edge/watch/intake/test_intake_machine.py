@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from bonefx_edge.watch.intake.intake import RESCAN_EVENTS_S, Intake
+from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
+from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import Receipt
 from hypothesis import HealthCheck, settings
@@ -23,13 +25,13 @@ NAMES = st.sampled_from(
 CONTENTS = st.integers(0, 2).map(lambda n: b"film %d " % n * 50)
 
 
-class Recorded(Journal):
-    """A journal that checks what it is given at the moment it is given."""
+class Recorded(FileIndex):
+    """An index that checks what it is given at the moment it is given."""
 
     machine: "Folder"
 
-    def receive(self, path, signature, sha256, *, now, repeats=False):
-        receipt = super().receive(path, signature, sha256, now=now, repeats=repeats)
+    def receive(self, path, signature, sha256, *, now, reclassify=False):
+        receipt = super().receive(path, signature, sha256, now=now, reclassify=reclassify)
         self.machine.received(os.fsdecode(path), sha256, receipt)
         return receipt
 
@@ -50,11 +52,12 @@ class Folder(RuleBasedStateMachine):
         self.open()
 
     def open(self):
-        self.journal = Recorded.open(self.place / "journal", owner=True)
-        self.journal.machine = self
+        self.journal = Journal.open(self.place / "journal", owner=True)
+        files = Recorded(self.journal._connection)
+        files.machine = self
         self.intake = Intake(
-            os.fsencode(self.root), self.journal, settle_s=SETTLE_S, clock=lambda: self.now,
-            wall=lambda: 1e9 + self.now, is_silent=lambda: self.silent,
+            os.fsencode(self.root), files, settle_s=SETTLE_S, clock=lambda: self.now,
+            wall=lambda: 1e9 + self.now, needs_polling=lambda: self.silent,
         )  # fmt: skip
 
     def received(self, name: str, sha256: str, receipt: Receipt) -> None:
@@ -109,7 +112,7 @@ class Folder(RuleBasedStateMachine):
     def wait(self, seconds, turns):
         self.now += seconds
         for _ in range(turns):
-            self.intake.turn()
+            self.intake.step()
 
     @rule()
     def kill_and_begin_again(self):
@@ -125,17 +128,17 @@ class Folder(RuleBasedStateMachine):
         for _ in range(3):  # a walk, rest, and a walk for what moved in between
             self.now += max(RESCAN_EVENTS_S, SETTLE_S) + 1
             for _ in range(50):
-                self.intake.turn()
-        assert self.intake.is_at_rest
+                self.intake.step()
+        assert self.intake.is_idle
         there = set()
         for path in self.root.rglob("*"):
             if path.is_file() and path.name not in ("Thumbs.db", "e.png.part", ".partial"):
                 sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
                 there.add(os.fsencode(path.relative_to(self.root)))
-                row = self.journal._film(sha256)
+                row = self.journal._image(sha256)
                 assert row is not None, f"{path} was forgotten"
                 assert row["superseded_by"] is None, f"{path} counts as rewritten"
-        assert set(self.journal.present_files(after=b"", limit=100)) == there
+        assert set(self.journal.files.present_files(after=b"", limit=100)) == there
         self.intake.close()
         self.journal.close()
         shutil.rmtree(self.place)

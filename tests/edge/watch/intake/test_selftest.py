@@ -28,10 +28,10 @@ def test_an_absent_folder_fails(tmp_path) -> None:
 
 def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
     """The folder listened to is another one, as where a share hides the writer."""
-    monkeypatch.setattr(selftest, "EVENT_PATIENCE_S", 0.05)
+    monkeypatch.setattr(selftest, "EVENT_TIMEOUT_S", 0.05)
     (tmp_path / "other").mkdir()
-    real = selftest.Events.listen
-    monkeypatch.setattr(selftest.Events, "listen", lambda self, _: real(self, b"other"))
+    real = selftest.InotifyWatcher.add
+    monkeypatch.setattr(selftest.InotifyWatcher, "add", lambda self, _: real(self, b"other"))
     (_, events, _) = check_watched_folder(tmp_path, year=2026)
     assert events.status is CheckStatus.FAIL
     assert "--poll always" in events.remedy

@@ -8,9 +8,9 @@ import pytest
 from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.intake import intake as module
 from bonefx_edge.watch.intake import thread
-from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.monitoring.health import FOLDER_LIMIT_S, check_ready
-from bonefx_edge.watch.service import TROUBLE_PAUSE_S, Pause
+from bonefx_edge.watch.service import ERROR_PAUSE_S, Pause
 from watched_folder import PATIENCE_S, SETTLE_S
 
 
@@ -52,16 +52,16 @@ def test_while_the_folder_hangs_results_are_filed_and_it_is_said(place, share):
     share.go_on.set()
     place.go(lambda: len(place.finished) == 3)
     assert folder_check(place).status is CheckStatus.OK
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
 
 
 def test_a_stop_does_not_wait_for_a_folder_that_hangs(place, share, monkeypatch):
-    monkeypatch.setattr(thread, "STOP_PATIENCE_S", 0.1)
+    monkeypatch.setattr(thread, "STOP_TIMEOUT_S", 0.1)
     place.receive("film-1")
     service = place.begin(threaded=True)
     place.go(lambda: place.finished)
     assert share.reached.wait(PATIENCE_S)
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
     assert place.states() == {"film-1": "done"}
 
 
@@ -69,26 +69,26 @@ def test_an_error_of_the_journal_pauses_all_and_then_the_folder_is_walked_anew(p
     def full(*_words, **_more):
         raise OSError(errno.ENOSPC, "scripted")
 
-    service = place.begin(threaded=True, is_silent=False)
+    service = place.begin(threaded=True, needs_polling=False)
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "receive", full)
+        patch.setattr(FileIndex, "receive", full)
         (place.root / "film-1").write_bytes(b"content")
         place.go(lambda: service.pause is Pause.STORAGE_ERROR)
-    place.now += TROUBLE_PAUSE_S
+    place.now += ERROR_PAUSE_S
     place.go(lambda: len(place.finished) == 1)
     assert service.pause is Pause.NONE
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
 
 
 def test_while_the_service_is_paused_nothing_is_taken(place):
     service = place.begin(threaded=True)
-    place.go(lambda: place.intake.folder_is_there)
+    place.go(lambda: place.intake.folder_exists)
     place.intake.suspend()
     (place.root / "film-1").write_bytes(b"content")
     place.now += 10 * SETTLE_S
-    assert place.journal.present_files(after=b"", limit=9) == []
+    assert place.journal.files.present_files(after=b"", limit=9) == []
     place.go(lambda: len(place.finished) == 1)
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
@@ -106,8 +106,8 @@ def test_once_ends_when_every_film_that_was_there_has_its_result(place, number, 
     assert service.is_done()
     assert len(place.finished) == number
     assert len(os.listdir(place.root)) == number  # noqa: PTH208
-    service.close(patience_s=PATIENCE_S)
+    service.close(timeout_s=PATIENCE_S)
 
 
 def test_a_thread_that_was_never_begun_is_closed(place):
-    place.begin(threaded=True).close(patience_s=0.0)
+    place.begin(threaded=True).close(timeout_s=0.0)

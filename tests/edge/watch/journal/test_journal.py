@@ -2,12 +2,13 @@
 
 import pytest
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.backoff import LONGEST_RETRY_S
+from bonefx_edge.watch.backoff import MAX_RETRY_S
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.schema import STEPS
 from bonefx_edge.watch.journal.states import Known, Receipt
-from bonefx_edge.watch.journal.transitions import SUSPECT_DEATHS
+from bonefx_edge.watch.journal.transaction import transaction
+from bonefx_edge.watch.journal.transitions import SUSPECT_CRASHES
 
 NOW = 1_800_000_000.0
 BEFORE, AFTER = Signature(10, 1, 1), Signature(10, 2, 2)
@@ -20,13 +21,13 @@ def _journal(tmp_path):
 
 
 def receive(journal, name, content, *, signature=BEFORE):
-    return journal.receive(name, signature, content, now=NOW)
+    return journal.files.receive(name, signature, content, now=NOW)
 
 
 def finish(journal, content, reason=None):
     record = {"sha256": content, "finding": {"reason": reason}}
-    journal.finish(content, record, answered_by="model", now=NOW)
-    return list(journal.to_unfile())
+    journal.finish(content, record, predictor="model", now=NOW)
+    return list(journal.retired_results())
 
 
 def claim_all(journal, *, now=NOW):
@@ -51,8 +52,8 @@ def test_a_film_that_failed_is_due_after_a_pause_that_doubles_up_to_five_minutes
         assert journal.claim(now=retry_at - 0.01) is None
         pauses.append(retry_at - now)
         now = retry_at
-    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, LONGEST_RETRY_S, LONGEST_RETRY_S]
-    assert journal.next_retry(now=NOW) == min(now, NOW + LONGEST_RETRY_S)
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, MAX_RETRY_S, MAX_RETRY_S]
+    assert journal.next_retry(now=NOW) == min(now, NOW + MAX_RETRY_S)
 
 
 def test_a_retry_that_a_wrong_clock_put_far_ahead_is_due_now(journal):
@@ -63,7 +64,7 @@ def test_a_retry_that_a_wrong_clock_put_far_ahead_is_due_now(journal):
 
 
 def test_a_film_that_was_in_hand_at_three_deaths_of_the_service_comes_last(tmp_path):
-    for death in range(SUSPECT_DEATHS):
+    for death in range(SUSPECT_CRASHES):
         with Journal.open(tmp_path, owner=True) as journal:
             receive(journal, b"poison", "poison")
             receive(journal, b"good", "good")
@@ -79,10 +80,12 @@ def test_a_film_rewritten_and_rewritten_back_is_current_again(journal):
     receive(journal, b"x", "second", signature=AFTER)
     claim_all(journal)
     assert finish(journal, "second") == ["first"]
-    journal.note_unfiled("first")
-    assert receive(journal, b"x", "first") is Receipt.AGAIN
+    journal.mark_retired("first")
+    assert receive(journal, b"x", "first") is Receipt.REQUEUED
     assert claim_all(journal) == ["first"]
-    assert journal.to_unfile() == [], "the second stays current until the first is there again"
+    assert journal.retired_results() == [], (
+        "the second stays current until the first is there again"
+    )
     assert finish(journal, "first") == ["second"]
 
 
@@ -91,9 +94,9 @@ def test_a_film_rewritten_back_before_the_other_was_decided_keeps_its_result(jou
     claim_all(journal)
     finish(journal, "first")
     receive(journal, b"x", "second", signature=AFTER)
-    assert receive(journal, b"x", "first") is Receipt.AGAIN
+    assert receive(journal, b"x", "first") is Receipt.REQUEUED
     assert claim_all(journal) == []
-    assert journal.to_unfile() == []
+    assert journal.retired_results() == []
 
 
 def test_of_a_chain_of_revisions_the_last_one_is_current_when_it_is_decided(journal):
@@ -103,7 +106,7 @@ def test_of_a_chain_of_revisions_the_last_one_is_current_when_it_is_decided(jour
     receive(journal, b"x", "second", signature=AFTER)
     receive(journal, b"x", "third", signature=BEFORE)
     assert claim_all(journal) == ["third"]
-    assert journal.to_unfile() == []
+    assert journal.retired_results() == []
     assert finish(journal, "third") == ["first"]
 
 
@@ -119,28 +122,28 @@ def test_a_content_that_another_file_still_holds_is_not_superseded(journal):
 
 def test_a_film_whose_file_went_waits_for_it_and_is_not_tried_in_vain(journal):
     receive(journal, b"x", "x")
-    journal.note_gone([b"x"])
+    journal.files.mark_missing([b"x"])
     assert journal.claim(now=NOW) is None
     assert journal.next_retry(now=NOW) is None
-    assert journal.recognize(b"x", BEFORE) is Known.BACK
+    assert journal.files.recognize(b"x", BEFORE) is Known.RETURNED
     assert journal.claim(now=NOW) is not None
 
 
 def test_what_an_unreadable_file_is_is_news_once(journal):
-    assert journal.note_unreadable(b"x", "EACCES")
-    assert not journal.note_unreadable(b"x", "EACCES")
-    assert journal.note_unreadable(b"x", "EIO")
-    assert journal.recognize(b"x", BEFORE) is Known.NO
+    assert journal.files.mark_unreadable(b"x", "EACCES")
+    assert not journal.files.mark_unreadable(b"x", "EACCES")
+    assert journal.files.mark_unreadable(b"x", "EIO")
+    assert journal.files.recognize(b"x", BEFORE) is Known.NO
 
 
 def test_work_with_a_film_does_not_grow_with_the_number_of_films(journal):
     """Counted in instructions of SQLite's machine: a back-fill of 100,000 must not slow down."""
     costs = []
     for thousand in range(5):
-        with journal._transaction() as run:
+        with transaction(journal._connection) as run:
             for n in range(1000):
                 run(
-                    "INSERT INTO film (sha256, state, received) VALUES (?, ?, 0)",
+                    "INSERT INTO image (sha256, state, received) VALUES (?, ?, 0)",
                     (f"{thousand}-{n}", "done" if n % 2 else "received"),
                 )
                 run(

@@ -11,14 +11,14 @@ from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.rebuild import rebuild
 from bonefx_edge.watch.results import ResultFolder, result_record
 
-SHA = "ab" * 32
+SHA, OLD = "ab" * 32, "ef" * 32
 
 
 @pytest.fixture(name="out")
 def _out(tmp_path):
     """A folder with one result."""
     finding = {"sha256": SHA, "state": "uncertain", "reason": None, "p_fracture": 0.5}
-    record = result_record(finding, received=1e9, decided=1e9 + 1, answered_by="model")
+    record = result_record(finding, received=1e9, classified_at=1e9 + 1, predictor="model")
     ResultFolder(tmp_path / "out").publish(SHA, record)
     return tmp_path / "out"
 
@@ -33,7 +33,7 @@ def test_a_rebuilt_journal_holds_the_results_and_nothing_is_left_beside_it(out, 
     left = {path.name for path in (tmp_path / "journal").iterdir()}
     assert left == {JOURNAL_NAME, "journal.lock"}
     with Journal.open(tmp_path / "journal", owner=True) as journal:
-        assert journal._film(SHA)["state"] == "done"
+        assert journal._image(SHA)["state"] == "done"
 
 
 def a_folder(path):
@@ -103,3 +103,20 @@ def test_the_leftover_of_a_rebuild_that_was_killed_is_no_obstacle(out, tmp_path)
     (tmp_path / "journal" / module.BUILDING / JOURNAL_NAME).write_bytes(b"half")
     assert rebuild(out, tmp_path / "journal") == 1
     assert not (tmp_path / "journal" / module.BUILDING).exists()
+
+
+def test_results_of_version_1_are_in_a_rebuilt_journal_in_version_2(out, tmp_path):
+    finding = {
+        "sha256": OLD, "state": "uncertain", "reason": None, "p_fracture": 0.5, "reading": "whole",
+        "places": [], "timings_ms": {"gate": 1.0},
+    }  # fmt: skip
+    record = {
+        "schema": "bonefx.result/1", "sha256": OLD, "received": "2026-05-01T10:00:00+00:00",
+        "decided": "2026-05-01T10:00:01+00:00", "answered_by": "model", "finding": finding,
+    }  # fmt: skip
+    ResultFolder(out).publish(OLD, record)
+    assert rebuild(out, tmp_path / "journal") == 2
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        row = journal._image(OLD)
+    assert (row["state"], row["predictor"]) == ("done", "model")
+    assert json.loads(row["record"])["schema"] == "bonefx.result/2"

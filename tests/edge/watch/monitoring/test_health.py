@@ -20,12 +20,12 @@ from bonefx_edge.watch.monitoring.health import (
 NOW, WALL = 10_000.0, 1_800_000_000.0
 WELL = ServiceSnapshot(
     last_step=NOW, folder_exists=True, folder_answered=NOW, workers_ready=1,
-    pause=Pause.NONE, canary_is_healthy=True, canary_last_passed=NOW, decided=3, refused=1,
+    pause=Pause.NONE, canary_is_healthy=True, canary_last_passed=NOW, classified=3, refused=1,
 )  # fmt: skip
 EMPTY = Status(
     is_running=True, folder="/in", states={}, refusals={}, failures={}, absent=0, unreadable={},
     duplicates=0, oldest_waiting_s=None, oldest_untried_s=None, last_result=None, per_hour=0,
-    untold=0, oldest_untold_s=None, models={},
+    undelivered=0, oldest_undelivered_s=None, predictors={},
 )  # fmt: skip
 
 
@@ -89,10 +89,12 @@ def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready
 
 
 def test_messages_that_nobody_takes_are_told():
-    assert failed(journal=replace(EMPTY, untold=1, oldest_untold_s=QUEUE_LIMIT_S + 1)) == [
-        "messages"
-    ]
-    assert failed(journal=replace(EMPTY, untold=9, oldest_untold_s=QUEUE_LIMIT_S - 1)) == []
+    assert failed(
+        journal=replace(EMPTY, undelivered=1, oldest_undelivered_s=QUEUE_LIMIT_S + 1)
+    ) == ["messages"]
+    assert (
+        failed(journal=replace(EMPTY, undelivered=9, oldest_undelivered_s=QUEUE_LIMIT_S - 1)) == []
+    )
 
 
 def test_alive_asks_for_nothing_but_turns():

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 WELL = ServiceSnapshot(
     last_step=float("inf"), folder_exists=True, folder_answered=float("inf"),
     workers_ready=1, pause=Pause.NONE,
-    canary_is_healthy=True, canary_last_passed=float("inf"), decided=0, refused=0,
+    canary_is_healthy=True, canary_last_passed=float("inf"), classified=0, refused=0,
 )  # fmt: skip
 FINDING = {
     "state": "fracture", "reason": None, "p_fracture": 0.62,
@@ -99,11 +99,11 @@ def test_a_journal_that_went_away_is_unready_and_the_port_lives_on(tmp_path, jou
 
 def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
     metrics = Metrics()
-    metrics.decided(FINDING, lag_s=2.0)
+    metrics.count_result(FINDING, lag_s=2.0)
     refused = FINDING | {"state": "refused", "reason": "blank", "p_fracture": None}
-    metrics.decided(refused, lag_s=2.0)
-    metrics.failed("EIO")
-    journal.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
+    metrics.count_result(refused, lag_s=2.0)
+    metrics.count_failure("EIO")
+    journal.files.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
     with answering(tmp_path, metrics=metrics) as port:
         found = samples(ask(port, "/metrics")[1])
     assert found["bonefx_results_total", "fracture"] == 1
@@ -122,9 +122,9 @@ def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
 
 
 def test_no_name_of_a_film_or_folder_is_told(tmp_path, journal):
-    journal.remember("folder", "/incoming/Doe^Jane")
-    journal.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
-    journal.note_unreadable(b"Doe^John.png", "EACCES")
+    journal.set_meta("folder", "/incoming/Doe^Jane")
+    journal.files.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
+    journal.files.mark_unreadable(b"Doe^John.png", "EACCES")
     with answering(tmp_path) as port:
         told = "".join(ask(port, page)[1] for page in ("/livez", "/readyz", "/metrics"))
     assert "EACCES" in told

@@ -40,7 +40,7 @@ def test_the_canary_is_asked_about_again_on_schedule_and_not_before(watched):
     watched.begin()
     learn(watched)
     watched.now += CANARY_INTERVAL_S - 100.0
-    watched.service.turn()
+    watched.service.step()
     assert heard(watched).count("canary") == 1
     watched.now += 100.0
     watched.go(lambda: heard(watched).count("canary") == 2)
@@ -58,7 +58,7 @@ def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watch
     watched.go(lambda: service.is_ready() and len(watched.spawned) == 2)
     assert watched.now < began + CANARY_RETRY_S
     while watched.now < began + CANARY_RETRY_S - 2 * SETTLE_S:
-        service.turn()
+        service.step()
         watched.now += SETTLE_S
     watched.go(lambda: watched.pool.is_idle)
     assert watched.finished == ["film-0"]
