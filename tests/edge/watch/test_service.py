@@ -7,6 +7,7 @@ import threading
 import pytest
 from bonefx_edge.errors import InterpreterError
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.transaction import transaction
 from bonefx_edge.watch.service import (
     INCOMPLETE_GRACE_S,
 )
@@ -91,7 +92,10 @@ def test_what_another_process_puts_back_is_classified_again_without_a_new_film(p
     place.begin()
     place.go(lambda: place.finished == ["film-1"])
     place.service.step()
-    with Journal.open(place.journal_folder, owner=False) as other, other._transaction() as run:
+    with (
+        Journal.open(place.journal_folder, owner=False) as other,
+        transaction(other._connection) as run,
+    ):
         run("UPDATE image SET state = 'received'")
     place.go(lambda: place.finished == ["film-1", "film-1"])
 

@@ -62,5 +62,5 @@ class OutboxRelay:
             outbox.postpone(message, now=self._wall())
             self._not_before = self._wall() + self._pause_s
         else:
-            outbox.drop(message)
+            outbox.delete(message)
         return True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.delivery import OutboxRelay
+from bonefx_edge.watch.delivery.relay import OutboxRelay
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.admin import JournalAdmin
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, lock
