@@ -38,8 +38,6 @@ def convert(
         and ties every image beyond.
     representative
         (n, height, width, 1), float32, [0, 1]; gives full-int8 its activation ranges.
-    kinds
-        Which are wanted.
     whitening
         Of the features; needed by a network with a map, and by no other.
 

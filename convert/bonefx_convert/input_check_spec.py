@@ -112,8 +112,6 @@ def log_refusals(
 
     Parameters
     ----------
-    kind
-        Name of the kind.
     spec
         With the kind's own distance limit.
     features

@@ -91,8 +91,6 @@ def write_models(
 
     Parameters
     ----------
-    variants, manifests
-        In the same order.
     out
         Made if absent; the files appear in it only when all are written and opened again.
     x

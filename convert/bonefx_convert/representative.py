@@ -54,8 +54,6 @@ def draw_representative(
         test must not shape the network.
     logit
         (v,), of the Keras network, for each input of `train`.
-    seed
-        Of the run.
     images
         Random ones; None takes `IMAGES`, or `TILED_INPUTS` where there are tiles. Fewer where
         the smaller class of train has less than half of them.
@@ -108,14 +106,7 @@ def _sha256(data: bytes) -> str:
 
 
 def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint8]) -> None:
-    """Return if the images can give int8 its ranges.
-
-    Parameters
-    ----------
-    x
-        (n, height, width, 1), float32, to be in [0, 1].
-    class_index
-        (n,), 0 broken, 1 not broken.
+    """Return if images, (n, height, width, 1) float32, can give int8 its ranges.
 
     Raises
     ------

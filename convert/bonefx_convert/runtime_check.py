@@ -44,12 +44,8 @@ def verify_runtimes(
 
     Parameters
     ----------
-    flatbuffer
-        A .tflite.
     inputs
         Of n >= 1 images, with the tiles of every mode.
-    output
-        Which output is what.
     modes
         Of the model; the largest difference of any of their logits is what is verified.
     pythons

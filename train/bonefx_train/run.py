@@ -120,15 +120,10 @@ class Run:
 
     @classmethod
     def open(cls, run_dir: Path, *, data_root: Path | None = None) -> "Run":
-        """Return the run in a folder.
+        """Return the run in a folder that `bonefx-train fit --out` wrote.
 
-        Parameters
-        ----------
-        run_dir
-            What `bonefx-train fit --out` wrote.
-        data_root
-            Where the images lie now, if not where they lay when the network was fitted. The images
-            themselves need not be there until their pixels are read.
+        `data_root`: where the images lie now, if not where they lay when the network was fitted.
+        They need not be there until their pixels are read.
 
         Raises
         ------

@@ -53,8 +53,6 @@ def compare(
         them to `converted.lowest` and `highest`.
     runtime_spread
         In logit, see `KindReport.runtime_spread`.
-    seed
-        Of the resampling.
 
     Raises
     ------
@@ -107,13 +105,6 @@ def _measure(original: Scored, converted: Scored, images: Pixels, *, seed: int) 
 
 def tie_mass(values: Floats, threshold: float) -> Proportion:
     """Return the largest share of images that have one score next to `threshold`, below or above.
-
-    Parameters
-    ----------
-    values
-        (n,), n >= 1.
-    threshold
-        In the same unit.
 
     Examples
     --------

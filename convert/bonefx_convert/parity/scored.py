@@ -68,12 +68,6 @@ def choose_points(
     logit
         (n,), of this network; int8 logits are steps, and a threshold of the float network may
         fall where no step is.
-    tune
-        The n images.
-    temperature
-        > 0.
-    chosen_on
-        Data set and split.
     spread
         Largest difference in logit between interpreters running this network. Each `uncertain`
         band is at least this wide: then no two of them give `fracture` and `no_fracture`.

@@ -36,20 +36,8 @@ def classify_files(
 ) -> ExitCode:
     """Classify files and folders, print a row each to standard output, return the exit code.
 
-    Parameters
-    ----------
-    model
-        Name or path.
-    heatmap
-        Folder of the heat maps; None for none.
-    threads
-        As `parallel.threads_to_try` takes it.
-    jobs
-        Processes; 0: as many as are faster.
-    options
-        Further arguments of `Classifier.load`.
-    output_format
-        table, json or csv.
+    `jobs` is the number of processes, 0: as many as are faster; `options` are further arguments of
+    `Classifier.load`.
 
     Raises
     ------

@@ -84,8 +84,6 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
         Of class 1 = not broken, as the interpreter gives it; finite.
     temperature
         > 0; the logit is divided by it (Guo et al., ICML 2017). Keeps the order of films.
-    operating_point
-        The thresholds.
 
     Raises
     ------

@@ -207,8 +207,6 @@ def fuse_logits(mode: InferenceMode, *, whole: Number, tile: Number, cell: Numbe
 
     Parameters
     ----------
-    whole
-        Logit of the whole image.
     tile
         `pool_tile_logits` of its tiles; any finite number without tiles (its weight is 0 then).
     cell
@@ -236,12 +234,7 @@ def image_logit(
 ) -> float:
     """Return the image's logit of "not broken" from the outputs for its inputs.
 
-    Parameters
-    ----------
-    whole
-        For the whole image: n is 1.
-    tiles
-        For its tiles, n >= 1; None in a mode without tiles.
+    `whole` is of one input; `tiles` of n >= 1, None in a mode without tiles.
     """
     all_outputs = [whole] if tiles is None else [whole, tiles]
     cells = [float(each.maps.max()) for each in all_outputs if each.maps is not None]

@@ -50,14 +50,7 @@ def measure_baselines(
 ) -> list[Baseline]:
     """Return the AUC of file and frame alone, then with gray statistics, then with what is known.
 
-    Parameters
-    ----------
-    images
-        All that could be read.
-    groups
-        (n,) group of each image, copies joined; folds never cut one.
-    seed
-        Of folds and bootstrap.
+    `groups`: (n,) group of each image, copies joined; folds never cut one.
     """
     frame, gray, known = (
         _file_and_frame(images),

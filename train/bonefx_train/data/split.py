@@ -27,15 +27,7 @@ def assign_splits(
 
     Whole groups are dealt out, large ones first, each to the split that it fills most evenly for
     both classes; the seed orders groups of equal size.
-
-    Parameters
-    ----------
-    samples
-        Their present `split` is ignored.
-    shares
-        Split -> share of each class, adding up to 1.
-    seed
-        Same samples and seed, same splits.
+    `shares`: split -> share of each class, adding up to 1. The present splits are ignored.
     """
     names, group_index = np.unique([sample.group for sample in samples], return_inverse=True)
     counts = np.zeros((len(names), 2))  # (groups, classes): images

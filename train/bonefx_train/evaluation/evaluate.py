@@ -49,16 +49,8 @@ def evaluate(
     ----------
     p_fracture
         (n,), [0, 1], after temperature, in the order of `samples`.
-    samples
-        The n images.
     operating_point
         Chosen beforehand, on other images.
-    split
-        What the images are, such as "test"; goes into the report.
-    seed
-        Of the resampling.
-    baseline_auc, refused
-        Go into the report.
 
     Raises
     ------

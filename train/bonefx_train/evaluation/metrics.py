@@ -87,8 +87,6 @@ def bootstrap_by_group(
         (resamples, n) weights -> (resamples,) values, such as `lambda w: auc(p, truth, w)`.
     groups
         (n,) group of each image.
-    seed
-        Same seed, same interval.
     """
     names, group_index = np.unique(np.asarray(groups), return_inverse=True)
     rng = np.random.default_rng(seed)

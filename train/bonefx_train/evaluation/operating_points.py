@@ -61,8 +61,6 @@ def choose_operating_points(
         (n,), [0, 1], after temperature, on tune.
     fractured
         (n,), both classes present.
-    chosen_on
-        Data set and split, such as "fracatlas tune".
 
     Raises
     ------

@@ -32,8 +32,6 @@ def predict_outputs(
         Its score ends in a sigmoid; it is taken off.
     x
         (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255].
-    label, progress
-        Of the progress bar, and whether it is shown.
     """
     without_sigmoid = logits_model(keras_model)
     starts = range(0, len(x), BATCH_SIZE)
@@ -55,15 +53,7 @@ def predict_outputs(
 def logits(
     keras_model: keras.Model, x: NDArray[np.float32] | NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Return the logit of "not broken" per image, shape (n,).
-
-    Parameters
-    ----------
-    keras_model
-        Its score ends in a sigmoid; it is taken off.
-    x
-        (n, height, width, 1), float32 in [0, 1] or uint8 in [0, 255]; n >= 1.
-    """
+    """Return the logit of "not broken" per image, shape (n,); arguments as for `answers`."""
     return predict_outputs(keras_model, x).logits.astype(np.float64)
 
 

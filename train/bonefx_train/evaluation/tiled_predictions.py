@@ -71,12 +71,10 @@ def load_inputs(
 
     Parameters
     ----------
-    samples, spec, tiles
-        Without tiles, nothing but the wholes.
+    tiles
+        Without any, nothing but the wholes.
     per_image
         Tiles of each image, drawn at random; None takes them all.
-    seed
-        Of that draw.
 
     Raises
     ------

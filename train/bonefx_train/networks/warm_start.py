@@ -48,10 +48,6 @@ def load_lite0(path: Path, *, spec: InputSpec, patches: NDArray[np.uint8]) -> ke
 
     Parameters
     ----------
-    path
-        Model file of Lite0, kind float16 or float32.
-    spec
-        Of the fit; must be that of the file.
     patches
         uint8 (n, height, width, 1), as the fit will draw them; some hundreds.
 
@@ -93,8 +89,6 @@ def interpolate_weights(
     ----------
     keras_model
         As fitted; changed in place.
-    start
-        As the fit began; the same layers.
     share
         Of the start, in [0, 1).
     patches

@@ -36,10 +36,6 @@ def draw_matrix(
         (2,), x and y of the middle of the patch in the image, pixels.
     side
         Of the patch in the image, pixels, before it is stretched.
-    spec
-        Size of the patch.
-    rng
-        Draws turn, flip and stretch.
     """
     quarters = int(rng.integers(4)) if rng.random() < QUARTER_TURN_CHANCE else 0
     turn = math.radians(rng.normal(0, TURN_SD) + 90 * quarters)

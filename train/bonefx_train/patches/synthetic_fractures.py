@@ -91,19 +91,10 @@ class _Frame:
 
 
 def break_bone(patch: Gray, rng: np.random.Generator) -> tuple[Gray, NDArray[np.float64]] | None:
-    """Return the patch with a displaced fracture, and the upright rectangle around it.
+    """Return a patch of an image without fracture with a displaced one; None if no bone is found.
 
-    Parameters
-    ----------
-    patch
-        uint8 (height, width), of an image without fracture.
-    rng
-        Draws place, cut and displacement.
-
-    Returns
-    -------
-    None where no bone is found; else the new patch and (2, 2), low and high corner (x, y) of the
-    fracture in patch pixels, inside the patch.
+    uint8 (height, width), and the rectangle around the fracture: (2, 2), low and high corner (x, y)
+    in patch pixels, inside the patch.
     """
     site = _find_bone(patch, rng)
     if site is None:

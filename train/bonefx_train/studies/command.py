@@ -23,12 +23,7 @@ def run(main: Callable[..., None]) -> None:
 def read_split(data: Path, split: str) -> tuple[str, tuple[Sample, ...]]:
     """Return the name of a data set, and the films of one split as the fit saw it.
 
-    Parameters
-    ----------
-    data
-        A data set that states its splits, or the run that a model was made from.
-    split
-        train, tune or test.
+    `data` is a data set that states its splits, or the run that a model was made from.
 
     Raises
     ------

@@ -51,17 +51,7 @@ def read_shipped(paths: Mapping[str, Path]) -> dict[str, Shipped]:
 
 
 def card(references: Path, models: Mapping[str, Shipped], *, default: str) -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    references
-        Folder of the JSON reports; any of them may be absent.
-    models
-        The shipped model files by name.
-    default
-        Name of the default one.
-    """
+    """Return the page of the models, by name, from the JSON reports; any of them may be absent."""
     names = {model.sha256: name for name, model in models.items()}
     sections = [
         {

@@ -50,16 +50,9 @@ def page(name: str, report: Mapping[str, Any]) -> str:
 
 
 def render(template: str, *, names: Mapping[str, str], **values: Any) -> str:
-    """Return a filled template of this package.
+    """Return templates/TEMPLATE.md.j2, filled.
 
-    Parameters
-    ----------
-    template
-        Name of the file in templates/, without .md.j2.
-    names
-        Names of the shipped model files by their sha256. Any other file is shown with its hash.
-    values
-        Variables of the template.
+    `names` are those of the shipped model files by their sha256; another is shown with its hash.
     """
 
     def name(model: Mapping[str, str]) -> str:
