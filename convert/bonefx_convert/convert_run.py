@@ -110,7 +110,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
     input_check = measure_input_check(train.images.samples, mapped=mapped)
     refused = try_input_check(input_check, tune.images.samples)
-    found = predict_outputs(keras_model, train.x, label="running keras, train", progress=True)
+    found = predict_outputs(keras_model, train.x, label="running keras, train")
     representative = draw_representative(
         train, logit=found.logits.astype(np.float64), seed=run.settings.seed
     )
@@ -159,9 +159,7 @@ def _measure_whitening(keras_model: "keras.Model", run: Run) -> Whitening:
     sampler = PatchSampler(images, spec=run.settings.input_spec)
     rng = np.random.default_rng(run.settings.seed)
     patches = sampler.draw_unlabeled(rng, n=PATCHES_PER_IMAGE * len(images))
-    pooled = predict_outputs(
-        keras_model, patches, label="running keras, patches", progress=True
-    ).features
+    pooled = predict_outputs(keras_model, patches, label="running keras, patches").features
     assert pooled is not None  # noqa: S101 -- for mypy: a network with a map has features
     return fit_whitening(pooled, widths=feature_widths(keras_model))
 
@@ -170,7 +168,7 @@ def _run_keras(
     keras_model: "keras.Model", tune: NetworkInputs, *, whitening: Whitening | None, run: Run
 ) -> Network:
     """Return the Keras network's outputs on tune, with modes and points fitted on them."""
-    found = predict_outputs(keras_model, tune.x, label="running keras, tune", progress=True)
+    found = predict_outputs(keras_model, tune.x, label="running keras, tune")
     features = None
     if whitening is not None and found.features is not None:
         features = whitening.apply(found.features)

@@ -160,9 +160,9 @@ CHUNK: Final = 64
 
 
 def run_inference(
-    interpreter: Interpreter, x: NDArray[Any], *, output: OutputSpec, label: str, show: bool = True
+    interpreter: Interpreter, x: NDArray[Any], *, output: OutputSpec, label: str
 ) -> NetworkOutputs:
     """Return the network's outputs to x, (v, height, width, 1), v >= 1, run once each."""
     starts = range(0, len(x), CHUNK)
-    parts = [interpreter.run(x[i : i + CHUNK]) for i in track(starts, label=label, show=show)]
+    parts = [interpreter.run(x[i : i + CHUNK]) for i in track(starts, label=label)]
     return output.split(tuple(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))

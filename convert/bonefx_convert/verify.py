@@ -59,9 +59,7 @@ def check_models(
     tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
     inputs = tune if split == "tune" else load_inputs(run.of(split), spec=spec, tiles=tiles)
     keras_model = run.keras_model()
-    on_tune = _without_features(
-        predict_outputs(keras_model, tune.x, label="running keras", progress=True)
-    )
+    on_tune = _without_features(predict_outputs(keras_model, tune.x, label="running keras"))
     on_split = (
         on_tune if split == "tune" else _without_features(predict_outputs(keras_model, inputs.x))
     )

@@ -34,20 +34,11 @@ def compare(
     tolerances: Tolerances,
     representable: Floats | None = None,
     runtime_spread: float = 0.0,
-    seed: int = 0,
 ) -> KindReport:
     """Return how far `converted` is from `original`, and what is out of tolerance.
 
     Parameters
     ----------
-    original
-        The Keras network's outputs to `images`.
-    converted
-        The .tflite's outputs, in the same order.
-    images
-        n labelled images with groups.
-    tolerances
-        Stated beforehand.
     representable
         (n,), the original's logits as far as the outputs of `converted` can hold them; None clips
         them to `converted.lowest` and `highest`.
@@ -65,14 +56,14 @@ def compare(
     if representable is None:
         representable = np.clip(original.logit, converted.lowest, converted.highest)
     measured = dataclasses.replace(
-        _measure(original, converted, images, seed=seed),
+        _measure(original, converted, images),
         logit=_difference(representable, converted.logit),
         runtime_spread=runtime_spread,
     )
     return dataclasses.replace(measured, failures=_failures(measured, tolerances, images))
 
 
-def _measure(original: Scored, converted: Scored, images: Pixels, *, seed: int) -> KindReport:
+def _measure(original: Scored, converted: Scored, images: Pixels) -> KindReport:
     flips = _flips(original, converted, images)
     states = [(a.state, b.state) for a, b in _pairs(original, converted)]
     ends = {State.FRACTURE, State.NO_FRACTURE}
@@ -90,7 +81,7 @@ def _measure(original: Scored, converted: Scored, images: Pixels, *, seed: int) 
         saturated=wilson(hit, n),
         distinct_scores=distinct_scores(converted.logit),
         tie_mass=_tie_masses(converted),
-        **_changes(original, converted, images, seed=seed),
+        **_changes(original, converted, images),
         state_flips=sum(a is not b for a, b in states),
         class_flips=sum(
             a.original_class != b.original_class for a, b in _pairs(original, converted)
@@ -125,9 +116,7 @@ def _tie_masses(scored: Scored) -> dict[str, Proportion]:
     }
 
 
-def _changes(
-    original: Scored, converted: Scored, images: Pixels, *, seed: int
-) -> dict[str, Change]:
+def _changes(original: Scored, converted: Scored, images: Pixels) -> dict[str, Change]:
     """Return the changes of AUC, sensitivity, specificity and the share of `uncertain`."""
     fractured = images.fractured
     groups = [sample.group for sample in images.samples]
@@ -135,7 +124,7 @@ def _changes(
     def change(figure: Callable[[Scored, Floats], Floats]) -> Change:
         once = np.ones((1, len(fractured)))
         low, high = bootstrap_by_group(
-            lambda w: figure(converted, w) - figure(original, w), groups, seed=seed
+            lambda w: figure(converted, w) - figure(original, w), groups, seed=0
         )
         before, after = (float(figure(scored, once)[0]) for scored in (original, converted))
         return Change(before=before, after=after, low=low, high=high)

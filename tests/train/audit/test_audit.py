@@ -61,7 +61,7 @@ def _cli():
 
 
 def audit(images):
-    return run_audit(images, show=False)
+    return run_audit(images)
 
 
 def test_a_clean_set_is_clean_and_ends_with_0(images, cli):

@@ -39,7 +39,7 @@ def test_fit_reads_the_same_images_groups_and_splits_back(images):
         (s.key, s.label, s.split, s.group) for s in divided
     ]
     assert {s.split for s in divided} == {"train", "tune", "test"}
-    assert run_audit(images, show=False).is_clean
+    assert run_audit(images).is_clean
 
 
 def test_copies_and_name_families_stay_on_one_side(images):
@@ -70,10 +70,10 @@ def test_a_leaking_split_is_mended_and_its_being_dropped_is_told(tmp_path, write
     sides = [f"{side}/{c}" for side in ("train", "test") for c in ("stable", "broken")]
     root = write_folders(tmp_path / "images", sides, images=12, broken=("broken",))
     shutil.copy(root / "train/broken/tr0.png", root / "test/broken/again.png")
-    assert not run_audit(root, show=False).is_clean
+    assert not run_audit(root).is_clean
     split(root)
     assert "not kept" in caplog.text
-    assert run_audit(root, show=False).is_clean
+    assert run_audit(root).is_clean
     load_dataset(root, seed=1)
 
 

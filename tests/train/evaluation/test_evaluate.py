@@ -32,7 +32,6 @@ def _evaluation(samples):
         images,
         operating_point=POINT,
         split="toy test",
-        seed=1,
         baseline_auc=0.76,
         refused=(("x.png", "truncated"),),
     )

@@ -70,8 +70,8 @@ class Audit:
         return tuple(label for label in Label if label not in there)
 
 
-def run_audit(data: Path, *, show: bool = True) -> Audit:
-    """Return what is found in `data`, given as for `load_dataset`; `show` draws progress.
+def run_audit(data: Path) -> Audit:
+    """Return what is found in `data`, given as for `load_dataset`.
 
     Raises
     ------
@@ -79,11 +79,11 @@ def run_audit(data: Path, *, show: bool = True) -> Audit:
         If the images cannot be found or labelled, or none can be read.
     """
     samples, notes, root = find_samples(data)
-    images, refused = read_image_stats(samples, show=show)
+    images, refused = read_image_stats(samples)
     if not images:
         msg = f"{root}: expected readable images, got {len(refused)} refused; check the folder"
         raise DataError(msg)
-    clusters = find_clusters(images, show=show)
+    clusters = find_clusters(images)
     families = find_filename_groups(samples)
     groups = join_groups(samples, clusters, families)
     images_and_list = {*(sample.path for sample in samples), data.absolute(), root / MANIFEST_NAME}

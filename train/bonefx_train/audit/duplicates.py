@@ -80,13 +80,13 @@ class Clusters:
         self._parent[high] = low
 
 
-def find_clusters(images: Sequence[ImageStats], *, show: bool = True) -> list[Cluster]:
-    """Return the sets of copies among the images, the largest first; `show` draws progress."""
+def find_clusters(images: Sequence[ImageStats]) -> list[Cluster]:
+    """Return the sets of copies among the images, the largest first."""
     known = Clusters()
     copies = _same(images, lambda image: image.sha256, Likeness.BYTES, known)
     copies += _same(images, lambda image: image.pixels_digest, Likeness.PIXELS, known)
     distinct = [image for image in images if known.leader(image.key) == image.key]
-    copies += _near(distinct, known, show=show)
+    copies += _near(distinct, known)
     members: dict[str, set[str]] = defaultdict(set)
     pairs: dict[str, list[Copy]] = defaultdict(list)
     for copy in copies:
@@ -113,15 +113,15 @@ def _same(
     return copies
 
 
-def _near(images: Sequence[ImageStats], known: Clusters, *, show: bool) -> list[Copy]:
+def _near(images: Sequence[ImageStats], known: Clusters) -> list[Copy]:
     candidates = sorted(
-        (pair for frame in Frame for pair in _candidates(images, frame, show=show)),
+        (pair for frame in Frame for pair in _candidates(images, frame)),
         key=lambda pair: (-pair[0], pair[1:]),
     )
     batches = [candidates[start : start + BATCH] for start in range(0, len(candidates), BATCH)]
     copies = []
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for batch in track(batches, label="comparing candidates", show=show):
+        for batch in track(batches, label="comparing candidates"):
             pairs = [
                 (images[i], images[j], frame)
                 for _, i, j, frame in batch
@@ -144,9 +144,7 @@ def _thumbnail(image: ImageStats, frame: Frame) -> Thumbnail:
     return image.thumbnails.get(frame, image.thumbnails[Frame.CANVAS])
 
 
-def _candidates(
-    images: Sequence[ImageStats], frame: Frame, *, show: bool
-) -> list[tuple[float, int, int, Frame]]:
+def _candidates(images: Sequence[ImageStats], frame: Frame) -> list[tuple[float, int, int, Frame]]:
     """Return (correlation on the rings, index, index, frame) of pairs that may be copies."""
     # An image without this frame is seen in CANVAS, and CANVAS with CANVAS is another call's pair.
     own = np.array([frame in image.thumbnails for image in images])
@@ -155,10 +153,10 @@ def _candidates(
     spectra = np.array(
         [
             spectrum(_thumbnail(image, frame))
-            for image in track(images, label=f"spectra, {frame.name.lower()}", show=show)
+            for image in track(images, label=f"spectra, {frame.name.lower()}")
         ]
     )
-    pairs = _nearest(signatures(spectra), show=show)
+    pairs = _nearest(signatures(spectra))
     pairs = pairs[own[pairs].any(axis=1)]
     found = []
     for start in range(0, len(pairs), PAIRS):
@@ -172,11 +170,11 @@ def _candidates(
     return found
 
 
-def _nearest(signature: NDArray[np.float32], *, show: bool) -> NDArray[np.intp]:
+def _nearest(signature: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return (m, 2) the pairs i < j where one is among the nearest of the other."""
     count = min(NEIGHBORS, len(signature) - 1)
     pairs = []
-    for start in track(range(0, len(signature), BLOCK), label="all pairs", show=show):
+    for start in track(range(0, len(signature), BLOCK), label="all pairs"):
         alike = signature[start : start + BLOCK] @ signature.T
         rows = np.arange(len(alike))
         alike[rows, rows + start] = -1  # not with itself

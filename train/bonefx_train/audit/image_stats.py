@@ -72,15 +72,13 @@ class Refusal:
     detail: str
 
 
-def read_image_stats(
-    samples: Sequence[Sample], *, show: bool = True
-) -> tuple[list[ImageStats], list[Refusal]]:
+def read_image_stats(samples: Sequence[Sample]) -> tuple[list[ImageStats], list[Refusal]]:
     """Return the facts of all images that the device's decoder reads, and what it refused."""
     images: list[ImageStats] = []
     refused: list[Refusal] = []
     with ThreadPoolExecutor(cpu_count()) as pool:
         reads = pool.map(_read, samples)
-        for _, read in zip(track(samples, label="reading images", show=show), reads, strict=True):
+        for _, read in zip(track(samples, label="reading images"), reads, strict=True):
             if isinstance(read, ImageStats):
                 images.append(read)
             else:

@@ -42,7 +42,7 @@ class Pixels:
         return np.asarray(self.class_index == BROKEN)
 
 
-def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = True) -> Pixels:
+def load_pixels(samples: Sequence[Sample], *, spec: InputSpec) -> Pixels:
     """Return the images as network input; a file that is no radiograph is listed as refused.
 
     Raises
@@ -54,7 +54,7 @@ def load_pixels(samples: Sequence[Sample], *, spec: InputSpec, progress: bool = 
     x = np.empty((len(samples), spec.height, spec.width, 1), dtype)
     read: list[Sample] = []
     refused: list[tuple[str, str]] = []
-    for sample in track(samples, label="reading images", show=progress):
+    for sample in track(samples, label="reading images"):
         try:
             radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
             x[len(read)] = preprocess(radiograph, spec=spec)[0]

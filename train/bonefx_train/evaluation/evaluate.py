@@ -39,7 +39,6 @@ def evaluate(
     *,
     operating_point: OperatingPoint,
     split: str,
-    seed: int = 0,
     baseline_auc: float | None = None,
     refused: tuple[tuple[str, str], ...] = (),
 ) -> Evaluation:
@@ -64,7 +63,7 @@ def evaluate(
         )
         raise DataError(msg)
     rows = [
-        _row(subset, p_fracture[of], [samples[i] for i in of], point=operating_point, seed=seed)
+        _row(subset, p_fracture[of], [samples[i] for i in of], point=operating_point)
         for subset, of in _subsets(samples)
     ]
     return Evaluation(
@@ -89,7 +88,7 @@ def _subsets(samples: Sequence[Sample]) -> Iterator[tuple[str, list[int]]]:
         yield part, [i for i, shown in enumerate(parts) if part in shown]
 
 
-def _row(subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint, seed: int) -> Row:
+def _row(subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint) -> Row:
     fractured = np.array([sample.label is Label.FRACTURED for sample in samples], bool)
     groups = [sample.group for sample in samples]
     return Row(
@@ -97,19 +96,19 @@ def _row(subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint
         n=len(samples),
         fractured=int(fractured.sum()),
         groups=len(set(groups)),
-        figures=tuple(_figures(p, fractured, groups, point=point, seed=seed)),
+        figures=tuple(_figures(p, fractured, groups, point=point)),
     )
 
 
 def _figures(
-    p: Floats, fractured: Bools, groups: list[str], *, point: OperatingPoint, seed: int
+    p: Floats, fractured: Bools, groups: list[str], *, point: OperatingPoint
 ) -> Iterator[Figure]:
     """Yield every figure; positive = fracture."""
     called, cleared = p >= point.fracture_from, p < point.no_fracture_below
     every, intact = np.ones(len(p), bool), ~fractured
 
     def figure(name: str, meaning: str, of: Callable[[Floats], Floats], among: Bools) -> Figure:
-        return measure_figure(name, meaning, of, among=among, groups=groups, seed=seed)
+        return measure_figure(name, meaning, of, among=among, groups=groups)
 
     def proportion(name: str, meaning: str, hit: Bools, among: Bools) -> Figure:
         return figure(name, meaning, lambda w: share(hit, among, w), among)
@@ -135,7 +134,6 @@ def measure_figure(
     *,
     groups: Sequence[str],
     among: Bools | None = None,
-    seed: int = 0,
     is_share: bool = True,
 ) -> Figure:
     """Return a figure with its 95 % interval over resampled groups; None where undefined.
@@ -158,7 +156,7 @@ def measure_figure(
         return Figure(name, meaning, None, None, None, n)
     if len(set(groups)) == 1:
         return Figure(name, meaning, value, None, None, n)  # one patient says nothing of the next
-    low, high = bootstrap_by_group(of, groups, seed=seed)
+    low, high = bootstrap_by_group(of, groups, seed=0)
     if is_share and low == high and value in (0.0, 1.0):
         # Resampling cannot see beyond what was seen; 5 of 5 right is not certainty.
         in_groups = len({group for group, counts in zip(groups, counted, strict=True) if counts})

@@ -6,7 +6,6 @@ is empty is NaN.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -118,40 +117,24 @@ def distinct_scores(p_fracture: Floats) -> int:
     return len(np.unique(p_fracture))
 
 
-@dataclass(frozen=True, slots=True)
-class RocCurve:
-    """Corner points from (0, 0) to (1, 1)."""
+def roc_curve(p_fracture: Floats, fractured: Bools) -> tuple[Floats, Floats]:
+    """Return 1 - specificity and sensitivity, (k,) each, from (0, 0) to (1, 1), ascending.
 
-    false_positive_rate: Floats
-    """(k,), 1 - specificity, ascending."""
-    sensitivity: Floats
-    """(k,), ascending."""
-
-
-def roc_curve(p_fracture: Floats, fractured: Bools) -> RocCurve:
-    """Return the ROC curve; needs images of both classes. Tied images are one slanted step."""
+    Needs images of both classes. Tied images are one slanted step.
+    """
     levels, level = np.unique(-p_fracture, return_inverse=True)  # highest score first
     broken = np.bincount(level, weights=fractured, minlength=len(levels))
     intact = np.bincount(level, weights=~fractured, minlength=len(levels))
-    return RocCurve(
-        false_positive_rate=np.concatenate([[0.0], np.cumsum(intact) / intact.sum()]),
-        sensitivity=np.concatenate([[0.0], np.cumsum(broken) / broken.sum()]),
+    return (
+        np.concatenate([[0.0], np.cumsum(intact) / intact.sum()]),
+        np.concatenate([[0.0], np.cumsum(broken) / broken.sum()]),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """Images of similar p_fracture: what was said and what was true."""
-
-    mean_p_fracture: float
-    fractured: Proportion
-    """Share that is fractured, Wilson interval."""
 
 
 def reliability_bins(
     p_fracture: Floats, fractured: Bools, *, bins: int = 10
-) -> tuple[ReliabilityBin, ...]:
-    """Return at most `bins` bins with about equally many images, ascending.
+) -> tuple[tuple[float, Proportion], ...]:
+    """Return mean p_fracture and share that is fractured of at most `bins` bins, ascending.
 
     Equal counts, not equal widths: at 17 % prevalence most images score low, and wide-open bins
     would hold a handful. Tied images share a bin.
@@ -159,9 +142,9 @@ def reliability_bins(
     edges = np.unique(np.quantile(p_fracture, np.linspace(0, 1, bins + 1)[1:-1]))
     which = np.searchsorted(edges, p_fracture, side="right")
     return tuple(
-        ReliabilityBin(
-            mean_p_fracture=float(p_fracture[which == i].mean()),
-            fractured=wilson(int(fractured[which == i].sum()), int((which == i).sum())),
+        (
+            float(p_fracture[which == i].mean()),
+            wilson(int(fractured[which == i].sum()), int((which == i).sum())),
         )
         for i in np.unique(which)
     )

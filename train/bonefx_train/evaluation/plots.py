@@ -26,12 +26,12 @@ def write_roc(
 ) -> None:
     """Write the ROC curve with both thresholds of the operating point; needs both classes."""
     figure, (axes,) = _figure(title, panels=1)
-    curve = roc_curve(p_fracture, fractured)
+    false_positive_rate, sensitivity = roc_curve(p_fracture, fractured)
     images = f"n {len(fractured)}, {fractured.sum()} fractured"
     axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="chance")
     axes.plot(
-        curve.false_positive_rate,
-        curve.sensitivity,
+        false_positive_rate,
+        sensitivity,
         color=BLUE,
         label=f"AUC {auc(p_fracture, fractured):.3f} ({images})",
     )
@@ -58,13 +58,12 @@ def write_reliability(path: Path, p_fracture: Floats, fractured: Bools, *, title
     """Write what share was fractured against p_fracture, and how p_fracture is distributed."""
     figure, (axes, counts) = _figure(title, panels=2)
     bins = reliability_bins(p_fracture, fractured)
-    said = [b.mean_p_fracture for b in bins]
-    true = [b.fractured.value for b in bins]
-    below = [b.fractured.value - b.fractured.low for b in bins]
-    above = [b.fractured.high - b.fractured.value for b in bins]
+    true = [share.value for _, share in bins]
+    below = [share.value - share.low for _, share in bins]
+    above = [share.high - share.value for _, share in bins]
     axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="p_fracture is true")
     axes.errorbar(
-        said,
+        [mean for mean, _ in bins],
         true,
         yerr=[below, above],
         fmt="o-",

@@ -21,10 +21,11 @@ def predict_outputs(
     keras_model: keras.Model,
     x: NDArray[np.float32] | NDArray[np.uint8],
     *,
-    label: str = "scoring",
-    progress: bool = False,
+    label: str = "",
 ) -> NetworkOutputs:
     """Return logit, map and pooled features of each input; the last two where there is a map.
+
+    Draws a progress bar if it has a `label`.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def predict_outputs(
     starts = range(0, len(x), BATCH_SIZE)
     parts = [
         without_sigmoid.predict_on_batch(to_network_range(x[start : start + BATCH_SIZE]))
-        for start in track(starts, label=label, show=progress)
+        for start in track(starts, label=label, show=bool(label))
     ]
     joined: dict[str, NDArray[Any]] = {
         name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
