@@ -52,7 +52,7 @@ def audit_data(data: Path, *, out: Path | None) -> tuple[Audit, str]:
 
 
 def split_data(data: Path, *, out: Path, seed: int, shares: dict[str, float]) -> list[Sample]:
-    """Return the readable images of `data`, divided anew by group, and write them as a manifest.
+    """Return the readable images of `data`, divided again by group, and write them as a manifest.
 
     Copies and name families that the audit finds are joined to one group. Images that the decoder
     refuses are left out; given splits are not kept. Both are logged.
@@ -166,7 +166,7 @@ def _check_labels(audit: Audit) -> None:
 
 def _tell(audit: Audit, divided: Sequence[Sample], *, seed: int) -> None:
     if any(sample.split for sample in audit.samples):
-        logger.info("the data names splits: they are not kept, all images are divided anew")
+        logger.info("the data names splits: they are not kept, all images are divided again")
     if audit.contradictions:
         count = len(audit.contradictions)
         logger.info("%s sets of near duplicates have both labels: see bonefx-train audit", count)

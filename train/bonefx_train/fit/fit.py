@@ -101,7 +101,7 @@ def _start(trainer: Trainer, *, run_dir: Path, done: int) -> keras.Model:
     if not path.is_file():
         msg = f"{path}: expected the checkpoint of epoch {done}, got none; fit into a new folder"
         raise DataError(msg)
-    logger.info("going on after epoch %d", done)
+    logger.info("continuing after epoch %d", done)
     return keras.models.load_model(path)
 
 
