@@ -77,4 +77,6 @@ def test_systemd_waits_longer_than_the_service_does() -> None:
 
 
 def test_only_a_wrong_command_line_is_not_tried_again() -> None:
+    """`on-failure` would leave it down after a signal that systemd counts as a clean end."""
+    assert setting("Restart") == "always"
     assert setting("RestartPreventExitStatus") == str(ExitCode.USAGE.value)

@@ -44,6 +44,9 @@ STATUS_EVERY_S: Final = 10.0
 """Minimum between two status lines for the service manager."""
 STOP_TIMEOUT_S: Final = 20.0
 """For the images in progress at SIGTERM; the others are released to the queue."""
+_IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What a closed terminal and log rotation send. There is no log file to open again: the log goes to
+standard error. Workers inherit this, so no image is refused because its worker was signaled."""
 
 
 def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
@@ -202,7 +205,9 @@ def _end_with_thread(found: threading.ExceptHookArgs) -> None:
 
 
 def _stop_on_signals() -> list[int]:
-    """Return a list that is empty until SIGTERM or SIGINT is received."""
+    """Return a list that is empty until SIGTERM or SIGINT is received; others stop nothing."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     received: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: received.append(number))
