@@ -141,8 +141,8 @@ bench: .venv-dev/stamp .venv/stamp
 	.venv-dev/bin/python -m benchmarks.floors $(DATA) --environment .venv \
 		--out benchmarks/reference/floors-$(BOARD).json
 	.venv-dev/bin/python -m benchmarks.memory --out benchmarks/reference/memory-$(BOARD).json
-	.venv-dev/bin/python -m benchmarks.backfill --out benchmarks/reference/backfill-$(BOARD).json
-	.venv-dev/bin/python -m benchmarks.watching $(DATA) --out benchmarks/reference/watching-$(BOARD).json
+	.venv-dev/bin/python -m benchmarks.watching $(DATA) --archive 100000 \
+		--out benchmarks/reference/watching-$(BOARD).json
 	$(STUDY).model_card
 
 # Installs ONNX Runtime, OpenVINO and others, each in an environment of its own (.venvs-peers).

@@ -1,6 +1,6 @@
 """Cost of the watching service and waiting time of a film, on this board.
 
-    python -m benchmarks.watching DATA [--films 1000] [--out FILE]
+    python -m benchmarks.watching DATA [--films 1000] [--archive 100000] [--out FILE]
 
 - ready: start of the command until a worker is ready
 - idle: processor time and memory (proportional set size) of all processes while no file arrives
@@ -8,6 +8,8 @@
   of full-size ones, one per second
 - burst: many files at once, compared with `edge-classify FOLDER` over the same ones with as many
   processes as the service has workers; the two alternate
+- archive: rate and memory while the service works through that many small drawn films, which are in
+  the folder before it starts; with the toy model, so that the service is measured and no network
 """
 
 import os
@@ -29,6 +31,10 @@ SETTLE_S = 2.0
 IDLE_S = 30.0
 LATENCY_FILMS = 30
 ROUNDS = 3
+SAMPLE_S = 5.0
+ARCHIVE_SIDE = 96
+ARCHIVE_FOLDERS = 100
+TOY_MODEL = "tests/toy_models/toy-int8.tflite"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -125,10 +131,43 @@ def burst(place: Path, films: list[Path], *options: str) -> float:
     return len(films) / took
 
 
+def draw_archive(folder: Path, n: int) -> None:
+    """Write n different PNG films, spread over sub-folders as an archive is over days."""
+    noise = np.random.default_rng(0).integers(40, 220, (ARCHIVE_SIDE, ARCHIVE_SIDE))
+    film = cv2.GaussianBlur(noise.astype(np.uint8), (0, 0), 3)
+    for number in range(n):
+        day = folder / str(number % ARCHIVE_FOLDERS)
+        day.mkdir(parents=True, exist_ok=True)
+        film[0, :4] = np.frombuffer(number.to_bytes(4, "big"), np.uint8)
+        (day / f"{number}.png").write_bytes(cv2.imencode(".png", film)[1].tobytes())
+
+
+def archive_figures(place: Path, films: int) -> dict[str, float]:
+    """Return the rate and the memory of the service, early and later, on an archive."""
+    draw_archive(place / "in", films)
+    service = Service(place, "--model", TOY_MODEL)
+    service.wait_ready()
+    began, samples = time.monotonic(), [(0, round(service.memory_mib(), 1))]
+    while samples[-1][0] < films:
+        time.sleep(SAMPLE_S)
+        samples.append((service.results(), round(service.memory_mib(), 1)))
+    took = time.monotonic() - began
+    service.stop()
+    return {
+        "films": films,
+        "seconds": round(took),
+        "films_per_second": round(films / took, 1),
+        "memory_mib_first_quarter": max(mib for done, mib in samples if done <= films // 4),
+        "memory_mib_later": max(mib for done, mib in samples if done >= films // 4),
+        "memory_mib_end": samples[-1][1],
+    }
+
+
 def main(
     data: Path,
     films: Annotated[int, typer.Option(help="In the burst.")] = 1000,
     workers: Annotated[int, typer.Option(help="Of the service.")] = 1,
+    archive: Annotated[int, typer.Option(help="Films of the archive; 0: none.")] = 0,
     out: Annotated[Path | None, typer.Option(help="JSON file.")] = None,
 ) -> None:
     """Measure and print."""
@@ -159,6 +198,8 @@ def main(
             rates.append({"plain": round(alone, 2), "watched": round(watched, 2)})
         found["burst"] = {"films": len(chosen), "per_second": rates}
         found["burst_ratio"] = round(float(np.median(ratios)), 3)
+        if archive:
+            found["archive"] = archive_figures(place / "archive", archive)
     report(found, out)
 
 

@@ -99,8 +99,9 @@ def convert(
 
         tolerances = parse_tolerances([*(tolerance or []), *(bound or [])])
         opened = _open_run(run, data)
-        from bonefx_convert.convert_run import Options, convert_run
+        from bonefx_convert.convert_run import convert_run
         from bonefx_convert.flatbuffer import parse_kinds
+        from bonefx_convert.pack import Options
 
         settings = opened.settings
         options = Options(

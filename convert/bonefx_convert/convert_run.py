@@ -3,8 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,13 +23,12 @@ from bonefx_convert.flatbuffer import Kind
 from bonefx_convert.input_check_spec import log_refusals, measure_input_check, try_input_check
 from bonefx_convert.pack import (
     REPORT_SUFFIXES,
-    Facts,
+    Options,
     build_manifest,
     write_models,
     write_report,
 )
 from bonefx_convert.parity.report import ParityReport
-from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.representative import draw_representative
 from bonefx_convert.runtime_check import choose_images
 from bonefx_convert.score_fusion import fit_modes, tiles_of
@@ -64,25 +61,6 @@ KINDS_WITH_MAP: Final = (Kind.FLOAT16, Kind.DYNAMIC, Kind.INT8)
 """Of a network with a map: as float32 Lite0 is 13 MB, and the three would be over 20 MB."""
 PATCHES_PER_IMAGE: Final = 2
 """By which the input check's features are measured: FracAtlas gives 5,462, for 488 channels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a person decides about a conversion."""
-
-    out: Path
-    """Folder of the model files."""
-    name: str
-    """Of the model."""
-    version: str
-    """Of the model."""
-    training_data: str
-    """Data set, licence and attribution."""
-    pythons: tuple[Path, ...]
-    """Pythons of other environments in which the networks are verified to run."""
-    tolerances: Tolerances
-    kinds: tuple[Kind, ...] = ()
-    """Which are made; empty: `KINDS`, or `KINDS_WITH_MAP`."""
 
 
 def convert_run(run: Run, *, options: Options) -> ParityReport:
@@ -134,16 +112,18 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         log_refusals(each.kind.value, own, each.network.outputs.features, refused)
     original, variants = _put_default_first(original, variants, tune)
     report = _pass_parity(original, variants, tune, run=run, options=options)
-    facts = Facts(
-        settings=run.settings,
-        name=options.name,
-        version=options.version,
-        training_data=options.training_data,
-        n_train=len(train.images.x),
-        representative_sha256=representative.sha256,
-        input_check=input_check,
-    )
-    manifests = [build_manifest(variant, tune=tune, facts=facts) for variant in variants]
+    manifests = [
+        build_manifest(
+            variant,
+            tune=tune,
+            settings=run.settings,
+            options=options,
+            n_train=len(train.images.x),
+            representative_sha256=representative.sha256,
+            input_check=input_check,
+        )
+        for variant in variants
+    ]
     _warn_of_chance(manifests)
     write_models(variants, manifests, out=options.out, x=choose_images(tune).images.x)
     write_report(report, options.out / f"{options.name}-parity")

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
 from bonefx_convert.parity.scored import Scored
+from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.variants import Variant
 
 if TYPE_CHECKING:
@@ -36,44 +37,59 @@ REPORT_SUFFIXES: Final = (".json", ".md")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the manifests of a run share."""
+class Options:
+    """What a person decides about a conversion."""
 
-    settings: FitSettings
+    out: Path
+    """Folder of the model files."""
     name: str
+    """Of the model."""
     version: str
+    """Of the model."""
     training_data: str
-    n_train: int
-    representative_sha256: str
-    input_check: InputCheckSpec
-    """Without distance limit: that is each network's own."""
+    """Data set, licence and attribution."""
+    pythons: tuple[Path, ...]
+    """Pythons of other environments in which the networks are verified to run."""
+    tolerances: Tolerances
+    kinds: tuple[Kind, ...] = ()
+    """Which are made; empty: those of `convert_run`."""
 
 
-def build_manifest(variant: Variant, *, tune: NetworkInputs, facts: Facts) -> Manifest:
-    """Return the manifest of one variant, with its figures on tune."""
-    settings = dataclasses.asdict(facts.settings)
-    del settings["data_root"]  # a path of the training machine
+def build_manifest(
+    variant: Variant,
+    *,
+    tune: NetworkInputs,
+    settings: FitSettings,
+    options: Options,
+    n_train: int,
+    representative_sha256: str,
+    input_check: InputCheckSpec,
+) -> Manifest:
+    """Return the manifest of one variant, with its figures on tune.
+
+    `input_check` is without distance limit: that is each network's own.
+    """
+    shared = dataclasses.asdict(settings)
+    del shared["data_root"]  # a path of the training machine
     return Manifest(
         format_version=FORMAT_VERSION,
-        name=facts.name,
-        version=facts.version,
+        name=options.name,
+        version=options.version,
         kind=variant.kind.value,
         flatbuffer_sha256=hashlib.sha256(variant.flatbuffer).hexdigest(),
-        input=facts.settings.input_spec,
+        input=settings.input_spec,
         output=variant.output,
         labels=LABELS,
         modes=variant.network.modes,
-        input_check=dataclasses.replace(facts.input_check, distance_limit=variant.distance_limit),
+        input_check=dataclasses.replace(input_check, distance_limit=variant.distance_limit),
         verified_runtimes=variant.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            network=facts.settings.network,
-            training_data=facts.training_data,
-            n_train=facts.n_train,
-            representative_sha256=(
-                facts.representative_sha256 if variant.kind is Kind.INT8 else ""
-            ),
-            settings=settings,
+            network=settings.network,
+            training_data=options.training_data,
+            n_train=n_train,
+            representative_sha256=(representative_sha256 if variant.kind is Kind.INT8 else ""),
+            settings=shared,
             metrics=_metrics(variant.network.score(tune)[0], tune.images),
             converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
         ),
