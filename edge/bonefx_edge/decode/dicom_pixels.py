@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode import jpeg
+from bonefx_edge.decode.lossless_jpeg import decode_lossless
 from bonefx_edge.decode.packbits import unpack_bits
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
@@ -170,6 +171,12 @@ def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     return jpeg.decode_gray(frame, header=header)
 
 
+def _decode_jpeg_lossless(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    header = jpeg.read_header(frame)
+    _check_size(header.height, header.width, layout=layout)
+    return decode_lossless(frame, header=header)
+
+
 def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
@@ -231,17 +238,14 @@ def _import_codec(module: str, *, name: str) -> Any:
 
 
 _NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
-_JPEG_LOSSLESS: Final = "lossless JPEG (no decoder that refuses damaged streams)"
-_UNREAD: Final = {
-    "1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)",
-    "1.2.840.10008.1.2.4.57": _JPEG_LOSSLESS,
-    "1.2.840.10008.1.2.4.70": _JPEG_LOSSLESS,
-}
+_UNREAD: Final = {"1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)"}
 """Syntaxes that are known and not read."""
 _DECODERS: Final[dict[str, Decoder]] = {
     "1.2.840.10008.1.2.5": _decode_rle,
     "1.2.840.10008.1.2.4.50": _decode_jpeg,
     "1.2.840.10008.1.2.4.51": _decode_jpeg,
+    "1.2.840.10008.1.2.4.57": _decode_jpeg_lossless,
+    "1.2.840.10008.1.2.4.70": _decode_jpeg_lossless,
     "1.2.840.10008.1.2.4.80": _decode_jpeg_ls,
     "1.2.840.10008.1.2.4.81": _decode_jpeg_ls,
     "1.2.840.10008.1.2.4.90": _decode_jpeg_2000,

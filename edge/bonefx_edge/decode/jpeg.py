@@ -111,7 +111,7 @@ def read_header(data: bytes) -> JpegHeader:
     orientation = UPRIGHT
     at = 2
     while True:
-        marker, at, length = _next_segment(data, at)
+        marker, at, length = next_segment(data, at)
         if marker == _SOS:
             break
         payload = data[at : at + min(length, len(_EXIF))]
@@ -136,7 +136,7 @@ def _is_sof(marker: int) -> bool:
     return (marker in _SOF_RANGE and marker not in _NOT_SOF) or marker == _SOF_JPEG_LS
 
 
-def _next_segment(data: bytes, at: int) -> tuple[int, int, int]:
+def next_segment(data: bytes, at: int) -> tuple[int, int, int]:
     """Return marker, position and length in bytes of the next segment's payload."""
     while True:
         if at + 1 >= len(data):
@@ -188,7 +188,7 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
     luminance: int | None = None
     at, scans = header.scans_at, 0
     while scans <= _MAX_SCANS:
-        marker, at, length = _next_segment(data, at)
+        marker, at, length = next_segment(data, at)
         if marker == _SOS:
             scans += 1
             components, coefficients, bit = _read_scan(data[at : at + length], at=at)

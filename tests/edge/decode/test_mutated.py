@@ -26,9 +26,10 @@ from image_files import (
     tiff_file,
     with_pillow,
 )
+from lossless_jpeg_files import dicom_lossless_jpeg
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 21 kinds is 7,560 files."""
+"""Files per kind and mutation: 60 * 6 * 22 kinds is 7,920 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
@@ -68,6 +69,7 @@ SEEDS = {
     "dicom implicit": lambda: dicom_file(deep_film(16, 20), bits=12, syntax="1.2.840.10008.1.2"),
     "dicom rle": lambda: dicom_rle(deep_film(16, 20), bits=12),
     "dicom jpeg": lambda: dicom_jpeg(gray_film(16, 20)),
+    "dicom jpeg lossless": lambda: dicom_lossless_jpeg(deep_film(16, 20), bits=12),
     "dicom jpeg-ls": lambda: dicom_jpeg_ls(deep_film(16, 20), bits=12),
     "dicom jpeg 2000": lambda: dicom_jpeg_2000(deep_film(32, 36), bits=12),
 }
