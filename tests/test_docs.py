@@ -96,6 +96,16 @@ def test_the_files_that_a_page_for_developers_names_exist(name: str) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.parametrize(
+    "page", [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name
+)
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    folders = ("edge", "train", "convert", "benchmarks", "tests")
+    modules = [str(path) for name in folders for path in (ROOT / name).rglob("*.py")]
+    named = set(re.findall(r"`([a-z_0-9/]+\.py)`", page.read_text()))
+    assert {name for name in named if not any(m.endswith(f"/{name}") for m in modules)} == set()
+
+
 @pytest.mark.host
 def test_the_network_of_the_page_is_one_that_the_converter_takes() -> None:
     import keras

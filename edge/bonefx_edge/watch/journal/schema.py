@@ -41,7 +41,7 @@ CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT R
 
 _V2: Final = """
 CREATE TABLE outbox (            -- messages about results that nobody has taken yet
-  number INTEGER PRIMARY KEY,    -- in the order in which they are to be told
+  number INTEGER PRIMARY KEY,    -- order of delivery
   body TEXT NOT NULL,            -- JSON
   written REAL NOT NULL,         -- seconds since 1970
   attempts INTEGER NOT NULL DEFAULT 0,   -- that failed
