@@ -1,1 +1,1 @@
-"""Watch a folder: every film that arrives gets exactly one current result (docs/operating.md)."""
+"""Watch a folder: every image that arrives gets exactly one current result (docs/operating.md)."""

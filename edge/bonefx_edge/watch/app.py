@@ -75,13 +75,12 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
             journal = held.enter_context(Journal.open(folders.journal, owner=True))
             _keep_to_one_folder(journal, folders.root)
             metrics = _new_metrics() if options.health_port is not None else None
-            has_receiver = relay is not None
             service = _assemble(
                 options,
                 folders,
                 worker_config,
                 journal,
-                has_receiver=has_receiver,
+                has_receiver=relay is not None,
                 metrics=metrics,
             )
         tasks = [task for task in (relay, _archiver(folders)) if task]

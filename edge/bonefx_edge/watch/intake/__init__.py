@@ -1,1 +1,1 @@
-"""Which files are there, whether they are complete, and what is in them."""
+"""Find the files in the watched folder, wait until they are complete, and hash them."""

@@ -1,4 +1,4 @@
-"""On which file system a folder lies, and whether the kernel tells of all changes in it."""
+"""On which file system a folder is, and whether the kernel reports all changes in it."""
 
 import os
 import re
@@ -11,24 +11,24 @@ _POLLED: Final = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs",
     "autofs", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "davfs", "coda", "ocfs2", "gfs2", "beegfs",
 ))  # fmt: skip
-"""Shared with other machines, whose writes this kernel never hears of (inotify(7), Limitations)."""
+"""Shared with other machines, whose writes cause no events here (inotify(7), Limitations)."""
 
 
 class Mount(NamedTuple):
-    """What is mounted where."""
+    """A mounted file system."""
 
     point: bytes
-    """Absolute."""
+    """Mount point, absolute."""
     kind: str
     """Of the file system, such as ext4 or fuse.sshfs."""
 
     @property
     def needs_polling(self) -> bool:
-        """Whether files may change without an event: another machine, or a program, may do it."""
+        """Whether files can change without an event: another machine or a program writes them."""
         return self.kind in _POLLED or self.kind == "fuse" or self.kind.startswith("fuse.")
 
     def holds(self, folder: bytes) -> bool:
-        """Return whether a folder lies at or below the mount point."""
+        """Return whether a folder is at or below the mount point."""
         return self.point == b"/" or (folder + b"/").startswith(self.point + b"/")
 
 
@@ -40,7 +40,7 @@ class _Line(NamedTuple):
 
 
 def mount_of(folder: bytes, *, table: Path = MOUNT_TABLE) -> Mount | None:
-    """Return the mount that an absolute path, links resolved, lies on; None if none is listed.
+    """Return the mount of an absolute path without links; None if none is listed.
 
     Mounts may hide others, also such as are deeper: the way down from the first mount is followed,
     by the ids of parents.
@@ -57,7 +57,7 @@ def mount_of(folder: bytes, *, table: Path = MOUNT_TABLE) -> Mount | None:
 
 
 def needs_polling(folder: Path) -> bool:
-    """Return whether changes in a folder must be looked for; it need not be there yet."""
+    """Return whether a folder must be polled for changes; it need not exist yet."""
     mount = mount_of(os.fsencode(os.path.realpath(folder)))
     return mount is not None and mount.needs_polling
 
@@ -74,7 +74,7 @@ def _lines(text: bytes) -> list[_Line]:
 
 
 def _unescape(name: bytes) -> bytes:
-    r"""Return a name as it is: the table writes space, tab, line end and backslash in octal.
+    r"""Return a name without escapes: the table has space, tab, newline and backslash in octal.
 
     >>> _unescape(rb"/mnt/a\040b")
     b'/mnt/a b'

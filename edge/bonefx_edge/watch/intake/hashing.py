@@ -1,4 +1,4 @@
-"""The identity of a file at rest: the sha256 of its content, read a piece at a time."""
+"""The identity of a complete file: the sha256 of its content."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from bonefx_edge.decode.limits import DEFAULT_LIMITS
 from bonefx_edge.watch.files import Signature, signature_of, stat_signature
 
 CHUNK_BYTES: Final = 1 << 20
-"""Read at a time."""
+"""Bytes per read."""
 
 
 def hash_file(
@@ -22,24 +22,24 @@ def hash_file(
     """Return the content's sha256, or None if the file changed meanwhile.
 
     Of a file above the cap the first `max_bytes` + 1 bytes are its identity: it is refused for its
-    size whatever follows, and must not hold up the others. `on_chunk` is called after each piece.
+    size whatever follows, and must not hold up the others. `on_chunk` is called after each chunk.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     """
-    # O_NOFOLLOW and O_NONBLOCK: a link or pipe put in the file's place is neither followed nor
-    # waited for; its signature differs.
+    # O_NOFOLLOW and O_NONBLOCK: the file may have been replaced by a link or a pipe. A link is not
+    # followed, a pipe does not block; the signature differs.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     try:
         if signature_of(os.fstat(descriptor)) != expected:
             return None
         digest, left = hashlib.sha256(), max_bytes + 1
-        while left > 0 and (piece := os.read(descriptor, min(left, CHUNK_BYTES))):
-            digest.update(piece)
-            left -= len(piece)
+        while left > 0 and (chunk := os.read(descriptor, min(left, CHUNK_BYTES))):
+            digest.update(chunk)
+            left -= len(chunk)
             on_chunk()
         if signature_of(os.fstat(descriptor)) != expected:
             return None

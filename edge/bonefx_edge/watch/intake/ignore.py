@@ -1,4 +1,4 @@
-"""Which names in the watched folder are never films: leftovers of systems and unfinished copies."""
+"""Names in the watched folder that are ignored: system files and unfinished copies."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ _ENDINGS: Final = (
     b".part", b".partial", b".tmp", b".temp", b".crdownload", b".download", b".filepart",
     b".opdownload", b".swp", b".lock", b".lnk", b"~",
 )  # fmt: skip
-"""Of copies under way: each program renames its own when it is done."""
+"""Of copies in progress, which the copying program renames at the end, and of system files."""
 _NAMES: Final = frozenset(
     (b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"autorun.inf", b"dicomdir")
 )
-"""Written by systems beside pictures; DICOMDIR (PS3.10 section 8.6) is the index of a medium."""
+"""System files; DICOMDIR (PS3.10 section 8.6) is the index of a medium."""
 _STARTS: Final = (b".", b"~$")
 """Hidden files: `.DS_Store`, `._*` of a Mac, `.nfs*`, rsync's `.name.XXXXXX`."""
 _FOLDERS: Final = frozenset(
@@ -23,11 +23,11 @@ _FOLDERS: Final = frozenset(
         b"system volume information",
     )
 )
-"""Of network stores and Windows; what lies inside is no film of a person."""
+"""Of network storage and Windows: thumbnails, deleted files, snapshots."""
 
 
 def is_image_name(name: bytes) -> bool:
-    """Return whether a file of this name, without folder, may be a film; content decides later.
+    """Return whether a file name, without folder, may be that of an image.
 
     >>> is_image_name(b"IMG0001"), is_image_name(b"film.png.part"), is_image_name(b"._film.png")
     (True, False, False)
@@ -37,6 +37,6 @@ def is_image_name(name: bytes) -> bool:
 
 
 def is_image_folder(name: bytes) -> bool:
-    """Return whether a folder of this name is entered."""
+    """Return whether a folder of this name is searched."""
     low = name.lower()
     return not low.startswith(_STARTS) and low not in _FOLDERS

@@ -1,4 +1,4 @@
-"""What the kernel tells of changes in the watched folder (inotify(7)): hints, never the truth."""
+"""Events of changes in the watched folder (inotify(7)); some are lost, so it is walked too."""
 
 import errno
 import os
@@ -10,26 +10,26 @@ _MASK: Final = (
     flags.CREATE | flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE
     | flags.ATTRIB | flags.DONT_FOLLOW | flags.ONLYDIR
 )  # fmt: skip
-"""No MODIFY: a file in slow pieces would send one for each, and is looked at again anyhow."""
-_FOLDER_COMES: Final = flags.CREATE | flags.MOVED_TO
-_GOES: Final = flags.DELETE | flags.MOVED_FROM
+"""No MODIFY: a slow copy would cause many, and its file is checked again anyway."""
+_FOLDER_APPEARS: Final = flags.CREATE | flags.MOVED_TO
+_DISAPPEARS: Final = flags.DELETE | flags.MOVED_FROM
 
 
 class FileEvents(NamedTuple):
-    """What may have changed since the last time."""
+    """Paths below the watched folder that may have changed since the last call."""
 
     files: frozenset[bytes]
-    """Below the watched folder; came, changed or went."""
+    """That appeared, changed or disappeared."""
     folders: frozenset[bytes]
-    """That came: what lies in them was not listened to until now."""
+    """That appeared: they were not watched until now."""
     lost: bool
-    """The kernel's queue was full: anything may have happened."""
+    """Whether events were lost: the kernel's queue was full, or a folder was moved."""
     removed: frozenset[bytes] = frozenset()
-    """Those of `files` that went, even if another one has come under the name since."""
+    """Those of `files` that disappeared, even if there is another one of that name now."""
 
 
 class InotifyWatcher:
-    """Listens to folders of the watched folder, each named once."""
+    """Watches the folders that are added."""
 
     def __init__(self, root: bytes) -> None:
         self._root = root
@@ -37,20 +37,20 @@ class InotifyWatcher:
         self._folders: dict[int, bytes] = {}
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable when there are hints."""
+        """Return the descriptor that is readable when there are events."""
         return int(self._inotify.fileno())
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop watching."""
         self._inotify.close()
 
     def add(self, folder: bytes) -> None:
-        """Listen to a folder below the root, from now on; a folder that is gone is passed over.
+        """Watch a folder below the root from now on; one that does not exist is ignored.
 
         Raises
         ------
         OSError
-            ENOSPC: more folders than fs.inotify.max_user_watches; else the folder is forbidden.
+            ENOSPC: more folders than fs.inotify.max_user_watches; else the folder cannot be read.
         """
         try:
             watch = self._inotify.add_watch(os.path.join(self._root, folder), _MASK)
@@ -58,11 +58,11 @@ class InotifyWatcher:
             if err.errno in (errno.ENOENT, errno.ENOTDIR):
                 return
             raise
-        # The kernel gives a folder that was moved its old number: its name is the new one.
+        # A folder that was moved keeps its number in the kernel: it has the new name.
         self._folders[watch] = folder
 
     def read(self) -> FileEvents:
-        """Return what happened since the last call, at once."""
+        """Return the events since the last call; does not block."""
         named, lost = [], False
         for event in self._inotify.read(timeout=0):
             if event.mask & flags.Q_OVERFLOW:
@@ -74,11 +74,11 @@ class InotifyWatcher:
                 named.append((path, event.mask))
         files = [(path, mask) for path, mask in named if not mask & flags.ISDIR]
         folders = [(path, mask) for path, mask in named if mask & flags.ISDIR]
-        # Of a folder that moved every file went, without an event of its own.
+        # The files in a folder that was moved disappear without events of their own.
         lost = lost or any(mask & flags.MOVED_FROM for _, mask in folders)
         return FileEvents(
             files=frozenset(path for path, _ in files),
-            folders=frozenset(path for path, mask in folders if mask & _FOLDER_COMES),
+            folders=frozenset(path for path, mask in folders if mask & _FOLDER_APPEARS),
             lost=lost,
-            removed=frozenset(path for path, mask in files if mask & _GOES),
+            removed=frozenset(path for path, mask in files if mask & _DISAPPEARS),
         )

@@ -1,4 +1,4 @@
-"""Would films in a folder be noticed? What `edge-admin doctor --watch` looks at."""
+"""Checks of a watched folder for `edge-admin doctor --watch`: whether new images are noticed."""
 
 import os
 import select
@@ -12,21 +12,23 @@ from bonefx_edge.watch.intake.filesystem import mount_of
 from bonefx_edge.watch.intake.inotify import InotifyWatcher
 
 EVENT_TIMEOUT_S: Final = 2.0
-"""For the kernel to tell of a file that we wrote ourselves; it takes microseconds."""
+"""For the event of a test file; it takes microseconds."""
 FIRST_VALID_YEAR: Final = 2026
-"""A clock before it has never been set: a Raspberry Pi begins in 1970 without a network."""
+"""A clock with an earlier year was never set: a Raspberry Pi starts in 1970 without network."""
 WATCHES_FILE: Final = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
 def check_watched_folder(folder: Path, *, year: int) -> list[Check]:
     """Return the checks of a folder that is, or is to be, watched; `year` is the clock's.
 
-    Writes one hidden file into the folder, which the service passes over, and removes it.
+    Writes a hidden file into the folder, which the service ignores, and removes it.
     """
     if not folder.is_dir():
-        found = f"{folder} is not there, or is no folder"
+        found = f"{folder} does not exist, or is not a folder"
         return [
-            Check("watched", CheckStatus.FAIL, found, "mount or make it; the service waits for it")
+            Check(
+                "watched", CheckStatus.FAIL, found, "mount or create it; the service waits for it"
+            )
         ]
     return [_file_system(folder), _events(folder), _clock(year)]
 
@@ -35,34 +37,34 @@ def _file_system(folder: Path) -> Check:
     mount = mount_of(os.fsencode(os.path.realpath(folder)))
     if mount is None:
         remedy = "run the service with --poll always"
-        return Check("watched", CheckStatus.WARN, "on no mount that the system lists", remedy)
+        return Check("watched", CheckStatus.WARN, "its mount is not listed by the system", remedy)
     found = f"{mount.kind} at {os.fsdecode(mount.point)}"
     if mount.needs_polling:
         return Check(
-            "watched", CheckStatus.OK, f"{found}: walked every second, events tell too little"
+            "watched", CheckStatus.OK, f"{found}: polled every second, events are incomplete"
         )
     return Check("watched", CheckStatus.OK, f"{found}: events")
 
 
 def _events(folder: Path) -> Check:
-    """Write a file and wait for its own event."""
+    """Write a file and wait for its event."""
     limit = WATCHES_FILE.read_text().strip() if WATCHES_FILE.exists() else "unknown"
     name = f".bonefx-doctor-{os.getpid()}"
     events = InotifyWatcher(os.fsencode(folder))
     try:
         events.add(b"")
         (folder / name).write_bytes(b"")
-        heard = _is_reported(events, os.fsencode(name))
+        is_reported = _is_reported(events, os.fsencode(name))
     except OSError as err:
-        remedy = "give the user of the service the right to list it; the doctor writes a file there"
-        return Check("events", CheckStatus.WARN, f"could not be tried: {error_name(err)}", remedy)
+        remedy = "let the user of the service list it; the doctor writes a test file there"
+        return Check("events", CheckStatus.WARN, f"could not be tested: {error_name(err)}", remedy)
     finally:
         events.close()
         (folder / name).unlink(missing_ok=True)
-    if not heard:
+    if not is_reported:
         remedy = "run the service with --poll always"
-        return Check("events", CheckStatus.FAIL, f"none came within {EVENT_TIMEOUT_S:g} s", remedy)
-    return Check("events", CheckStatus.OK, f"its own file was told of; at most {limit} folders")
+        return Check("events", CheckStatus.FAIL, f"no event within {EVENT_TIMEOUT_S:g} s", remedy)
+    return Check("events", CheckStatus.OK, f"inotify works; limit {limit} folders")
 
 
 def _is_reported(events: InotifyWatcher, name: bytes) -> bool:
@@ -75,6 +77,6 @@ def _is_reported(events: InotifyWatcher, name: bytes) -> bool:
 
 def _clock(year: int) -> Check:
     if year < FIRST_VALID_YEAR:
-        remedy = "set it, or give the device a clock (RTC): results carry its time"
+        remedy = "set it, or add a hardware clock (RTC): results contain its time"
         return Check("clock", CheckStatus.WARN, f"says {year}", remedy)
     return Check("clock", CheckStatus.OK, f"says {year}")

@@ -1,4 +1,4 @@
-"""Walk the watched folder a few entries at a time; the truth beside which events are hints."""
+"""Walk the watched folder: finds every file, whether there was an event or not."""
 
 import errno
 import os
@@ -10,12 +10,12 @@ from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
 
 
 class Entry(NamedTuple):
-    """A file that may be a film, or a place that cannot be looked at."""
+    """A file that may be an image, or a path that cannot be read."""
 
     path: bytes
     """Below the watched folder."""
     signature: Signature | None
-    """None where the system would not say."""
+    """None if it cannot be read."""
     failure: str | None
     """Name of the error, such as EACCES; None for a file."""
 
@@ -23,23 +23,23 @@ class Entry(NamedTuple):
 def walk(
     root: bytes, start: bytes, *, enter: Callable[[bytes], None], skip: Set[bytes]
 ) -> Iterator[Entry]:
-    """Yield every regular file in a folder and below; links, pipes and devices are passed over.
+    """Yield every regular file in a folder and below; links, pipes and devices are ignored.
 
     Parameters
     ----------
     root
         The watched folder.
     start
-        Where to begin, below it; b"" for all of it.
+        Folder to start at, below the root; b"" for the root.
     enter
-        Told of each folder before it is listed: who begins to listen there misses nothing.
+        Called with each folder before it is listed: a watch added there misses nothing.
     skip
-        Folders below the root that are not entered, such as that of the results.
+        Folders below the root that are not searched, such as that of the results.
 
     Raises
     ------
     OSError
-        If the folder to begin with cannot be listed.
+        If the folder to start at cannot be listed.
     """
     waiting = [start]
     while waiting:
@@ -50,7 +50,7 @@ def walk(
                 for entry in inside:
                     path = os.path.join(folder, entry.name)
                     if not entry.is_dir(follow_symlinks=False):
-                        yield from _look(path, entry)
+                        yield from _stat(path, entry)
                     elif is_image_folder(entry.name) and path not in skip:
                         waiting.append(path)
         except OSError as err:
@@ -60,7 +60,7 @@ def walk(
                 yield Entry(folder, None, error_name(err))
 
 
-def _look(path: bytes, entry: "os.DirEntry[bytes]") -> Iterator[Entry]:
+def _stat(path: bytes, entry: "os.DirEntry[bytes]") -> Iterator[Entry]:
     if not (is_image_name(entry.name) and entry.is_file(follow_symlinks=False)):
         return
     try:

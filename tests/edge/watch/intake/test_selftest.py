@@ -18,7 +18,7 @@ def test_a_folder_in_which_no_file_can_be_made_is_told() -> None:
 
     (_, events, _) = check_watched_folder(Path("/proc"), year=2026)
     assert events.status is CheckStatus.WARN
-    assert "could not be tried" in events.found
+    assert "could not be tested" in events.found
 
 
 def test_an_absent_folder_fails(tmp_path) -> None:
