@@ -1,4 +1,4 @@
-"""The service has_receiver of its results, at least once, whoever is away."""
+"""The service tells of its results, at least once, whoever is away."""
 
 import json
 import shlex

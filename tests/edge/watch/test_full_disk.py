@@ -116,7 +116,7 @@ def test_what_was_heard_while_the_disk_took_nothing_is_found_as_soon_as_it_does(
     assert place.seconds < RESCAN_EVENTS_S
 
 
-def test_a_stop_while_the_disk_takes_nothing_leaves_the_films_in_hand_to_the_next_start(
+def test_a_stop_while_the_disk_takes_nothing_leaves_the_films_in_progress_to_the_next_start(
     place, monkeypatch
 ):
     (worker,) = place.pool._workers

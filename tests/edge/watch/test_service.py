@@ -252,7 +252,7 @@ def test_once_refuses_what_is_unfinished_and_ends_with_what_could_not_be_tried(p
 # ---- the end ----
 
 
-def test_at_the_end_what_is_in_hand_is_waited_for_and_nothing_more_is_taken(place):
+def test_at_the_end_what_is_in_progress_is_waited_for_and_nothing_more_is_taken(place):
     place.receive("film-1", "film-2", "film-3")
     service = place.begin()
     place.go(lambda: not place.spawned[0].is_idle)
@@ -262,7 +262,7 @@ def test_at_the_end_what_is_in_hand_is_waited_for_and_nothing_more_is_taken(plac
     assert place.states()["film-3"] == "received"
 
 
-def test_at_the_end_what_is_not_answered_in_time_is_handed_back_untried(place):
+def test_at_the_end_what_is_not_answered_in_time_is_released_untried(place):
     place.receive("hang-1", "film-2")
     service = place.begin()
     place.go(lambda: place.opened() == ["hang-1"])
@@ -273,7 +273,7 @@ def test_at_the_end_what_is_not_answered_in_time_is_handed_back_untried(place):
         os.kill(place.spawned[0]._process.pid, 0)
 
 
-def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
+def test_at_the_end_a_film_that_ended_its_worker_is_released(place):
     place.receive("SIGSEGV-1", "film-2")
     service = place.begin()
     place.go(lambda: not all(worker.is_idle for worker in place.spawned))
@@ -281,7 +281,7 @@ def test_at_the_end_a_film_that_ended_its_worker_is_handed_back(place):
     assert place.states() == {"SIGSEGV-1": "received", "film-2": "received"}
 
 
-def test_at_the_end_no_worker_is_hired_for_one_that_is_gone(place):
+def test_at_the_end_no_worker_is_started_for_one_that_is_gone(place):
     """It could take nothing, and one that cannot load would end the end."""
     place.receive("SIGSEGV-1")
     service = place.begin(workers=2)
@@ -321,7 +321,7 @@ def test_a_worker_that_becomes_ready_in_between_shows_that_the_model_can_be_load
     assert len(place.spawned) == 6
 
 
-def test_after_a_kill_while_loading_a_worker_is_hired_after_pauses_that_double_to_five_minutes(
+def test_after_a_kill_while_loading_a_worker_is_started_after_pauses_that_double_to_five_minutes(
     place,
 ):
     place.loading = ["SIGKILL", "SIGTERM"] * 4

@@ -109,7 +109,9 @@ def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place
     assert place.opened() == ["film-1", "film-2"]
 
 
-def test_a_stop_below_the_watermark_ends_when_the_films_in_hand_are_answered(place, monkeypatch):
+def test_a_stop_below_the_watermark_ends_when_the_films_in_progress_are_answered(
+    place, monkeypatch
+):
     free = [100]
     monkeypatch.setattr(
         "bonefx_edge.watch.service.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)

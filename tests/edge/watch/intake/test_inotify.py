@@ -1,4 +1,4 @@
-"""What the kernel tells of changes: it has_receiver at once, so nothing here waits."""
+"""Events of changes: the kernel reports at once, so nothing here waits."""
 
 import os
 import select
@@ -36,14 +36,14 @@ def watches(events: InotifyWatcher) -> int:
     return sum(line.startswith("inotify ") for line in text.splitlines())
 
 
-def test_nothing_is_told_where_nothing_happens_and_nothing_twice(tmp_path, events) -> None:
+def test_nothing_is_reported_where_nothing_happens_and_nothing_twice(tmp_path, events) -> None:
     assert events.read() == NOTHING
     (tmp_path / "film.png").write_bytes(b"film")
     assert events.read() == files(b"film.png")
     assert events.read() == NOTHING
 
 
-def test_what_was_there_before_is_not_told(tmp_path) -> None:
+def test_what_was_there_before_is_not_reported(tmp_path) -> None:
     (tmp_path / "film.png").write_bytes(b"film")
     events = InotifyWatcher(bytes(tmp_path))
     events.add(b"")
@@ -51,7 +51,7 @@ def test_what_was_there_before_is_not_told(tmp_path) -> None:
     events.close()
 
 
-def test_a_file_is_told_of_when_it_is_created_and_when_its_writer_closes_it(
+def test_a_file_is_reported_when_it_is_created_and_when_its_writer_closes_it(
     tmp_path, events
 ) -> None:
     with (tmp_path / "film.png").open("wb") as stream:
@@ -82,7 +82,7 @@ def test_a_file_is_told_of_when_it_is_created_and_when_its_writer_closes_it(
         (lambda root: root.chmod(0o700), [], []),
     ],
 )
-def test_each_change_is_told_by_the_name_of_the_file_and_reading_is_none(
+def test_each_change_is_reported_by_the_name_of_the_file_and_reading_is_none(
     tmp_path, change, told, removed
 ) -> None:
     root = tmp_path / "root"
@@ -105,7 +105,7 @@ def test_any_bytes_may_be_a_name(tmp_path, events, name) -> None:
     assert events.read() == files(name + b"/" + name)
 
 
-def test_a_folder_that_comes_is_told_of_and_heard_from_only_when_listened_to(
+def test_a_folder_that_comes_is_reported_and_heard_from_only_when_listened_to(
     tmp_path, events
 ) -> None:
     (tmp_path / "x" / "y").mkdir(parents=True)
@@ -122,7 +122,7 @@ def test_a_folder_that_comes_is_told_of_and_heard_from_only_when_listened_to(
     )
 
 
-def test_a_folder_moved_in_is_told_of_as_a_folder(tmp_path) -> None:
+def test_a_folder_moved_in_is_reported_as_a_folder(tmp_path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "x").mkdir()
     events = InotifyWatcher(bytes(tmp_path / "root"))
@@ -169,7 +169,7 @@ def test_a_folder_removed_tells_of_its_files_and_is_not_watched_any_more(tmp_pat
     assert watches(events) == 1
 
 
-def test_a_folder_removed_and_made_again_is_heard_even_if_both_are_told_at_once(
+def test_a_folder_removed_and_made_again_is_heard_even_if_both_are_reported_at_once(
     tmp_path, events
 ) -> None:
     (tmp_path / "x").mkdir()
@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_listened_to_is_an_error(tmp_path, events) -> No
         events.add(b"loop/below")
 
 
-def test_a_full_queue_is_told_of_once_and_listening_goes_on(tmp_path, events) -> None:
+def test_a_full_queue_is_reported_once_and_listening_goes_on(tmp_path, events) -> None:
     names = (tmp_path / "a", tmp_path / "b")
     for number in range(int(QUEUE.read_text("ascii")) // 3 + 2):
         path = names[number % 2]  # in turn: the kernel joins two like events, one after the other

@@ -13,7 +13,7 @@ def test_a_folder_on_a_disk_of_this_machine_hears_of_its_own_file(tmp_path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_in_which_no_file_can_be_made_is_told() -> None:
+def test_a_folder_in_which_no_file_can_be_made_is_reported() -> None:
     from pathlib import Path
 
     (_, events, _) = check_watched_folder(Path("/proc"), year=2026)
@@ -37,6 +37,6 @@ def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
     assert "--poll always" in events.remedy
 
 
-def test_a_clock_that_was_never_set_is_told(tmp_path) -> None:
+def test_a_clock_that_was_never_set_is_reported(tmp_path) -> None:
     *_, clock = check_watched_folder(tmp_path, year=1970)
     assert clock.status is CheckStatus.WARN

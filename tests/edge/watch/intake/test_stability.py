@@ -92,7 +92,7 @@ def test_a_forgotten_file_that_comes_back_rests_from_then_on() -> None:
     assert settling.next_due() == 152.0
 
 
-def test_the_longest_at_rest_come_first_and_a_changed_one_goes_to_the_end() -> None:
+def test_the_longest_stable_come_first_and_a_changed_one_goes_to_the_end() -> None:
     settling = FileStabilityTracker(SETTLE_S)
     settling.observe(b"one", A, now=100.0)
     settling.observe(b"two", A, now=100.25)

@@ -102,7 +102,7 @@ def test_skipped_folders_are_not_entered_and_only_where_they_are(tmp_path) -> No
     assert sorted(entered) == [b"", b"x", b"x/results"]
 
 
-def test_each_folder_is_told_of_once_before_it_is_listed(tmp_path) -> None:
+def test_each_folder_is_reported_once_before_it_is_listed(tmp_path) -> None:
     make(tmp_path, "x/a.png", "x/y/b.png", ".hidden/c.png")
     entered: list[bytes] = []
 
@@ -176,7 +176,7 @@ def _too_deep(tmp_path):
     shutil.rmtree(top)  # goes by descriptors, so that it can
 
 
-def test_what_cannot_be_looked_at_is_named_with_its_error_and_the_walk_goes_on(too_deep) -> None:
+def test_what_cannot_be_read_is_named_with_its_error_and_the_walk_goes_on(too_deep) -> None:
     top, deepest, folder = too_deep
     file, below = b"f" * NAME_MAX, b"g" * NAME_MAX
     os.mkdir(below, dir_fd=folder)

@@ -63,7 +63,7 @@ def test_a_retry_that_a_wrong_clock_put_far_ahead_is_due_now(journal):
     assert journal.claim(now=NOW) is not None
 
 
-def test_a_film_that_was_in_hand_at_three_deaths_of_the_service_comes_last(tmp_path):
+def test_a_film_that_was_in_progress_at_three_deaths_of_the_service_comes_last(tmp_path):
     for death in range(SUSPECT_CRASHES):
         with Journal.open(tmp_path, owner=True) as journal:
             receive(journal, b"poison", "poison")

@@ -80,7 +80,7 @@ def test_a_queue_is_wrong_where_films_wait_and_no_result_comes(oldest_s, last_ag
     assert failed(journal=replace(EMPTY, oldest_untried_s=oldest_s, last_result=last)) == names
 
 
-def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready():
+def test_a_film_that_is_tried_again_for_ever_is_reported_and_makes_no_device_unready():
     films = replace(EMPTY, failures={"EIO": 1}, oldest_waiting_s=1e6)
     assert failed(journal=films) == []
     (queue,) = (c for c in check_ready(WELL, films, now=NOW, wall=WALL) if c.name == "queue")
@@ -88,7 +88,7 @@ def test_a_film_that_is_tried_again_for_ever_is_told_and_makes_no_device_unready
     assert "1 for EIO" in queue.found
 
 
-def test_messages_that_nobody_takes_are_told():
+def test_messages_that_nobody_takes_are_reported():
     assert failed(
         journal=replace(EMPTY, undelivered=1, oldest_undelivered_s=QUEUE_LIMIT_S + 1)
     ) == ["messages"]

@@ -121,7 +121,7 @@ def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
     assert found["bonefx_free_bytes",] > 0
 
 
-def test_no_name_of_a_film_or_folder_is_told(tmp_path, journal):
+def test_no_name_of_a_film_or_folder_is_reported(tmp_path, journal):
     journal.set_meta("folder", "/incoming/Doe^Jane")
     journal.files.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
     journal.files.mark_unreadable(b"Doe^John.png", "EACCES")

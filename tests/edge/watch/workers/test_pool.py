@@ -70,7 +70,7 @@ def test_a_wrong_answer_stops_results_until_another_worker_answers_rightly(watch
     assert service.snapshot().canary_is_healthy
 
 
-def test_films_behind_a_wrong_answer_are_handed_back_without_a_result(watched):
+def test_films_behind_a_wrong_answer_are_released_without_a_result(watched):
     """They are in the worker's hands before it has answered."""
     watched.begin()
     learn(watched)
@@ -119,7 +119,7 @@ def test_a_worker_that_could_not_try_the_canary_gets_no_film_and_is_asked_again(
     watched.go(lambda: watched.finished == ["film-1"])
 
 
-def test_a_worker_hired_while_another_was_wrong_is_asked_before_its_first_film(watched):
+def test_a_worker_started_while_another_was_wrong_is_asked_before_its_first_film(watched):
     watched.begin(workers=2)
     watched.go(lambda: all(worker.is_verified for worker in watched.spawned))
     watched.receive("film-0")

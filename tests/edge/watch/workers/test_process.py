@@ -124,7 +124,7 @@ def test_answers_are_those_of_its_films_in_the_order_in_which_they_were_given(pl
     assert worker.is_idle
 
 
-def test_a_worker_is_told_names_of_any_bytes_and_what_to_refuse_unopened(place):
+def test_a_worker_is_sent_names_of_any_bytes_and_what_to_refuse_unopened(place):
     worker = place.spawn_ready()
     name = "film-\udce9\n.png"  # a byte that is no text, and the end of a line
     worker.submit(job(name, refuse=Reason.DECODER_HUNG))
@@ -191,11 +191,11 @@ def test_a_film_that_was_answered_is_not_why_a_worker_ended(place):
     ]
 
 
-def test_a_worker_that_ends_with_nothing_in_hand_says_nothing_of_films(place):
+def test_a_worker_that_ends_with_nothing_in_progress_says_nothing_of_films(place):
     assert fates(place.spawn("deaf-SIGSEGV")) == []
 
 
-def test_a_film_that_a_worker_could_not_even_be_told_is_not_why_it_ended(place):
+def test_a_film_that_a_worker_could_not_even_be_sent_is_not_why_it_ended(place):
     worker = place.spawn("deaf-SIGSEGV")
     assert next_answers(worker) == []
     worker.submit(job("film-1"))
