@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import JournalError, Reason
 from bonefx_edge.watch.intake.thread import IntakeThread
+from bonefx_edge.watch.job_queue import JobQueue
 from bonefx_edge.watch.journal.connection import error_code
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
@@ -79,9 +80,8 @@ class Service:
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
         self._metrics, self._next_disk_check = metrics, clock()
-        self._next_claim: float | None = clock()
-        self._poison_jobs: list[Job] = []
-        self._accepts, self._seen_changes = True, -1
+        self._queue = JobQueue(journal, clock=clock, wall=wall, retries=not settings.once)
+        self._accepts = True
         self.pause = Pause.NONE
         self.classified = self.refused = self.failed = 0
         """Results, refusals among them, and failed attempts, since the start."""
@@ -115,7 +115,7 @@ class Service:
             self.step()
             self.wait()
         try:
-            for claim in [*self._pool.stop(), *(job.claim for job in self._poison_jobs)]:
+            for claim in [*self._pool.stop(), *self._queue.clear()]:
                 self._journal.release(claim.sha256)
         except sqlite3.OperationalError as err:
             logger.warning(
@@ -144,13 +144,11 @@ class Service:
 
     def is_done(self) -> bool:
         """Return whether every image has a result, or must wait for a retry."""
-        idle = self._pool.is_idle and not self._poison_jobs
         if self._intake.folder_exists is False:
-            return idle
-        # In this order: what was accepted before it became idle is a change that `_claim` must see.
+            return self._pool.is_idle and not self._queue.has_poison_jobs
+        # In this order: what the intake accepted before it became idle has changed the journal.
         intake_is_idle = self._intake.is_idle
-        claimed = self._next_claim is None and self._journal.changes() == self._seen_changes
-        return idle and intake_is_idle and claimed
+        return self._pool.is_idle and intake_is_idle and self._queue.is_exhausted()
 
     def wait(self) -> None:
         """Return when there is something to do, or after `MAX_WAIT_S`."""
@@ -160,8 +158,8 @@ class Service:
             sources += self._pool.sources()
         if self._accepts and self.pause is Pause.NONE:
             sources.append(self._intake)
-            if self._pool.has_capacity and self._next_claim is not None:
-                times.append(self._next_claim)
+            if self._pool.has_capacity and self._queue.next_claim is not None:
+                times.append(self._queue.next_claim)
         select.select(sources, [], [], max(0.0, min(times) - now))
 
     @property
@@ -205,7 +203,8 @@ class Service:
                 self._journal.release_all_claimed()
                 self._results.sweep()
             logger.warning("resumed")
-            self.pause, self._next_claim = Pause.NONE, now
+            self.pause = Pause.NONE
+            self._queue.wake()
 
     def _suspend(self, err: OSError | sqlite3.OperationalError | JournalError) -> None:
         """Pause after the disk of results or journal failed: it is full, missing or read-only.
@@ -217,42 +216,26 @@ class Service:
         self.pause = Pause.STORAGE_ERROR
         self._next_disk_check = self._clock() + ERROR_PAUSE_S
         self._pool.stop()
-        self._poison_jobs.clear()
+        self._queue.clear()
 
     # ---- claims and results ----
 
     def _claim(self) -> None:
-        """Submit jobs to the workers: refusals of images that ended a worker first."""
-        changes = self._journal.changes()
-        if changes != self._seen_changes:
-            self._seen_changes, self._next_claim = changes, self._clock()
+        """Submit jobs to the workers as far as they have capacity."""
         while self._pool.has_capacity:
-            job = self._poison_jobs.pop() if self._poison_jobs else self._next_job()
+            job = self._queue.next()
             if job is None:
                 return
             self._pool.submit(job)
-
-    def _next_job(self) -> Job | None:
-        if self._next_claim is None or self._clock() < self._next_claim:
-            return None
-        claim = self._journal.claim(now=self._wall())
-        if claim:
-            return Job(claim)
-        retry = self._journal.next_retry(now=self._wall())
-        waits = retry is not None and not self._settings.once
-        self._next_claim = (
-            self._clock() + max(0.0, retry - self._wall()) if retry and waits else None
-        )
-        return None
 
     def _record(self, result: JobResult) -> None:
         """Write a job's result to disk: the result file first, then the journal."""
         claim, finding, now = result.claim, result.finding, self._wall()
         if result.status is JobStatus.NOT_STARTED:
             self._journal.release(claim.sha256)
-            self._next_claim = self._clock()
+            self._queue.wake()
         elif result.status is JobStatus.CRASHED:
-            self._poison_jobs.append(Job(claim, result.reason))
+            self._queue.add_poison_job(Job(claim, result.reason))
         elif finding is None:
             self._retry(claim, result.code or result.status.value)
         elif self._is_incomplete(claim, finding, now=now):
@@ -267,7 +250,7 @@ class Service:
         if self._metrics:
             self._metrics.count_failure(code)
         logger.warning("%s %s, retry in %.0f s", claim.sha256[:8], code, retry_at - self._wall())
-        self._next_claim = self._clock()
+        self._queue.wake()
 
     def _is_incomplete(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
         """Return whether the upload may continue: the file ends early, and arrived recently."""
