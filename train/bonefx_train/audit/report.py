@@ -41,7 +41,7 @@ def to_json(audit: Audit) -> str:
 
 
 def to_markdown(audit: Audit, *, sheets: Sequence[str] = ()) -> str:
-    """Return the audit as Markdown, first what must be corrected; `sheets` are names of pictures."""
+    """Return the audit as Markdown, errors first; `sheets` are names of pictures."""
     samples = {sample.key: sample for sample in audit.samples}
 
     def describe(key: str) -> str:
