@@ -8,13 +8,15 @@ import dataclasses
 import json
 import logging
 import shutil
+import socket
 import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +31,9 @@ logger = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 CLIENT_TIMEOUT_S: Final = 5.0
-"""For a silent client: requests are served one at a time."""
+"""For a silent client."""
+MAX_CLIENTS: Final = 16
+"""Threads that serve a client each: far below TasksMax= of the unit."""
 MAX_QUERY_SHARE: Final = 0.01
 """Upper limit for the share of time spent on queries of the journal, at any request rate. A query
 over 100,000 images takes half a second on x86-64; its result is then up to 45 s old."""
@@ -59,6 +63,7 @@ class HealthServer:
         self._snapshot, self._journal, self._out, self._metrics = snapshot, journal, out, metrics
         self._status: Status | str = ""
         self._next_query = 0.0
+        self._one_query = threading.Lock()
         try:
             self._server = _Server((HOST, port), _handler(self))
         except OSError as err:
@@ -97,10 +102,11 @@ class HealthServer:
         return HTTPStatus.OK, _PROMETHEUS, text
 
     def _run_checks(self) -> tuple[list[Check], Status | None]:
-        now, wall = time.monotonic(), time.time()
-        if now >= self._next_query:
-            self._status = _query(self._journal, wall=wall)
-            self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
+        with self._one_query:
+            now, wall = time.monotonic(), time.time()
+            if now >= self._next_query:
+                self._status = _query(self._journal, wall=wall)
+                self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
         checks = check_ready(self._snapshot(), self._status, now=now, wall=wall)
         return checks, None if isinstance(self._status, str) else self._status
 
@@ -128,7 +134,42 @@ def _response(checks: list[Check]) -> tuple[HTTPStatus, str, bytes]:
     return code, _JSON, (json.dumps(body, indent=1) + "\n").encode("ascii")
 
 
-class _Server(HTTPServer):
+class _Server(ThreadingHTTPServer):
+    """One thread per client; when there are too many, the first that has not asked yet must go."""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._has_asked: dict[Any, bool] = {}
+        """Connection -> whether its request has come, in the order in which they came."""
+        self._changed = threading.Condition()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a client in a thread of its own."""
+        with self._changed:
+            while len(self._has_asked) >= MAX_CLIENTS:
+                silent = next((key for key, asked in self._has_asked.items() if not asked), None)
+                if silent is None:
+                    self._changed.wait()
+                    continue
+                del self._has_asked[silent]
+                with suppress(OSError):  # it may have hung up
+                    silent.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and closes it
+            self._has_asked[request] = False
+        super().process_request(request, client_address)
+
+    def mark_asked(self, request: Any) -> None:
+        """Record that the request of a connection has come: it gets its response."""
+        with self._changed:
+            if request in self._has_asked:
+                self._has_asked[request] = True
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        with self._changed:
+            self._has_asked.pop(request, None)
+            self._changed.notify()
+        super().shutdown_request(request)
+
     def handle_error(self, _request: Any, _address: Any) -> None:
         """Log the type of an error, except when the client closed the connection."""
         kind = sys.exc_info()[0]
@@ -143,6 +184,8 @@ def _handler(server: HealthServer) -> type[BaseHTTPRequestHandler]:
         timeout = CLIENT_TIMEOUT_S
 
         def do_GET(self) -> None:
+            if isinstance(self.server, _Server):
+                self.server.mark_asked(self.request)
             page = pages.get(self.path.partition("?")[0])
             if page is None:
                 found = f"expected one of {', '.join(pages)}\n".encode("ascii")
@@ -150,13 +193,16 @@ def _handler(server: HealthServer) -> type[BaseHTTPRequestHandler]:
                 return
             self._send(*page())
 
+        do_HEAD = do_GET  # noqa: N815 -- the name that the base class calls
+
         def _send(self, code: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(code)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Do not log requests: a monitor sends one every few seconds."""

@@ -2,17 +2,26 @@
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
+from http.client import HTTPConnection
 
 import pytest
 from bonefx_edge.errors import PortError
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
-from bonefx_edge.watch.monitoring.http_server import HOST, HealthServer
+from bonefx_edge.watch.monitoring.http_server import (
+    CLIENT_TIMEOUT_S,
+    HOST,
+    MAX_CLIENTS,
+    HealthServer,
+)
 from bonefx_edge.watch.monitoring.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -148,10 +157,33 @@ def test_only_this_machine_reaches_it(tmp_path, journal):
             outside.connect(("127.0.0.2", port))
 
 
-def test_a_client_that_says_nothing_does_not_keep_the_others_out(tmp_path, journal, monkeypatch):
-    monkeypatch.setattr("bonefx_edge.watch.monitoring.http_server.CLIENT_TIMEOUT_S", 0.1)
-    with answering(tmp_path) as port, socket.create_connection((HOST, port)):
+@pytest.mark.parametrize("n_silent", [6, MAX_CLIENTS + 4])
+def test_clients_that_say_nothing_do_not_keep_the_others_out(tmp_path, journal, n_silent):
+    with answering(tmp_path) as port, ExitStack() as held:
+        for number in range(n_silent):
+            client = held.enter_context(socket.create_connection((HOST, port)))
+            client.sendall(b"GET /livez HTTP/1.0\r\n" if number % 2 else b"")
+        began = time.monotonic()
         assert ask(port, "/livez")[0] == 200
+        assert time.monotonic() - began < CLIENT_TIMEOUT_S
+
+
+def test_many_scrapers_at_once_are_all_answered(tmp_path, journal):
+    with answering(tmp_path) as port, ThreadPoolExecutor(3 * MAX_CLIENTS) as scrapers:
+        pages = ["/metrics", "/readyz", "/livez"] * 2 * MAX_CLIENTS
+        assert {status for status, _ in scrapers.map(partial(ask, port), pages)} == {200}
+
+
+def test_head_is_answered_as_get_without_the_body(tmp_path, journal):
+    with answering(tmp_path) as port:
+        for page, code in (("/livez", 200), ("/", 404)):
+            connection = HTTPConnection(HOST, port, timeout=10)
+            with closing(connection):
+                connection.request("HEAD", page)
+                response = connection.getresponse()
+                assert response.status == code
+                assert int(response.headers["Content-Length"]) > 0
+                assert response.read() == b""
 
 
 def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
