@@ -1,7 +1,5 @@
 """JPEG to gray, refusing whatever libjpeg would silently complete."""
 
-import re
-import struct
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -11,6 +9,8 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.gray_levels import mean_chroma
+from bonefx_edge.decode.jpeg_segments import EOI, MARKER, SOS, next_segment, unpack
+from bonefx_edge.decode.jpeg_slips import is_harmless, mend
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.orientation import UPRIGHT, exif_orientation, orient, oriented_shape
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
@@ -24,8 +24,7 @@ _NOT_SOF: Final = frozenset({0xC4, 0xC8, 0xCC})
 """DHT, JPG and DAC lie inside the SOF marker range C0 to CF."""
 _SOF_RANGE: Final = range(0xC0, 0xD0)
 _SOF_JPEG_LS: Final = 0xF7
-_EOI, _SOS, _APP1, _TEM = 0xD9, 0xDA, 0xE1, 0x01
-_RST: Final = range(0xD0, 0xD8)
+_APP1: Final = 0xE1
 _EXIF: Final = b"Exif\x00\x00"
 _SAMPLE_BITS: Final = 8
 _COEFFICIENTS: Final = 64
@@ -34,7 +33,6 @@ _SCAN_BYTES: Final = 4
 """Of a scan header with no component: their number, Ss, Se and Ah/Al."""
 _MAX_SCANS: Final = 200
 """Encoders write about 10; thousands would keep a Raspberry Pi busy for hours."""
-_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,8 @@ def decode_gray(data: bytes, *, header: JpegHeader, factor: int = 1) -> NDArray[
     ------
     DecodeError
         TRUNCATED, CORRUPT, or UNSUPPORTED. Never a picture with an invented part: libjpeg
-        completes a short file with gray and only warns; here each of its warnings is an error.
+        completes a short file with gray and only warns; here each of its warnings is an error,
+        but for those that `jpeg_slips` knows to be about no pixel.
     """
     _check_kind(header)
     if header.process == _SOF_PROGRESSIVE:
@@ -112,11 +111,11 @@ def read_header(data: bytes) -> JpegHeader:
     at = 2
     while True:
         marker, at, length = next_segment(data, at)
-        if marker == _SOS:
+        if marker == SOS:
             break
         payload = data[at : at + min(length, len(_EXIF))]
         if _is_sof(marker):
-            frame = (marker, *_unpack(">BHHB", data, at))
+            frame = (marker, *unpack(">BHHB", data, at))
         elif marker == _APP1 and payload == _EXIF:
             orientation = exif_orientation(data[at + len(_EXIF) : at + length])
         at += length
@@ -136,34 +135,6 @@ def _is_sof(marker: int) -> bool:
     return (marker in _SOF_RANGE and marker not in _NOT_SOF) or marker == _SOF_JPEG_LS
 
 
-def next_segment(data: bytes, at: int) -> tuple[int, int, int]:
-    """Return marker, position and length in bytes of the next segment's payload."""
-    while True:
-        if at + 1 >= len(data):
-            refuse_truncated("a JPEG with at least one scan")
-        filler, marker = data[at], data[at + 1]
-        if filler != 0xFF or marker in (0x00, _EOI):  # noqa: PLR2004 - marker syntax, T.81 B.1.1.2
-            refuse_corrupt(f"a JPEG marker at byte {at}, got 0x{filler:02x}{marker:02x}")
-        if marker == 0xFF:  # noqa: PLR2004 - fill byte
-            at += 1
-        elif marker == _TEM or marker in _RST:
-            at += 2
-        else:
-            break
-    (length,) = _unpack(">H", data, at + 2)
-    if length < 2 or at + 2 + length > len(data):  # noqa: PLR2004 - the length counts itself
-        refuse = refuse_corrupt if length < 2 else refuse_truncated  # noqa: PLR2004
-        refuse(f"a whole JPEG segment at byte {at}, its length {length} does not fit")
-    return marker, at + 4, length - 2
-
-
-def _unpack(layout: str, data: bytes, at: int) -> tuple[int, ...]:
-    try:
-        return struct.unpack_from(layout, data, at)
-    except struct.error:
-        refuse_truncated(f"a JPEG header at byte {at}")
-
-
 def _check_kind(header: JpegHeader) -> None:
     """Refuse JPEG kinds whose gray picture would depend on the reader."""
     kind = None
@@ -174,7 +145,10 @@ def _check_kind(header: JpegHeader) -> None:
     elif header.components not in (1, 3):
         kind = f"{header.components} components (CMYK)"
     if kind is not None:
-        msg = f"This kind of JPEG is not read ({kind}). Export the image as PNG or DICOM."
+        msg = (
+            f"This kind of JPEG is not read ({kind}). Export the image as DICOM without "
+            "compression, or as 8-bit JPEG or PNG."
+        )
         raise DecodeError(Reason.UNSUPPORTED, msg)
 
 
@@ -189,14 +163,14 @@ def _check_scans(data: bytes, *, header: JpegHeader) -> None:
     at, scans = header.scans_at, 0
     while scans <= _MAX_SCANS:
         marker, at, length = next_segment(data, at)
-        if marker == _SOS:
+        if marker == SOS:
             scans += 1
             components, coefficients, bit = _read_scan(data[at : at + length], at=at)
             luminance = components[0] if luminance is None else luminance
             if luminance in components and bit == 0:
                 missing -= set(coefficients)
-        found = _MARKER.search(data, at + length)
-        if found is None or data[found.start() + 1] == _EOI:
+        found = MARKER.search(data, at + length)
+        if found is None or data[found.start() + 1] == EOI:
             break
         at = found.start()
     if missing or scans > _MAX_SCANS:
@@ -238,16 +212,28 @@ def _decode(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[
 
     Of libjpeg's sizes, eighths of the stored one, the smallest of at least `least` (height, width).
     """
-    height, width = least
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, colorspace, min_height=height, min_width=width, strict=True
-        )
+        return _simplejpeg(data, colorspace=colorspace, least=least)
     except ValueError as err:
-        ended = "premature" in str(err).lower()
-        refuse = refuse_truncated if ended else refuse_corrupt
-        refuse(f"a whole, undamaged JPEG, the decoder says: {err}")
+        if not is_harmless(str(err)):
+            _refuse_damage(err)
+    try:
+        return _simplejpeg(mend(data), colorspace=colorspace, least=least)
+    except ValueError as err:
+        _refuse_damage(err)
+
+
+def _simplejpeg(data: bytes, *, colorspace: str, least: tuple[int, int]) -> NDArray[np.uint8]:
+    height, width = least
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        data, colorspace, min_height=height, min_width=width, strict=True
+    )
     return pixels
+
+
+def _refuse_damage(error: ValueError) -> NoReturn:
+    refuse = refuse_truncated if "premature" in str(error).lower() else refuse_corrupt
+    refuse(f"a whole, undamaged JPEG, the decoder says: {error}")
 
 
 def _measure_chroma(data: bytes) -> float:

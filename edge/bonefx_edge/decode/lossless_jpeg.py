@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode import jpeg
+from bonefx_edge.decode.jpeg import JpegHeader
+from bonefx_edge.decode.jpeg_segments import DHT, DRI, EOI, SOS, next_segment
 from bonefx_edge.decode.lossless_huffman import HuffmanTable, decode_differences, read_table
 from bonefx_edge.decode.lossless_predictors import PREDICTORS, undo_prediction
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
@@ -21,7 +22,6 @@ from bonefx_edge.errors import DecodeError, Reason
 SOF_LOSSLESS: Final = 0xC3
 MAX_PIXELS: Final = 20_000_000
 """A larger film would take a slow board longer than the 30 s after which a service ends it."""
-_DHT, _SOS, _EOI, _DRI = 0xC4, 0xDA, 0xD9, 0xDD
 _RST: Final = 0xD0
 _RESTARTS: Final = 8
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
@@ -43,7 +43,7 @@ class _Scan:
     """Byte position of the entropy-coded data."""
 
 
-def decode_lossless(stream: bytes, *, header: jpeg.JpegHeader) -> NDArray[Any]:
+def decode_lossless(stream: bytes, *, header: JpegHeader) -> NDArray[Any]:
     """Return the samples, (height, width), uint8 up to 8 bits per sample, uint16 above.
 
     Raises
@@ -80,7 +80,7 @@ def decode_lossless(stream: bytes, *, header: jpeg.JpegHeader) -> NDArray[Any]:
     return samples.astype(np.uint8) if header.bits <= 8 else samples  # noqa: PLR2004 - bits
 
 
-def _check_header(header: jpeg.JpegHeader) -> None:
+def _check_header(header: JpegHeader) -> None:
     if header.process != SOF_LOSSLESS or header.components != 1:
         msg = (
             f"This kind of JPEG is not read (SOF{header.process - 0xC0}, {header.components} "
@@ -101,14 +101,14 @@ def _read_segments(stream: bytes) -> _Scan:
     """Return the Huffman tables, restart interval and scan header before the first scan."""
     scan, at = _Scan(), 2
     while True:
-        marker, at, length = jpeg.next_segment(stream, at)
+        marker, at, length = next_segment(stream, at)
         payload = stream[at : at + length]
         at += length
-        if marker == _DHT:
+        if marker == DHT:
             _read_tables(payload, tables=scan.tables)
-        elif marker == _DRI:
+        elif marker == DRI:
             scan.restart_interval = int.from_bytes(payload, "big")
-        elif marker == _SOS:
+        elif marker == SOS:
             scan.header, scan.coded_at = payload, at
             return scan
 
@@ -132,11 +132,11 @@ def _split(stream: bytes, *, start: int) -> list[bytes]:
     for marker in _MARKER.finditer(stream, start):
         intervals.append(stream[start : marker.start()])
         start, code = marker.end(), marker[1][0]
-        if code == _EOI:
+        if code == EOI:
             break
         if code != _RST + (len(intervals) - 1) % _RESTARTS:
             refuse_corrupt(f"restart markers in order and then EOI, got marker 0x{code:02x}")
-    if code != _EOI:
+    if code != EOI:
         refuse_truncated("lossless JPEG up to its end marker (EOI)")
     # Frames are padded to an even length, by some with FF.
     if stream[start:].strip(b"\x00\xff"):
@@ -144,7 +144,7 @@ def _split(stream: bytes, *, start: int) -> list[bytes]:
     return intervals
 
 
-def _rows_per_interval(samples: int, *, header: jpeg.JpegHeader) -> int:
+def _rows_per_interval(samples: int, *, header: JpegHeader) -> int:
     """Return the rows of a restart interval; all where there is none (T.81 H.1.1: whole rows)."""
     if samples % header.width:
         refuse_corrupt(f"restart intervals of whole rows of {header.width} samples, got {samples}")

@@ -80,7 +80,10 @@ def test_cmyk_is_unsupported():
     data = jpeg_file(Image.fromarray(color_picture()).convert("CMYK"))
     assert refusal(data) == (
         Reason.UNSUPPORTED,
-        "This kind of JPEG is not read (4 components (CMYK)). Export the image as PNG or DICOM.",
+        (
+            "This kind of JPEG is not read (4 components (CMYK)). "
+            "Export the image as DICOM without compression, or as 8-bit JPEG or PNG."
+        ),
     )
 
 
