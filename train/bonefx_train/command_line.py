@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
-from bonefx_edge import NOTICE
-from bonefx_edge.cli.command import HELP_OPTIONS
+from bonefx_edge.cli import command
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.native_log import LITERT_INFORMATION, show_all_lines, without_lines
 
@@ -28,15 +27,8 @@ _TENSORFLOW_INFORMATION: Final = (
 
 
 def make_app(description: str) -> typer.Typer:
-    """Return an application without commands; `description` is its help text."""
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        no_args_is_help=True,
-        context_settings=HELP_OPTIONS,
-        help=f"{description} {NOTICE}",
-    )
+    """Return an application with `--verbose`; `description` is its help text."""
+    app = command.make_app(description)
 
     @app.callback()
     def options(

@@ -29,18 +29,8 @@ def compare_outputs(
 ) -> tuple[OutputReport, ...]:
     """Return how far each output that both have is off, over all inputs and elements.
 
-    Parameters
-    ----------
-    original
-        The Keras network's outputs, its features projected.
-    converted
-        The .tflite's, to the same inputs.
-    kind
-        Of the .tflite.
-    ranges
-        What each of its outputs can hold, by name.
-    tolerances
-        Stated beforehand.
+    Both gave them for the same inputs, with features projected. `ranges`: what each output of the
+    .tflite can hold, by name.
     """
     reports = []
     for name, field in FIELDS.items():

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bonefx_edge import NOTICE
 from bonefx_edge.cli.admin_text import describe
-from bonefx_edge.cli.command import HELP_OPTIONS, Command
+from bonefx_edge.cli.command import Command, make_app
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
@@ -28,14 +27,7 @@ if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings=HELP_OPTIONS,
-    help=f"Look after a device that classifies radiographs. {NOTICE}",
-)
+app = make_app("Look after a device that classifies radiographs.")
 
 
 @app.command(cls=Command)

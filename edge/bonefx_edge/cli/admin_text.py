@@ -42,6 +42,7 @@ def status_lines(found: Status) -> list[str]:
 def describe(manifest: "Manifest") -> str:
     """Return the manifest in lines for people."""
     spec, about = manifest.input, manifest.provenance
+    limit = manifest.input_check.distance_limit
     lines = [
         f"model        {manifest.name} {manifest.version}, {manifest.kind}",
         f"network      {about.network}",
@@ -50,7 +51,7 @@ def describe(manifest: "Manifest") -> str:
         f"outputs      {_describe_output(manifest.output)}",
         f"trained on   {about.training_data}, {about.n_train} radiographs",
         f"written      {about.created} by {about.converter}",
-        f"distance     {_describe_limit(manifest.input_check.distance_limit)}",
+        f"distance     {'not measured' if limit is None else f'refused above {limit:.4g}'}",
         f"recorded     representative set {about.representative_sha256[:12] or '-'}",
         f"settings     {json.dumps(about.settings)}",
         f"metrics      {json.dumps(about.metrics)}",
@@ -63,10 +64,6 @@ def describe(manifest: "Manifest") -> str:
         for r in manifest.verified_runtimes
     ]
     return "\n".join([*lines, NOTICE, ""])
-
-
-def _describe_limit(limit: float | None) -> str:
-    return "not measured" if limit is None else f"refused above {limit:.4g}"
 
 
 def _describe_output(output: "OutputSpec") -> str:

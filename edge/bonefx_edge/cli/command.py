@@ -3,10 +3,25 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+import typer
 from typer.core import TyperCommand
+
+from bonefx_edge import NOTICE
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of every command."""
+
+
+def make_app(description: str) -> typer.Typer:
+    """Return an application without commands; `description` is its help text."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings=HELP_OPTIONS,
+        help=f"{description} {NOTICE}",
+    )
 
 
 class Command(TyperCommand):

@@ -229,10 +229,6 @@ def _inflate(strip: memoryview, wanted: int) -> bytes:
     return unpacked if unpacker.eof else b""
 
 
-def _unpack_lzw(strip: memoryview, wanted: int) -> bytes:
-    return unpack_lzw(bytes(strip), wanted=wanted)
-
-
 def _unpack_runs(strip: memoryview, wanted: int) -> bytes:
     """Return the `wanted` bytes of a PackBits strip, or b"" where runs or bytes are left over."""
     unpacked, rest = unpack_bits(bytes(strip), wanted=wanted)
@@ -244,7 +240,7 @@ def _unpack_runs(strip: memoryview, wanted: int) -> bytes:
 
 _UNPACKERS: Final[dict[int, Callable[[memoryview, int], bytes | memoryview]]] = {
     _NONE: _cut,
-    _LZW: _unpack_lzw,
+    _LZW: lambda strip, wanted: unpack_lzw(bytes(strip), wanted=wanted),
     _DEFLATE: _inflate,
     _OLD_DEFLATE: _inflate,
     _PACK_BITS: _unpack_runs,

@@ -70,7 +70,9 @@ def heat_map(
         (rows, columns) float32 of each input: logit of "the fracture is in this cell", finite.
         The cells divide the input evenly, as in training.
     """
-    rows, columns = _grid(shape)
+    # About square cells, at least one pixel of the image each.
+    scale = min(1.0, GRID_CELLS / max(shape))
+    rows, columns = (max(1, round(side * scale)) for side in shape)
     total, covered = np.zeros((rows, columns)), np.zeros((rows, columns))
     for (left, top, right, bottom), logits in zip(extents, maps, strict=True):
         down = _Axis(shape[0], rows, top, bottom)
@@ -132,9 +134,3 @@ class _Axis:
         position = np.clip(position, 0.0, n - 1.0)  # constant beyond the outermost centers
         weights: NDArray[np.float64] = 1.0 - np.abs(position[:, None] - np.arange(n))
         return np.maximum(weights, 0.0)
-
-
-def _grid(shape: tuple[int, int]) -> tuple[int, int]:
-    """Return (rows, columns) of about square cells, at least one pixel of the image each."""
-    scale = min(1.0, GRID_CELLS / max(shape))
-    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))

@@ -93,7 +93,8 @@ def open_interpreter(
         No interpreter is installed, or this one cannot run the network.
     """
     module = _import_runtime(runtime)
-    info = RuntimeInfo(name=module.__name__.partition(".")[0], version=_version(module))
+    name = module.__name__.partition(".")[0]
+    info = RuntimeInfo(name=name, version=str(sys.modules[name].__version__))
     try:
         with without_lines(LITERT_INFORMATION):
             engine = module.Interpreter(model_content=flatbuffer, num_threads=threads)
@@ -159,11 +160,6 @@ def _import_runtime(name: str | None) -> Any:
             "tflite-runtime needs 'numpy<2', or install ai-edge-litert instead"
         )
         raise InterpreterError(msg) from err
-
-
-def _version(module: Any) -> str:
-    package = sys.modules[module.__name__.partition(".")[0]]
-    return str(package.__version__)
 
 
 class _TfliteInterpreter:
