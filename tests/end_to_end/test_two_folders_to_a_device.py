@@ -105,7 +105,7 @@ def test_every_model_verifies_and_says_what_it_was_trained_on(way) -> None:
     for path in (way / "models").glob("*.tflite"):
         text = run("edge-admin", "verify", path).stdout
         assert "trained on   films" in text
-        assert "proved on" in text
+        assert "verified     " in text
 
 
 def test_the_parity_report_names_all_three_kinds(way) -> None:
