@@ -169,7 +169,7 @@ def bmp_file(pixels):
     return cv2.imencode(".bmp", bgr)[1].tobytes()
 
 
-def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, **elements):
+def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, overlay_bit=None, **elements):
     """Return DICOM Part 10 of a digital radiograph, window-less MONOCHROME2 unless said otherwise.
 
     Parameters
@@ -180,6 +180,8 @@ def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, **elements):
         Transfer syntax UID; compressed ones need `stream`, the compressed frame.
     bits
         Bits Stored; all of the dtype where None.
+    overlay_bit
+        Overlay Bit Position of the first overlay group; None writes no overlay.
     elements
         Further elements by keyword; None leaves a default one out.
     """
@@ -203,6 +205,8 @@ def dicom_file(pixels, *, syntax=EXPLICIT, stream=None, bits=None, **elements):
     for keyword, value in {**defaults, **elements}.items():
         if value is not None:
             setattr(dataset, keyword, value)
+    if overlay_bit is not None:
+        dataset.add_new(0x60000102, "US", overlay_bit)
     if stream is None:
         dataset.add_new(0x7FE00010, "OW", pixels.tobytes() + b"\0" * (pixels.nbytes % 2))
     else:

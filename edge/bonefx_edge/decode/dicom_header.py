@@ -3,11 +3,12 @@
 from io import BytesIO
 from typing import Final
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import read_dataset, read_partial
+from pydicom.tag import Tag
 
-from bonefx_edge.decode.dicom_pixels import PixelLayout
+from bonefx_edge.decode.dicom_layout import OVERLAY_BIT_POSITIONS
+from bonefx_edge.decode.dicom_numbers import integer_value
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
@@ -28,6 +29,7 @@ _KEYWORDS: Final = [
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PlanarConfiguration",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "WindowCenter",
@@ -40,9 +42,18 @@ _KEYWORDS: Final = [
     "LUTData",
     "VOILUTSequence",
     "PresentationLUTShape",
+    "ShutterShape",
+    "ShutterLeftVerticalEdge",
+    "ShutterRightVerticalEdge",
+    "ShutterUpperHorizontalEdge",
+    "ShutterLowerHorizontalEdge",
+    "CenterOfCircularShutter",
+    "RadiusOfCircularShutter",
+    "VerticesOfThePolygonalShutter",
     "PixelData",
 ]
 """All that is ever read: name, identifier and dates of the patient never enter memory as values."""
+_TAGS: Final = (*(Tag(keyword) for keyword in _KEYWORDS), *OVERLAY_BIT_POSITIONS)
 _DIRECTORY: Final = "1.2.840.10008.1.3.10"
 """Media Storage SOP Class UID of a DICOMDIR: an index without an image."""
 _RAW_X_RAY: Final = "1.2.840.10008.5.1.4.1.1.1.1.1"
@@ -54,11 +65,13 @@ _GROUP_AT: Final = 144
 """Bytes before the first element that File Meta Information Group Length (0002,0000) counts."""
 _META_BYTES: Final = 1 << 16
 """The file meta information is a few hundred bytes."""
+_UNDEFINED: Final = 0xFFFFFFFF
 _LARGEST_VALUE_BYTES: Final = 1 << 24
 """Of an element that is looked at: a sequence of a hundred lookup tables of 65,536 entries."""
-_MAX_BITS: Final = 16
 _INVERSES: Final = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 """The only Presentation LUT Shape that fits each photometric interpretation (PS3.3 C.7.6.1)."""
+_GRAY: Final = frozenset({(1, "MONOCHROME1"), (1, "MONOCHROME2"), (3, "RGB")})
+"""Samples per pixel with photometric interpretation; RGB only where all samples are equal."""
 _QUOTABLE: Final = frozenset(
     [
         "CR",
@@ -105,7 +118,13 @@ _QUOTABLE: Final = frozenset(
 
 
 def read_elements(data: bytes) -> tuple[Dataset, str]:
-    """Return the elements of `_KEYWORDS` and the transfer syntax UID."""
+    """Return the elements of `_KEYWORDS` and the transfer syntax UID.
+
+    Raises
+    ------
+    DecodeError
+        UNSUPPORTED, TRUNCATED, CORRUPT; WRONG_MODALITY for a whole object without an image.
+    """
     meta = read_dataset(
         BytesIO(data[_META_AT : _META_AT + _META_BYTES]),
         is_implicit_VR=False,
@@ -125,9 +144,19 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
         msg = "The file is a DICOMDIR, an index of images. Send the images."
         raise DecodeError(Reason.WRONG_MODALITY, msg)
     # Pixel data stay where they are: of what is larger, position and length are enough.
-    dataset = pydicom.dcmread(
-        BytesIO(data), specific_tags=list(_KEYWORDS), defer_size=_LARGEST_VALUE_BYTES
+    stream, end = BytesIO(data), 0
+
+    def note_end(_tag: object, _vr: str | None, length: int) -> bool:
+        nonlocal end
+        end = stream.tell() + (0 if length == _UNDEFINED else length)
+        return False
+
+    dataset = read_partial(
+        stream, note_end, defer_size=_LARGEST_VALUE_BYTES, specific_tags=[*_TAGS]
     )
+    if "PixelData" not in dataset and end == len(data):
+        msg = "This DICOM object holds no image: it is whole, without Pixel Data. Send the image."
+        raise DecodeError(Reason.WRONG_MODALITY, msg)
     return dataset, transfer_syntax
 
 
@@ -148,44 +177,21 @@ def check_kind(dataset: Dataset) -> None:
     frames = integer_value(dataset, "NumberOfFrames", default=1)
     samples = integer_value(dataset, "SamplesPerPixel", default=1)
     photometric = text_value(dataset, "PhotometricInterpretation")
-    if frames != 1 or samples != 1 or photometric not in _INVERSES:
+    # Some exporters write 0 frames for one, and gray films as color.
+    if frames not in (0, 1) or (samples, photometric) not in _GRAY:
         msg = (
             f"Not one gray image ({frames} frames, {samples} samples per pixel, "
             f"{_quote(photometric)}). Send single MONOCHROME1 or MONOCHROME2 images."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
     shape = text_value(dataset, "PresentationLUTShape")
-    if shape not in ("", _INVERSES[photometric]):
+    if shape not in ("", _INVERSES.get(photometric, shape)):
         # Viewers disagree: dcm4che follows the shape, others the photometric interpretation.
         msg = (
             f"The DICOM header contradicts itself about black and white ({photometric} with "
             f"Presentation LUT Shape {_quote(shape)}). Correct the header, or export it again."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
-
-
-def read_layout(dataset: Dataset) -> PixelLayout:
-    """Return the pixel layout (PS3.3 C.7.6.3.1); refuse what PS3.5 section 8.1.1 does not allow."""
-    layout = PixelLayout(
-        rows=integer_value(dataset, "Rows"),
-        columns=integer_value(dataset, "Columns"),
-        bits_allocated=integer_value(dataset, "BitsAllocated"),
-        bits_stored=integer_value(dataset, "BitsStored"),
-        signed=integer_value(dataset, "PixelRepresentation", default=0) == 1,
-    )
-    high_bit = integer_value(dataset, "HighBit", default=layout.bits_stored - 1)
-    if (
-        layout.bits_allocated not in (8, _MAX_BITS)
-        or not 1 < layout.bits_stored <= layout.bits_allocated
-        or high_bit != layout.bits_stored - 1
-    ):
-        msg = (
-            f"These DICOM pixels are not read ({layout.bits_allocated} bits allocated, "
-            f"{layout.bits_stored} stored, high bit {high_bit}). Send the image with 16 bits "
-            "allocated and the lowest bits stored."
-        )
-        raise DecodeError(Reason.UNSUPPORTED, msg)
-    return layout
 
 
 def text_value(dataset: Dataset, keyword: str) -> str:
@@ -196,23 +202,3 @@ def text_value(dataset: Dataset, keyword: str) -> str:
 def _quote(text: str) -> str:
     """Return a value for a message, or a stand-in: a damaged file may hold anything there."""
     return text if text in _QUOTABLE else "another value" if text else "none"
-
-
-def integer_value(dataset: Dataset, keyword: str, *, default: int | None = None) -> int:
-    """Return an integer value; refuse a file where it is missing and has no default."""
-    value = optional_integer(dataset, keyword)
-    if value is None:
-        value = default
-    if value is None:
-        refuse_corrupt(f"{keyword} in the DICOM header, it is missing")
-    return value
-
-
-def optional_integer(dataset: Dataset, keyword: str) -> int | None:
-    """Return an integer value, or None where it is absent or empty."""
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, int):
-        refuse_corrupt(f"one integer as {keyword} in the DICOM header, got another type")
-    return int(value)

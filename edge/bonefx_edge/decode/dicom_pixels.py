@@ -6,53 +6,31 @@ Each transfer syntax has exactly one decoder: two decoders of one syntax need no
 import importlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode import jpeg
+from bonefx_edge.decode.dicom_frames import (
+    join_fragments,
+    jpeg_2000_codestream,
+    without_padding,
+)
+from bonefx_edge.decode.dicom_layout import PixelLayout
+from bonefx_edge.decode.gray_levels import CHUNK_PX
 from bonefx_edge.decode.lossless_jpeg import decode_lossless
 from bonefx_edge.decode.packbits import unpack_bits
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
-_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
 _UNDEFINED: Final = 0xFFFFFFFF
-_ITEM_HEADER_BYTES: Final = 8
 _BYTE_BITS: Final = 8
 _RLE_HEADER: Final = struct.Struct("<16I")
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 _SOT: Final = b"\xff\x90"
 _EOC: Final = b"\xff\xd9"
 _SOT_SEGMENT_BYTES: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class PixelLayout:
-    """The Image Pixel module (PS3.3 C.7.6.3) of one gray frame."""
-
-    rows: int
-    """Rows (0028,0010)."""
-    columns: int
-    """Columns (0028,0011)."""
-    bits_allocated: int
-    """Bits Allocated (0028,0100), 8 or 16."""
-    bits_stored: int
-    """Bits Stored (0028,0101), the lowest ones; above them may lie an old overlay."""
-    signed: bool
-    """Pixel Representation (0028,0103) is 1: two's complement."""
-
-    @property
-    def mask(self) -> int:
-        """Bits that belong to the picture."""
-        return (1 << self.bits_stored) - 1
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of the uncompressed frame."""
-        return self.rows * self.columns * self.bits_allocated // _BYTE_BITS
 
 
 Decoder = Callable[[bytes, PixelLayout], NDArray[Any]]
@@ -86,7 +64,9 @@ def decode_pixel_data(
         )
     if decoder is None:
         return _read_native(data, start=start, length=length, layout=layout)
-    decoded = decoder(_join_fragments(data, start=start), layout)
+    if layout.samples != 1 and transfer_syntax != _RLE:
+        _refuse_color("compressed RGB")
+    decoded = decoder(join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
         refuse_corrupt(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
     if not layout.signed and int(decoded.max()) > layout.mask:
@@ -101,30 +81,35 @@ def _read_native(data: bytes, *, start: int, length: int, layout: PixelLayout) -
     there = min(length, len(data) - start)
     if there < layout.frame_bytes:
         refuse_truncated(f"{layout.frame_bytes} bytes of pixels, got {there}")
+    pixels = layout.rows * layout.columns
+    if layout.samples != 1:
+        samples = np.frombuffer(data, np.uint8, pixels * layout.samples, start)
+        shape = (layout.samples, pixels) if layout.planar else (pixels, layout.samples)
+        channels = samples.reshape(shape)
+        gray = _only_gray(channels if layout.planar else channels.T)
+        return gray.reshape(layout.rows, layout.columns)
     dtype = np.dtype(f"<u{layout.bits_allocated // _BYTE_BITS}")
-    stored = np.frombuffer(data, dtype, layout.rows * layout.columns, start)
-    return stored.reshape(layout.rows, layout.columns)
+    return np.frombuffer(data, dtype, pixels, start).reshape(layout.rows, layout.columns)
 
 
-def _join_fragments(data: bytes, *, start: int) -> bytes:
-    """Return the one frame of encapsulated Pixel Data (PS3.5 A.4), offset table left out.
+def _only_gray(channels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the one picture that all channels hold, (pixels,); refuse color.
 
-    Not pydicom.encaps: `generate_fragments` of pydicom 3.0.2 ends without an error where a file
-    is cut short.
+    Parameters
+    ----------
+    channels
+        (3, pixels), red, green, blue.
     """
-    fragments = []
-    at = start
-    while data[at : at + _ITEM_HEADER_BYTES] != _DELIMITER:
-        header = data[at : at + _ITEM_HEADER_BYTES]
-        length = int.from_bytes(header[len(_ITEM) :], "little")
-        end = at + _ITEM_HEADER_BYTES + length
-        if len(header) < _ITEM_HEADER_BYTES or end > len(data):
-            refuse_truncated("pixel data up to its sequence delimiter")
-        if not header.startswith(_ITEM):
-            refuse_corrupt(f"a fragment item at byte {at} of the file, got something else")
-        fragments.append(data[at + _ITEM_HEADER_BYTES : end])
-        at = end
-    return b"".join(fragments[1:])
+    for start in range(0, channels.shape[1], CHUNK_PX):
+        chunk = channels[:, start : start + CHUNK_PX]
+        if (chunk[1:] != chunk[0]).any():
+            _refuse_color("red, green and blue differ")
+    return np.ascontiguousarray(channels[0])
+
+
+def _refuse_color(what: str) -> NoReturn:
+    msg = f"The image is in color ({what}). Send single gray images."
+    raise DecodeError(Reason.UNSUPPORTED, msg)
 
 
 def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
@@ -132,14 +117,17 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     if len(frame) < _RLE_HEADER.size:
         refuse_truncated("an RLE header of 64 bytes, the frame is shorter")
     count, *offsets = _RLE_HEADER.unpack_from(frame)
-    if count != layout.bits_allocated // _BYTE_BITS:
-        refuse_corrupt(f"{layout.bits_allocated // _BYTE_BITS} RLE segments, got {count}")
+    segments = layout.samples * layout.bits_allocated // _BYTE_BITS
+    if count != segments:
+        refuse_corrupt(f"{segments} RLE segments, got {count}")
     ends = [*offsets[1:count], len(frame)]
     pixels = layout.rows * layout.columns
     values = np.empty((pixels, count), np.uint8)
     for column, (start, end) in enumerate(zip(offsets, ends, strict=False)):
         plane = _unpack_segment(frame[start:end], wanted=pixels)
         values[:, count - 1 - column] = np.frombuffer(plane, np.uint8)
+    if layout.samples != 1:
+        return _only_gray(values.T)
     return values.reshape(-1).view(f"<u{count}")
 
 
@@ -166,18 +154,21 @@ def _check_size(height: int, width: int, *, layout: PixelLayout) -> None:
 
 def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     """Return the values of an 8-bit DCT JPEG, by the strict decoder of JPEG files."""
+    frame = without_padding(frame)
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
     return jpeg.decode_gray(frame, header=header)
 
 
 def _decode_jpeg_lossless(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    frame = without_padding(frame)
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
     return decode_lossless(frame, header=header)
 
 
 def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    frame = without_padding(frame)
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
     if not jpeg.ends_whole(frame):
@@ -191,6 +182,7 @@ def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
 
 
 def _decode_jpeg_2000(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
+    frame = without_padding(jpeg_2000_codestream(frame))
     if not frame.startswith(_SOC_SIZ):
         refuse_corrupt("a JPEG 2000 codestream, got something else")
     left, top = struct.unpack_from(">II", frame, 16)
@@ -240,8 +232,9 @@ def _import_codec(module: str, *, name: str) -> Any:
 _NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
 _UNREAD: Final = {"1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)"}
 """Syntaxes that are known and not read."""
+_RLE: Final = "1.2.840.10008.1.2.5"
 _DECODERS: Final[dict[str, Decoder]] = {
-    "1.2.840.10008.1.2.5": _decode_rle,
+    _RLE: _decode_rle,
     "1.2.840.10008.1.2.4.50": _decode_jpeg,
     "1.2.840.10008.1.2.4.51": _decode_jpeg,
     "1.2.840.10008.1.2.4.57": _decode_jpeg_lossless,

@@ -26,13 +26,21 @@ class Range:
     """Shown as 255; not below `low`."""
 
 
-def count_values(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Return how often each value occurs: int64, (256,) for uint8, (65536,) for uint16."""
+def count_values(
+    stored: NDArray[Any], *, inside: NDArray[np.uint8] | None = None
+) -> NDArray[np.int64]:
+    """Return how often each value occurs: int64, (256,) for uint8, (65536,) for uint16.
+
+    Only where `inside`, of the same shape, is not 0.
+    """
     bins = int(np.iinfo(stored.dtype).max) + 1
     counts = np.zeros(bins, np.int64)
     flat = stored.reshape(-1)
     for start in range(0, flat.size, CHUNK_PX):
-        counts += np.bincount(flat[start : start + CHUNK_PX], minlength=bins)
+        chunk = flat[start : start + CHUNK_PX]
+        if inside is not None:
+            chunk = chunk[inside.reshape(-1)[start : start + CHUNK_PX] != 0]
+        counts += np.bincount(chunk, minlength=bins)
     return counts
 
 

@@ -27,8 +27,12 @@ class GrayMapping(StrEnum):
     """The VOI LUT of the DICOM file (PS3.3 C.11.2.1.1)."""
     VOI_WINDOW = "voi_window"
     """The (first) window center and width of the DICOM file (PS3.3 C.11.2.1.2)."""
+    VOI_ALTERNATIVE = "voi_alternative"
+    """The first VOI LUT or window of the DICOM file is unusable; the next usable one."""
     PERCENTILES = "percentiles"
     """No window in the file: 0.5 to 99.5 percentile of the pixels that are not padding."""
+    VOI_UNUSABLE = "voi_unusable"
+    """No VOI LUT or window of the DICOM file is usable: shown as if it had none."""
 
 
 _GRAY_NDIM: Final = 2

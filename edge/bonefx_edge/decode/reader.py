@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import stat
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,11 @@ _GRAY_DIMENSIONS: Final = 2
 _DICOM_MAGIC: Final = b"DICM"
 _DICOM_MAGIC_AT: Final = 128
 """Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
+_ELEMENT: Final = struct.Struct("<HH2sH")
+"""Group, element, value representation and length of a DICOM element (PS3.5 section 7.1)."""
+_FIRST_GROUPS: Final = (0x0002, 0x0008)
+_SHORT_VALUE_BYTES: Final = 128
+"""Elements that come first are numbered below, and short: texts and UIDs of 64 bytes."""
 _READ_BYTES: Final = 1 << 20
 """At a time, of a file that is longer than it was said to be."""
 
@@ -44,6 +50,12 @@ def decode(
     """
     _check_bytes(len(data), limits=limits)
     file_format = recognize(data)
+    if file_format is None and _lacks_preamble(data):
+        msg = (
+            'This is DICOM without its preamble (no "DICM" at byte 128). Save it as a DICOM Part '
+            "10 file, or as PNG."
+        )
+        raise DecodeError(Reason.NOT_AN_IMAGE, msg)
     if file_format is None:
         msg = "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one."
         raise DecodeError(Reason.NOT_AN_IMAGE, msg)
@@ -113,6 +125,18 @@ def recognize(data: bytes) -> FileFormat | None:
         FileFormat.BMP: (BMP_MAGIC,),
     }
     return next((kind for kind, starts in magics.items() if data.startswith(starts)), None)
+
+
+def _lacks_preamble(data: bytes) -> bool:
+    """Return whether the data begin with a DICOM element of group 0002 or 0008, or with "DICM"."""
+    if data.startswith(_DICOM_MAGIC):
+        return True
+    if len(data) < _ELEMENT.size:
+        return False
+    group, element, vr, length = _ELEMENT.unpack_from(data)
+    is_explicit = vr.isalpha() and vr.isupper()
+    is_implicit = vr[1] == 0 and length == 0 and 0 < vr[0] <= _SHORT_VALUE_BYTES
+    return group in _FIRST_GROUPS and element <= _SHORT_VALUE_BYTES and (is_explicit or is_implicit)
 
 
 def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
