@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bonefx_edge.errors import InterpreterError, UsageError
+from bonefx_edge.text import exit_cause
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
 
     from bonefx_edge.classifier import Classifier
     from bonefx_edge.finding import Finding
@@ -55,7 +57,7 @@ def classify_parallel(
     # Here: 20 ms that a single film need not wait for.
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
     pool = ProcessPoolExecutor(
         processes,
@@ -65,21 +67,32 @@ def classify_parallel(
         initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for us, who end them
     )
     pending: deque[Future[Finding]] = deque()
+    workers: set[BaseProcess] = set()
     try:
         for file in files:
             pending.append(pool.submit(_classify, file, options))
+            workers.update(active_children())  # the pool hides them
             if len(pending) > PREFETCH * processes:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     except BrokenProcessPool as err:
-        msg = (
-            "A worker process died (out of memory, or a file that crashes its decoder). "
-            "Run with --jobs 1 to find it."
-        )
-        raise InterpreterError(msg) from err
+        pool.shutdown(cancel_futures=True)  # then all have ended
+        causes = {process.exitcode for process in workers} - {None, 0, -signal.SIGTERM}
+        raise InterpreterError(_explain(sorted(filter(None, causes)))) from err
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _explain(codes: list[int]) -> str:
+    """Return why a worker process ended, from exit codes and negative signal numbers."""
+    causes = ", ".join(map(exit_cause, codes)) or "cause not known"
+    advice = "It may be a file that crashes its decoder: run with --jobs 1 to find it."
+    if -signal.SIGKILL in codes:
+        advice = "Memory ran out: run with --jobs 1."
+    elif -signal.SIGILL in codes:
+        advice = "This processor lacks an instruction: run edge-admin doctor."
+    return f"A worker process ended ({causes}). {advice}"
 
 
 def _classify(file: Path, options: LoadOptions) -> "Finding":

@@ -70,12 +70,22 @@ def test_a_model_that_cannot_be_used_is_the_error_that_one_process_raises(files,
 
 def test_a_process_that_ends_is_an_error_in_words(files, monkeypatch):
     monkeypatch.setattr(parallel, "_classify", _end)
-    with pytest.raises(InterpreterError, match="Run with --jobs 1"):
+    with pytest.raises(InterpreterError, match=r"\(exit code 9\).*run with --jobs 1"):
         list(classify_parallel(files, LOADING, processes=2))
 
 
 def _end(_file, _loading):
     os._exit(9)
+
+
+def test_a_process_that_the_system_killed_is_an_error_that_names_the_memory(files, monkeypatch):
+    monkeypatch.setattr(parallel, "_classify", _kill)
+    with pytest.raises(InterpreterError, match=r"\(SIGKILL\)\. Memory ran out"):
+        list(classify_parallel(files, LOADING, processes=2))
+
+
+def _kill(_file, _loading):
+    os.kill(os.getpid(), 9)
 
 
 def run(*words):

@@ -21,7 +21,8 @@ from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
 
-if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
+if TYPE_CHECKING:  # they import OpenCV, and the doctor must start where that is broken
+    from bonefx_edge.classifier import Classifier
     from bonefx_edge.watch.journal.admin import JournalAdmin
 
 DOCTOR_FAULT: Final = 1
@@ -44,9 +45,9 @@ def doctor(
 ) -> None:
     """Check this device and say how to fix what is wrong."""
     from bonefx_edge.check import CheckStatus
-    from bonefx_edge.diagnostics.doctor import run_checks
+    from bonefx_edge.diagnostics.child import run_in_child
 
-    checks = run_checks(model=model)
+    checks = run_in_child(model)
     if watch:
         from bonefx_edge.watch.intake.selftest import check_watched_folder
 
@@ -76,12 +77,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check a model file byte for byte, open it and show its manifest."""
-    from bonefx_edge.classifier import Classifier
-
-    try:
-        classifier = Classifier.load(model, runtime=runtime)
-    except BonefxError as err:
-        fail_with(err)
+    classifier = _load(model, runtime=runtime)
     sys.stdout.write(f"ok: sha256 {classifier.model.sha256}\n")
     info = classifier.runtime
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
@@ -157,14 +153,29 @@ def requeue(
 
 def _predictor(model: str, *, operating_point: str | None, mode: str | None) -> str:
     """Return the predictor of a service with this model and these options."""
-    from bonefx_edge.classifier import Classifier
+    found = _load(model, operating_point=operating_point, mode=mode)
     from bonefx_edge.watch.workers.main import describe as describe_predictor
 
+    return describe_predictor(found)
+
+
+def _load(
+    model: str,
+    *,
+    runtime: str | None = None,
+    operating_point: str | None = None,
+    mode: str | None = None,
+) -> "Classifier":
+    """Return the classifier, or leave with the cause; the interpreter is tried in a child first."""
+    from bonefx_edge.diagnostics.child import try_interpreter
+
     try:
-        found = Classifier.load(model, operating_point=operating_point, mode=mode)
+        try_interpreter(runtime)
+        from bonefx_edge.classifier import Classifier
+
+        return Classifier.load(model, runtime=runtime, operating_point=operating_point, mode=mode)
     except BonefxError as err:
         fail_with(err)
-    return describe_predictor(found)
 
 
 @app.command(cls=Command)

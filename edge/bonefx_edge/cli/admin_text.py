@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from bonefx_edge import NOTICE
 from bonefx_edge.inference.decision import OperatingPoint
 from bonefx_edge.text import printable
-from bonefx_edge.watch.journal.admin import Status
 
-if TYPE_CHECKING:  # it imports OpenCV, and the doctor must start where that is broken
+if TYPE_CHECKING:  # they import NumPy or OpenCV, and the doctor must start where those are broken
     from bonefx_edge.inference.tiling import InferenceMode
     from bonefx_edge.model.manifest import Manifest, OutputSpec
+    from bonefx_edge.watch.journal.admin import Status
 
 
-def status_lines(found: Status) -> list[str]:
+def status_lines(found: "Status") -> list[str]:
     """Return the status in lines for people."""
 
     def counts(numbers: dict[str, int]) -> str:

@@ -1,5 +1,6 @@
 """The command edge-classify. Exit codes: 0 to 5; see `ExitCode`."""
 
+import faulthandler
 import sys
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
@@ -240,4 +241,7 @@ def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, A
 
 def main() -> None:
     """Entry point of the console script."""
+    # A library that was built for another processor, or a decoder that crashes, ends the process:
+    # this names the signal and the library on standard error.
+    faulthandler.enable()
     app()

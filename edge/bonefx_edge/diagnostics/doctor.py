@@ -14,7 +14,7 @@ from typing import Final
 from bonefx_edge import __version__
 from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.diagnostics.board import board, check_power, check_temperature, query_firmware
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import BonefxError, InterpreterError
 from bonefx_edge.model.runtimes import RUNTIMES, installed_runtimes
 
 MIN_FREE_DISK_MIB: Final = 200
@@ -33,22 +33,6 @@ _BITS_64: Final = 64
 _MIB: Final = 1024 * 1024
 
 
-def run_checks(*, model: str | Path) -> list[Check]:
-    """Return the checks of `edge-admin doctor`, in the order in which they are shown."""
-    checks: tuple[Callable[[], Check], ...] = (
-        _board,
-        _python,
-        _packages,
-        _interpreter,
-        _numpy_abi,
-        _codecs,
-        lambda: _model(model),
-        _disk,
-        lambda: check_temperature(SYSFS),
-    )
-    return [check() for check in checks] + check_power(SYSFS, throttled=query_firmware())
-
-
 def _board() -> Check:
     found = f"{board()}, {platform.machine()}, {os.cpu_count()} cores"
     return Check("board", CheckStatus.OK, found)
@@ -63,9 +47,10 @@ def _python() -> Check:
     return Check("python", CheckStatus.OK, found)
 
 
-def _packages() -> Check:
+def _packages(note: Callable[[str], None]) -> Check:
     versions, faults = [f"bonefx {__version__}"], []
     for module, distribution in PARTS.items():
+        note(module)
         try:
             importlib.import_module(module)
             versions.append(f"{distribution} {importlib.metadata.version(distribution)}")
@@ -77,11 +62,19 @@ def _packages() -> Check:
     return Check("packages", CheckStatus.OK, ", ".join(versions))
 
 
-def _interpreter() -> Check:
+def _interpreter(note: Callable[[str], None]) -> Check:
     installed = installed_runtimes()
     if not installed:
         return Check("interpreter", CheckStatus.FAIL, "none", "pip install ai-edge-litert")
     found = ", ".join(f"{info.name} {info.version}" for info in installed)
+    note(found)
+    try:
+        from bonefx_edge.model.interpreter import import_runtime
+
+        import_runtime(None)
+    except (InterpreterError, ImportError) as err:
+        remedy = f"pip install --force-reinstall {installed[0].name.replace('_', '-')}"
+        return Check("interpreter", CheckStatus.FAIL, f"{found}: {err}", remedy)
     if len(installed) == len(RUNTIMES):
         remedy = f"{installed[0].name} is used; uninstall the other to be sure"
         return Check("interpreter", CheckStatus.WARN, found, remedy)
@@ -115,7 +108,8 @@ def _codecs() -> Check:
     return Check("DICOM codecs", CheckStatus.OK, "JPEG 2000, JPEG-LS")
 
 
-def _model(path: str | Path) -> Check:
+def _model(path: str | Path, note: Callable[[str], None]) -> Check:
+    note("model")
     try:
         # Here: where a package is broken, the other checks must still run.
         from bonefx_edge.classifier import Classifier
@@ -143,3 +137,21 @@ def _disk() -> Check:
     if free_mib < MIN_FREE_DISK_MIB:
         return Check("disk", CheckStatus.FAIL, found, f"free at least {MIN_FREE_DISK_MIB} MiB")
     return Check("disk", CheckStatus.OK, found)
+
+
+CHECKS: Final[dict[str, Callable[[str, Callable[[str], None]], list[Check]]]] = {
+    "board": lambda _model_file, _note: [_board()],
+    "python": lambda _model_file, _note: [_python()],
+    "packages": lambda _model_file, note: [_packages(note)],
+    "interpreter": lambda _model_file, note: [_interpreter(note)],
+    "numpy ABI": lambda _model_file, _note: [_numpy_abi()],
+    "DICOM codecs": lambda _model_file, _note: [_codecs()],
+    "model": lambda model_file, note: [_model(model_file, note)],
+    "disk": lambda _model_file, _note: [_disk()],
+    "temperature": lambda _model_file, _note: [check_temperature(SYSFS)],
+    "power": lambda _model_file, _note: check_power(SYSFS, throttled=query_firmware()),
+}
+"""The checks of `edge-admin doctor` by name, in the order in which they are shown.
+
+Each takes the model to check, and what it calls with the name of a part before it imports that.
+"""

@@ -92,7 +92,7 @@ def open_interpreter(
     InterpreterError
         No interpreter is installed, or this one cannot run the network.
     """
-    module = _import_runtime(runtime)
+    module = import_runtime(runtime)
     name = module.__name__.partition(".")[0]
     info = RuntimeInfo(name=name, version=str(sys.modules[name].__version__))
     try:
@@ -141,8 +141,14 @@ def time_inference(interpreter: Interpreter) -> float:
     return sorted(times)[TIMED_PASSES // 2]
 
 
-def _import_runtime(name: str | None) -> Any:
-    """Return the interpreter module; a runtime that is installed but broken is an error."""
+def import_runtime(name: str | None) -> Any:
+    """Return the interpreter module `name`, None for the first that is installed.
+
+    Raises
+    ------
+    InterpreterError
+        It is not installed, or it is broken.
+    """
     installed = installed_names()
     if name is not None and name not in installed:
         msg = f"expected the interpreter {name}, installed are {installed or 'none'}; install it"

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from bonefx_edge.finding import SCHEMA as FINDING_SCHEMA
-
 SCHEMA: Final = "bonefx.result/2"
 """The number changes when a key changes its meaning or is removed, not for new keys."""
 SCHEMA_V1: Final = "bonefx.result/1"
@@ -32,6 +30,9 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _upgrade_finding(finding: dict[str, Any]) -> dict[str, Any]:
+    # Here: it imports NumPy, which the service itself does not need.
+    from bonefx_edge.finding import SCHEMA as FINDING_SCHEMA
+
     timings = _rename(finding["timings_ms"], {"gate": "input_check"})
     mode = finding["reading"]
     changed = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from bonefx_edge.check import CheckStatus
 from bonefx_edge.cli import admin
 from bonefx_edge.diagnostics import doctor
-from bonefx_edge.diagnostics.doctor import run_checks
+from bonefx_edge.diagnostics.doctor import CHECKS
 from bonefx_edge.model.runtimes import RuntimeInfo, installed_runtimes
 from fake_sysfs import write_alarm, write_zones
 from toy import toy_path
@@ -25,7 +25,8 @@ def run(*args: object) -> subprocess.CompletedProcess[str]:
 
 
 def health(name: str, **kwargs) -> tuple[CheckStatus, str, str]:
-    checks = run_checks(model=kwargs.get("model", toy_path("int8")))
+    group = "power" if name == "throttling" else name
+    checks = CHECKS[group](str(kwargs.get("model", toy_path("int8"))), lambda _module: None)
     check = next(check for check in checks if check.name == name)
     return check.status, check.found, check.remedy
 
