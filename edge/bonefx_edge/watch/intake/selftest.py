@@ -3,6 +3,7 @@
 import os
 import select
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,12 @@ def check_watched_folder(folder: Path, *, year: int) -> list[Check]:
 
     Writes a hidden file into the folder, which the service ignores, and removes it.
     """
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except OSError as err:  # such as ENOTCONN of a share whose server went away
+        remedy = "mount it again, or let this user enter the folders above it"
+        return [Check("watched", CheckStatus.FAIL, f"{folder}: {error_name(err)}", remedy)]
+    if not is_there:
         found = f"{folder} does not exist, or is not a folder"
         return [
             Check(
@@ -50,17 +56,17 @@ def _events(folder: Path) -> Check:
     """Write a file and wait for its event."""
     limit = WATCHES_FILE.read_text().strip() if WATCHES_FILE.exists() else "unknown"
     name = f".bonefx-doctor-{os.getpid()}"
-    events = InotifyWatcher(os.fsencode(folder))
     try:
-        events.add(b"")
-        (folder / name).write_bytes(b"")
-        is_reported = _is_reported(events, os.fsencode(name))
+        with closing(InotifyWatcher(os.fsencode(folder))) as events:
+            events.add(b"")
+            (folder / name).write_bytes(b"")
+            try:
+                is_reported = _is_reported(events, os.fsencode(name))
+            finally:
+                (folder / name).unlink(missing_ok=True)
     except OSError as err:
         remedy = "let the user of the service list it; the doctor writes a test file there"
         return Check("events", CheckStatus.WARN, f"could not be tested: {error_name(err)}", remedy)
-    finally:
-        events.close()
-        (folder / name).unlink(missing_ok=True)
     if not is_reported:
         remedy = "run the service with --poll always"
         return Check("events", CheckStatus.FAIL, f"no event within {EVENT_TIMEOUT_S:g} s", remedy)

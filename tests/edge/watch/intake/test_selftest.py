@@ -1,5 +1,7 @@
 """The doctor of a watched folder."""
 
+import errno
+
 from bonefx_edge.check import CheckStatus
 from bonefx_edge.watch.intake import selftest
 from bonefx_edge.watch.intake.selftest import check_watched_folder
@@ -40,3 +42,17 @@ def test_events_that_never_come_fail(tmp_path, monkeypatch) -> None:
 def test_a_clock_that_was_never_set_is_reported(tmp_path) -> None:
     *_, clock = check_watched_folder(tmp_path, year=1970)
     assert clock.status is CheckStatus.WARN
+
+
+def test_a_folder_that_the_system_does_not_describe_is_a_line(tmp_path):
+    (check,) = check_watched_folder(tmp_path / ("x" * 300), year=2026)
+    assert (check.status, "ENAMETOOLONG" in check.found) == (CheckStatus.FAIL, True)
+
+
+def test_a_system_that_gives_no_events_is_a_line(tmp_path, monkeypatch):
+    def refuse(_root):
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(selftest, "InotifyWatcher", refuse)
+    checks = {check.name: check for check in check_watched_folder(tmp_path, year=2026)}
+    assert "EMFILE" in checks["events"].found
