@@ -91,3 +91,10 @@ def test_folders_deeper_than_the_stack_are_searched(tmp_path, monkeypatch) -> No
         for _ in range(depth):
             os.chdir("..")
             Path("a").rmdir()
+
+
+def test_the_folder_of_a_repaired_disk_is_passed_over(tmp_path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "film.png").touch()
+    found = list_files([tmp_path])
+    assert (found.files, found.passed_over) == ([tmp_path / "film.png"], 1)

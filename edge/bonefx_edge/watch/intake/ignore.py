@@ -21,9 +21,10 @@ _FOLDERS: Final = frozenset(
         b"#snapshot",
         b"$recycle.bin",
         b"system volume information",
+        b"lost+found",
     )
 )
-"""Of network storage and Windows: thumbnails, deleted files, snapshots."""
+"""Of network storage and file systems: thumbnails, deleted files, snapshots, repairs."""
 
 
 def is_image_name(name: bytes) -> bool:

@@ -110,6 +110,7 @@ def test_a_folder_of_any_other_name_is_entered(name) -> None:
         b"#recycle",
         b"$RECYCLE.BIN",
         b"System Volume Information",
+        b"lost+found",
         b"@EADIR",
         b".Trash-1000",
         b".git",
