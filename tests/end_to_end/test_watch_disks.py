@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.cli.exit_codes import ExitCode
-from bonefx_edge.watch.intake.intake import RESCAN_EVENTS_S
+from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
 from watch_service import (
     Watcher,
     check_exactly_one,
