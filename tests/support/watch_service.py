@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from bonefx_edge.watch.journal.schema import STEPS
 from bonefx_edge.watch.journal.states import ABSENT
 from toy import toy_path
 
@@ -104,7 +105,7 @@ def films(out: Path) -> dict[str, sqlite3.Row]:
     connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < len(STEPS):
             return {}
         return {row["sha256"]: row for row in connection.execute("SELECT * FROM image")}
     finally:

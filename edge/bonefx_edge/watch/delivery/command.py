@@ -74,9 +74,9 @@ class CommandSink:
         DeliveryError
             It could not be run, took too long, or ended with another exit code than 0.
         """
-        with self._start() as process:
+        with self._start(body) as process:
             try:
-                process.communicate(body, timeout=self._timeout_s)
+                process.wait(timeout=self._timeout_s)
             except subprocess.TimeoutExpired as err:
                 msg = f"the command took longer than {self._timeout_s:g} s"
                 raise DeliveryError(msg) from err
@@ -86,15 +86,21 @@ class CommandSink:
             msg = f"the command ended with {exit_cause(process.returncode)}"
             raise DeliveryError(msg)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._lock:
+    def _start(self, body: bytes) -> subprocess.Popen[bytes]:
+        """Start the command on a file in memory.
+
+        Through a pipe it could read an empty message, if the service is killed before it writes.
+        """
+        with self._lock, open(os.memfd_create("message"), "w+b", buffering=0) as message:
+            message.write(body)
+            message.seek(0)
             if self._closed:
                 msg = "the service is stopping"
                 raise DeliveryError(msg)
             try:
                 self._running = subprocess.Popen(  # noqa: S603 -- the operator's own command
                     self._command,
-                    stdin=subprocess.PIPE,
+                    stdin=message,
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,
                 )

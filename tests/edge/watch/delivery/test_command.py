@@ -123,3 +123,10 @@ def test_a_program_that_was_removed_has_not_taken_it(tmp_path):
 def test_a_command_that_cannot_be_run_is_refused_at_the_start(words):
     with pytest.raises(UsageError, match="--on-result: expected a"):
         CommandSink(words)
+
+
+def test_a_command_has_the_whole_message_from_its_start(tmp_path):
+    """Through a pipe it would get an empty one if the service is killed just after the start."""
+    source = f"import os; open({str(tmp_path / 'size')!r}, 'w').write(str(os.fstat(0).st_size))"
+    run(source)(b'{"state": "fracture"}')
+    assert (tmp_path / "size").read_text() == "21"
