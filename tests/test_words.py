@@ -24,6 +24,7 @@ ALLOWED: Final = {
         "train/bonefx_train/studies/out_of_scope.py",
     ),
     "closer": (
+        "edge/bonefx_edge/cli/classify.py",  # what --views took until version 0.4
         "edge/bonefx_edge/model/manifest.py",  # the name of the mode in files of version 0.4
         "edge/bonefx_edge/watch/result_upgrade.py",
         "docs/finding.md",

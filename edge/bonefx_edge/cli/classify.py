@@ -30,6 +30,8 @@ CHOICES: Final = {
     "duplicates": ("skip", "reclassify", "known", "again"),  # the last two: until version 0.4
 }
 """Words that an option takes."""
+ALTERNATIVES: Final = (("output_format", "as_json", "as_csv"), ("mode", "views"))
+"""Parameters of which at most one may be given."""
 
 
 class _Classify(Command):
@@ -67,6 +69,7 @@ def classify(
             "sensitive). Default: the model's first.",
         ),
     ] = None,
+    views: Annotated[str | None, typer.Option("--views", hidden=True)] = None,
     heatmap: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a heat map PNG per image.")
     ] = None,
@@ -175,6 +178,7 @@ def classify(
     _check_mode(context, watching=watch is not None)
     if verbose:
         show_all_lines()
+    mode = mode or {"closer": "tiled"}.get(views or "", views)  # --views: until version 0.4
     options = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
     try:
         if watch is not None:
@@ -219,9 +223,10 @@ def _check_mode(context: typer.Context, *, watching: bool) -> None:
         if context.params[name] not in CHOICES.get(name, (context.params[name],)):
             msg = f"{shown}: expected one of {', '.join(CHOICES[name])}"
             fail(f"{msg}, got {context.params[name]!r}", code=ExitCode.USAGE)
-    formats = [shown for name, shown in named if name in ("output_format", "as_json", "as_csv")]
-    if len(formats) > 1:
-        fail(f"{' and '.join(formats)}: choose one", code=ExitCode.USAGE)
+    for alternatives in ALTERNATIVES:
+        chosen = [shown for name, shown in named if name in alternatives]
+        if len(chosen) > 1:
+            fail(f"{' and '.join(chosen)}: choose one", code=ExitCode.USAGE)
 
 
 def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, Any]) -> ExitCode:

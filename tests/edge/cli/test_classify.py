@@ -154,6 +154,7 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
         (("--json",), "Found no file"),
         (("",), "names is empty"),
         (("--json", "--csv", "x"), "--json and --csv: choose one"),
+        (("--mode", "tiled", "--views", "whole", "x"), "--mode and --views: choose one"),
         (("--format", "table", "--csv", "x"), "--format and --csv: choose one"),
         (("--format", "xml", "x"), "--format: expected one of table, json, csv, got 'xml'"),
         (("--watch", "x", "--poll", "sometimes"), "--poll: expected one of auto, always, never"),
@@ -313,6 +314,12 @@ def test_the_mode_asked_for_is_used_and_named(films) -> None:
         *("tiled", "tiled"),
         "whole",
     )
+
+
+def test_the_words_of_version_0_4_still_name_the_modes(films) -> None:
+    for old, mode in (("closer", "tiled"), ("whole", "whole")):
+        done = run(films / "light.jpg", "--json", TILED, "--views", old)
+        assert json.loads(done.stdout)["mode"] == mode
 
 
 def test_a_mode_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
