@@ -207,12 +207,7 @@ def classify(
 
 def _check_mode(context: typer.Context, *, watching: bool) -> None:
     """Leave if an option would do nothing, takes no such word, or contradicts another."""
-    named = []
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT" and context.params[name] != ():
-            named.append((name, "FILE|DIR" if name == "paths" else parameter.opts[0]))
+    named = _named_options(context)
     for name, shown in named:
         if watching and name in FILES_ONLY:
             msg = f"{shown}: does nothing with --watch; leave it out"
@@ -227,6 +222,17 @@ def _check_mode(context: typer.Context, *, watching: bool) -> None:
         chosen = [shown for name, shown in named if name in alternatives]
         if len(chosen) > 1:
             fail(f"{' and '.join(chosen)}: choose one", code=ExitCode.USAGE)
+
+
+def _named_options(context: typer.Context) -> list[tuple[str, str]]:
+    """Return what the command line gives: names of parameters, each with its option."""
+    named = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT" and context.params[name] != ():
+            named.append((name, "FILE|DIR" if name == "paths" else parameter.opts[0]))
+    return named
 
 
 def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, Any]) -> ExitCode:
