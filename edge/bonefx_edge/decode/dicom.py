@@ -12,7 +12,12 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from bonefx_edge.decode.dicom_gray import blacken_padding_at_border, make_gray_table
-from bonefx_edge.decode.dicom_header import check_kind, read_elements, text_value
+from bonefx_edge.decode.dicom_header import (
+    check_kind,
+    read_anatomic_region,
+    read_elements,
+    text_value,
+)
 from bonefx_edge.decode.dicom_layout import (
     PixelLayout,
     check_bits_stored,
@@ -94,6 +99,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
         file_format=FileFormat.DICOM,
         gray_mapping=mapping,
         body_part=text_value(dataset, "BodyPartExamined") or None,
+        anatomic_region=read_anatomic_region(dataset),
     )
 
 

@@ -20,6 +20,9 @@ _KEYWORDS: Final = [
     "PresentationIntentType",
     "Modality",
     "BodyPartExamined",
+    "AnatomicRegionSequence",
+    "CodeValue",
+    "CodeMeaning",
     "SamplesPerPixel",
     "PhotometricInterpretation",
     "NumberOfFrames",
@@ -197,6 +200,13 @@ def check_kind(dataset: Dataset) -> None:
 def text_value(dataset: Dataset, keyword: str) -> str:
     """Return a text value in capitals without spaces at its ends; "" where absent."""
     return str(dataset.get(keyword) or "").strip().upper()
+
+
+def read_anatomic_region(dataset: Dataset) -> tuple[str, ...]:
+    """Return codes and their meanings in Anatomic Region Sequence (0008,2218), in capitals."""
+    items = dataset.get("AnatomicRegionSequence") or ()
+    texts = [text_value(item, name) for item in items for name in ("CodeValue", "CodeMeaning")]
+    return tuple(text for text in texts if text)
 
 
 def _quote(text: str) -> str:

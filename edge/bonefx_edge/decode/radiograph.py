@@ -54,6 +54,8 @@ class Radiograph:
     """(height, width) of the film where `pixels` are a reduced picture of it; None: as `pixels`."""
     body_part: str | None = None
     """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
+    anatomic_region: tuple[str, ...] = ()
+    """Codes and their meanings in DICOM Anatomic Region Sequence (0008,2218), in capitals."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != _GRAY_NDIM or self.pixels.dtype != np.uint8 or self.pixels.size == 0:

@@ -1,7 +1,6 @@
 """Refuse what is not a limb radiograph: by simple statistics, then by the network's features."""
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import DecodeError, Reason
+from bonefx_edge.inference.body_parts import find_excluded
 
 MIN_SIDE_PX: Final = 64
 """Shortest side that is accepted: below it a fracture line is not visible."""
@@ -18,8 +18,6 @@ MAX_CHROMA: Final = 12.0
 """Mean chroma above this is a color picture, in gray levels; a tinted film scan stays below."""
 BLANK_STD: Final = 2.0
 """Standard deviation, in gray levels, under which an image is blank."""
-PARTS_OF_LIMBS_TOO: Final = frozenset({"HEAD", "NECK"})
-"""Out of scope when they stand alone; "FEMORAL NECK" and "HEAD OF RADIUS" are limbs."""
 STATISTICS_SIDE_PX: Final = 128
 """Side of the antialiased square on which statistics are measured."""
 UNEXPOSED: Final = 0.95
@@ -117,9 +115,7 @@ def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
             "Send the full image."
         )
         raise DecodeError(Reason.TOO_SMALL, msg)
-    if _is_excluded(radiograph.body_part or "", spec=spec):
-        msg = f"Not a limb: DICOM Body Part Examined is {radiograph.body_part}. Read it by eye."
-        raise DecodeError(Reason.OUT_OF_SCOPE, msg)
+    _check_body_part(radiograph, spec=spec)
     if radiograph.chroma > MAX_CHROMA:
         msg = (
             f"A color picture, not a radiograph (mean chroma {radiograph.chroma:.0f} gray levels, "
@@ -154,14 +150,13 @@ def check_in_distribution(features: NDArray[np.float32] | None, *, spec: InputCh
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
 
 
-def _is_excluded(body_part: str, *, spec: InputCheckSpec) -> bool:
-    """Return whether a DICOM Body Part Examined names a part that is out of scope."""
-    excluded = set(spec.excluded_body_parts)
-    if body_part in excluded:
-        return True
-    # Devices also write "CHEST PA", "C-SPINE" or several values at once.
-    words = set(re.findall(r"[A-Z]+", body_part))
-    return not words.isdisjoint(excluded - PARTS_OF_LIMBS_TOO)
+def _check_body_part(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
+    """Refuse a DICOM film whose header names a part that is out of scope."""
+    for text in (radiograph.body_part or "", *radiograph.anatomic_region):
+        named = find_excluded(text, excluded=spec.excluded_body_parts)
+        if named is not None:
+            msg = f"Not a limb: the DICOM header names {named} as the body part. Read it by eye."
+            raise DecodeError(Reason.OUT_OF_SCOPE, msg)
 
 
 def _check_statistics(stats: Statistics, *, spec: InputCheckSpec) -> None:
