@@ -38,7 +38,7 @@ UNDER_TFLITE=(
   --deselect tests/edge/model/test_interpreter.py::test_quantizing_is_off_by_at_most_half_a_step_inside_the_range
   --deselect "tests/edge/model/test_manifest.py::test_a_manifest_that_makes_no_sense_is_refused[field12-value12-infinity.*; convert the model again]"
   --deselect "tests/edge/model/test_manifest.py::test_a_manifest_that_makes_no_sense_is_refused[field13-value13-division.*; convert the model again]"
-  --deselect tests/edge/inference/test_regions.py::test_places_are_ordered_apart_and_from_the_tiles
+  --deselect tests/edge/inference/test_regions.py::test_regions_are_ordered_apart_and_from_the_tiles
   --deselect tests/edge/inference/test_regions.py::test_the_strongest_tile_is_always_a_place_where_it_calls_fracture
   --deselect tests/edge/inference/test_tiling.py::test_every_pixel_of_any_film_is_in_a_tile_and_every_tile_in_the_film
   --deselect tests/edge/inference/test_tiling.py::test_neighbors_overlap_by_at_least_the_share_asked_for
