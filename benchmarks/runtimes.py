@@ -62,8 +62,8 @@ def pixels_sha256(path: Path, classifier: Classifier, *, tensor: TensorInfo) -> 
     Pixels in float32 (of `seed`) as the input tensor stores them where it is an integer one: their
     last bit is the processor's, and is rounded away there.
     """
-    radiograph = decode(read_file(path))
     manifest = classifier.manifest
+    radiograph = decode(read_file(path), allow_downscale=manifest.input.allow_downscale)
     shown = [preprocess(radiograph, spec=manifest.input)]
     if classifier.mode.tiles:
         shown.append(extract_tiles(radiograph, classifier.mode.tiles, manifest.input).x)

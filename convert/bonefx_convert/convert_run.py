@@ -86,8 +86,8 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         run.of("train"), spec=spec, tiles=tiles, per_image=1, seed=run.settings.seed
     )
     tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
-    input_check = measure_input_check(train.images.samples, mapped=mapped)
-    refused = try_input_check(input_check, tune.images.samples)
+    input_check = measure_input_check(train.images.samples, spec=spec, mapped=mapped)
+    refused = try_input_check(input_check, tune.images.samples, spec=spec)
     found = predict_outputs(keras_model, train.x, label="running keras, train")
     representative = draw_representative(
         train, logit=found.logits.astype(np.float64), seed=run.settings.seed

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.inference.input_check import (
@@ -15,6 +16,7 @@ from bonefx_edge.inference.input_check import (
     check_input,
     statistics,
 )
+from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_train.data.sample import Sample
 from bonefx_train.errors import DataError
 from bonefx_train.progress import track
@@ -30,7 +32,7 @@ MARGIN: Final = 0.25
 """Of that range, added at both ends, where nothing but the pixels can refuse a picture.
 
 Measured on FracAtlas: refuses 0 of 590 tune images, all noise, 19 of 27 gray photographs and 99.2 %
-of negatives (inverted images), but no chest image: that takes the DICOM body part. Images that look
+of negatives (inverted images), but no chest image: that takes the DICOM body part. Images
 unlike all of train, such as tight crops of the knee, are refused too.
 """
 MARGIN_WITH_FEATURES: Final = 1.5
@@ -52,16 +54,18 @@ Defined terms of PS3.16 Annex L (CID 4031), and THORAX and MANDIBLE, which devic
 """
 
 
-def measure_input_check(train: Sequence[Sample], *, mapped: bool = False) -> InputCheckSpec:
+def measure_input_check(
+    train: Sequence[Sample], *, spec: InputSpec, mapped: bool = False
+) -> InputCheckSpec:
     """Return the intervals of its statistics over the training images; no distance limit.
 
-    They are wide for a network with a map, whose features tell more.
-    Images that cannot be decoded are left out; at least one must be decodable.
+    They are wide for a network with a map, whose features refuse more. Images that cannot be
+    decoded are left out; at least one must be decodable. `spec`: the network's input.
     """
     rows = [
         (found.mean, found.std, found.roughness)
         for sample in track(train, label="measuring images")
-        if (found := _statistics(sample)) is not None
+        if (found := _statistics(sample, spec=spec)) is not None
     ]
     low, high = np.percentile(np.array(rows), PERCENTILES, axis=0)  # (3,), (3,)
     beyond = (MARGIN_WITH_FEATURES if mapped else MARGIN) * (high - low)
@@ -78,7 +82,9 @@ def measure_input_check(train: Sequence[Sample], *, mapped: bool = False) -> Inp
     )
 
 
-def try_input_check(spec: InputCheckSpec, tune: Sequence[Sample]) -> NDArray[np.bool_]:
+def try_input_check(
+    input_check: InputCheckSpec, tune: Sequence[Sample], *, spec: InputSpec
+) -> NDArray[np.bool_]:
     """Return which tune images, (n,), the input check refuses for their pixels; log how many.
 
     Raises
@@ -86,7 +92,7 @@ def try_input_check(spec: InputCheckSpec, tune: Sequence[Sample]) -> NDArray[np.
     DataError
         If it refuses more than a fifth of the tune images.
     """
-    reasons = [_refusal(sample, spec=spec) for sample in tune]
+    reasons = [_refusal(sample, input_check, spec=spec) for sample in tune]
     refused = [why for why in reasons if why is not None]
     share = len(refused) / len(tune)
     level = logging.INFO if share <= FEW_REFUSALS else logging.WARNING
@@ -140,18 +146,22 @@ def _is_far(features: NDArray[np.float32], *, spec: InputCheckSpec) -> bool:
     return False
 
 
-def _refusal(sample: Sample, *, spec: InputCheckSpec) -> str | None:
+def _refusal(sample: Sample, input_check: InputCheckSpec, *, spec: InputSpec) -> str | None:
     """Return why the device would not answer this image, or None."""
     try:
-        check_input(decode(read_file(sample.path)), spec=spec)
+        check_input(_decode(sample, spec=spec), spec=input_check)
     except DecodeError as err:
         return f"{sample.key}: {err}"
     return None
 
 
-def _statistics(sample: Sample) -> Statistics | None:
-    # Of the image as is: a 128x128 copy of a reduced one is nearly the same, the margins are wide.
+def _statistics(sample: Sample, *, spec: InputSpec) -> Statistics | None:
     try:
-        return statistics(decode(read_file(sample.path)).pixels)
+        return statistics(_decode(sample, spec=spec).pixels)
     except DecodeError:
         return None
+
+
+def _decode(sample: Sample, *, spec: InputSpec) -> Radiograph:
+    """Return the image as the device decodes it, large ones downscaled."""
+    return decode(read_file(sample.path), allow_downscale=spec.allow_downscale)

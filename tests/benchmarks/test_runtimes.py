@@ -1,5 +1,6 @@
 """The table of runtimes: what it counts, what it calls wrong, and that the committed one holds."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile
 from toy import film, toy_path
 
-from benchmarks import runtimes_report
+from benchmarks import runtimes, runtimes_report
 
 ROOT = Path(__file__).parents[2]
 TOY = toy_path("int8")
@@ -115,3 +118,24 @@ def test_the_test_split_is_refused(tmp_path: Path) -> None:
     done = run("runtimes", "--data", tmp_path, "--split", "test", "--out", tmp_path / "x.json")
     assert done.returncode == 1
     assert "expected the split tune or train" in done.stderr
+
+
+def test_the_hash_is_of_what_the_network_is_shown_of_a_large_film_too(tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    cv2.imwrite(str(large), cv2.resize(film(60), (1100, 1100)))
+    model = ModelFile.read(toy_path("tiled-int8"))
+    interpreter = open_interpreter(model.flatbuffer)
+    shown: list[bytes] = []
+
+    class Recorder:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(interpreter, name)
+
+        def run(self, x: np.ndarray) -> Any:
+            shown.append(x.tobytes())
+            return interpreter.run(x)
+
+    classifier = Classifier(model, Recorder())
+    assert classifier.classify(large).reason is None
+    expected = hashlib.sha256(b"".join(shown)).hexdigest()
+    assert runtimes.pixels_sha256(large, classifier, tensor=interpreter.input) == expected

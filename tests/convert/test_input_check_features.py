@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from bonefx_convert.input_check_spec import log_refusals, measure_input_check, try_input_check
 from bonefx_convert.whitening import FEATURES, distance_limit, fit_whitening
+from bonefx_edge.decode.reader import decode
+from bonefx_edge.inference.input_check import statistics
+from bonefx_edge.inference.preprocess import SPECS
 from bonefx_train.errors import DataError
 from bonefx_train.run import Run
 from toy import TOY_INPUT_CHECK
 
 pytestmark = pytest.mark.host
+SPEC = SPECS["area-letterbox"]
+"""Of `spot_run`."""
 
 
-def test_features_have_mean_0_and_variance_1_over_the_views_they_were_fitted_on() -> None:
+def test_features_have_mean_0_and_variance_1_over_the_patches_they_were_fitted_on() -> None:
     rng = np.random.default_rng(1)
     pooled = (rng.normal(size=(1000, 300)) @ rng.normal(size=(300, 300)) + 3).astype(np.float32)
     features = fit_whitening(pooled, widths=(100, 200)).apply(pooled)
@@ -59,7 +64,8 @@ def test_at_most_two_in_a_hundred_images_lie_beyond_the_limit(n) -> None:
 
 def test_intervals_of_the_pixels_are_wide_where_features_tell_more(spot_run) -> None:
     samples = Run.open(spot_run).of("train")[:20]
-    alone, beside = measure_input_check(samples), measure_input_check(samples, mapped=True)
+    alone = measure_input_check(samples, spec=SPEC)
+    beside = measure_input_check(samples, spec=SPEC, mapped=True)
     for name in ("mean", "std", "roughness"):
         narrow, wide = getattr(alone, name), getattr(beside, name)
         # A quarter of the range on both sides of it, and one and a half.
@@ -73,9 +79,22 @@ def test_the_input_check_says_which_images_the_pixels_refuse(spot_run, tmp_path)
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
     assert cv2.imwrite(str(tmp_path / "noise.png"), noise)
     odd = dataclasses.replace(samples[3], path=tmp_path / "noise.png")
-    input_check = measure_input_check(samples)
-    refused = try_input_check(input_check, [*samples[:3], odd, *samples[4:]])
+    input_check = measure_input_check(samples, spec=SPEC)
+    refused = try_input_check(input_check, [*samples[:3], odd, *samples[4:]], spec=SPEC)
     assert np.flatnonzero(refused).tolist() == [3]
+
+
+def test_a_large_image_is_measured_as_the_device_decodes_it(spot_run, tmp_path) -> None:
+    path = tmp_path / "large.jpg"
+    grain = np.random.default_rng(0).integers(0, 256, (300, 240), dtype=np.uint8)
+    assert cv2.imwrite(str(path), cv2.resize(grain, (1920, 2400)))
+    sample = dataclasses.replace(Run.open(spot_run).of("train")[0], path=path)
+    found = measure_input_check([sample], spec=SPEC)
+    device, full = (
+        statistics(decode(path.read_bytes(), allow_downscale=downscale).pixels)
+        for downscale in (True, False)
+    )
+    assert found.roughness.low == found.roughness.high == device.roughness != full.roughness
 
 
 @pytest.mark.parametrize(
@@ -92,9 +111,7 @@ def test_refusals_of_pixels_and_distance_are_added_up(
 ) -> None:
     features, refused = np.zeros((150, 4), np.float32), np.zeros(100, bool)
     refused[by_pixels] = True
-    features[[*by_distance, *range(100, 150)]] = (
-        3.0  # tiles too, which the input check does not look at
-    )
+    features[[*by_distance, *range(100, 150)]] = 3.0  # tiles too, which are not checked
     spec = dataclasses.replace(TOY_INPUT_CHECK, distance_limit=4.0)
     with caplog.at_level(logging.INFO):
         log_refusals("int8", spec, features, refused)
