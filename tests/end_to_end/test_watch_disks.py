@@ -124,7 +124,7 @@ def begin_on_a_full_disk(folder: Path, out: Path) -> str:
         )
         if watcher.process.poll() is not None:
             assert watcher.process.returncode == ExitCode.JOURNAL, watcher.said()
-            assert "check disk space" in watcher.said()
+            assert "check disk space" in watcher.said().lower()
         return watcher.said()
 
 
