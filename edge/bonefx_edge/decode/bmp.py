@@ -18,6 +18,10 @@ _INFO_BYTES: Final = 40
 """Smallest header that is read: BITMAPINFOHEADER; V4 and V5 begin with the same fields."""
 
 
+_OS2_BYTES: Final = (12, 16, 64)
+"""Headers of OS/2, whose fields have other widths."""
+
+
 _FILE_HEADER_BYTES: Final = 14
 
 
@@ -39,11 +43,16 @@ def read_bmp(data: bytes, *, limits: Limits) -> Raster:
     """
     try:
         (offset, header_bytes) = struct.unpack_from("<II", data, 10)
+        if header_bytes in _OS2_BYTES:
+            msg = "This kind of BMP is not read (OS/2 bitmap). Save the image as PNG."
+            raise DecodeError(Reason.UNSUPPORTED, msg)
         width, signed_height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
         (colors,) = struct.unpack_from("<I", data, 46)
     except struct.error:
         refuse_truncated(f"a whole BMP header, got {len(data)} bytes")
-    if header_bytes < _INFO_BYTES or bits not in _BMP_BITS or compression != 0:
+    if header_bytes < _INFO_BYTES:
+        refuse_corrupt(f"a BMP header of at least {_INFO_BYTES} bytes, got {header_bytes}")
+    if bits not in _BMP_BITS or compression != 0:
         msg = (
             f"This kind of BMP is not read ({bits} bit, compression {compression}; read are "
             "uncompressed 8, 24 and 32 bit). Save the image as PNG."

@@ -15,6 +15,7 @@ from bonefx_edge.decode import jpeg, png, tiff
 from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
 from bonefx_edge.decode.downscale import downscale_by_mean, downscale_factor
 from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits, check_pixels
+from bonefx_edge.decode.other_kinds import find_other_kind
 from bonefx_edge.decode.radiograph import FileFormat, Radiograph
 from bonefx_edge.decode.raster import Raster, to_radiograph
 from bonefx_edge.errors import DecodeError, Reason
@@ -57,7 +58,10 @@ def decode(
         )
         raise DecodeError(Reason.NOT_AN_IMAGE, msg)
     if file_format is None:
+        kind = find_other_kind(data)
         msg = "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one."
+        if kind is not None:
+            msg = f"The file is of a kind that is not read ({kind.name}). {kind.advice}"
         raise DecodeError(Reason.NOT_AN_IMAGE, msg)
     if file_format is FileFormat.JPEG:
         return jpeg.decode_jpeg(data, limits=limits, allow_downscale=allow_downscale)

@@ -58,6 +58,7 @@ UNSUPPORTED = {
     ),
     "bigtiff": (with_pillow(gray_film(), "TIFF", big_tiff=True), "BigTIFF"),
     "tiled tiff": (tiff_file(gray_film(), tags=[(322, 4, [16])]), "without tiles"),
+    "bmp of OS/2": (BMP[:14] + b"\x0c\0\0\0" + BMP[18:], "OS/2 bitmap"),
     "bmp 16 bit": (
         bmp_file(gray_film())[:28] + b"\x10\0" + bmp_file(gray_film())[30:],
         "16 bit, compression 0",

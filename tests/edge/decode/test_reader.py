@@ -107,12 +107,44 @@ def test_a_dicom_file_with_a_tiff_header_in_its_preamble_is_dicom():
     assert recognize(b"II*\0" + data[4:]) is FileFormat.DICOM
 
 
-@pytest.mark.parametrize("data", [b"%PDF-1.7", b"GIF89a" + bytes(200), bytes(500), b"\xff\xd8"])
+@pytest.mark.parametrize("data", [bytes(500), b"\xff\xd8", b"RIFF", b"hello, world"])
 def test_other_content_is_not_an_image(data):
     assert refusal(data) == (
         Reason.NOT_AN_IMAGE,
         "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one.",
     )
+
+
+OTHER_KINDS = {
+    "WebP": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1",
+    "JPEG XL": b"\xff\x0a\xfa\x1f",
+    "JPEG XL picture": b"\0\0\0\x0cJXL \r\n\x87\n",
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "JPEG 2000 picture": b"\xff\x4f\xff\x51\0\x29",
+    "GIF": b"GIF89a" + bytes(200),
+    "PDF": b"%PDF-1.7",
+    "PDF document": b"\n\n%PDF-1.4\n",
+    "Office": b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
+    "zip": b"PK\x03\x04" + bytes(26) + b"film.dcm",
+    "zip archive": b"PK\x05\x06" + bytes(18),
+    "gzip": b"\x1f\x8b\x08\0",
+    "7-Zip": b"7z\xbc\xaf\x27\x1c",
+    "tar": b"film.dcm".ljust(257, b"\0") + b"ustar\0" + bytes(250),
+    "video": b"\0\0\0\x18ftypmp42",
+    "NIfTI": bytes(344) + b"n+1\0",
+    "XML": b"<?xml version='1.0'?><svg/>",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_a_kind_that_people_send_is_named_with_what_to_do(name):
+    reason, message = refusal(OTHER_KINDS[name])
+    assert reason is Reason.NOT_AN_IMAGE
+    assert message.startswith("The file is of a kind that is not read (")
+    assert name in message
+    assert message.endswith(("or send the DICOM file.", "send the images.", "as DICOM or PNG."))
 
 
 def test_zero_bytes_are_empty():
