@@ -16,12 +16,6 @@ TABLE = CASES / "imaging" / "expected.csv"
 LINES = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.is_file() else []
 ROWS = list(csv.DictReader(LINES))
 NOT_YET = {
-    **{
-        row["file"]: "words of other languages"
-        for row in ROWS
-        if row["file"].startswith("body_") and row["expected"].startswith("refused")
-    },
-    "bmp_os2.bmp": "OS/2 BMP is not named",
     "lut_15_bits_declared_16.dcm": (
         "its LUT is the curve of lut_12_bits_declared_12_control.dcm, not the line of ref_window"
     ),

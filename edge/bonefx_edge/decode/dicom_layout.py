@@ -18,6 +18,9 @@ _SAMPLE_PX: Final = 1 << 18
 """Pixels, in whole rows, in which foreign bits are looked for."""
 _VISIBLE: Final = 0.001
 """Share of the pixels with foreign bits below which they are no part of the picture to be seen."""
+_SMALLER_WHOLE: Final = 0.25
+"""Share of the crossing neighbors that differ less with the foreign bits than without. Measured on
+60 FracAtlas films: a picture that goes on 0.27 and more (all but one), overlays at most 0.13."""
 _MANY_LEVELS: Final = 6
 """Successive values of the foreign bits from which they are no overlay planes."""
 _SMALL_STEP: Final = 1 / 16
@@ -153,7 +156,7 @@ def _goes_on(whole: NDArray[np.int32], masked: NDArray[np.int32], *, bits_stored
         return False
     steps = np.abs(whole[:, 1:] - whole[:, :-1])[crosses]
     wrapped_steps = np.abs(masked[:, 1:] - masked[:, :-1])[crosses]
-    if 2 * np.count_nonzero(steps < wrapped_steps) > steps.size:
+    if np.count_nonzero(steps < wrapped_steps) > _SMALLER_WHOLE * steps.size:
         return True
     levels = np.unique(foreign)
     is_dense = 2 * levels.size > levels[-1] - levels[0]  # planes far apart leave gaps

@@ -29,7 +29,7 @@ from image_files import (
 from lossless_jpeg_files import dicom_lossless_jpeg
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 22 kinds is 7,920 files."""
+"""Files per kind and mutation: 60 * 6 * 24 kinds is 8,640 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
@@ -65,6 +65,28 @@ SEEDS = {
         ModalityLUTSequence=lut_item(range(99)),
         VOILUTSequence=lut_item(range(50), bits=10),
         PhotometricInterpretation="MONOCHROME1",
+    ),
+    "dicom shutter": lambda: dicom_file(
+        deep_film(16, 20),
+        bits=12,
+        PhotometricInterpretation="MONOCHROME1",
+        PixelPaddingValue=0,
+        ShutterShape=["RECTANGULAR", "CIRCULAR", "POLYGONAL"],
+        ShutterLeftVerticalEdge=2,
+        ShutterRightVerticalEdge=18,
+        ShutterUpperHorizontalEdge=2,
+        ShutterLowerHorizontalEdge=15,
+        CenterOfCircularShutter=[8, 10],
+        RadiusOfCircularShutter=9,
+        VerticesOfThePolygonalShutter=[1, 1, 1, 20, 16, 20, 16, 1],
+        overlay_bit=12,
+    ),
+    "dicom rgb": lambda: dicom_file(
+        gray_film(16, 60),
+        SamplesPerPixel=3,
+        PhotometricInterpretation="RGB",
+        PlanarConfiguration=0,
+        Columns=20,
     ),
     "dicom implicit": lambda: dicom_file(deep_film(16, 20), bits=12, syntax="1.2.840.10008.1.2"),
     "dicom rle": lambda: dicom_rle(deep_film(16, 20), bits=12),
