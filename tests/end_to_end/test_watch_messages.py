@@ -71,6 +71,24 @@ def test_a_receiver_that_is_away_holds_up_no_film_and_is_told_when_it_is_back(
     assert {m["sha256"] for m in told(tmp_path / "told")} == decided(out)
 
 
+def test_a_result_that_was_replaced_while_the_receiver_was_away_comes_first_and_is_marked(
+    folder, out, tmp_path
+):
+    ready, path = tmp_path / "ready", folder / "film.png"
+    words = shlex.join(["sh", "-c", f"test -e {ready} && {teller(tmp_path / 'told')}"])
+    with Watcher(folder, out, "--on-result", words) as watcher:
+        for number in (1, 2):
+            path.write_bytes(film_bytes(number))
+            wait_until(lambda n=number: sha256(film_bytes(n)) in decided(out), what="decided")
+        ready.touch()
+        wait_until(lambda: len(told(tmp_path / "told")) == 2, what="told")
+        assert watcher.stop() == 0
+    old, new = told(tmp_path / "told")
+    assert (old["sha256"], old["current"]) == (sha256(film_bytes(1)), False)
+    assert (new["sha256"], new["current"]) == (sha256(film_bytes(2)), True)
+    assert old["sequence"] < new["sequence"]
+
+
 def test_messages_survive_kills(folder, out, tmp_path):
     """At least once: none is lost, whenever the service is killed."""
     for number in range(40):

@@ -20,7 +20,8 @@ FILES_ONLY: Final = ("paths", "heatmap", "jobs", "output_format", "as_json", "as
 """Parameters of the command that do nothing with `--watch`."""
 WATCH_ONLY: Final = (
     *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
-    *("on_result", "webhook", "move_done", "move_refused", "duplicates"),
+    *("on_result", "webhook", "webhook_token_file", "webhook_secret_file", "webhook_ca_file"),
+    *("move_done", "move_refused", "duplicates"),
 )
 """Parameters of the command that do nothing without `--watch`."""
 FORMATS: Final = ("table", "json", "csv")
@@ -158,6 +159,20 @@ def classify(
         str | None,
         typer.Option(metavar="URL", help="Address to POST each result to, as JSON."),
     ] = None,
+    webhook_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File with the bearer token, or a 'Name: value' header, to send."
+        ),
+    ] = None,
+    webhook_secret_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the key to sign messages (HMAC-SHA256)."),
+    ] = None,
+    webhook_ca_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificates (PEM) to trust instead of the system's."),
+    ] = None,
     move_done: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Move classified files there.")
     ] = None,
@@ -185,6 +200,8 @@ def classify(
             words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
             words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
             words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
+            words |= {"webhook_token_file": webhook_token_file, "webhook_ca_file": webhook_ca_file}
+            words |= {"webhook_secret_file": webhook_secret_file}
             words |= {"move_done": move_done, "move_refused": move_refused}
             words |= {"reclassify_duplicates": duplicates in ("reclassify", "again")}
             loading = options | {"threads": threads_to_try(threads, processes=workers)}

@@ -231,6 +231,10 @@ def _outbox_relay(options: WatchOptions, held: ExitStack) -> PeriodicTask | None
     if options.on_result is not None and options.webhook is not None:
         msg = "expected --on-result or --webhook, got both; choose one"
         raise UsageError(msg)
+    files = (options.webhook_token_file, options.webhook_secret_file, options.webhook_ca_file)
+    if options.webhook is None and any(files):
+        msg = "--webhook-token-file, --webhook-secret-file, --webhook-ca-file: need --webhook"
+        raise UsageError(msg)
     if options.on_result is None and options.webhook is None:
         return None
     from bonefx_edge.watch.delivery.relay import FAILURE_PAUSE_S, OutboxRelay
@@ -238,15 +242,21 @@ def _outbox_relay(options: WatchOptions, held: ExitStack) -> PeriodicTask | None
     sink: Callable[[bytes], None]
     if options.webhook is not None:
         # Imported here: urllib takes 10 MiB.
-        from bonefx_edge.watch.delivery.webhook import webhook_sink
+        from bonefx_edge.watch.delivery.webhook import WebhookSink
 
-        sink = webhook_sink(options.webhook)
+        sink = WebhookSink(
+            options.webhook,
+            token_file=options.webhook_token_file,
+            secret_file=options.webhook_secret_file,
+            ca_file=options.webhook_ca_file,
+        )
     else:
         from bonefx_edge.watch.delivery.command import CommandSink
 
         sink = held.enter_context(CommandSink(options.on_result or ""))
     # With `--once`, one attempt for each message, without pauses.
-    return OutboxRelay(sink, wall=time.time, pause_s=0.0 if options.once else FAILURE_PAUSE_S)
+    pause_s = 0.0 if options.once else FAILURE_PAUSE_S
+    return OutboxRelay(sink, clock=time.monotonic, wall=time.time, pause_s=pause_s)
 
 
 def _archiver(folders: Folders) -> PeriodicTask | None:

@@ -54,6 +54,10 @@ class WatchOptions:
     """Command that gets a message for each result."""
     webhook: str | None = None
     """URL that gets a message for each result, instead of a command."""
+    webhook_token_file: Path | None = None
+    """See `delivery.webhook.WebhookSink`, as for the next two."""
+    webhook_secret_file: Path | None = None
+    webhook_ca_file: Path | None = None
     move_done: Path | None = None
     """Target folder for originals of classified images; None: they stay."""
     move_refused: Path | None = None

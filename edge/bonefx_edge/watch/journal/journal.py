@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.backoff import MAX_RETRY_S, pause_before_retry
+from bonefx_edge.watch.journal import outbox
 from bonefx_edge.watch.journal.connection import (
     JOURNAL_NAME,
     LOCK_NAME,
@@ -161,7 +162,7 @@ class Journal:
                 (state, now, predictor, reason, json.dumps(record), sha256),
             )
             if message is not None:
-                run("INSERT INTO outbox (body, written) VALUES (?, ?)", (message, now))
+                outbox.add(run, message, now=now)
 
     def fail(self, sha256: str, code: str, *, now: float) -> float:
         """Record a failed attempt; return when the next one is due, seconds since 1970.

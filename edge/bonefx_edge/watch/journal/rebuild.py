@@ -12,6 +12,7 @@ from typing import Any, Final
 from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.files import sync_folder
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, lock
+from bonefx_edge.watch.journal.outbox import SEQUENCE
 from bonefx_edge.watch.journal.states import ImageState
 from bonefx_edge.watch.results import ResultFolder
 
@@ -69,6 +70,8 @@ def _fill(connection: sqlite3.Connection, results: ResultFolder) -> int:
     except (OSError, ValueError) as err:
         msg = f"Cannot read a result file: {err}. No journal was made."
         raise JournalError(msg) from err
+    # Seconds since 1970: larger than the number of any message of the journal that was lost.
+    connection.execute("INSERT INTO meta VALUES (?, strftime('%s', 'now'))", (SEQUENCE,))
     connection.execute("COMMIT")
     # Into the file that is moved afterwards: the log is not.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

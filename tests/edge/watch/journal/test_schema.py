@@ -80,7 +80,7 @@ def test_messages_that_were_not_delivered_before_the_update_are_delivered_as_the
     write_old_journal(tmp_path / "journal", 2)
     delivered = []
     with Journal.open(tmp_path / "journal", owner=True) as journal:
-        relay = OutboxRelay(delivered.append, wall=lambda: NOW, pause_s=0.0)
+        relay = OutboxRelay(delivered.append, clock=lambda: NOW, wall=lambda: NOW, pause_s=0.0)
         while relay.run_once(journal._connection):
             pass
     bodies = [json.loads(body) for body in delivered]
