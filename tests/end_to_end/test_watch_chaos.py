@@ -169,7 +169,7 @@ class Trial:
         if code is not None:
             self.seen["could not begin"] += 1
             assert code == ExitCode.JOURNAL, said
-            assert "check disk space" in said
+            assert "check disk space" in said.lower()
 
     def cannot_begin(self) -> None:
         """Nothing is there yet, and there is no room for anything."""
