@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import typer
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
+from bonefx_edge.decode.lossless_jpeg import MAX_PIXELS
 from bonefx_edge.watch.workers.canary import CANARY_PATH
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless
@@ -28,11 +29,22 @@ from benchmarks.machine import circumstances, measure, report
 
 SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 
+REPEATED_ROWS = 8
+"""Of the film in lossless JPEG, whose encoder takes 4 us a pixel."""
+
 
 def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
     """Return what writes each kind of file, as large as is not refused, up to so many pixels."""
     sys.path.insert(0, str(SUPPORT))
-    from image_files import bmp_file, dicom_file, dicom_jpeg_2000, jpeg_file, tiff_file
+    from image_files import (
+        bmp_file,
+        dicom_file,
+        dicom_jpeg_2000,
+        jpeg_file,
+        tiff_file,
+        tiled_tiff,
+    )
+    from lossless_jpeg_files import SV1, lossless_stream
 
     def fitting(pixel_bytes: int) -> int:
         return min(pixels, DEFAULT_LIMITS.max_decoded_bytes // pixel_bytes)
@@ -74,6 +86,10 @@ def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
         "TIFF, 16 bit, one strip, Deflate": lambda: tiff_file(
             wide(n), compression=8, rows_per_strip=n
         ),
+        "TIFF, 16 bit, tiles": lambda: tiled_tiff(wide(n), tile=(256, 256)),
+        "TIFF, 16 bit, tiles, Deflate": lambda: tiled_tiff(
+            wide(n), tile=(256, 256), compression=8, predictor=2
+        ),
         # Like this the film takes 0.9 packed bytes a pixel, which is what is capped.
         "TIFF, 16 bit, LZW": lambda: tiff(wide(min(n, DEFAULT_LIMITS.max_lzw_bytes))),
         "TIFF, color, 16 bit, Deflate": lambda: tiff_file(
@@ -82,6 +98,14 @@ def kinds(pixels: int) -> dict[str, Callable[[], bytes]]:
         "DICOM, 16 bit, plain": lambda: dicom_file(draw(n), bits=12),
         "DICOM, 16 bit, RLE": lambda: dicom_file(
             draw(n), bits=12, syntax=RLELossless, stream=literal_rle(draw(n))
+        ),
+        "DICOM, 16 bit, lossless JPEG": lambda: dicom_file(
+            repeated(min(n, MAX_PIXELS)),
+            bits=12,
+            syntax=SV1,
+            stream=lossless_stream(
+                repeated(min(n, MAX_PIXELS)), bits=12, rows_per_interval=REPEATED_ROWS
+            ),
         ),
         "DICOM, 16 bit, JPEG 2000": lambda: dicom_jpeg_2000(draw(n), bits=12),
     }
@@ -97,6 +121,13 @@ def literal_rle(film: NDArray[np.uint16]) -> bytes:
         tail = bytes([len(rest) - 1]) + rest.tobytes() if len(rest) else b""
         segments.append(counted + tail + b"\0" * (len(counted + tail) % 2))
     return struct.pack("<16I", 2, 64, 64 + len(segments[0]), *[0] * 13) + b"".join(segments)
+
+
+def repeated(pixels: int) -> NDArray[np.uint16]:
+    """Return the first rows of the film again and again: their code is the same."""
+    film = draw(pixels)
+    times = len(film) // REPEATED_ROWS
+    return np.tile(film[len(film) // 2 :][:REPEATED_ROWS], (times, 1))
 
 
 def draw(pixels: int) -> NDArray[np.uint16]:

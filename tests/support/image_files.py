@@ -122,6 +122,40 @@ def tiff_file(
     return magic + b"".join(strips) + directory
 
 
+def tiled_tiff(pixels, *, tile=(16, 32), order="<", compression=1, predictor=1, tags=()):
+    """Return a TIFF in tiles (rows, columns) of a gray or RGB array; parameters as `tiff_file`."""
+    height, width = tile
+    stored = pixels.reshape(*pixels.shape[:2], -1)
+    down, across = -(-stored.shape[0] // height), -(-stored.shape[1] // width)
+    beyond = (down * height - stored.shape[0], across * width - stored.shape[1])
+    stored = np.pad(stored, ((0, beyond[0]), (0, beyond[1]), (0, 0)), mode="edge")
+    tiles = stored.reshape(down, height, across, width, -1).swapaxes(1, 2)
+    if predictor == 2:
+        tiles = np.diff(tiles, axis=3, prepend=np.zeros_like(tiles[:, :, :, :1]))
+    tiles = tiles.astype(tiles.dtype.newbyteorder(order)).reshape(down * across, -1)
+    pack = {1: bytes, 5: lzw_strip, 32773: pack_bits}.get(compression, zlib.compress)
+    packed = [pack(block.tobytes()) for block in tiles]
+    offsets = [int(at) for at in np.cumsum([8, *(len(block) for block in packed)])]
+    channels = stored.shape[2]
+    entries = {
+        256: (4, [pixels.shape[1]]),
+        257: (4, [pixels.shape[0]]),
+        258: (3, [pixels.dtype.itemsize * 8] * channels),
+        259: (3, [compression]),
+        262: (3, [1 if channels == 1 else 2]),
+        277: (3, [channels]),
+        317: (3, [predictor]),
+        322: (4, [width]),
+        323: (4, [height]),
+        324: (4, offsets[:-1]),
+        325: (4, [len(block) for block in packed]),
+        **{tag: (kind, values) for tag, kind, values in tags},
+    }
+    directory = _tiff_directory(entries, order=order, at=offsets[-1], following=0)
+    magic = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, offsets[-1])
+    return magic + b"".join(packed) + directory
+
+
 def _tiff_directory(entries, *, order, at, following):
     """Return the directory that starts at byte `at`, its long values behind it."""
     values_at = at + 2 + len(entries) * 12 + 4

@@ -24,12 +24,16 @@ def lossless_stream(
     if rows_per_interval:
         stream += _segment(0xDD, struct.pack(">H", rows_per_interval * width))
     stream += _segment(0xDA, scan)
-    rows = rows_per_interval or height
+    rows, known = rows_per_interval or height, {}
     for index, top in enumerate(range(0, height, rows)):
         if index:
             stream += bytes([0xFF, 0xD0 + (index - 1) % 8])
         block = pixels[top : top + rows].astype(int) >> shift
-        stream += _coded(block, predictor=predictor, first=1 << (bits - shift - 1), padding=padding)
+        first = 1 << (bits - shift - 1)
+        if block.tobytes() not in known:
+            coded = _coded(block, predictor=predictor, first=first, padding=padding)
+            known[block.tobytes()] = coded
+        stream += known[block.tobytes()]
     return stream + rest
 
 

@@ -24,12 +24,13 @@ from image_files import (
     lut_item,
     png_chunk,
     tiff_file,
+    tiled_tiff,
     with_pillow,
 )
 from lossless_jpeg_files import dicom_lossless_jpeg
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 24 kinds is 8,640 files."""
+"""Files per kind and mutation: 60 * 6 * 25 kinds is 9,000 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
@@ -45,6 +46,7 @@ SEEDS = {
     "tiff deflate": lambda: tiff_file(deep_film(), compression=8, predictor=2, order=">"),
     "tiff lzw": lambda: tiff_file(deep_film(), compression=5, predictor=2),
     "tiff packbits": lambda: tiff_file(gray_film() // 32 * 32, compression=32773),
+    "tiff tiles": lambda: tiled_tiff(deep_film(33, 70), compression=8, predictor=2),
     "tiff rgb": lambda: tiff_file(color_picture(), photometric=2),
     "bmp": lambda: bmp_file(gray_film()),
     "bmp color": lambda: bmp_file(color_picture()),
