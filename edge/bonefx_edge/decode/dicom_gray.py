@@ -32,7 +32,7 @@ _FEW_MIDTONES: Final = 0.02
 """Share of the pixels below which there are no midtones to judge by."""
 _DARK_CLIPPED: Final = 0.6
 """Share of the midtones that a usable window may show as black: soft tissue around bone."""
-_BRIGHT_CLIPPED: Final = 0.15
+_BRIGHT_CLIPPED: Final = 0.1
 """Share of the midtones that a usable window may show as white: there nothing of bone is seen.
 A window of 8 bits on 10-bit pixels clips 0.22 of 150 FracAtlas films (median), real windows 0."""
 _LEAST_SPREAD: Final = 32

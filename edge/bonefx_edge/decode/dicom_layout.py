@@ -15,7 +15,7 @@ _MAX_BITS: Final = 16
 OVERLAY_BIT_POSITIONS: Final = tuple(0x60000102 + (group << 16) for group in range(0, 0x20, 2))
 """Overlay Bit Position (60xx,0102) of the 16 overlay groups (PS3.3 C.9.2)."""
 _SAMPLE_PX: Final = 1 << 18
-"""Pixels, in whole rows, in which foreign bits are looked for."""
+"""Pixels, in rows, in which foreign bits are looked for."""
 _VISIBLE: Final = 0.001
 """Share of the pixels with foreign bits below which they are no part of the picture to be seen."""
 _SMALLER_WHOLE: Final = 0.25
@@ -126,7 +126,7 @@ def check_bits_stored(stored: NDArray[Any], *, layout: PixelLayout, overlays: in
     used = (((1 << layout.bits_allocated) - 1) & ~overlays) | layout.mask
     if used == layout.mask:
         return
-    sample = stored[:: -(-stored.size // _SAMPLE_PX)]
+    sample = stored[:: -(-stored.size // _SAMPLE_PX), :_SAMPLE_PX]
     if not layout.signed and not (sample & stored.dtype.type(used & ~layout.mask)).any():
         return
     whole = (sample & stored.dtype.type(used)).astype(np.int32)
