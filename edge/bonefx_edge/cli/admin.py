@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bonefx_edge.cli.admin_text import describe
-from bonefx_edge.cli.command import Command, make_app
+from bonefx_edge.cli.command import Command, make_app, was_given
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
@@ -76,7 +76,7 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Check a model file byte for byte, open it and show its manifest."""
+    """Check a model file byte for byte and show its manifest."""
     classifier = _load(model, runtime=runtime)
     sys.stdout.write(f"ok: sha256 {classifier.model.sha256}\n")
     info = classifier.runtime
@@ -99,7 +99,7 @@ def status(
     journal: JournalOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show how many images wait, are done or refused, and the last result."""
+    """Show what waits, what was refused, the last result."""
     from bonefx_edge.cli.admin_text import status_lines
 
     with _journal_admin(out, journal) as admin:
@@ -110,6 +110,7 @@ def status(
 
 @app.command(cls=Command)
 def requeue(
+    context: typer.Context,
     out: OutArgument,
     *,
     journal: JournalOption = None,
@@ -118,7 +119,7 @@ def requeue(
     ] = False,
     model: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="With --model-changed: the model now.")
-    ] = (DEFAULT_MODEL),
+    ] = DEFAULT_MODEL,
     operating_point: Annotated[
         str | None, typer.Option(metavar="NAME", help="As --model, for the operating point.")
     ] = None,
@@ -134,9 +135,14 @@ def requeue(
         typer.Option(metavar="HEX", help="One image, by the first digits of its sha256."),
     ] = None,
 ) -> None:
-    """Classify images again; their results stay until the new ones are there."""
+    """Classify images again; old results stay until then."""
     from bonefx_edge.watch.journal.admin import Requeue
 
+    for name in () if model_changed else ("model", "operating_point", "mode"):
+        if was_given(context, name):
+            option = f"--{name.replace('_', '-')}"
+            msg = f"{option}: needs --model-changed; add it, or leave {option} out"
+            fail(msg, code=ExitCode.USAGE)
     asked: list[tuple[Requeue, str]] = [(Requeue.FAILED, "")] if failed else []
     asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
     asked += [(Requeue.SHA256, sha256)] if sha256 else []
@@ -187,7 +193,7 @@ def export(
         bool, typer.Option("--csv", help="CSV for a spreadsheet instead of JSON lines.")
     ] = False,
 ) -> None:
-    """Write all current results with their file names, oldest first: JSON lines."""
+    """Write all current results with their file names."""
     from bonefx_edge.cli.formats import Csv, record_csv, record_csv_header
 
     with _journal_admin(out, journal) as admin:
@@ -205,7 +211,7 @@ def export(
 @app.command("reset-canary", cls=Command)
 @app.command("forget-canary", cls=Command, hidden=True)  # its name until version 0.4
 def reset_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
-    """Reset the self-test baseline (after hardware or library changes)."""
+    """Reset the self-test after a hardware or library change."""
     with _journal_admin(out, journal) as admin:
         n = admin.reset_canary()
     sys.stdout.write(f"{n} self-test baselines removed; restart the service\n")
@@ -233,7 +239,7 @@ def install_service(
         bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
     ] = False,
 ) -> None:
-    """Install the watching service under systemd: user, folder, unit, start (as root)."""
+    """Install the watching service under systemd (as root)."""
     import shlex
     import subprocess
 

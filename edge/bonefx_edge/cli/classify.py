@@ -9,7 +9,7 @@ import typer
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.cli.batch import classify_files
-from bonefx_edge.cli.command import HELP_OPTIONS, Command
+from bonefx_edge.cli.command import HELP_OPTIONS, Command, was_given
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
@@ -31,7 +31,10 @@ CHOICES: Final = {
     "duplicates": ("skip", "reclassify", "known", "again"),  # the last two: until version 0.4
 }
 """Words that an option takes."""
-ALTERNATIVES: Final = (("output_format", "as_json", "as_csv"), ("mode", "views"))
+ALTERNATIVES: Final = (
+    *(("output_format", "as_json", "as_csv"), ("mode", "views")),
+    ("heatmap", "jobs"),  # heat maps are drawn in one process
+)
 """Parameters of which at most one may be given."""
 
 
@@ -193,7 +196,8 @@ def classify(
     _check_mode(context, watching=watch is not None)
     if verbose:
         show_all_lines()
-    mode = mode or {"closer": "tiled"}.get(views or "", views)  # --views: until version 0.4
+    if views is not None:  # until version 0.4
+        mode = {"closer": "tiled"}.get(views, views)
     options = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
     try:
         if watch is not None:
@@ -246,8 +250,7 @@ def _named_options(context: typer.Context) -> list[tuple[str, str]]:
     named = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT" and context.params[name] != ():
+        if was_given(context, name) and context.params[name] != ():
             named.append((name, "FILE|DIR" if name == "paths" else parameter.opts[0]))
     return named
 

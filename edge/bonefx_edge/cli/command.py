@@ -24,6 +24,12 @@ def make_app(description: str) -> typer.Typer:
     )
 
 
+def was_given(context: typer.Context, name: str) -> bool:
+    """Return whether the command line names this parameter, with its default value or another."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
 class Command(TyperCommand):
     """Help in sections, an argument without braces in the usage line."""
 

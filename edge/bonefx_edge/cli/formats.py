@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import textwrap
+import unicodedata
 from collections import Counter
 from typing import Any, Final
 
@@ -120,7 +121,14 @@ def _words(state: State) -> str:
 
 def _shorten(name: str, width: int) -> str:
     """Return the end of a name that is too long: it says more than the beginning."""
-    return name if len(name) <= width else f"...{name[3 - width :]}"
+    columns = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
+    if sum(columns) <= width:
+        return name
+    start, left = 0, sum(columns)
+    while left > width - 3:
+        left -= columns[start]
+        start += 1
+    return f"...{name[start:]}"
 
 
 def _flatten(record: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +144,8 @@ def _flatten(record: dict[str, Any]) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     """Return a value of the record: a list as JSON, null as nothing, text never as a formula."""
     if isinstance(value, list):
-        return json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)  # a person reads names
+        return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     if not isinstance(value, str):
         return "" if value is None else str(value)
     text = printable(value)  # a tab or carriage return in front is escaped by this

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from bonefx_edge.check import CheckStatus
 from bonefx_edge.cli import admin
 from bonefx_edge.diagnostics import doctor
@@ -44,11 +45,21 @@ def test_doctor_names_runtime_versions_abi_processor_model_and_disk() -> None:
 
 
 def test_every_command_has_short_help_without_placeholders() -> None:
-    names = re.findall(r"^  ([a-z-]+)  ", run("-h").stdout.partition("Commands:")[2], re.MULTILINE)
+    commands = run("-h").stdout.partition("Commands:")[2]
+    names = re.findall(r"^  ([a-z-]+)  ", commands, re.MULTILINE)
     assert {"doctor", "verify", "status", "requeue", "export", "reset-canary"} <= set(names)
+    assert "..." not in commands  # as a description that is cut
     for name in names:
         done = run(name, "-h")
         assert (done.returncode, set("<{") & set(done.stdout)) == (0, set()), name
+
+
+@pytest.mark.parametrize("option", ["--model=x", "--operating-point=x", "--mode=whole"])
+def test_requeue_refuses_an_option_that_would_do_nothing(tmp_path, option: str) -> None:
+    done = run("requeue", tmp_path, "--failed", option)
+    name = option.partition("=")[0]
+    assert done.returncode == 2
+    assert f"{name}: needs --model-changed" in done.stderr
 
 
 def test_doctor_exits_1_and_names_the_command_when_the_model_is_broken(tmp_path) -> None:

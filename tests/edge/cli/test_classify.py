@@ -155,6 +155,7 @@ def test_the_table_is_the_default_and_carries_the_notice(films) -> None:
         (("",), "names is empty"),
         (("--json", "--csv", "x"), "--json and --csv: choose one"),
         (("--mode", "tiled", "--views", "whole", "x"), "--mode and --views: choose one"),
+        (("--heatmap", "m", "--jobs", "2", "x"), "--heatmap and --jobs: choose one"),
         (("--format", "table", "--csv", "x"), "--format and --csv: choose one"),
         (("--format", "xml", "x"), "--format: expected one of table, json, csv, got 'xml'"),
         (("--watch", "x", "--poll", "sometimes"), "--poll: expected one of auto, always, never"),
@@ -325,6 +326,7 @@ def test_the_words_of_version_0_4_still_name_the_modes(films) -> None:
 def test_a_mode_that_the_model_lacks_exits_2_and_lists_those_it_has(films) -> None:
     for options, has in (
         ((TILED, "--mode", "third"), "expected one that model toy has (tiled, whole)"),
+        ((TILED, "--mode", ""), "expected one that model toy has (tiled, whole)"),
         ((TOY, "--mode", "tiled"), "expected one that model toy has (whole)"),
         ((TOY, "--operating-point", "third"), "expected one of balanced, sensitive"),
     ):

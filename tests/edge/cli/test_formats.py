@@ -83,6 +83,15 @@ def test_text_that_begins_as_a_formula_is_defused_and_numbers_are_not(start: str
     assert (cells[1], cells[6], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
 
 
+def test_a_list_of_names_can_be_read_in_a_spreadsheet_and_is_json() -> None:
+    names = ["a/Größe.png", "no\udcff\xa0\u2028name.png"]
+    (line,) = record_csv(ANSWERED.to_dict() | {"files": names}, ("files",)).splitlines()
+    line.encode("utf-8")
+    (cells,) = csv.reader([line])
+    assert json.loads(cells[-1]) == names
+    assert "Größe" in cells[-1]
+
+
 @pytest.mark.parametrize("output", [Csv(), Table()])
 def test_an_odd_path_neither_breaks_the_line_nor_the_encoding(output) -> None:
     output.row(ANSWERED)
@@ -107,6 +116,8 @@ def test_the_table_shows_score_thresholds_and_what_to_do_and_counts_the_states()
 def test_the_table_fits_80_columns(reason: Reason) -> None:
     table = Table()
     path = "/a/long/way/down/" * 5 + "film.png"
+    wide = Table().row(dataclasses.replace(ANSWERED, path="\u624b" * 60 + "film.png"))
+    assert wide.endswith("  ..." + "\u624b" * 24 + "film.png\n")  # each of two columns
     text = table.header() + table.row(dataclasses.replace(ANSWERED, path=path))
     text += table.row(dataclasses.replace(REFUSED, path=path, reason=reason)) + table.footer()
     assert max(map(len, text.splitlines())) <= 80
