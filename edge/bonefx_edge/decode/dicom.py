@@ -11,7 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from bonefx_edge.decode.dicom_gray import blacken_padding_at_border, make_gray_table
+from bonefx_edge.decode.dicom_gray import blacken_padding_at_corners, make_gray_table
 from bonefx_edge.decode.dicom_header import (
     check_kind,
     read_anatomic_region,
@@ -115,5 +115,5 @@ def _to_gray(
     table = make_gray_table(dataset, layout=layout, stored=stored, inside=inside, inverted=inverted)
     pixels = apply_lut(stored, table=table.gray)
     if table.bright_padding.any():
-        blacken_padding_at_border(pixels, stored=stored, is_padding=table.bright_padding)
+        blacken_padding_at_corners(pixels, stored=stored, is_padding=table.bright_padding)
     return pixels, table.mapping

@@ -1,5 +1,6 @@
 """The gray level of each stored value of a DICOM image, by what its header holds that is usable."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from bonefx_edge.decode.dicom_numbers import optional_integer
 from bonefx_edge.decode.gray_levels import (
     CHUNK_PX,
     WHITE,
+    apply_lut,
     count_values,
     percentile_range,
     scale_to_unit,
@@ -38,7 +40,7 @@ A window of 8 bits on 10-bit pixels clips 0.22 of 150 FracAtlas films (median), 
 _LEAST_SPREAD: Final = 32
 """Gray levels from dark to bright; a usable window of an ordinary film gives 100 and more."""
 _REACHED: Final = 2
-"""Marks padding that was reached from the border."""
+"""Marks padding that was reached from a corner."""
 _DARK: Final = 64
 """Padding below this gray level is background without a second look, wherever it lies."""
 
@@ -184,12 +186,13 @@ def _resign(value: int, *, layout: PixelLayout) -> int:
     return value + modulus if not layout.signed and value < 0 else value
 
 
-def blacken_padding_at_border(
+def blacken_padding_at_corners(
     gray: NDArray[np.uint8], *, stored: NDArray[Any], is_padding: NDArray[np.bool_]
 ) -> None:
-    """Set padding that is connected to the border, through padding only, to black in `gray`.
+    """Set padding that is connected to a corner, through padding only, to black in `gray`.
 
-    Bright padding within the picture may be metal or dense bone of the same value.
+    What a collimator covers reaches into the corners. Other bright padding may be metal or dense
+    bone of the same value, which also runs off the film at its sides.
 
     Parameters
     ----------
@@ -199,10 +202,10 @@ def blacken_padding_at_border(
         Of each bit pattern.
     """
     rows, columns = stored.shape
-    framed = np.ones((rows + 2, columns + 2), np.uint8)
-    inner, step = framed[1:-1, 1:-1], max(1, CHUNK_PX // columns)
+    padding = apply_lut(stored, table=is_padding.astype(np.uint8))
+    for corner in itertools.product((0, columns - 1), (0, rows - 1)):
+        if padding[corner[::-1]] == 1:
+            cv2.floodFill(padding, None, corner, _REACHED)
+    step = max(1, CHUNK_PX // columns)
     for top in range(0, rows, step):
-        inner[top : top + step] = is_padding[stored[top : top + step]]
-    cv2.floodFill(framed, None, (0, 0), _REACHED)
-    for top in range(0, rows, step):
-        gray[top : top + step][inner[top : top + step] == _REACHED] = 0
+        gray[top : top + step][padding[top : top + step] == _REACHED] = 0

@@ -201,7 +201,7 @@ def test_a_padding_range_is_padding_whichever_end_comes_first():
     elements = {"WindowCenter": 50.5, "WindowWidth": 101}
     for first, last in ((60, 90), (90, 60)):
         padding = {"PixelPaddingValue": first, "PixelPaddingRangeLimit": last}
-        assert shown(ramp(50, 60, 75, 90, 100), **elements, **padding) == [128, 0, 0, 0, 255]
+        assert shown(ramp(60, 75, 90, 50, 100), **elements, **padding) == [0, 0, 0, 128, 255]
 
 
 def test_a_padding_value_of_the_wrong_signedness_is_understood():

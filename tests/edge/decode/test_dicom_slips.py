@@ -34,14 +34,16 @@ RLE, JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90"
 @pytest.mark.parametrize(
     ("photometric", "padding"), [("MONOCHROME1", 0), ("MONOCHROME2", 4095)], ids=["one", "two"]
 )
-def test_bright_padding_is_black_only_where_it_touches_the_border(photometric, padding, windows):
+def test_bright_padding_is_black_only_where_it_reaches_a_corner(photometric, padding, windows):
     film = np.clip(deep_film(), 1, 4000)
     film[10:14, 20:26] = padding  # metal within the limb
+    film[30:, 10:16] = padding  # bone that runs off the film
     film[:, 50:] = padding  # collimated
     elements = {"bits": 12, "PhotometricInterpretation": photometric, **windows}
     shown = decode(dicom_file(film, PixelPaddingValue=padding, **elements)).pixels
     assert (shown[:, 50:] == 0).all()
     assert (shown[10:14, 20:26] == 255).all()
+    assert (shown[30:, 10:16] == 255).all()
 
 
 @given(
