@@ -80,7 +80,7 @@ class Table:
 
     @property
     def step(self) -> float:
-        """What the film's logit moves by if every view's output moves by one step; 0 for float."""
+        """How far the image's logit moves if each output moves by one step; 0 for float."""
         output = open_interpreter(self.model.flatbuffer).outputs[self.model.manifest.output.logit]
         return output.scale * (self.mode.whole_weight + self.mode.tile_weight)
 

@@ -55,7 +55,7 @@ def convert(
 
 
 def _one_image(keras_model: "keras.Model", whitening: Whitening | None = None) -> "keras.Model":
-    """Return the network that gives logit, map and projected features of exactly one image."""
+    """Return the network that gives logit, map and whitened features of exactly one image."""
     import keras
 
     bare = logits_model(keras_model)

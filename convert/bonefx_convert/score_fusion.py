@@ -156,7 +156,7 @@ def _describe(mode: InferenceMode) -> str:
 
 
 CHUNK: Final = 64
-"""NetworkInputs between two steps of the progress bar."""
+"""Inputs between two steps of the progress bar."""
 
 
 def run_inference(

@@ -91,8 +91,8 @@ def order_modes(converted: Sequence[Network], tune: NetworkInputs) -> tuple[str,
     """Return the names of the modes, the default first: one order for all kinds of a model.
 
     Tiled inference costs a pass for each tile beside the one. It is the default if on tune its AUC
-    is at least that of the whole image in every converted network, int8 included; Keras is not
-    asked.
+    is at least that of the whole image in every converted network, int8 included. The Keras
+    network does not count.
     """
     order, behind = [mode.name for mode in converted[0].modes], []
     if set(order) != {TILED, WHOLE}:
@@ -189,10 +189,10 @@ def quantized_ranges(
     """Return what each output can hold, by name; everything where there is no such output."""
     if opened is None or output is None:
         return dict.fromkeys(("logit", "map", "features"), QuantizedRange())
-    places = {"logit": output.logit, "map": output.map, "features": output.features}
+    positions = {"logit": output.logit, "map": output.map, "features": output.features}
     return {
-        name: QuantizedRange() if place is None else quantized_range(opened.outputs[place])
-        for name, place in places.items()
+        name: QuantizedRange() if at is None else quantized_range(opened.outputs[at])
+        for name, at in positions.items()
     }
 
 

@@ -142,7 +142,7 @@ def test_kinds_can_be_chosen(spot_run, tmp_path) -> None:
 
 
 @pytest.fixture(name="inputs", scope="module")
-def _views(spot_run) -> NetworkInputs:
+def _inputs(spot_run) -> NetworkInputs:
     """Return 20 images of tune, whole and in tiles."""
     run = Run.open(spot_run)
     return load_inputs(run.of("tune")[:20], spec=run.settings.input_spec, tiles=TILED_MODE.tiles)
@@ -223,21 +223,21 @@ def off(**changed: np.ndarray) -> list[str]:
     return [failure for report in reports for failure in report.failures]
 
 
-def test_outputs_off_by_rounding_are_within_bounds() -> None:
+def test_outputs_off_by_rounding_are_within_tolerance() -> None:
     assert off(maps=np.rint(three().maps * 10) / 10) == []
 
 
-def test_a_map_of_another_polarity_is_out_of_bounds() -> None:
+def test_a_map_of_another_polarity_is_out_of_tolerance() -> None:
     assert any(failure.startswith("map") for failure in off(maps=-three().maps))
 
 
-def test_features_in_another_order_are_out_of_bounds() -> None:
+def test_features_in_another_order_are_out_of_tolerance() -> None:
     assert any(
         failure.startswith("features") for failure in off(features=three().features[:, ::-1])
     )
 
 
-def test_reach_of_a_mode_is_the_sum_of_its_outputs(spot_models) -> None:
+def test_range_of_a_mode_is_the_sum_of_its_outputs(spot_models) -> None:
     tiled = model(spot_models, "int8").manifest.modes[0]
     range_ = fused_range(tiled, logit=QuantizedRange(-2, 4, 0.5), cell=QuantizedRange(-8, 8, 0.25))
     both = tiled.whole_weight + tiled.tile_weight
@@ -249,7 +249,7 @@ def test_reach_of_a_mode_is_the_sum_of_its_outputs(spot_models) -> None:
 
 @pytest.mark.parametrize("scale", [0.1, 0.0373, 0.0912345, 1 / 3, 0.2718281])
 @pytest.mark.parametrize("zero_point", [-128, -7, 0, 101])
-def test_the_end_steps_of_a_tensor_are_on_its_reach(scale: float, zero_point: int) -> None:
+def test_the_end_steps_of_a_tensor_are_in_its_range(scale: float, zero_point: int) -> None:
     """The interpreter gives float32; ends in float64 differ, and no image would be on one."""
     tensor = TensorInfo(
         shape=(1, 1), dtype="int8", scale=float(np.float32(scale)), zero_point=zero_point
@@ -262,7 +262,7 @@ def test_the_end_steps_of_a_tensor_are_on_its_reach(scale: float, zero_point: in
 
 
 @pytest.mark.parametrize("name", ["logits", "maps", "features"])
-def test_an_output_on_its_end_steps_is_out_of_bounds(name: str) -> None:
+def test_an_output_on_its_end_steps_is_out_of_tolerance(name: str) -> None:
     """A tenth beyond the ends of int8: what is off there, no difference shows."""
     before = three()
     numbers = getattr(before, name).copy()
@@ -308,7 +308,7 @@ def test_what_int8_cannot_hold_of_a_tile_is_no_difference(inputs) -> None:
     assert tiled.logit.max < 1e-5  # float32 below 16
 
 
-def test_evidence_that_is_no_number_stays_none(inputs) -> None:
+def test_a_score_that_is_no_number_stays_none(inputs) -> None:
     """0 would be a cell like any other."""
     maps = np.zeros((len(inputs.x), 5, 5), np.float32)
     maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf

@@ -48,11 +48,11 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
         "test-roc.png",
         "test-reliability.png",
     }
-    assert "flatters" not in evaluated.stdout
+    assert "too good" not in evaluated.stdout
     for split, why in (("train", "fitted on"), ("tune", "chosen on")):
         told = cli("evaluate", out, "--split", split).stdout
-        assert f"- **{why} these very images: every figure here flatters**" in told
-        assert told.count("flatters") == 1
+        assert f"- **{why} these images: all figures here are too good**" in told
+        assert told.count("too good") == 1
     moved = data.rename(tmp_path / "elsewhere")
     lost = cli("evaluate", out)
     assert (lost.exit_code, "is this the data folder?" in lost.stderr) == (3, True)

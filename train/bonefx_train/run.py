@@ -35,7 +35,7 @@ class FitSettings:
     """Everything that decides the outcome of a fit; printed, and saved beside the network."""
 
     network: str
-    """Name in `networks.NETWORKS`."""
+    """Name in `networks.registry.NETWORKS`."""
     spec: str
     """Name in `bonefx_edge.inference.preprocess.SPECS`."""
     seed: int
@@ -65,9 +65,7 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight_average < 1:
-            msg = (
-                f"fit settings: expected a share of the start in [0, 1), got {self.weight_average}"
-            )
+            msg = f"fit settings: expected a weight average in [0, 1), got {self.weight_average}"
             raise UsageError(msg)
         if min(self.epochs, self.batch_size, self.patience) < 1:
             msg = (
@@ -147,7 +145,7 @@ class Run:
         return tuple(sample for sample in self.samples if sample.split == split)
 
     def keras_model(self) -> "keras.Model":
-        """Return the network of the epoch that was kept, see `fit.kept_epoch`; not compiled.
+        """Return the network of the epoch that was kept, see `fit.fit.kept_epoch`; not compiled.
 
         Raises
         ------

@@ -29,7 +29,7 @@ def compare_outputs(
 ) -> tuple[OutputReport, ...]:
     """Return how far each output that both have is off, over all inputs and elements.
 
-    Both gave them for the same inputs, with features projected. `ranges`: what each output of the
+    Both are of the same inputs, with whitened features. `ranges`: what each output of the
     .tflite can hold, by name.
     """
     reports = []

@@ -7,7 +7,7 @@ import numpy as np
 from bonefx_edge.inference.decision import Decision, OperatingPoint, decide, sigmoid
 from bonefx_edge.inference.tiling import WHOLE
 from bonefx_train.data.pixels import Pixels
-from bonefx_train.evaluation import predict as scores
+from bonefx_train.evaluation import predict
 from bonefx_train.evaluation.metrics import wilson
 from bonefx_train.evaluation.operating_points import choose_operating_points
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Scored:
     @property
     def p_fracture(self) -> NDArray[np.float64]:
         """(n,), [0, 1], after temperature."""
-        return scores.p_fracture(self.logit, temperature=self.temperature)
+        return predict.p_fracture(self.logit, temperature=self.temperature)
 
     @property
     def called(self) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ def choose_points(
         Largest difference in logit between interpreters running this network. Each `uncertain`
         band is at least this wide: then no two of them give `fracture` and `no_fracture`.
     """
-    p = scores.p_fracture(logit, temperature=temperature)
+    p = predict.p_fracture(logit, temperature=temperature)
     points = choose_operating_points(p, tune.fractured, chosen_on=chosen_on)
     return tuple(_widen(point, p, tune.fractured, width=spread / temperature) for point in points)
 

@@ -31,7 +31,7 @@ class Baseline:
     """What one set of features is worth."""
 
     features: str
-    """What they look at."""
+    """What they are measured on."""
     columns: int
     """Features before squaring."""
     auc: float | None

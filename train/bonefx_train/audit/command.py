@@ -75,7 +75,7 @@ def split_data(data: Path, *, out: Path, seed: int, shares: dict[str, float]) ->
     ]
     divided = assign_splits(images, shares=shares, seed=seed)
     check_both_classes(divided)
-    _tell(audit, divided, seed=seed)
+    _log_split(audit, divided, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(manifest_csv(divided, folder=out.absolute().parent), "utf-8")
     return divided
@@ -164,7 +164,7 @@ def _check_labels(audit: Audit) -> None:
         raise DataError(msg)
 
 
-def _tell(audit: Audit, divided: Sequence[Sample], *, seed: int) -> None:
+def _log_split(audit: Audit, divided: Sequence[Sample], *, seed: int) -> None:
     if any(sample.split for sample in audit.samples):
         logger.info("the data names splits: they are not kept, all images are divided again")
     if audit.contradictions:

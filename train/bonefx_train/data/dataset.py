@@ -23,16 +23,6 @@ from bonefx_train.data.split import (
 )
 from bonefx_train.errors import DataError
 
-__all__ = [
-    "Dataset",
-    "Sample",
-    "check_unchanged",
-    "find_samples",
-    "load_dataset",
-    "read_split_csv",
-    "split_csv",
-]
-
 MANIFEST_NAME: Final = "manifest.csv"
 SPLIT_COLUMNS: Final = ("key", "label", "group", "split", "body_part", "hardware", "sha256")
 

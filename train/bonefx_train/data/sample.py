@@ -1,4 +1,4 @@
-"""Which class a folder or a table cell names: the words people use, never alphabetical luck."""
+"""A labelled radiograph on disk, and which label the name of a folder or a table cell means."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from bonefx_train.errors import DataError
 
 
 class Label(StrEnum):
-    """What a person said of one radiograph."""
+    """The label that a person gave one radiograph."""
 
     FRACTURED = "fractured"
     NOT_FRACTURED = "not_fractured"

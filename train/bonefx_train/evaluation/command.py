@@ -14,11 +14,12 @@ from bonefx_train import run as files
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.data.pixels import Pixels, load_pixels
 from bonefx_train.data.sample import SPLITS
-from bonefx_train.evaluation.evaluate import Evaluation, evaluate
+from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.operating_points import choose_operating_points
 from bonefx_train.evaluation.plots import write_reliability, write_roc
 from bonefx_train.evaluation.predict import logits, p_fracture
+from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.evaluation.score_fusion import fit_fusion
 from bonefx_train.evaluation.temperature import fit_temperature
 from bonefx_train.run import Run

@@ -23,8 +23,6 @@ from bonefx_train.evaluation.metrics import (
 )
 from bonefx_train.evaluation.report import Evaluation, Figure, Row
 
-__all__ = ["Evaluation", "Figure", "Row", "evaluate"]
-
 ALL_IMAGES: Final = "all"
 WITHOUT_HARDWARE: Final = "without hardware"
 INTERVAL: Final = (

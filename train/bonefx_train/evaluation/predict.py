@@ -54,7 +54,7 @@ def predict_outputs(
 def logits(
     keras_model: keras.Model, x: NDArray[np.float32] | NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Return the logit of "not broken" per image, shape (n,); arguments as for `answers`."""
+    """Return the logit of "not broken" per image, (n,); arguments as for `predict_outputs`."""
     return predict_outputs(keras_model, x).logits.astype(np.float64)
 
 

@@ -18,7 +18,7 @@ STEPS: Final = 100
 TOLERANCE: Final = 1e-10
 """Size of a step at which the fit has come to rest."""
 FLAT: Final = 1e-9
-"""Standard deviation below which scores is a constant."""
+"""Standard deviation of a column below which it is constant."""
 
 Floats = NDArray[np.float64]
 

@@ -48,7 +48,7 @@ DEFAULT_WEIGHT_AVERAGE: Final = 0.5
 """The middle, as its authors recommend where nothing is known (Wortsman et al., CVPR 2022)."""
 START_WARNING: Final = (
     "WARNING: %s, or what it began with, was fitted on other images, or on these split otherwise, "
-    "as far as it says: if some of its train images are in tune or test here, every figure flatters"
+    "as far as it says. If its train images are in tune or test here, all figures are too good"
 )
 MAY_CHANGE_ON_RESUME: Final = frozenset({"patience", "data_root", "data_name", "software"})
 """Settings that did not shape the finished epochs; `epochs` too, of whole-image trainers."""
@@ -91,7 +91,7 @@ def fit_run(
     table = split_csv(dataset.samples)
     on_patches = network in PATCH_NETWORKS
     if weight_average is not None and not start_from:
-        msg = "start share: expected a model to start from beside it, got none; add --start-from"
+        msg = "--weight-average: expected a model to start from, got none; add --start-from"
         raise UsageError(msg)
     if not on_patches and (boxes or patches_per_epoch or start_from):
         msg = (
@@ -174,12 +174,12 @@ def _fit(
 ) -> None:
     """Write the whole run folder: settings and images first, then network, history and curves."""
     from bonefx_train.fit.fit import fit, kept_epoch, write_text
-    from bonefx_train.networks import registry as networks
+    from bonefx_train.networks import registry
 
     fresh = (
         None
         if start
-        else networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+        else registry.build(settings.network, spec=settings.input_spec, seed=settings.seed)
     )
     out.mkdir(parents=True, exist_ok=True)
     with _logged_to(out / files.LOG_NAME):

@@ -31,8 +31,8 @@ class Epoch:
     """One row of history.json."""
 
     train_loss: float
-    """Mean of what the trainer minimizes while fitting, dropout on, nats; before a mix with
-    the start, which the figures of tune come after."""
+    """Mean of what the trainer minimizes while fitting, dropout on, nats; before the weights are
+    averaged with the start; the figures of tune are of the average."""
     train_accuracy: float
     """At score 0.5, dropout on, [0, 1]."""
     tune_loss: float

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import to_network_range
 from bonefx_train.fit.whole_image_trainer import seed_dropout
-from bonefx_train.networks import registry as networks
+from bonefx_train.networks import registry
 from bonefx_train.networks.lite0 import MAP_NAME, SCORE_NAME
 from bonefx_train.networks.warm_start import interpolate_weights, load_lite0
 from bonefx_train.patches.sampler import Batch, LabeledImage, PatchSampler
@@ -28,7 +28,7 @@ PEAK_RATE: Final = 1e-3
 RESTART_RATE: Final = 5e-4
 """The same where the fit starts from a fitted network."""
 START_PATCHES: Final = 1024
-"""On which the batch norms of a fitted network are measured, before the fit and after a mix."""
+"""On which the batch norms of a fitted network are measured, before the fit and after averaging."""
 LAST_RATE_SHARE: Final = 0.01
 """Of the peak, at the last step: the network is at rest then, and the last epoch is the one."""
 WARM_UP_STEPS: Final = 300
@@ -45,7 +45,7 @@ BATCHES_AHEAD: Final = 4
 
 
 class PatchTrainer:
-    """Patches drawn anew at every step; see `patches` and `augment`."""
+    """Patches drawn anew at every step; see `patches.sampler` and `patches.augment`."""
 
     keeps_last = True
 
@@ -79,14 +79,17 @@ class PatchTrainer:
     def _begin(self) -> keras.Model:
         settings = self._settings
         if self._start is None:
-            return networks.build(settings.network, spec=settings.input_spec, seed=settings.seed)
+            return registry.build(settings.network, spec=settings.input_spec, seed=settings.seed)
         keras.utils.set_random_seed(settings.seed)
         return load_lite0(self._start, spec=settings.input_spec, patches=self._patches_to_measure())
 
     def _average_with_start(self, keras_model: keras.Model) -> None:
         """Move the network back towards the one that the fit began with, by its share."""
         patches = self._patches_to_measure()
-        logger.info("the network is mixed with the start, share %g", self._settings.weight_average)
+        logger.info(
+            "the weights are averaged with those of the start, share %g",
+            self._settings.weight_average,
+        )
         interpolate_weights(
             keras_model, self._begin(), share=self._settings.weight_average, patches=patches
         )
@@ -100,7 +103,7 @@ class PatchTrainer:
     def fit_one_epoch(self, keras_model: keras.Model, *, number: int) -> tuple[float, float]:
         """Return loss (score and map) and accuracy of the score over the patches of the epoch.
 
-        After the last epoch the network is mixed with the start's, where the settings say so.
+        After the last epoch the weights are averaged with those of the start, by its share.
         """
         settings = self._settings
         seed_dropout(keras_model, np.random.default_rng([settings.seed, number]))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from bonefx_train.data.pixels import Pixels, to_network_range
-from bonefx_train.networks import registry as networks
+from bonefx_train.networks import registry
 from bonefx_train.progress import track
 from bonefx_train.run import FitSettings
 
@@ -43,7 +43,7 @@ class WholeImageTrainer:
 
     def build(self) -> keras.Model:
         """Return a fresh network with weights of the seed."""
-        return networks.build(
+        return registry.build(
             self._settings.network, spec=self._settings.input_spec, seed=self._settings.seed
         )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 from bonefx_edge.errors import BonefxError
 
-from bonefx_train.data.dataset import Sample, check_unchanged, load_dataset
+from bonefx_train.data.dataset import check_unchanged, load_dataset
+from bonefx_train.data.sample import Sample
 from bonefx_train.errors import DataError
 from bonefx_train.run import SETTINGS_NAME, Run
 

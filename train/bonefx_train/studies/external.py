@@ -29,7 +29,7 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import BOXES_NAME, Box
-from bonefx_train.data.dataset import Sample
+from bonefx_train.data.sample import Sample
 from bonefx_train.evaluation.evaluate import INTERVAL, evaluate
 from bonefx_train.evaluation.report import Figure
 from bonefx_train.progress import track

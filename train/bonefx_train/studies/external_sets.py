@@ -9,8 +9,8 @@ from typing import Final
 from bonefx_edge.decode.reader import decode, read_file
 
 from bonefx_train.data.boxes import Box
-from bonefx_train.data.dataset import Sample, find_samples
-from bonefx_train.data.sample import Label
+from bonefx_train.data.dataset import find_samples
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
 
 FOLDER: Final = "elsewhere"

@@ -18,8 +18,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 
 from bonefx_train.data.boxes import BOXES_NAME, Box, read_boxes
-from bonefx_train.data.dataset import Sample
-from bonefx_train.data.sample import Label
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
 from bonefx_train.progress import track
 from bonefx_train.studies.command import read_split, run

@@ -18,7 +18,7 @@ from bonefx_edge.inference.input_check import UNEXPOSED
 from numpy.typing import NDArray
 
 from bonefx_train.data.boxes import Box
-from bonefx_train.data.dataset import Sample
+from bonefx_train.data.sample import Sample
 from bonefx_train.evaluation.evaluate import measure_figure
 from bonefx_train.evaluation.metrics import Bools, Floats, ratio, share
 from bonefx_train.evaluation.report import Figure

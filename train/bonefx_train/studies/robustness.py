@@ -28,8 +28,7 @@ from bonefx_edge.inference.decision import State
 from bonefx_edge.model.bundled import find_model
 from numpy.typing import NDArray
 
-from bonefx_train.data.dataset import Sample
-from bonefx_train.data.sample import Label
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
 from bonefx_train.evaluation.evaluate import measure_figure
 from bonefx_train.evaluation.metrics import auc
