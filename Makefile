@@ -52,7 +52,7 @@ help:
 
 # ---- what people run ----
 
-# Exit code 3 says that files were refused: the demo has two that must be.
+# Exit code 3 says that files were refused: the demo has three.
 demo: .venv/stamp
 	@.venv/bin/python demo/make_films.py demo-out/films
 	@cd demo-out && ../.venv/bin/edge-classify films --heatmap heatmaps || test $$? -eq 3

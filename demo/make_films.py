@@ -4,7 +4,8 @@
 
 Eight radiographs of demo/radiographs, in the folders of their labels; one of them cut off, as an
 upload that was interrupted leaves it; and two DICOM files of pydicom-data, computed radiographs: a
-chest, which is not a limb and must be refused, and a lower leg as JPEG 2000.
+chest, which is not a limb and must be refused, and a lower leg as JPEG 2000, which the default
+model refuses as unlike its training films.
 """
 
 import shutil

@@ -210,9 +210,13 @@ def _pass_parity(
     )
     try:
         report.check()
-    except ParityError:
+    except ParityError as err:
         write_report(report, run.dir / FAILED_REPORT)
-        raise
+        msg = (
+            f"{err}. Train again, with more images if they are few, or leave that kind out "
+            f"(--kinds). The report is {run.dir / FAILED_REPORT}.md"
+        )
+        raise ParityError(msg) from err
     for suffix in REPORT_SUFFIXES:
         # Of an earlier attempt: beside models that passed it would mislead.
         (run.dir / f"{FAILED_REPORT}{suffix}").unlink(missing_ok=True)

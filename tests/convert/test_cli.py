@@ -103,6 +103,7 @@ def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
     assert not (tmp_path / "models").exists()
     assert not list(tmp_path.rglob("*.tflite"))
     assert "## Out of tolerance: int8, whole" in (run_dir / "parity-failed.md").read_text()
+    assert f"The report is {run_dir / 'parity-failed.md'}" in done.stderr
 
 
 def test_parity_of_written_files_holds_and_prints_the_report(models, run_dir) -> None:

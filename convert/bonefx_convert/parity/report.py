@@ -151,10 +151,7 @@ class ParityReport:
         ]
         failures += [f"{of.kind}: {failure}" for of in self.outputs for failure in of.failures]
         if failures:
-            msg = (
-                f"parity of {self.network} on {self.split_name}: {'; '.join(failures)}. "
-                "Look at the report; train or convert again"
-            )
+            msg = f"parity of {self.network} on {self.split_name}: {'; '.join(failures)}"
             raise ParityError(msg)
 
     def to_json(self) -> str:

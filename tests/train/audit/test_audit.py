@@ -302,8 +302,9 @@ def test_images_that_none_can_be_read_or_found_are_unfit_data(tmp_path, cli):
         audit(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_a_usage_error_that_names_it(tmp_path, cli):
-    told = cli("audit", tmp_path / "nothing")
+@pytest.mark.parametrize("words", [(), ("--out", "audit")])
+def test_a_folder_that_is_not_there_is_a_usage_error_that_names_it(tmp_path, cli, words):
+    told = cli("audit", tmp_path / "nothing", *[tmp_path / w if w == "audit" else w for w in words])
     assert told.exit_code == 2
     assert f"{tmp_path / 'nothing'}: no such folder or manifest CSV" in told.stderr
 

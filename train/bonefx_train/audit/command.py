@@ -125,7 +125,7 @@ def _check_out_folder(out: Path, *, data: Path) -> None:
         msg = f"{out}: expected a new or empty folder, got one that holds something; name another"
         raise UsageError(msg)
     root = data if data.is_dir() else data.parent
-    if out.resolve().is_relative_to(root.resolve()):
+    if data.exists() and out.resolve().is_relative_to(root.resolve()):
         msg = (
             f"{out}: expected a folder outside {root}, got one within, where the contact sheets "
             "would be taken for images; name another"
