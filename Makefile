@@ -1,7 +1,7 @@
 # What is often done has a target. A fresh machine needs python3 (3.11 to 3.13) with venv, and make.
 PYTHON ?= python3
 DATA ?= $(or $(BONEFX_DATA),../shared/data)
-# Goes into the names of the reference files; say `make bench BOARD=raspberry-pi-5`.
+# Goes into the names of the reference files: `make bench BOARD=raspberry-pi-5`.
 BOARD ?= $(shell uname -m)
 DEFAULT_MODEL = $(shell .venv-dev/bin/python -c 'from bonefx_edge.model.bundled import DEFAULT_MODEL; print(DEFAULT_MODEL)')
 # Of a wheelhouse: aarch64 or x86_64, and the device's Python (3.11: Bookworm; 3.13: Trixie).
@@ -19,16 +19,17 @@ help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-fast    the suite without what is slow or needs TensorFlow: for every change"
+	@echo "make lint         linters of code and documentation, types, layers"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
-	@echo "make test-arm64   the same on an emulated arm64 Debian, without internet (root; a quarter of an hour)"
+	@echo "make test-arm64   the device suite on an emulated arm64 Debian (root; a quarter of an hour)"
 	@echo "make test-install the steps of docs/install.md in a fresh Debian 12 (root, debootstrap; minutes)"
-	@echo "make bench-arm64  how far apart runtimes and processors are (after test-arm64; an hour)"
-	@echo "make wheelhouse   wheels for a device without internet: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
+	@echo "make bench-arm64  compare runtimes and processors (after make test-arm64; an hour)"
+	@echo "make wheelhouse   wheels for an offline device: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
-	@echo "make chaos        films come, the watching service is killed: good disk, full disk, share that goes; eleven minutes"
+	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share (11 minutes)"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
-	@echo "make peers        against what a user would pick instead: downloads 0.5 GB, then six minutes"
+	@echo "make peers        compare with other runtimes (downloads 0.5 GB, then six minutes)"
 
 # ---- environments: the stamp is newer than what it was made from ----
 

@@ -60,7 +60,7 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def rate(folder: Path, n: int, *options: str) -> float:
     """Return the films per second of `edge-classify FOLDER`, the first tenth left out."""
-    words = (*PROGRAM, str(folder), "--json", *options)
+    words = (*PROGRAM, str(folder), "--format", "json", *options)
     times = []
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=AS_INSTALLED

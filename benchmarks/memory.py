@@ -156,7 +156,7 @@ def main(
         for kind, write in kinds(pixels).items():
             film.write_bytes(write())
             for name in model or ["lite0-int8", "seed-int8"]:
-                peak_mib, took_s, said = measure(str(film), "--json", "--model", name)
+                peak_mib, took_s, said = measure(str(film), "--format", "json", "--model", name)
                 row: dict[str, object] = {"kind": kind, "model": name}
                 row |= {"file_mib": round(film.stat().st_size / (1 << 20), 1)}
                 row |= {"peak_mib": round(peak_mib), "s": round(took_s, 2)}

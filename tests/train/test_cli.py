@@ -64,10 +64,12 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     [
         (["--network", "resnet"], "network: expected one of seed"),
         (["--spec", "sepia"], "spec: expected one of seed"),
+        (["--views", 10], "expected neither boxes, patches"),
+        (["--start-share", 0.5], "--weight-average: expected a model to start from"),
     ],
-    ids=["network", "spec"],
+    ids=["network", "spec", "patches by their old name", "average by its old name"],
 )
-def test_an_unknown_name_ends_with_2_and_the_known_ones(cli, data, tmp_path, arguments, message):
+def test_a_value_that_does_not_fit_ends_with_2_and_says_what_does(cli, data, tmp_path, arguments, message):
     result = cli("fit", data, "--out", tmp_path / "run", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
