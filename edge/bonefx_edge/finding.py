@@ -11,6 +11,7 @@ from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN, Decision, OperatingPoint, State
 from bonefx_edge.inference.regions import Region
+from bonefx_edge.inference.score_scale import display_score
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
@@ -30,6 +31,16 @@ class ModelId:
     version: str
     sha256: str
     """Of the whole model file, hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteProfileId:
+    """The site profile that a finding's thresholds are from."""
+
+    sha256: str
+    """First 12 digits of the hash of the file, hexadecimal."""
+    date: str
+    """Of the commissioning, YYYY-MM-DD, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,8 @@ class Finding:
     """Its first threshold: `p_fracture` under this is `no_fracture`."""
     fracture_from: float
     """Its second threshold: `p_fracture` from this on is `fracture`; between: `uncertain`."""
+    site_profile: SiteProfileId | None
+    """Where the thresholds are from; None: from the model file, not commissioned at this site."""
     model: ModelId
     runtime: str
     """Interpreter and its version, and its threads where it has more than one."""
@@ -95,6 +108,17 @@ class Finding:
         """The class of the original presentation that `state` means: 0 broken, 1 not broken."""
         return {State.FRACTURE: BROKEN, State.NO_FRACTURE: NOT_BROKEN}.get(self.state)
 
+    @property
+    def score(self) -> float | None:
+        """What a reader sees, [0, 1]: 0.33 and 0.67 are the thresholds. None for a refused file."""
+        if self.p_fracture is None:
+            return None
+        return display_score(
+            self.p_fracture,
+            no_fracture_below=self.no_fracture_below,
+            fracture_from=self.fracture_from,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of docs/finding.md, keys in that order."""
         timings = dataclasses.asdict(self.timings)
@@ -105,6 +129,7 @@ class Finding:
             "state": self.state.value,
             "reason": self.reason.value if self.reason else None,
             "detail": self.detail,
+            "score": self.score,
             "p_fracture": self.p_fracture,
             "class_index": self.class_index,
             "original_class": self.original_class,
@@ -113,6 +138,7 @@ class Finding:
             "operating_point": self.operating_point,
             "no_fracture_below": self.no_fracture_below,
             "fracture_from": self.fracture_from,
+            "site_profile": dataclasses.asdict(self.site_profile) if self.site_profile else None,
             "model": dataclasses.asdict(self.model),
             "runtime": self.runtime,
             "gray_mapping": self.gray_mapping.value if self.gray_mapping else None,
@@ -133,6 +159,7 @@ class Predictor:
     operating_point: OperatingPoint
     runtime: str
     """Interpreter and its version, and its threads where it has more than one."""
+    site_profile: SiteProfileId | None = None
 
     def finding(
         self,
@@ -161,6 +188,7 @@ class Predictor:
             operating_point=self.operating_point.name,
             no_fracture_below=self.operating_point.no_fracture_below,
             fracture_from=self.operating_point.fracture_from,
+            site_profile=self.site_profile,
             model=self.model,
             runtime=self.runtime,
             gray_mapping=gray_mapping,

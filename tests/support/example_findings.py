@@ -2,7 +2,7 @@
 
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
-from bonefx_edge.finding import Finding, ModelId, Timings
+from bonefx_edge.finding import Finding, ModelId, SiteProfileId, Timings
 from bonefx_edge.inference.decision import State
 from bonefx_edge.inference.regions import Region
 
@@ -19,6 +19,7 @@ ANSWERED = Finding(
     operating_point="balanced",
     no_fracture_below=0.25,
     fracture_from=0.75,
+    site_profile=SiteProfileId("ef" * 6, "2026-11-29"),
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=GrayMapping.STORED,
@@ -38,6 +39,7 @@ REFUSED = Finding(
     operating_point="balanced",
     no_fracture_below=0.25,
     fracture_from=0.75,
+    site_profile=None,
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=None,

@@ -12,6 +12,7 @@ from bonefx_edge import NOTICE
 from bonefx_edge.errors import ADVICE
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 from bonefx_edge.text import printable
 
 BYTE_ORDER_MARK: Final = "\ufeff"
@@ -19,7 +20,7 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@")
 """Spreadsheets run a cell that begins so."""
 WIDTH: Final = 80
 """Columns of a terminal."""
-_INDENT: Final = 21
+_INDENT: Final = 20
 """Columns before the file name in the table."""
 
 
@@ -91,9 +92,9 @@ class Table:
         """Return one line, with what to do under a refused file; the first explains the score."""
         text = "" if self._counts else _explain_score(finding)
         self._counts[finding.state] += 1
-        score = "-" if finding.p_fracture is None else f"{finding.p_fracture:.4f}"
+        score = "-" if finding.score is None else shown(finding.score)
         name = _shorten(printable(finding.path), WIDTH - _INDENT)
-        text += f"{_words(finding.state):<12} {score:<6}  {name}\n"
+        text += f"{_words(finding.state):<12} {score:<5}  {name}\n"
         if finding.reason:
             text += f"{'':13}{finding.reason}: {ADVICE[finding.reason]}\n"
         return text
@@ -107,11 +108,17 @@ class Table:
 
 def _explain_score(finding: Finding) -> str:
     model = f"Model {finding.model.name} {finding.model.version}, {finding.mode}, "
+    profile = finding.site_profile
+    thresholds = (
+        f"Commissioned {profile.date}, site profile {profile.sha256}."
+        if profile
+        else "Not commissioned: thresholds of the model, not of this site."
+    )
     return (
-        f"{model}operating point {finding.operating_point}.\n"
-        f"Score: below {finding.no_fracture_below:.4f} no fracture, "
-        f"from {finding.fracture_from:.4f} fracture, between uncertain.\n\n"
-        f"{'state':<12} {'score':<6}  file\n"
+        f"{model}operating point {finding.operating_point}.\n{thresholds}\n"
+        f"Score: below {UNCERTAIN_FROM} no fracture, "
+        f"from {FRACTURE_FROM} fracture, between uncertain.\n\n"
+        f"{'state':<12} {'score':<5}  file\n"
     )
 
 
@@ -159,9 +166,10 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 
 _CSV_COLUMNS: Final = (
-    *("schema", "path", "sha256", "state", "reason", "detail", "p_fracture", "class_index"),
-    *("original_class", "mode", "regions", "operating_point", "no_fracture_below"),
-    *("fracture_from", "model.name", "model.version", "model.sha256"),
+    *("schema", "path", "sha256", "state", "reason", "detail", "score", "p_fracture"),
+    *("class_index", "original_class", "mode", "regions", "operating_point"),
+    *("no_fracture_below", "fracture_from", "site_profile.sha256", "site_profile.date"),
+    *("model.name", "model.version", "model.sha256"),
     *("runtime", "gray_mapping"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "input_check")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),

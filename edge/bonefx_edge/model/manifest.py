@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +13,7 @@ from bonefx_edge.inference.decision import BROKEN
 from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.inference.tiling import TILED, InferenceMode, NetworkOutputs
+from bonefx_edge.model.strict_json import build
 
 FORMAT_VERSION: Final = 3
 """Raised when an older device could misread a newer file."""
@@ -30,8 +28,6 @@ _RENAMED: Final = {
     "films": "images",
 }
 """Key of format 2 -> key of format 3."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +214,7 @@ class Manifest:
             )
             raise ModelFileError(msg)
         try:
-            manifest: Manifest = _build(cls, raw, where="bonefx.json")
+            manifest: Manifest = build(cls, raw, where="bonefx.json")
         except (TypeError, ValueError, ArithmeticError) as err:
             # ArithmeticError: a tile so small that their number overflows, a float of 400 digits.
             msg = f"bonefx.json: {err}; convert the model again"
@@ -246,51 +242,3 @@ def _rename(value: Any) -> Any:
     if isinstance(value, list):
         return [_rename(inner) for inner in value]
     return value
-
-
-def _build(kind: Any, raw: Any, *, where: str) -> Any:
-    """Return `raw` (from json) as an instance of the annotated type `kind`, strictly."""
-    origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, raw, where=where)
-    if origin is tuple:
-        return _build_tuple(typing.get_args(kind), raw, where=where)
-    if origin is dict:
-        return _expect(raw, dict, where=where)
-    if origin in (types.UnionType, typing.Union):
-        inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
-        return None if raw is None else _build(inner, raw, where=where)
-    if issubclass(kind, Enum):
-        return kind(raw)
-    if kind is float:
-        return float(_expect(raw, (int, float), where=where))
-    return _expect(raw, kind, where=where)
-
-
-def _build_dataclass(kind: Any, raw: Any, *, where: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    got = set(_expect(raw, dict, where=where))
-    if got != set(hints):
-        odd = ", ".join(sorted(got ^ set(hints)))
-        msg = f"{where}: absent or unknown fields: {odd}"
-        raise ValueError(msg)
-    values = {key: _build(hints[key], raw[key], where=f"{where}.{key}") for key in hints}
-    return kind(**values)
-
-
-def _build_tuple(args: tuple[Any, ...], raw: Any, *, where: str) -> tuple[Any, ...]:
-    items = _expect(raw, list, where=where)
-    kinds = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
-    if len(kinds) != len(items):
-        msg = f"{where}: expected {len(kinds)} items, got {len(items)}"
-        raise ValueError(msg)
-    pairs = zip(kinds, items, strict=True)
-    return tuple(_build(kind, item, where=f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
-
-
-def _expect(raw: Any, kind: Any, *, where: str) -> Any:
-    # bool is an int in Python; a true/false where a number belongs is a mistake.
-    if not isinstance(raw, kind) or isinstance(raw, bool):
-        msg = f"{where}: expected {kind}, got {type(raw).__name__}"
-        raise TypeError(msg)
-    return raw

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 
 import pytest
 from bonefx_edge import NOTICE
@@ -25,6 +26,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "state": "fracture",
         "reason": None,
         "detail": None,
+        "score": pytest.approx(0.67 + 0.33 * math.log(3) / (8 - math.log(3))),
         "p_fracture": 0.9,
         "class_index": 0,
         "original_class": None,
@@ -33,6 +35,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "operating_point": "balanced",
         "no_fracture_below": 0.25,
         "fracture_from": 0.75,
+        "site_profile": {"sha256": "ef" * 6, "date": "2026-11-29"},
         "model": {"name": "toy", "version": "1.0.0", "sha256": "cd" * 32},
         "runtime": "ai_edge_litert 2.3.0",
         "gray_mapping": "stored",
@@ -71,7 +74,9 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
     assert output.header().startswith("\ufeff")
     record = ANSWERED.to_dict()
     flat = {k: v for k, v in record.items() if not isinstance(v, dict)}
-    flat |= {f"{k}.{i}": v for k in ("model", "timings_ms") for i, v in record[k].items()}
+    flat |= {
+        f"{k}.{i}": v for k in ("site_profile", "model", "timings_ms") for i, v in record[k].items()
+    }
     flat["regions"] = json.dumps(record["regions"])
     assert rows == [{key: "" if v is None else str(v) for key, v in flat.items()}]
 
@@ -80,7 +85,7 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
 def test_text_that_begins_as_a_formula_is_defused_and_numbers_are_not(start: str) -> None:
     record = ANSWERED.to_dict() | {"path": f"{start}1+1", "p_fracture": -0.5, "files": "\t=1"}
     (cells,) = csv.reader([record_csv(record, ("files",))])
-    assert (cells[1], cells[6], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
+    assert (cells[1], cells[7], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
 
 
 def test_a_list_of_names_can_be_read_in_a_spreadsheet_and_is_json() -> None:
@@ -105,11 +110,17 @@ def test_the_table_shows_score_thresholds_and_what_to_do_and_counts_the_states()
     table = Table()
     rows = [table.row(finding) for finding in (ANSWERED, ANSWERED, REFUSED)]
     assert table.header().replace("\n", " ").strip() == NOTICE
-    assert "Score: below 0.2500 no fracture, from 0.7500 fracture, between uncertain." in rows[0]
+    assert "Score: below 0.33 no fracture, from 0.67 fracture, between uncertain." in rows[0]
     assert rows[0].splitlines()[-1].split() == rows[1].split()
-    assert rows[1].split() == ["fracture", "0.9000", "a/film.png"]
+    assert rows[1].split() == ["fracture", "0.72", "a/film.png"]
     assert rows[2].split("\n")[1].strip() == "truncated: part of the file is missing; send it again"
     assert table.footer() == "\n3 images: 2 fracture, 0 uncertain, 0 no fracture, 1 refused\n"
+
+
+def test_the_table_says_where_its_thresholds_are_from() -> None:
+    assert "Commissioned 2026-11-29, site profile efefefefefef." in Table().row(ANSWERED)
+    own = dataclasses.replace(ANSWERED, site_profile=None)
+    assert "Not commissioned: thresholds of the model, not of this site." in Table().row(own)
 
 
 @pytest.mark.parametrize("reason", Reason)
