@@ -12,11 +12,11 @@ from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, decode_array, read_file
 from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Analysis, Explanation, Finding, ModelId, Predictor, Stopwatch
-from bonefx_edge.inference.decision import State, decide
+from bonefx_edge.inference.decision import SiteProfileId, State, decide
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
 from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import NetworkOutputs, Tiles, extract_tiles, image_logit
+from bonefx_edge.inference.tiling import NetworkOutputs, extract_tiles, image_logit
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
@@ -41,6 +41,7 @@ class Classifier:
         self.mode = model.manifest.mode(mode)
         self.operating_point = self.mode.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
+        self.site_profile: SiteProfileId | None = None
         self.runtime = interpreter.runtime
         self._interpreter = interpreter
 
@@ -53,14 +54,14 @@ class Classifier:
         threads: Sequence[int] = (1,),
         runtime: str | None = None,
         mode: str | None = None,
+        site_profile: Path | None = None,
     ) -> "Classifier":
         """Return a classifier for `model`.
 
         Parameters
         ----------
         model
-            The name of a model that comes with the package, such as "lite0-int8", or the path of
-            a model file.
+            Name of a bundled model, such as "lite0-int8", or path of a model file.
         operating_point
             Name of one of the model's operating points; None takes its default.
         threads
@@ -69,14 +70,15 @@ class Classifier:
             ai_edge_litert or tflite_runtime; None takes the first that is installed.
         mode
             tiled or whole, as far as the model has it; None takes its default.
+        site_profile
+            File of `edge-admin commission`: its thresholds are used, no operating point is named.
 
         Raises
         ------
         UsageError
-            The model has no such mode or operating point.
+            The model has no such mode or operating point, or the site profile is not for it.
         ModelFileError
-            There is no such model, or the file is no model file, altered, mismatched, or of
-            another format version.
+            The model file is absent, altered, mismatched, or of another format version.
         InterpreterError
             No interpreter is installed, or it cannot run this model.
         """
@@ -84,6 +86,12 @@ class Classifier:
         network = model_file.flatbuffer
         first = open_interpreter(network, threads=threads[0], runtime=runtime)
         classifier = cls(model_file, first, operating_point=operating_point, mode=mode)
+        if site_profile is not None:
+            from bonefx_edge.model.site_profile import site_thresholds  # here: few have one
+
+            classifier.operating_point, classifier.site_profile = site_thresholds(
+                site_profile, model_file.sha256, classifier.mode, named=operating_point
+            )
         # Timed only now: a network that does not fit its manifest fails in odd ways.
         classifier._interpreter = autotune_threads(first, network, threads=threads[1:])
         return classifier
@@ -93,7 +101,7 @@ class Classifier:
         """What makes the findings of this classifier."""
         several = f", {self.threads} threads" if self.threads > 1 else ""
         runtime = f"{self.runtime.name} {self.runtime.version}{several}"
-        return Predictor(self.model, self.mode, self.operating_point, runtime)
+        return Predictor(self.model, self.mode, self.operating_point, runtime, self.site_profile)
 
     @property
     def threads(self) -> int:
@@ -182,10 +190,8 @@ class Classifier:
             As `classify`.
         """
         if not isinstance(path, str | Path):
-            msg = (  # type: ignore[unreachable]
-                f"expected the path of a file, got {type(path).__name__}; "
-                "for content or pixels in memory use classify_bytes or classify_array"
-            )
+            found = type(path).__name__  # type: ignore[unreachable]
+            msg = f"expected the path of a file, got {found}; see classify_bytes, classify_array"
             raise TypeError(msg)
         clock = Stopwatch()
         try:
@@ -276,24 +282,18 @@ class Classifier:
         decision = decide(
             logit, temperature=self.mode.temperature, operating_point=self.operating_point
         )
+        regions: tuple[Region, ...] = ()
+        if tiles and tile_outputs and decision.state is not State.NO_FRACTURE:
+            regions = select_regions(tiles.rectangles, tile_outputs.logits.tolist())
         finding = self.predictor.finding(
             name,
             sha256,
             clock,
             decision=decision,
-            regions=_regions(decision.state, tiles, tile_outputs),
+            regions=regions,
             gray_mapping=radiograph.gray_mapping,
         )
         return Analysis(finding, data, radiograph, whole, tiles, tile_outputs)
 
     def _infer(self, x: NDArray[Any]) -> NetworkOutputs:
         return self.manifest.output.split(self._interpreter.run(x))
-
-
-def _regions(
-    state: State, tiles: Tiles | None, outputs: NetworkOutputs | None
-) -> tuple[Region, ...]:
-    """Return where to look first; nowhere if the film as a whole is called no_fracture."""
-    if tiles is None or outputs is None or state is State.NO_FRACTURE:
-        return ()
-    return select_regions(tiles.rectangles, outputs.logits.tolist())

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from bonefx_edge import NOTICE
 from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
-from bonefx_edge.inference.decision import BROKEN, NOT_BROKEN, Decision, OperatingPoint, State
+from bonefx_edge.inference.decision import (
+    BROKEN,
+    NOT_BROKEN,
+    Decision,
+    OperatingPoint,
+    SiteProfileId,
+    State,
+)
 from bonefx_edge.inference.regions import Region
 from bonefx_edge.inference.score_scale import display_score
 
@@ -31,16 +38,6 @@ class ModelId:
     version: str
     sha256: str
     """Of the whole model file, hexadecimal."""
-
-
-@dataclass(frozen=True, slots=True)
-class SiteProfileId:
-    """The site profile that a finding's thresholds are from."""
-
-    sha256: str
-    """First 12 digits of the hash of the file, hexadecimal."""
-    date: str
-    """Of the commissioning, YYYY-MM-DD, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

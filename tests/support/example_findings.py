@@ -2,8 +2,8 @@
 
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
-from bonefx_edge.finding import Finding, ModelId, SiteProfileId, Timings
-from bonefx_edge.inference.decision import State
+from bonefx_edge.finding import Finding, ModelId, Timings
+from bonefx_edge.inference.decision import SiteProfileId, State
 from bonefx_edge.inference.regions import Region
 
 ANSWERED = Finding(

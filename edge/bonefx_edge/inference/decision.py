@@ -64,6 +64,16 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteProfileId:
+    """The site profile whose thresholds an operating point has."""
+
+    sha256: str
+    """First 12 digits of the hash of the file, hexadecimal."""
+    date: str
+    """Of the commissioning, YYYY-MM-DD."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Probability and state of one logit."""
 
