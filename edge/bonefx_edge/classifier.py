@@ -54,7 +54,7 @@ class Classifier:
         threads: Sequence[int] = (1,),
         runtime: str | None = None,
         mode: str | None = None,
-        site_profile: Path | None = None,
+        site_profile: str | Path | None = None,
     ) -> "Classifier":
         """Return a classifier for `model`.
 

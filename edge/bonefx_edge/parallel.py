@@ -35,6 +35,7 @@ class LoadOptions:
     operating_point: str | None
     runtime: str | None
     mode: str | None
+    site_profile: str | None = None
 
 
 def processes_for(n_files: int) -> int:

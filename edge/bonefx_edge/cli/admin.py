@@ -126,6 +126,9 @@ def requeue(
     mode: Annotated[
         str | None, typer.Option(metavar="whole|tiled", help="As --model, for --mode.")
     ] = None,
+    site_profile: Annotated[
+        str | None, typer.Option(metavar="FILE", help="As --model, for --site-profile.")
+    ] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="CODE", help="Images refused for this reason.")
     ] = None,
@@ -147,7 +150,8 @@ def requeue(
     asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
     asked += [(Requeue.SHA256, sha256)] if sha256 else []
     if model_changed:
-        now = _predictor(model, operating_point=operating_point, mode=mode)
+        options = {"operating_point": operating_point, "mode": mode, "site_profile": site_profile}
+        now = _predictor(model, options)
         asked.append((Requeue.OTHER_PREDICTOR, now))
     if not asked:
         msg = "Say which images: --model-changed, --reason, --failed or --sha256"
@@ -157,29 +161,23 @@ def requeue(
     sys.stdout.write(f"{n} images will be classified again\n")
 
 
-def _predictor(model: str, *, operating_point: str | None, mode: str | None) -> str:
+def _predictor(model: str, options: dict[str, str | None]) -> str:
     """Return the predictor of a service with this model and these options."""
-    found = _load(model, operating_point=operating_point, mode=mode)
+    found = _load(model, **options)
     from bonefx_edge.watch.workers.main import describe as describe_predictor
 
     return describe_predictor(found)
 
 
-def _load(
-    model: str,
-    *,
-    runtime: str | None = None,
-    operating_point: str | None = None,
-    mode: str | None = None,
-) -> "Classifier":
+def _load(model: str, **options: str | None) -> "Classifier":
     """Return the classifier, or leave with the cause; the interpreter is tried in a child first."""
     from bonefx_edge.diagnostics.child import try_interpreter
 
     try:
-        try_interpreter(runtime)
+        try_interpreter(options.get("runtime"))
         from bonefx_edge.classifier import Classifier
 
-        return Classifier.load(model, runtime=runtime, operating_point=operating_point, mode=mode)
+        return Classifier.load(model, threads=(1,), **options)
     except BonefxError as err:
         fail_with(err)
 

@@ -74,6 +74,12 @@ def classify(
         ),
     ] = None,
     views: Annotated[str | None, typer.Option("--views", hidden=True)] = None,
+    site_profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Thresholds of this site, as edge-admin commission wrote them."
+        ),
+    ] = None,
     heatmap: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a heat map PNG per image.")
     ] = None,
@@ -199,6 +205,7 @@ def classify(
     if views is not None:  # until version 0.4
         mode = {"closer": "tiled"}.get(views, views)
     options = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
+    options["site_profile"] = str(Path(site_profile).absolute()) if site_profile else site_profile
     try:
         if watch is not None:
             words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}

@@ -148,7 +148,7 @@ class SiteProfile:
 
 
 def site_thresholds(
-    path: Path, model_sha256: str, mode: InferenceMode, *, named: str | None
+    path: str | Path, model_sha256: str, mode: InferenceMode, *, named: str | None
 ) -> tuple[OperatingPoint, SiteProfileId]:
     """Return the operating point of a site profile for a model and mode, and what names it.
 
@@ -167,7 +167,7 @@ def site_thresholds(
     if named is not None:
         msg = f"expected an operating point ({named}) or a site profile, got both; name one"
         raise UsageError(msg)
-    profile, sha256 = _read(path)
+    profile, sha256 = _read(Path(path))
     made, again = profile.model, "run edge-admin commission again"
     if made.sha256 != model_sha256:
         msg = (

@@ -54,6 +54,7 @@ def main() -> None:
             runtime=config.runtime,
             operating_point=config.operating_point,
             mode=config.mode,
+            site_profile=config.site_profile,
         )
     except BonefxError as err:
         _send(results, {"status": JobStatus.FATAL, "message": str(err)})
@@ -64,12 +65,10 @@ def main() -> None:
 
 
 def describe(classifier: Classifier) -> str:
-    """Return what identifies the predictor: model file, mode and operating point."""
-    model = classifier.model
-    return (
-        f"{model.name} {model.version} {model.sha256} "
-        f"{classifier.mode.name} {classifier.operating_point.name}"
-    )
+    """Return what identifies the predictor: model file, mode, operating point, site profile."""
+    model, profile = classifier.model, classifier.site_profile
+    thresholds = classifier.operating_point.name + (f" {profile.sha256}" if profile else "")
+    return f"{model.name} {model.version} {model.sha256} {classifier.mode.name} {thresholds}"
 
 
 def _environment(classifier: Classifier) -> str:

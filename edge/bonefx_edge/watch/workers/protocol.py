@@ -43,7 +43,8 @@ class WorkerConfig:
     runtime: str | None = None
     operating_point: str | None = None
     mode: str | None = None
-    """These four as for `Classifier.load`."""
+    site_profile: str | None = None
+    """These five as for `Classifier.load`."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
 
@@ -68,4 +69,4 @@ class JobResult(NamedTuple):
     reason: Reason | None = None
     """For CRASHED: the reason of the refusal."""
     predictor: str = ""
-    """Model, mode and operating point, see `main.describe`."""
+    """Model, mode and operating point or site profile, see `main.describe`."""
