@@ -16,6 +16,7 @@ import typer
 
 from bonefx_edge.cli.admin_text import describe
 from bonefx_edge.cli.command import Command, make_app, was_given
+from bonefx_edge.cli.commission import commission
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, JournalError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
@@ -225,6 +226,9 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     sys.stdout.write(
         f"journal with {n} current results; files are read once when the service runs\n"
     )
+
+
+app.command(cls=Command)(commission)
 
 
 @app.command("install-service", cls=Command)

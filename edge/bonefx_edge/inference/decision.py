@@ -105,7 +105,7 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
         raise InterpreterError(msg)
     p_fracture = sigmoid(-logit / temperature)
     return Decision(
-        state=_state(p_fracture, operating_point),
+        state=state_of(p_fracture, operating_point),
         p_fracture=p_fracture,
         # numpy rounds 0.5 to 0, so the presentation calls a tie broken; so do we.
         original_class=BROKEN if logit <= 0.0 else NOT_BROKEN,
@@ -120,7 +120,8 @@ def sigmoid(x: float) -> float:
     return e / (1.0 + e)
 
 
-def _state(p_fracture: float, point: OperatingPoint) -> State:
+def state_of(p_fracture: float, point: OperatingPoint) -> State:
+    """Return the state of a film that is not refused."""
     if p_fracture >= point.fracture_from:
         return State.FRACTURE
     if p_fracture < point.no_fracture_below:

@@ -8,8 +8,6 @@ from typing import Final
 
 _HALVINGS: Final = 60
 """Of an interval of length 1: to the precision of a float."""
-MAX_NEEDED: Final = 100_000
-"""Films; a guarantee that needs more is refused as senseless."""
 
 
 class Rule(StrEnum):
@@ -66,20 +64,11 @@ def choose(
 
 
 def films_needed(*, wanted: float, confidence: float, rule: Rule) -> int:
-    """Return the least number of films for which `choose` returns a threshold.
-
-    Raises
-    ------
-    ValueError
-        If it is more than `MAX_NEEDED`.
-    """
+    """Return the least number of films for which `choose` returns a threshold."""
     if rule is Rule.EXPECTED:
         n = math.ceil(1.0 / wanted - 1e-9) - 1
     else:
         n = math.ceil(math.log1p(-confidence) / math.log1p(-wanted) - 1e-9)
-    if n > MAX_NEEDED:
-        msg = f"expected a promise that {MAX_NEEDED} films can keep, got one that needs {n}"
-        raise ValueError(msg)
     return max(1, n)
 
 

@@ -1,0 +1,220 @@
+"""The report of a commissioning as one HTML page: no script, no other file, no network."""
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from bonefx_edge.diagnostics.commissioning.chart import draw_scores
+from bonefx_edge.diagnostics.commissioning.report import ALL
+from bonefx_edge.errors import ADVICE, Reason
+from bonefx_edge.inference.score_scale import shown
+from bonefx_edge.text import printable
+
+_STYLE: Final = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{padding:.2rem .7rem;text-align:right;
+border-bottom:1px solid #ccc}th:first-child,td:first-child{text-align:left}
+.notice{background:#fff3cd;padding:.5rem 1rem}svg text{font:12px system-ui,sans-serif}
+code{background:#f2f2f2;padding:0 .2rem}
+"""
+_STATES: Final = ("fracture", "uncertain", "no_fracture", "refused")
+_NAMES: Final = {"model": "without the profile", "site": "with the profile"}
+"""Of the two pairs of thresholds."""
+
+
+def make_page(report: Mapping[str, Any], *, profile_name: str) -> str:
+    """Return the page of a report of `make_report`.
+
+    Parameters
+    ----------
+    profile_name
+        Name of the file of the site profile, for the commands that use it.
+    """
+    parts = [
+        "<h1>Commissioning report</h1>",
+        f'<p class="notice">{_text(report["notice"])}</p>',
+        _summary(report),
+        "<h2>What the thresholds of this site promise</h2>",
+        *(_paragraph(line) for line in _promises(report)),
+        "<h2>What the model does with these films</h2>",
+        draw_scores(report["scores"]["normal"], report["scores"]["fractured"]),
+        _paragraph(
+            "Scores of the films, on the scale that readers see with this profile: below 0.33 no "
+            "fracture, from 0.67 fracture."
+        ),
+        *_state_tables(report),
+        _paragraph(
+            f"In brackets: {report['interval']}. Refused films are not in these shares. The "
+            "thresholds of the site were chosen on these same films; the promise above is what "
+            "holds for further films."
+        ),
+        *_refusals(report["refused"]),
+        "<h2>On average, or guaranteed</h2>",
+        _rules(report["rules"], report["limits"]["fracture_from"]),
+        "<h2>What to do now</h2>",
+        *_next_steps(report, profile_name),
+        *_films(report["films"]),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Commissioning report</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _summary(report: Mapping[str, Any]) -> str:
+    model = report["model"]
+    return _table(
+        ("", ""),
+        [
+            ("date", report["created"]),
+            ("by", report["by"]),
+            ("model", f"{model['name']} {model['version']}, sha256 {model['sha256'][:12]}"),
+            ("mode", model["mode"]),
+            *((name, _count(report[name])) for name in ("normal", "fractured")),
+        ],
+    )
+
+
+def _count(films: Mapping[str, Any]) -> str:
+    return f"{films['films']} films of {films['patients']} patients, {films['refused']} refused"
+
+
+def _promises(report: Mapping[str, Any]) -> list[str]:
+    upper, lower = report["limits"]["fracture_from"], report["limits"]["no_fracture_below"]
+    too_few = (
+        "There were too few fractured films to set the lower threshold, so the model's is used. "
+        "How many fractures are called no fracture at this site is not known well."
+    )
+    return [
+        promise(upper, "normal", "called fracture"),
+        promise(lower, "fractured", "called no fracture") if lower else too_few,
+    ]
+
+
+def promise(limit: Mapping[str, Any], films: str, called: str) -> str:
+    """Return what a limit of the report promises, as a sentence.
+
+    Parameters
+    ----------
+    films, called
+        Their class and what is wrong with it, such as normal and called fracture.
+    """
+    return (
+        f"Of further {films} films, on average {limit['expected']:.1%} are {called}. With "
+        f"{limit['confidence']:.0%} confidence it is at most {limit['at_most']:.1%} "
+        f"(n = {limit['n']} patients). This holds as long as patients and X-ray equipment stay "
+        "as they are."
+    )
+
+
+def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
+    """Yield a table for all films, then one by body part and one by age where known."""
+    head = ("", "films", *(name.replace("_", " ") for name in _STATES), "")
+    for by in dict.fromkeys(row["by"] for row in report["thresholds"][0]["rows"]):
+        rows = [
+            (
+                f"{row['class']}, {_NAMES[pair['name']]}"
+                if by == ALL
+                else f"{row['value']}, {row['class']}, {_NAMES[pair['name']]}",
+                row["films"],
+                *(row[state] for state in _STATES),
+                f"{row['figure']} {_share(row['share'])}",
+            )
+            for group in zip(*(_of(pair["rows"], by) for pair in report["thresholds"]), strict=True)
+            for pair, row in zip(report["thresholds"], group, strict=True)
+        ]
+        yield "" if by == ALL else f"<h3>By {by}</h3>"
+        yield _table(head, rows)
+
+
+def _of(rows: Sequence[Mapping[str, Any]], by: str) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["by"] == by]
+
+
+def _refusals(refused: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not refused:
+        return []
+    rows = [
+        (row["reason"], row["normal"], row["fractured"], ADVICE[Reason(row["reason"])])
+        for row in refused
+    ]
+    return ["<h3>Refused</h3>", _table(("reason", "normal", "fractured", "what to do"), rows)]
+
+
+def _rules(rules: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> str:
+    head = ("rule", "threshold (p_fracture)", "on average", "at most", "fractures called fracture")
+    rows = []
+    for rule in rules:
+        mark = " (chosen)" if rule["rule"] == chosen["rule"] else ""
+        found = rule["fractured_called_fracture"]
+        cells = (f"needs {rule['patients_needed']} patients", "", "")
+        if rule["fracture_from"] is not None:
+            cells = (
+                f"{rule['fracture_from']:.4f}",
+                f"{rule['expected']:.1%}",
+                f"{rule['at_most']:.1%}",
+            )
+        rows.append((rule["rule"] + mark, *cells, _share(found) if found else "not known"))
+    text = (
+        "Shares are of further normal films called fracture. The rule expected aims at the wanted "
+        "share on average. The rule guaranteed keeps it with the stated confidence; it finds fewer "
+        "fractures. Choose with the option --rule."
+    )
+    return _table(head, rows) + _paragraph(text)
+
+
+def _next_steps(report: Mapping[str, Any], profile_name: str) -> list[str]:
+    options = f"--mode {report['model']['mode']} --site-profile {profile_name}"
+    keep = (
+        "Keep these films. After an update of the model, run the same command on them again; a "
+        "profile of another model is refused. Commission again when X-ray equipment, image "
+        "processing or patients change."
+    )
+    return [
+        _paragraph("Use the profile; the service takes the same options:"),
+        f"<p><code>edge-classify films/ {_text(options)}</code></p>",
+        _paragraph(keep),
+    ]
+
+
+def _films(films: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """Return the films that a person should see: on the wrong side, and refused."""
+    if films is None:
+        return []
+    rows = [
+        (
+            printable(film["path"]),
+            film["class"],
+            film["reason"] or film["state"].replace("_", " "),
+            "-" if film["score"] is None else shown(film["score"]),
+        )
+        for film in films
+        if film["state"] in ("refused", {"normal": "fracture"}.get(film["class"], "no_fracture"))
+    ]
+    text = "With the profile, the model is wrong on these films, or refused them."
+    head = ("file", "class", "state or reason", "score")
+    return ["<h2>Films to look at</h2>", _paragraph(text), _table(head, rows)]
+
+
+def _share(value: Mapping[str, Any] | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f}; n {value['n']})"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["".join(f"<td>{_text(cell)}</td>" for cell in row) for row in rows]
+    top = "".join(f"<th>{_text(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table>{f'<tr>{top}</tr>' if any(head) else ''}{body}</table>"
+
+
+def _paragraph(words: str) -> str:
+    return f"<p>{_text(words)}</p>"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,184 @@
+"""The report of a commissioning as JSON: what the model does with films of the site."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bonefx_edge import NOTICE
+from bonefx_edge.diagnostics.commissioning.guarantee import Rule
+from bonefx_edge.diagnostics.commissioning.measure import Measured
+from bonefx_edge.diagnostics.commissioning.thresholds import (
+    Wish,
+    fracture_limit,
+    no_fracture_limit,
+    share,
+)
+from bonefx_edge.inference.decision import OperatingPoint, State, state_of
+from bonefx_edge.inference.score_scale import display_score
+from bonefx_edge.model.site_profile import SiteProfile
+
+SCHEMA: Final = "bonefx.commissioning/1"
+INTERVAL: Final = "95 % exact interval (Clopper and Pearson), films as n"
+ALL: Final = "all"
+AGES: Final = ((0, 2), (2, 5), (5, 12), (12, 18), (18, 65), (65, 131))
+"""Years, from and below."""
+UNKNOWN: Final = "unknown"
+
+
+def make_report(
+    measured: Sequence[Measured],
+    own: OperatingPoint,
+    wish: Wish,
+    profile: SiteProfile,
+    *,
+    names: bool,
+) -> dict[str, Any]:
+    """Return the JSON object of the report.
+
+    Parameters
+    ----------
+    own
+        The operating point of the model, for comparison.
+    names
+        Whether the report may hold the names of files. They can identify patients.
+    """
+    site = profile.operating_point
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "created": profile.created,
+        "by": profile.by,
+        "model": dataclasses.asdict(profile.model),
+        "normal": dataclasses.asdict(profile.normal),
+        "fractured": dataclasses.asdict(profile.fractured),
+        "limits": {
+            "fracture_from": dataclasses.asdict(profile.fracture_limit),
+            "no_fracture_below": profile.no_fracture_limit
+            and dataclasses.asdict(profile.no_fracture_limit),
+        },
+        "interval": INTERVAL,
+        "thresholds": [
+            {
+                "name": name,
+                "no_fracture_below": point.no_fracture_below,
+                "fracture_from": point.fracture_from,
+                "rows": _rows(measured, point),
+            }
+            for name, point in (("model", own), ("site", site))
+        ],
+        "rules": [_rule(measured, dataclasses.replace(wish, rule=rule)) for rule in Rule],
+        "refused": _refused(measured),
+        "scores": {
+            name: sorted(round(_score(each, site), 4) for each in _answered(measured, fractured))
+            for name, fractured in (("normal", False), ("fractured", True))
+        },
+        "films": [_film(each, site) for each in measured] if names else None,
+    }
+
+
+def _rows(measured: Sequence[Measured], point: OperatingPoint) -> list[dict[str, Any]]:
+    """Return counts for all films, by body part and by age where any is known, for each class."""
+    rows = []
+    for slice_, of in (("all", None), ("body part", _body_part), ("age", _age)):
+        values = {ALL} if of is None else {of(each) for each in measured}
+        if of is not None and values == {UNKNOWN}:
+            continue
+        for value in sorted(values, key=_order):
+            films = [each for each in measured if of is None or of(each) == value]
+            for fractured in (False, True):
+                row = _row([f for f in films if f.film.is_fractured == fractured], point, fractured)
+                rows += [{"by": slice_, "value": value} | row] if row["films"] else []
+    return rows
+
+
+def _row(films: Sequence[Measured], point: OperatingPoint, fractured: bool) -> dict[str, Any]:  # noqa: FBT001
+    states = Counter(
+        State.REFUSED if each.p_fracture is None else state_of(each.p_fracture, point)
+        for each in films
+    )
+    answered = len(films) - states[State.REFUSED]
+    wrong = State.NO_FRACTURE if fractured else State.FRACTURE
+    return {
+        "class": "fractured" if fractured else "normal",
+        "films": len(films),
+        **{state.value: states[state] for state in State},
+        "figure": "sensitivity" if fractured else "specificity",
+        "share": dataclasses.asdict(share(films, lambda p: state_of(p, point) is not wrong))
+        if answered
+        else None,
+    }
+
+
+def _rule(measured: Sequence[Measured], wish: Wish) -> dict[str, Any]:
+    """Return what another rule would give: the threshold, its promise, and fractures it finds."""
+    normal = [each for each in measured if not each.film.is_fractured]
+    fractured = [each for each in measured if each.film.is_fractured]
+    upper, lower = fracture_limit(normal, wish), no_fracture_limit(fractured, wish)
+    found = share(fractured, lambda p: upper is not None and p >= upper.p_fracture)
+    return {
+        "rule": wish.rule.value,
+        "patients_needed": wish.patients_needed(1.0 - wish.specificity),
+        "fracture_from": upper and upper.p_fracture,
+        "no_fracture_below": lower and lower.p_fracture,
+        "expected": upper and upper.choice.expected,
+        "at_most": upper and upper.choice.at_most,
+        "fractured_called_fracture": dataclasses.asdict(found) if upper and found.n else None,
+    }
+
+
+def _refused(measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    counts = Counter(
+        (each.finding.reason, each.film.is_fractured) for each in measured if each.finding.reason
+    )
+    reasons = sorted({reason for reason, _ in counts})
+    return [
+        {"reason": reason, "normal": counts[reason, False], "fractured": counts[reason, True]}
+        for reason in reasons
+    ]
+
+
+def _film(each: Measured, site: OperatingPoint) -> dict[str, Any]:
+    finding, p = each.finding, each.p_fracture
+    state = State.REFUSED if p is None else state_of(p, site)
+    return {
+        "path": finding.path,
+        "class": "fractured" if each.film.is_fractured else "normal",
+        "state": state.value,
+        "reason": finding.reason,
+        "p_fracture": p,
+        "score": None if p is None else _score(each, site),
+    }
+
+
+def _answered(measured: Sequence[Measured], fractured: bool) -> list[Measured]:  # noqa: FBT001
+    return [
+        each
+        for each in measured
+        if each.film.is_fractured == fractured and each.p_fracture is not None
+    ]
+
+
+def _score(each: Measured, site: OperatingPoint) -> float:
+    return display_score(
+        each.p_fracture or 0.0,
+        no_fracture_below=site.no_fracture_below,
+        fracture_from=site.fracture_from,
+    )
+
+
+def _body_part(each: Measured) -> str:
+    return each.body_part or UNKNOWN
+
+
+def _age(each: Measured) -> str:
+    if each.age_years is None:
+        return UNKNOWN
+    low, high = next(band for band in AGES if each.age_years < band[1])
+    return f"{low} to {high - 1}" if high <= AGES[-2][1] else f"{low} and over"
+
+
+def _order(value: str) -> tuple[bool, int, str]:
+    """Return a sort key: ages by number, unknown last."""
+    first = value.split()[0]
+    return value == UNKNOWN, int(first) if first.isdigit() else 0, value

@@ -1,0 +1,186 @@
+"""From the measured films of a site to its two thresholds, and to the site profile."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.diagnostics.commissioning.guarantee import (
+    Choice,
+    Rule,
+    choose,
+    exact_interval,
+    films_needed,
+)
+from bonefx_edge.diagnostics.commissioning.measure import LEVELS, Measured, reference_quantiles
+from bonefx_edge.errors import UsageError
+from bonefx_edge.inference.decision import Proportion
+from bonefx_edge.model.site_profile import (
+    SCHEMA,
+    ProfileFilms,
+    ProfileLimit,
+    ProfileModel,
+    SiteProfile,
+)
+
+MIN_PATIENTS: Final = 60
+"""Of a class, to choose its threshold: with fewer, specificity scatters by more than 0.10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the site wants of its thresholds."""
+
+    specificity: float
+    """Share of normal films that are not called fracture, (0, 1)."""
+    sensitivity: float
+    """Share of fractured films that are not called no_fracture, (0, 1)."""
+    confidence: float
+    """(0, 1)."""
+    rule: Rule
+
+    def patients_needed(self, wanted: float) -> int:
+        """Return of how many patients films are needed; `wanted` as for `choose`."""
+        least = films_needed(wanted=wanted, confidence=self.confidence, rule=self.rule)
+        return max(MIN_PATIENTS, least)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A threshold that films of the site chose."""
+
+    p_fracture: float
+    choice: Choice
+    n: int
+    """Patients."""
+
+
+def check_enough(n: int, wish: Wish, *, what: str) -> None:
+    """Return if so many normal films, or patients, choose a threshold.
+
+    Raises
+    ------
+    UsageError
+        They are too few; the message says how many are needed.
+    """
+    needed = wish.patients_needed(1.0 - wish.specificity)
+    if n < needed:
+        msg = (
+            f"{what}: {n} normal, at least {needed} are needed to set a threshold for specificity "
+            f"{wish.specificity:g} ({wish.rule}); add normal films of other patients"
+        )
+        raise UsageError(msg)
+
+
+def fracture_limit(normal: Sequence[Measured], wish: Wish) -> Limit | None:
+    """Return the threshold from which a film is called fracture, by the answered normal films.
+
+    Films of one patient count once, by the highest score. None where the patients are too few.
+    """
+    scores = _by_patient(normal, max)
+    choice = _choose(scores, wish, wanted=1.0 - wish.specificity)
+    if choice is None:
+        return None
+    # A film with the k-th lowest score itself is on the right side.
+    return Limit(math.nextafter(choice.threshold, 2.0), choice, len(scores))
+
+
+def no_fracture_limit(fractured: Sequence[Measured], wish: Wish) -> Limit | None:
+    """Return the threshold below which a film is called no fracture, by the fractured films.
+
+    As `fracture_limit`, mirrored: films of one patient count by the lowest score.
+    """
+    scores = [-score for score in _by_patient(fractured, min)]
+    choice = _choose(scores, wish, wanted=1.0 - wish.sensitivity)
+    return None if choice is None else Limit(-choice.threshold, choice, len(scores))
+
+
+def make_profile(
+    measured: Sequence[Measured], classifier: Classifier, wish: Wish, *, created: str, by: str
+) -> SiteProfile:
+    """Return the site profile that the measured films give.
+
+    Raises
+    ------
+    UsageError
+        The answered normal films are of too few patients, or no threshold is above them.
+    """
+    normal = [each for each in measured if not each.film.is_fractured]
+    fractured = [each for each in measured if each.film.is_fractured]
+    upper, lower = fracture_limit(normal, wish), no_fracture_limit(fractured, wish)
+    if upper is None:
+        check_enough(len(_by_patient(normal, max)), wish, what="patients with an answered film")
+    if upper is None or upper.p_fracture > 1.0:
+        msg = "The model is certain of a fracture in too many normal films; no threshold helps."
+        raise UsageError(msg)
+    model, own = classifier.model, classifier.operating_point
+    below = min(lower.p_fracture if lower else own.no_fracture_below, upper.p_fracture)
+    return SiteProfile(
+        schema=SCHEMA,
+        created=created,
+        by=by,
+        model=ProfileModel(model.name, model.version, model.sha256, classifier.mode.name, own.name),
+        no_fracture_below=below,
+        fracture_from=upper.p_fracture,
+        normal=_films(normal),
+        fractured=_films(fractured),
+        specificity=share(normal, lambda p: p < upper.p_fracture),
+        sensitivity=share(fractured, lambda p: p >= below) if any_answered(fractured) else None,
+        fracture_limit=_profile_limit(upper, wish, wanted=1.0 - wish.specificity),
+        no_fracture_limit=_profile_limit(lower, wish, wanted=1.0 - wish.sensitivity)
+        if lower
+        else None,
+        levels=LEVELS,
+        reference=reference_quantiles(normal),
+    )
+
+
+def share(measured: Iterable[Measured], holds: Callable[[float], bool]) -> Proportion:
+    """Return the share of the answered films whose p_fracture is so, with its exact interval."""
+    found = [holds(each.p_fracture) for each in measured if each.p_fracture is not None]
+    if not found:
+        return Proportion(value=0.0, low=0.0, high=1.0, n=0)
+    low, high = exact_interval(sum(found), len(found))
+    return Proportion(value=sum(found) / len(found), low=low, high=high, n=len(found))
+
+
+def any_answered(measured: Iterable[Measured]) -> bool:
+    """Return whether a film was not refused."""
+    return any(each.p_fracture is not None for each in measured)
+
+
+def _choose(scores: Sequence[float], wish: Wish, *, wanted: float) -> Choice | None:
+    if len(scores) < MIN_PATIENTS:
+        return None
+    return choose(scores, wanted=wanted, confidence=wish.confidence, rule=wish.rule)
+
+
+def _by_patient(
+    measured: Sequence[Measured], worst: Callable[[float, float], float]
+) -> list[float]:
+    scores: dict[str, float] = {}
+    for each in measured:
+        if each.p_fracture is not None:
+            scores[each.patient] = worst(each.p_fracture, scores.get(each.patient, each.p_fracture))
+    return list(scores.values())
+
+
+def _films(measured: Sequence[Measured]) -> ProfileFilms:
+    return ProfileFilms(
+        films=len(measured),
+        patients=len({each.patient for each in measured}),
+        refused=sum(each.p_fracture is None for each in measured),
+    )
+
+
+def _profile_limit(limit: Limit, wish: Wish, *, wanted: float) -> ProfileLimit:
+    return ProfileLimit(
+        rule=wish.rule.value,
+        wanted=round(wanted, 12),  # 1 - 0.9 is not quite 0.1 as a float
+        confidence=wish.confidence,
+        n=limit.n,
+        beyond=limit.choice.beyond,
+        expected=limit.choice.expected,
+        at_most=limit.choice.at_most,
+    )

@@ -1,0 +1,196 @@
+"""edge-admin commission: from films of a site to a report and to thresholds that are used."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import cv2
+import pytest
+from bonefx_edge.model.site_profile import SiteProfile, site_thresholds
+from bonefx_edge.model.strict_json import build
+from toy import film, toy_path, toy_whole
+
+BIN = Path(sys.executable).parent
+TOY = f"--model={toy_path('int8')}"
+BY = ("--by", "A. Physicist")
+
+
+def run(command: str, *args: object) -> subprocess.CompletedProcess[str]:
+    words = [str(BIN / command), *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+
+def write_films(folder: Path, grays: range) -> Path:
+    """Write a film of each mean gray: the brighter, the less fractured for the toy."""
+    folder.mkdir(parents=True)
+    for gray in grays:
+        cv2.imwrite(str(folder / f"patient-{gray}.png"), film(gray))
+    return folder
+
+
+@pytest.fixture(name="site", scope="module")
+def _site(tmp_path_factory) -> Path:
+    """Return a folder with 70 normal films, two files that are none, and 60 fractured films."""
+    site = tmp_path_factory.mktemp("site")
+    write_films(site / "normal", range(60, 200, 2))
+    write_films(site / "fractured", range(40, 160, 2))
+    (site / "normal" / "empty.png").touch()
+    (site / "normal" / "note.txt").write_text("not a film")
+    return site
+
+
+@pytest.fixture(name="out", scope="module")
+def _out(site, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "new"
+    done = run("edge-admin", "commission", site, *BY, "--out", out, TOY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "normal     72 films of 72 patients, 2 refused" in done.stdout
+    assert "on average 9.9% are called fracture" in done.stdout  # 7 of 71
+    assert "not a diagnosis" in done.stdout
+    return out
+
+
+def test_the_profile_says_who_what_and_how_many(out) -> None:
+    record = json.loads((out / "site-profile.json").read_text())
+    profile = build(SiteProfile, record, where="profile")
+    assert (profile.by, profile.model.name, profile.model.mode) == ("A. Physicist", "toy", "whole")
+    assert (profile.normal.films, profile.normal.refused) == (72, 2)
+    limit = profile.fracture_limit
+    assert (limit.n, limit.beyond, limit.expected) == (70, 6, 7 / 71)
+    assert {each.name for each in profile.reference} == {"p_fracture", "mean", "std", "roughness"}
+
+
+def test_the_site_has_its_wanted_specificity_on_the_films_that_chose_it(site, out) -> None:
+    profile = out / "site-profile.json"
+    done = run(
+        *("edge-classify", site, "--site-profile", profile, "--format", "json", TOY, "--jobs", 1)
+    )
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    normal = [each for each in records if "/normal/" in each["path"] and not each["reason"]]
+    fractured = [each for each in records if "/fractured/" in each["path"]]
+    assert sum(each["state"] == "fracture" for each in normal) in (6, 7)
+    assert sum(each["state"] == "no_fracture" for each in fractured) <= 3
+    assert all(each["site_profile"] for each in records)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.seen.add(tag)
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file_without_script_network_or_names_of_films(out) -> None:
+    page = (out / "report.html").read_text()
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert not {"script", "link", "img", "iframe"} & tags.seen
+    assert "http" not in page
+    for text in (page, (out / "report.json").read_text(), (out / "site-profile.json").read_text()):
+        assert "patient-" not in text
+    assert "not a diagnosis" in page
+    svg = page[page.index("<svg") : page.index("</svg>") + len("</svg>")]
+    assert len(ET.fromstring(svg).findall("rect")) > 20  # noqa: S314 - our own page
+    assert "not_an_image" in page
+
+
+def test_the_report_counts_states_by_both_pairs_of_thresholds(out) -> None:
+    report = json.loads((out / "report.json").read_text())
+    model, site = report["thresholds"]
+    assert (model["name"], site["name"]) == ("model", "site")
+    normal, fractured = site["rows"]
+    assert (normal["films"], normal["refused"], normal["share"]["n"]) == (72, 2, 70)
+    assert fractured["figure"] == "sensitivity"
+    assert report["refused"] == [
+        {"reason": "empty", "normal": 1, "fractured": 0},
+        {"reason": "not_an_image", "normal": 1, "fractured": 0},
+    ]
+    assert [rule["rule"] for rule in report["rules"]] == ["expected", "guaranteed"]
+    assert report["films"] is None
+
+
+def test_names_are_listed_only_when_asked_for(site, tmp_path) -> None:
+    done = run("edge-admin", "commission", site, *BY, "--out", tmp_path, "--names", TOY)
+    assert done.returncode == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "patient-60.png" in page  # the normal film that is most like a fracture
+    assert "patient-198.png" not in page
+    assert "patient-" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--specificity", "0.99"), "72 normal, at least 99 are needed"),
+        (("--rule", "guaranteed", "--specificity", "0.97"), "at least 76 are needed"),
+        (("--rule", "best"), "expected one of expected, guaranteed"),
+        (("--specificity", "1.5"), "0.5<=x<=0.99"),
+    ],
+)
+def test_a_wish_that_the_films_cannot_keep_exits_2_with_the_number_needed(
+    site, tmp_path, options, words
+) -> None:
+    done = run("edge-admin", "commission", site, *BY, "--out", tmp_path / "out", TOY, *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_films_of_one_patient_count_once_by_the_worst(site, tmp_path) -> None:
+    films = sorted((site / "normal").glob("*.png"))
+    films = [path for path in films if path.stat().st_size]
+    rows = [f"{path},normal,p{i // 2 if i < 20 else i},hand,{i}" for i, path in enumerate(films)]
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join(["path,label,group,body_part,age", *rows]))
+    done = run("edge-admin", "commission", table, *BY, "--out", tmp_path / "out", TOY)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (report["normal"]["films"], report["normal"]["patients"]) == (70, 60)
+    assert report["limits"]["fracture_from"]["n"] == 60
+    assert report["limits"]["no_fracture_below"] is None
+    by = {(row["by"], row["value"]) for row in report["thresholds"][0]["rows"]}
+    assert {("body part", "hand"), ("age", "0 to 1"), ("age", "65 and over")} <= by
+    table.write_text("\n".join(["path,label,group", *(f"{path},normal,one" for path in films)]))
+    again = run("edge-admin", "commission", table, *BY, "--out", tmp_path / "out", TOY)
+    assert again.returncode == 2
+    assert "1 normal, at least 60 are needed" in again.stderr
+
+
+def test_copies_of_one_film_are_of_one_patient(site, tmp_path) -> None:
+    folder = tmp_path / "normal"
+    folder.mkdir()
+    data = (site / "normal" / "patient-100.png").read_bytes()
+    for i in range(60):
+        (folder / f"{i}.png").write_bytes(data)
+    done = run("edge-admin", "commission", tmp_path, *BY, "--out", tmp_path / "out", TOY)
+    assert done.returncode == 2
+    assert "1 normal, at least 60 are needed" in done.stderr
+
+
+def test_a_profile_is_made_again_for_another_model_by_the_same_command(site, out, tmp_path) -> None:
+    other = f"--model={toy_path('float32')}"
+    refused = run("edge-classify", site, "--site-profile", out / "site-profile.json", other)
+    assert refused.returncode == 2
+    assert run("edge-admin", "commission", site, *BY, "--out", tmp_path, other).returncode == 0
+    sha256 = json.loads((tmp_path / "site-profile.json").read_text())["model"]["sha256"]
+    point, _ = site_thresholds(tmp_path / "site-profile.json", sha256, toy_whole(), named=None)
+    assert point.name == "site"
+
+
+def test_without_room_for_the_report_it_exits_1(site, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    done = run("edge-admin", "commission", site, *BY, "--out", tmp_path / "file" / "out", TOY)
+    assert done.returncode == 1
+    assert "give another --out" in done.stderr
