@@ -19,6 +19,13 @@ from bonefx_edge.inference.tiling import InferenceMode, TileSpec
 from bonefx_edge.model.bundled import DEFAULT_MODEL, bundled_models
 from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 from bonefx_edge.model.model_file import ModelFile
+from bonefx_edge.model.site_profile import (
+    ProfileFilms,
+    ProfileLimit,
+    ProfileModel,
+    Quantiles,
+    SiteProfile,
+)
 from example_findings import ANSWERED
 from toy import film
 
@@ -47,6 +54,7 @@ def test_every_key_of_a_finding_is_in_the_documentation() -> None:
     text = (DOCS / "finding.md").read_text()
     record = ANSWERED.to_dict()
     keys = [*record, *record["model"], *record["timings_ms"], *record["regions"][0]]
+    keys += record["site_profile"]
     assert [key for key in keys if f"`{key}`" not in text] == []
 
 
@@ -156,3 +164,10 @@ def test_every_shipped_model_is_in_the_committed_benchmark() -> None:
         )["models"]
     }
     assert measured == {ModelFile.read(path).sha256 for path in bundled_models().values()}
+
+
+def test_every_key_of_a_site_profile_is_in_the_documentation() -> None:
+    text = (DOCS / "commissioning.md").read_text()
+    kinds = (SiteProfile, ProfileModel, ProfileFilms, ProfileLimit, Quantiles)
+    keys = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+    assert [key for key in keys if f"`{key}`" not in text] == []

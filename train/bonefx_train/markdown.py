@@ -24,7 +24,7 @@ def open_templates(folder: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- Markdown, from our own reports
     )
-    filters = (paragraph, plain, shown, cell, cells, figure_table, spread, parameters)
+    filters = (paragraph, plain, shown, cell, cells, figure_table, spread, percentiles, parameters)
     environment.filters |= {each.__name__: each for each in filters}
     environment.globals |= {"zip": zip, "head": head, "notice": NOTICE}
     return environment
@@ -69,6 +69,11 @@ def figure_table(figures: Iterable[Mapping[str, Any]]) -> str:
 def spread(values: Mapping[str, float] | None, form: str) -> str:
     """Return percentiles, such as "1.5 / 2.5 / 3.5"; "-" for none."""
     return " / ".join(form % value for value in values.values()) if values else "-"
+
+
+def percentiles(values: Sequence[float] | None) -> str:
+    """Return shares, such as "0.850 / 0.900 / 0.950"; "-" for none."""
+    return " / ".join(f"{value:.3f}" for value in values) if values else "-"
 
 
 def shown(value: object, form: str) -> str:

@@ -142,7 +142,7 @@ def requeue(
     """Classify images again; old results stay until then."""
     from bonefx_edge.watch.journal.admin import Requeue
 
-    for name in () if model_changed else ("model", "operating_point", "mode"):
+    for name in () if model_changed else ("model", "operating_point", "mode", "site_profile"):
         if was_given(context, name):
             option = f"--{name.replace('_', '-')}"
             msg = f"{option}: needs --model-changed; add it, or leave {option} out"

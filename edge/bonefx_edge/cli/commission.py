@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 PROFILE_NAME: Final = "site-profile.json"
 PAGE_NAME: Final = "report.html"
 REPORT_NAME: Final = "report.json"
+WIDTH: Final = 80
+"""Columns of a terminal."""
 LOWEST, HIGHEST = 0.5, 0.99
 """Of specificity, sensitivity and confidence that can be asked for."""
 RULES: Final = ("expected", "guaranteed")
@@ -53,8 +56,6 @@ def commission(
     specificity: Annotated[
         float,
         typer.Option(
-            min=LOWEST,
-            max=HIGHEST,
             metavar="SHARE",
             help="Wanted share of normal films that are not called fracture.",
         ),
@@ -62,8 +63,6 @@ def commission(
     sensitivity: Annotated[
         float,
         typer.Option(
-            min=LOWEST,
-            max=HIGHEST,
             metavar="SHARE",
             help="Wanted share of fractured films that are not called no fracture; used with 60 or "
             "more fractured films.",
@@ -79,9 +78,7 @@ def commission(
     ] = RULES[0],
     confidence: Annotated[
         float,
-        typer.Option(
-            min=LOWEST, max=HIGHEST, metavar="SHARE", help="Of what the report guarantees."
-        ),
+        typer.Option(metavar="SHARE", help="Of what the report guarantees."),
     ] = 0.90,
     names: Annotated[
         bool,
@@ -90,9 +87,7 @@ def commission(
 ) -> None:
     """Measure the model on films of this site; write a report and the thresholds of the site."""
     try:
-        if rule not in RULES:
-            msg = f"--rule: expected one of {', '.join(RULES)}, got {rule!r}"
-            raise UsageError(msg)
+        _check_wish(specificity, sensitivity, confidence, rule=rule)
         # Here, not above: edge-admin must start where OpenCV or the interpreter are broken.
         from bonefx_edge.diagnostics.commissioning.guarantee import Rule
         from bonefx_edge.diagnostics.commissioning.thresholds import Wish
@@ -105,6 +100,19 @@ def commission(
         _commission(films, classifier, wish, by=printable(by), out=out, names=names)
     except BonefxError as err:
         fail_with(err)
+
+
+def _check_wish(*shares: float, rule: str) -> None:
+    if rule not in RULES:
+        msg = f"--rule: expected one of {', '.join(RULES)}, got {rule!r}"
+        raise UsageError(msg)
+    for share in shares:
+        if not LOWEST <= share <= HIGHEST:
+            msg = (
+                "--specificity, --sensitivity and --confidence: expected shares from "
+                f"{LOWEST} to {HIGHEST}, got {share}"
+            )
+            raise UsageError(msg)
 
 
 def _read(source: Path, wish: "Wish") -> "list[SiteFilm]":
@@ -168,7 +176,8 @@ def _summary(report: dict[str, Any]) -> list[str]:
                 f"thresholds of the {pair['name'] + ',':<6} {row['figure']} {found['value']:.3f} "
                 f"({found['low']:.3f} to {found['high']:.3f}; n {found['n']})"
             )
-    return [*lines, "", promise(report["limits"]["fracture_from"], "normal", "called fracture")]
+    words = promise(report["limits"]["fracture_from"], "normal", "called fracture")
+    return [*lines, "", *textwrap.wrap(words, WIDTH)]
 
 
 def _written(out: Path) -> list[str]:

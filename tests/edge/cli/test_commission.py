@@ -136,7 +136,7 @@ def test_names_are_listed_only_when_asked_for(site, tmp_path) -> None:
         (("--specificity", "0.99"), "72 normal, at least 99 are needed"),
         (("--rule", "guaranteed", "--specificity", "0.97"), "at least 76 are needed"),
         (("--rule", "best"), "expected one of expected, guaranteed"),
-        (("--specificity", "1.5"), "0.5<=x<=0.99"),
+        (("--specificity", "1.5"), "expected shares from 0.5 to 0.99, got 1.5"),
     ],
 )
 def test_a_wish_that_the_films_cannot_keep_exits_2_with_the_number_needed(

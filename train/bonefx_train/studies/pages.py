@@ -20,6 +20,7 @@ TITLES: Final = {
     "localization": "Localization",
     "robustness": "Robustness",
     "out_of_scope": "Input check",
+    "commissioning": "Commissioning",
     "latency": "Latency",
 }
 """By template, which has the name of the report's file."""

@@ -5,15 +5,15 @@ from typing import Final
 
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM
 
-BINS: Final = 50
-"""Bars along the score, 0 to 1."""
+BINS: Final = 100
+"""Bars along the score, 0 to 1: no bar lies on both sides of a threshold."""
 WIDTH: Final = 720
 """Of the drawing, in its units, as are the following."""
 HALF_HEIGHT: Final = 110
 """For each class."""
 LABELS: Final = 44
 """Height of the labels above and below."""
-_BAR: Final = 12
+_BAR: Final = 6
 _GAP: Final = 8
 """Between the highest bar and the edge."""
 _LEFT: Final = 60

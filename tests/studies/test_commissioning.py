@@ -1,0 +1,70 @@
+"""The study of commissioning: what is drawn, what is measured, and when scores are used again."""
+
+import json
+
+import numpy as np
+import pytest
+from bonefx_edge.classifier import Classifier
+from bonefx_edge.diagnostics.commissioning.guarantee import Rule, choose
+from bonefx_train.data.sample import Label, Sample
+from bonefx_train.studies import commissioning
+from bonefx_train.studies.commissioning import Source, draw, examine, make_source, patients_for_both
+from toy import toy_operating_points, toy_path
+
+
+def source(n: int = 1000, fractured: int = 0) -> Source:
+    rng = np.random.default_rng(3)
+    return Source([np.array([p]) for p in rng.random(n)], rng.random(fractured))
+
+
+def test_specificity_is_measured_on_patients_that_did_not_choose() -> None:
+    choice = choose(range(60), wanted=0.1, confidence=0.9, rule=Rule.EXPECTED)
+    assert choice
+    apart = Source([np.array([0.0])] * 60 + [np.array([1.0])] * 0, np.array([]))
+    with pytest.raises(ValueError, match="concatenate"):
+        draw(apart, choice, n=60)  # nobody is left to measure it
+    low, median, high = draw(source(), choice, n=60)["specificity"]
+    # Beta(55, 6): mean 0.902, standard deviation 0.038; the films are 940, another 0.01
+    assert low == pytest.approx(0.83, abs=0.04)
+    assert median == pytest.approx(0.90, abs=0.02)
+    assert high == pytest.approx(0.96, abs=0.03)
+
+
+def test_a_source_without_fractures_has_no_such_figures() -> None:
+    point = toy_operating_points()[0]
+    found = examine(source(), point)
+    assert found["without"]["called_fracture"] is None
+    assert found["rules"][0]["called_fracture"] is None
+    assert examine(source(fractured=50), point)["rules"][0]["called_fracture"]
+
+
+def test_refused_films_are_left_out_and_films_of_a_patient_stay_together(tmp_path) -> None:
+    def sample(key: str, label: Label, group: str) -> Sample:
+        return Sample(tmp_path / key, key, label, group, "test", "", hardware=False)
+
+    samples = [
+        sample("a", Label.NOT_FRACTURED, "p"),
+        sample("b", Label.NOT_FRACTURED, "p"),
+        sample("c", Label.NOT_FRACTURED, "q"),
+        sample("d", Label.FRACTURED, "q"),
+    ]
+    found = make_source(samples, {"a": 0.1, "b": 0.2, "c": None, "d": 0.3})
+    assert [group.tolist() for group in found.normal] == [[0.1, 0.2]]
+    assert found.fractured.tolist() == [0.3]
+
+
+def test_the_guarantee_costs_little_with_enough_patients() -> None:
+    n = patients_for_both()
+    for patients, is_enough in ((n, True), (n - 1, False)):
+        choice = choose(range(patients), wanted=0.1, confidence=0.9, rule=Rule.GUARANTEED)
+        assert choice
+        assert (choice.expected >= 0.07) == is_enough
+
+
+def test_scores_of_another_model_are_not_used_again(tmp_path) -> None:
+    classifier = Classifier.load(toy_path("int8"))
+    kept = {"sha256": classifier.model.sha256, "mode": "whole", "scores": {"a/b": 0.5}}
+    path = tmp_path / "scores.json"
+    for change, expected in (({}, {"a/b": 0.5}), ({"sha256": "0"}, {}), ({"mode": "tiled"}, {})):
+        path.write_text(json.dumps(kept | change))
+        assert commissioning._load_cache(path, classifier) == expected
