@@ -89,6 +89,9 @@ def commission(
     try:
         _check_wish(specificity, sensitivity, confidence, rule=rule)
         # Here, not above: edge-admin must start where OpenCV or the interpreter are broken.
+        from bonefx_edge.diagnostics.child import try_interpreter
+
+        try_interpreter(None)
         from bonefx_edge.diagnostics.commissioning.guarantee import Rule
         from bonefx_edge.diagnostics.commissioning.thresholds import Wish
 
