@@ -85,7 +85,7 @@ def commission(
         typer.Option("--names", help="List file names in the report. They can identify patients."),
     ] = False,
 ) -> None:
-    """Measure the model on films of this site; write a report and the thresholds of the site."""
+    """Measure the model on films of this site; set thresholds."""
     try:
         _check_wish(specificity, sensitivity, confidence, rule=rule)
         # Here, not above: edge-admin must start where OpenCV or the interpreter are broken.
