@@ -46,7 +46,8 @@ def cold(film: Path, *, model: str, threads: int, runs: int) -> dict[str, object
     The film may be a refused one (exit code 3): it was read and decoded all the same.
     """
     script = Path(sys.executable).with_name("edge-classify")
-    command = [str(script), str(film), "--format", "json", "--model", model, "--threads", str(threads)]
+    options = ("--format", "json", "--model", model, "--threads", str(threads))
+    command = [str(script), str(film), *options]
     times = []
     for _ in range(runs + 1):
         start = time.perf_counter()

@@ -69,7 +69,9 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     ],
     ids=["network", "spec", "patches by their old name", "average by its old name"],
 )
-def test_a_value_that_does_not_fit_ends_with_2_and_says_what_does(cli, data, tmp_path, arguments, message):
+def test_a_value_that_does_not_fit_ends_with_2_and_says_what_does(
+    cli, data, tmp_path, arguments, message
+):
     result = cli("fit", data, "--out", tmp_path / "run", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
