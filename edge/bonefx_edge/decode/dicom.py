@@ -72,7 +72,7 @@ def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
 
 def _decode(data: bytes, *, limits: Limits) -> Radiograph:
     dataset, transfer_syntax = read_elements(data)
-    check_kind(dataset)
+    check_kind(dataset, transfer_syntax=transfer_syntax)
     layout = read_layout(dataset)
     check_pixels(layout.rows, layout.columns, limits=limits, pixel_bytes=layout.samples)
     element: object = dataset.get_item("PixelData", keep_deferred=True)

@@ -75,6 +75,9 @@ _INVERSES: Final = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 """The only Presentation LUT Shape that fits each photometric interpretation (PS3.3 C.7.6.1)."""
 _GRAY: Final = frozenset({(1, "MONOCHROME1"), (1, "MONOCHROME2"), (3, "RGB")})
 """Samples per pixel with photometric interpretation; RGB only where all samples are equal."""
+_GRAY_JPEG: Final = _GRAY | {(3, "YBR_FULL"), (3, "YBR_FULL_422")}
+"""The same in baseline JPEG, whose color is luminance and chroma."""
+_JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _QUOTABLE: Final = frozenset(
     [
         "CR",
@@ -163,7 +166,7 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
     return dataset, transfer_syntax
 
 
-def check_kind(dataset: Dataset) -> None:
+def check_kind(dataset: Dataset, *, transfer_syntax: str) -> None:
     """Refuse everything but one gray picture of a radiograph, meant to be looked at."""
     modality = text_value(dataset, "Modality")
     # Without pixel data an unknown word may be a known one cut short, with the rest of the file.
@@ -181,7 +184,8 @@ def check_kind(dataset: Dataset) -> None:
     samples = integer_value(dataset, "SamplesPerPixel", default=1)
     photometric = text_value(dataset, "PhotometricInterpretation")
     # Some exporters write 0 frames for one, and gray films as color.
-    if frames not in (0, 1) or (samples, photometric) not in _GRAY:
+    kinds = _GRAY_JPEG if transfer_syntax == _JPEG_BASELINE else _GRAY
+    if frames not in (0, 1) or (samples, photometric) not in kinds:
         msg = (
             f"Not one gray image ({frames} frames, {samples} samples per pixel, "
             f"{_quote(photometric)}). Send single MONOCHROME1 or MONOCHROME2 images."

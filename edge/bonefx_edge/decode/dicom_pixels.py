@@ -27,6 +27,8 @@ from bonefx_edge.errors import DecodeError, Reason
 _UNDEFINED: Final = 0xFFFFFFFF
 _BYTE_BITS: Final = 8
 _RLE_HEADER: Final = struct.Struct("<16I")
+_GRAY_CHROMA: Final = 1.0
+"""Mean chroma of a gray picture in color JPEG, gray levels: what rounding leaves."""
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 _SOT: Final = b"\xff\x90"
 _EOC: Final = b"\xff\xd9"
@@ -64,8 +66,8 @@ def decode_pixel_data(
         )
     if decoder is None:
         return _read_native(data, start=start, length=length, layout=layout)
-    if layout.samples != 1 and transfer_syntax != _RLE:
-        _refuse_color("compressed RGB")
+    if layout.samples != 1 and transfer_syntax not in (_RLE, _JPEG_BASELINE):
+        _refuse_color("RGB in another compression than RLE or baseline JPEG")
     decoded = decoder(join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
         refuse_corrupt(f"{layout.rows * layout.columns} pixels, the decoder gives {decoded.size}")
@@ -157,7 +159,10 @@ def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     frame = without_padding(frame)
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
-    return jpeg.decode_gray(frame, header=header)
+    gray = jpeg.decode_gray(frame, header=header)
+    if layout.samples != 1 and jpeg.measure_chroma(frame) > _GRAY_CHROMA:
+        _refuse_color("red, green and blue differ")
+    return gray
 
 
 def _decode_jpeg_lossless(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
@@ -233,9 +238,10 @@ _NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
 _UNREAD: Final = {"1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)"}
 """Syntaxes that are known and not read."""
 _RLE: Final = "1.2.840.10008.1.2.5"
+_JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _DECODERS: Final[dict[str, Decoder]] = {
     _RLE: _decode_rle,
-    "1.2.840.10008.1.2.4.50": _decode_jpeg,
+    _JPEG_BASELINE: _decode_jpeg,
     "1.2.840.10008.1.2.4.51": _decode_jpeg,
     "1.2.840.10008.1.2.4.57": _decode_jpeg_lossless,
     "1.2.840.10008.1.2.4.70": _decode_jpeg_lossless,

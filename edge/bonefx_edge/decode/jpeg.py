@@ -74,7 +74,7 @@ def decode_jpeg(data: bytes, *, limits: Limits, allow_downscale: bool = False) -
         pixels=orient(gray, orientation=header.orientation),
         file_format=FileFormat.JPEG,
         gray_mapping=GrayMapping.STORED,
-        chroma=_measure_chroma(data) if header.components > 1 else 0.0,
+        chroma=measure_chroma(data) if header.components > 1 else 0.0,
         original_shape=oriented_shape(size, orientation=header.orientation) if factor > 1 else None,
     )
 
@@ -236,7 +236,7 @@ def _refuse_damage(error: ValueError) -> NoReturn:
     refuse(f"a whole, undamaged JPEG, the decoder says: {error}")
 
 
-def _measure_chroma(data: bytes) -> float:
+def measure_chroma(data: bytes) -> float:
     """Return the mean of max(R,G,B) - min(R,G,B), [0, 255], of the picture shrunk by 8.
 
     Shrunk by 8 libjpeg needs the DC terms only: 7 to 10 ms instead of 13 to 30 for 6.6 megapixel

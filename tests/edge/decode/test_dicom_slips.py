@@ -18,6 +18,7 @@ from image_files import (
     dicom_jpeg_ls,
     dicom_rle,
     gray_film,
+    jpeg_file,
     rle_stream,
 )
 from refusals import refusal
@@ -180,6 +181,31 @@ def test_rgb_of_three_equal_samples_is_the_gray_picture(options):
     reason, message = refusal(rgb_dicom(color_picture(), **options))
     assert reason is Reason.UNSUPPORTED
     assert "in color" in message
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+def test_a_gray_picture_in_color_jpeg_is_read_and_a_colorful_one_refused(photometric):
+    def color_dicom(picture):
+        return dicom_file(
+            picture[..., 0],
+            syntax="1.2.840.10008.1.2.4.50",
+            stream=jpeg_file(picture),
+            SamplesPerPixel=3,
+            PhotometricInterpretation=photometric,
+        )
+
+    gray = np.dstack([gray_film()] * 3)
+    np.testing.assert_array_equal(decode(color_dicom(gray)).pixels, decode(jpeg_file(gray)).pixels)
+    reason, message = refusal(color_dicom(color_picture()))
+    assert reason is Reason.UNSUPPORTED
+    assert "in color" in message
+
+
+def test_luminance_and_chroma_without_compression_is_no_gray_image():
+    elements = {"SamplesPerPixel": 3, "PhotometricInterpretation": "YBR_FULL"}
+    reason, message = refusal(dicom_file(gray_film(), **elements))
+    assert reason is Reason.UNSUPPORTED
+    assert "3 samples per pixel, YBR_FULL" in message
 
 
 def test_rgb_that_differs_in_one_sample_is_color():

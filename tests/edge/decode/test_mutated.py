@@ -30,7 +30,7 @@ from image_files import (
 from lossless_jpeg_files import dicom_lossless_jpeg
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 25 kinds is 9,000 files."""
+"""Files per kind and mutation: 60 * 6 * 26 kinds is 9,360 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
@@ -89,6 +89,13 @@ SEEDS = {
         PhotometricInterpretation="RGB",
         PlanarConfiguration=0,
         Columns=20,
+    ),
+    "dicom color jpeg": lambda: dicom_file(
+        gray_film(16, 20),
+        syntax="1.2.840.10008.1.2.4.50",
+        stream=jpeg_file(np.dstack([gray_film(16, 20)] * 3)),
+        SamplesPerPixel=3,
+        PhotometricInterpretation="YBR_FULL_422",
     ),
     "dicom implicit": lambda: dicom_file(deep_film(16, 20), bits=12, syntax="1.2.840.10008.1.2"),
     "dicom rle": lambda: dicom_rle(deep_film(16, 20), bits=12),
