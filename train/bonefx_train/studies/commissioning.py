@@ -25,8 +25,8 @@ from bonefx_edge.inference.decision import OperatingPoint
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from numpy.typing import NDArray
 
-from bonefx_train.data.dataset import Sample, find_samples
-from bonefx_train.data.sample import Label
+from bonefx_train.data.dataset import find_samples
+from bonefx_train.data.sample import Label, Sample
 from bonefx_train.progress import track
 from bonefx_train.studies.command import run
 from bonefx_train.studies.external_sets import BTXRD, FOLDER
