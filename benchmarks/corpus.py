@@ -78,7 +78,7 @@ def _by_pydicom(path: Path) -> NDArray[np.uint8] | None:
     """Return the middle 99 % of the stored values, or None where there is no gray picture."""
     try:
         pixels = np.asarray(pydicom.dcmread(path, force=True).pixel_array, np.float64)
-    except Exception as err:  # noqa: BLE001 - said to the person who looks
+    except Exception as err:  # noqa: BLE001 - damaged files; printed
         print(f"no picture of {path.name}: {type(err).__name__}", file=sys.stderr)
         return None
     low, high = np.percentile(pixels, (0.5, 99.5))
