@@ -22,18 +22,27 @@ def run(package: str, arguments: list[str], *, first: str = "", folder) -> tuple
     return done.returncode, done.stderr
 
 
+def needs(command: str, package: str, *, extra: str) -> str:
+    return (
+        f"error: {command} needs {package}, which is not installed; install bonefx with the extra "
+        f"{extra}, in a checkout: pip install '.[{extra}]'\n"
+    )
+
+
 @pytest.mark.parametrize(("package", "arguments", "extra"), COMMANDS)
 def test_a_missing_library_is_one_line_that_names_the_extra(
     package, arguments, extra, tmp_path
 ) -> None:
     missing = "sys.modules |= {'tensorflow': None, 'keras': None}"
-    code, stderr = run(package, arguments, first=missing, folder=tmp_path)
-    command = package.replace("_", "-")
-    assert stderr == (
-        f"error: {command} needs keras, which is not installed; install bonefx with the extra "
-        f"{extra}, in a checkout: pip install '.[{extra}]'\n"
-    )
-    assert code == 2
+    done = run(package, arguments, first=missing, folder=tmp_path)
+    assert done == (2, needs(package.replace("_", "-"), "keras", extra=extra))
+
+
+@pytest.mark.parametrize("arguments", [["audit", "IMAGES"], ["split", "IMAGES", "--out", "CSV"]])
+def test_the_audit_names_the_extra_on_a_device_too(arguments, tmp_path) -> None:
+    missing = "sys.modules['jinja2'] = None"
+    done = run("bonefx_train", arguments, first=missing, folder=tmp_path)
+    assert done == (2, needs("bonefx-train", "jinja2", extra="train"))
 
 
 def test_a_library_that_no_extra_holds_is_not_explained_away(tmp_path) -> None:

@@ -17,7 +17,7 @@ EXIT_USAGE: Final = 2
 EXIT_DATA: Final = 3
 """Data, settings or run folder cannot be used; the message says what to do."""
 
-_EXTRAS: Final = ("keras", "tensorflow", "matplotlib")
+_EXTRAS: Final = ("keras", "tensorflow", "matplotlib", "jinja2")
 """Packages that the extras train and convert install and a device does not have."""
 _TENSORFLOW_INFORMATION: Final = (
     *(LITERT_INFORMATION, b"I0000 ", b"To enable the following instructions"),
