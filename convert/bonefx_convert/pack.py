@@ -20,6 +20,7 @@ from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs
 from bonefx_train.run import FitSettings
+from bonefx_train.text_file import write_text
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
@@ -156,7 +157,7 @@ def write_report(report: "ParityReport", stem: Path) -> None:
     """Write the report as STEM.json and STEM.md."""
     texts = (report.to_json(), report.to_markdown())
     for suffix, text in zip(REPORT_SUFFIXES, texts, strict=True):
-        stem.with_name(f"{stem.name}{suffix}").write_text(text, "utf-8")
+        write_text(stem.with_name(f"{stem.name}{suffix}"), text)
 
 
 def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:

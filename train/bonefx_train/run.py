@@ -132,6 +132,12 @@ class Run:
             settings = FitSettings.from_json((run_dir / SETTINGS_NAME).read_text("utf-8"))
             text = (run_dir / SPLIT_NAME).read_text("utf-8")
         except OSError as err:
+            if run_dir.is_file() or (run_dir / "saved_model.pb").exists():
+                msg = (
+                    f"{run_dir}: expected the folder of a run of bonefx-train fit, got another "
+                    "model, which cannot be converted yet; train one with bonefx-train fit"
+                )
+                raise DataError(msg) from err
             msg = (
                 f"{run_dir}: expected the folder of a run with {SETTINGS_NAME} and {SPLIT_NAME}, "
                 f"got {err.strerror}; make one with bonefx-train fit"

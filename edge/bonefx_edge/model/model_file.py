@@ -13,6 +13,7 @@ from typing import Final
 
 from bonefx_edge.errors import ModelFileError
 from bonefx_edge.inference.preprocess import Scale
+from bonefx_edge.model.foreign import HEAD_BYTES, describe_content, describe_folder
 from bonefx_edge.model.interpreter import TensorInfo, takes_gray_levels
 from bonefx_edge.model.manifest import Manifest, OutputSpec
 
@@ -148,8 +149,11 @@ def _mismatch(what: str, expected: object, got: object) -> None:
 def _read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            msg = f"{path}: expected a model file, got {describe_folder(path)}"
+            raise ModelFileError(msg)
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would block, /dev/zero never ends
-            msg = f"{path}: expected a regular file, got a folder, pipe or device; check the path"
+            msg = f"{path}: expected a regular file, got a pipe or device; check the path"
             raise ModelFileError(msg)
         if status.st_size > MAX_BYTES:
             msg = f"{path}: expected at most {MAX_BYTES} bytes, got {status.st_size}"
@@ -168,9 +172,13 @@ def _split(data: bytes, *, path: Path) -> tuple[bytes, str]:
             # `header_offset` counts the bytes in front of the archive, so it is their number.
             return data[: info.header_offset], archive.read(info).decode()
     except _ZIP_ERRORS as err:
+        content = describe_content(data[:HEAD_BYTES])
+        if content is not None:
+            msg = f"{path}: expected a model file of bonefx, got {content}"
+            raise ModelFileError(msg) from err
         msg = (
             f"{path}: expected a .tflite with {MEMBER} appended, got {len(data)} bytes without a "
-            f"readable one ({err}); make it with bonefx-convert, or copy it again"
+            f"readable one ({err}); copy it again, or make it with bonefx-convert run"
         )
         raise ModelFileError(msg) from err
 

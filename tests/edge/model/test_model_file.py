@@ -74,7 +74,30 @@ def test_a_model_file_that_ends_early_is_refused(tmp_path_factory, length: int) 
 
 def test_a_plain_tflite_is_refused_with_the_command_that_makes_it_one(path: Path) -> None:
     path.write_bytes(TOY.flatbuffer)
-    with pytest.raises(ModelFileError, match="make it with bonefx-convert"):
+    with pytest.raises(ModelFileError, match=r"without the manifest.*bonefx-train fit"):
+        ModelFile.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), r"HDF5 file \(\.h5\).*cannot be used yet.*lite0-int8"),
+        (b"PK\x03\x04" + bytes(99), r"\(\.keras\).*cannot be used yet.*bonefx-train fit"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Run git lfs pull"),
+        (b"\n<!DOCTYPE html><html><body>404</body></html>", "a web page. Download"),
+        (b"nothing", "make it with bonefx-convert run"),
+    ],
+)
+def test_what_people_have_instead_of_a_model_file_is_named(path: Path, content, kind) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=kind):
+        ModelFile.read(path)
+
+
+def test_a_saved_model_is_named(path: Path) -> None:
+    path.mkdir()
+    (path / "saved_model.pb").touch()
+    with pytest.raises(ModelFileError, match="SavedModel.*cannot be used yet"):
         ModelFile.read(path)
 
 
@@ -91,7 +114,7 @@ def test_an_absent_model_file_is_refused_by_name(path: Path) -> None:
 
 def test_a_pipe_is_no_model_file_and_is_not_waited_for(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(ModelFileError, match="expected a regular file"):
+    with pytest.raises(ModelFileError, match="expected a regular file, got a pipe"):
         ModelFile.read(path)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.inference.input_check import MAX_CHROMA
+from bonefx_edge.text import printable
 
 from bonefx_train.audit.baseline import Baseline, measure_baselines
 from bonefx_train.audit.duplicates import Cluster, Clusters, find_clusters
 from bonefx_train.audit.image_stats import Refusal, read_image_stats
-from bonefx_train.data.class_folders import is_junk
+from bonefx_train.data.class_folders import is_junk, walk_files
 from bonefx_train.data.dataset import MANIFEST_NAME, find_samples
 from bonefx_train.data.filename_groups import find_filename_groups
 from bonefx_train.data.sample import Label, Sample
@@ -158,10 +159,10 @@ def _other_files(root: Path, *, besides: set[Path]) -> tuple[tuple[str, ...], tu
     """Return the junk of file managers and other files below the root, sorted."""
     junk: list[str] = []
     unused: list[str] = []
-    for path in sorted(root.rglob("*")):
-        if path.is_dir() or path in besides:
+    for path in walk_files(root, on_loop=lambda _folder: None):
+        if path in besides:
             continue
         within = path.relative_to(root)
         is_left_behind = any(is_junk(Path(part)) for part in within.parts)
-        (junk if is_left_behind else unused).append(within.as_posix())
-    return tuple(junk), tuple(unused)
+        (junk if is_left_behind else unused).append(printable(within.as_posix()))
+    return tuple(sorted(junk)), tuple(sorted(unused))

@@ -17,6 +17,7 @@ from bonefx_train.audit.report import to_json, to_markdown
 from bonefx_train.data.sample import SPLITS, Sample
 from bonefx_train.data.split import SHARES, assign_splits, check_both_classes
 from bonefx_train.errors import DataError
+from bonefx_train.text_file import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def audit_data(data: Path, *, out: Path | None) -> tuple[Audit, str]:
     out.mkdir(parents=True, exist_ok=True)
     sheets = write_sheets(audit, out)
     markdown = to_markdown(audit, sheets=sheets)
-    (out / "audit.md").write_text(markdown, "utf-8")
-    (out / "audit.json").write_text(to_json(audit), "utf-8")
+    write_text(out / "audit.md", markdown)
+    write_text(out / "audit.json", to_json(audit))
     logger.info("audit.md, audit.json and %s contact sheets are in %s", len(sheets), out)
     return audit, markdown
 
@@ -77,7 +78,7 @@ def split_data(data: Path, *, out: Path, seed: int, shares: dict[str, float]) ->
     check_both_classes(divided)
     _log_split(audit, divided, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(manifest_csv(divided, folder=out.absolute().parent), "utf-8")
+    write_text(out, manifest_csv(divided, folder=out.absolute().parent))
     return divided
 
 

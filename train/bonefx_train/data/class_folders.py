@@ -1,9 +1,13 @@
 """Find labelled radiographs in class folders, with or without train/test folders above them."""
 
+import os
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+from bonefx_edge.text import printable
 
 from bonefx_train.data.filename_groups import base_name, is_marked
 from bonefx_train.data.sample import Label, Sample, describe_mapping, label_from_name
@@ -22,8 +26,8 @@ SPLIT_NAMES: Final = {
 }
 """What people call their splits -> what we call them (glossary: train / tune / test)."""
 
-JUNK_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-"""Left behind by file managers and archivers; names with a leading dot are junk too."""
+JUNK_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
+"""Left behind by file managers, archivers and file systems; names with a leading dot are, too."""
 
 
 PATIENT: Final = "patient"
@@ -57,19 +61,20 @@ def scan_folders(root: Path) -> tuple[list[Sample], list[str]]:
         odd = ", ".join(sorted({f.name for f in folders} - {f.name for f in in_splits}))
         msg = f"{root}: expected only train/tune/test folders side by side, got also {odd}; move it"
         raise DataError(msg)
-    junk: Counter[str] = Counter()
+    passed_over = _PassedOver(root)
     samples: list[Sample] = []
     for folder in in_splits:
         split = split_from_name(folder.name) or ""
         for class_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
-            samples += _scan_class(class_folder, root=root, split=split, junk=junk)
+            samples += _scan_class(class_folder, split=split, passed_over=passed_over)
     for class_folder in folders if not in_splits else []:
-        samples += _scan_class(class_folder, root=root, split="", junk=junk)
+        samples += _scan_class(class_folder, split="", passed_over=passed_over)
+    check_encoding(sample.key for sample in samples)
     if not samples:
         msg = f"{root}: expected class folders with images, or a manifest.csv, got neither"
         raise DataError(msg)
     loose = _loose_files([root, *in_splits], root=root)
-    return _separate_restarted_names(samples), _notes(samples, junk) + loose
+    return _separate_restarted_names(samples), _notes(samples) + passed_over.notes() + loose
 
 
 def is_junk(path: Path) -> bool:
@@ -77,17 +82,106 @@ def is_junk(path: Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in JUNK_NAMES
 
 
-def _scan_class(folder: Path, *, root: Path, split: str, junk: Counter[str]) -> list[Sample]:
+def check_encoding(names: Iterable[str]) -> None:
+    """Return if all names can be written to a table or report, which is UTF-8.
+
+    Raises
+    ------
+    DataError
+        Lists the names that another system wrote in another encoding, such as Latin-1.
+    """
+    odd = [name for name in names if not _is_utf8(name)]
+    if odd:
+        listed = ", ".join(str(os.fsencode(name))[2:-1] for name in odd[:MAX_LISTED])
+        msg = (
+            f"expected file names in UTF-8, {len(odd)} are not UTF-8, such as {listed}; rename "
+            "them, for example with convmv -f latin1 -t utf8"
+        )
+        raise DataError(msg)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class _PassedOver:
+    """What is not used below class folders, for the notes."""
+
+    root: Path
+    junk: Counter[str] = field(default_factory=Counter)
+    loops: list[str] = field(default_factory=list)
+    """Links to folders that are being listed already."""
+    empty: list[str] = field(default_factory=list)
+    """Class folders without images."""
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each kind."""
+        junk = ", ".join(f"{count} {name}" for name, count in sorted(self.junk.items()))
+        found = {
+            "skipped as folder junk": junk,
+            "not followed, links that lead back": _listed(self.loops),
+            "class folders that are empty": _listed(self.empty),
+        }
+        return [f"{what}: {names}" for what, names in found.items() if names]
+
+
+def walk_files(folder: Path, *, on_loop: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield the files below a folder, sorted by folder; links to folders are followed.
+
+    Parameters
+    ----------
+    on_loop
+        Called with each link to the folder, to one above it, or to one that was listed already.
+
+    Raises
+    ------
+    DataError
+        A folder cannot be listed: its images would be left out.
+    """
+    entered = {_identity(above) for above in folder.absolute().parents}
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        try:
+            identity = _identity(current)
+            if identity in entered:
+                on_loop(current)
+                continue
+            entered.add(identity)
+            with os.scandir(current) as entries:
+                found = sorted((Path(entry.path), entry.is_dir()) for entry in entries)
+        except OSError as err:
+            msg = f"{current}: cannot list the folder ({err.strerror}); correct its permissions"
+            raise DataError(msg) from err
+        waiting += [path for path, is_folder in reversed(found) if is_folder]
+        yield from (path for path, is_folder in found if not is_folder)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _scan_class(folder: Path, *, split: str, passed_over: _PassedOver) -> list[Sample]:
     if is_junk(folder):
         return []
-    label = label_from_name(folder.name)
+    root, label = passed_over.root, label_from_name(folder.name)
+
+    def note_loop(path: Path) -> None:
+        passed_over.loops.append(path.relative_to(root).as_posix())
+
     samples = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(walk_files(folder, on_loop=note_loop)):
         within = path.relative_to(folder)
-        if path.is_dir() or any(is_junk(Path(part)) for part in within.parent.parts):
+        if any(is_junk(Path(part)) for part in within.parent.parts):
             continue
         if is_junk(path):
-            junk[path.name] += 1
+            passed_over.junk[path.name] += 1
             continue
         samples.append(
             Sample(
@@ -100,6 +194,8 @@ def _scan_class(folder: Path, *, root: Path, split: str, junk: Counter[str]) -> 
                 hardware=False,
             )
         )
+    if not samples:
+        passed_over.empty.append(folder.relative_to(root).as_posix())
     return samples
 
 
@@ -137,22 +233,21 @@ def _loose_files(folders: list[Path], *, root: Path) -> list[str]:
         for path in sorted(folder.iterdir())
         if path.is_file() and not is_junk(path)
     ]
-    if not loose:
-        return []
-    more = f" and {len(loose) - MAX_LISTED} more" if len(loose) > MAX_LISTED else ""
-    return [f"not used, outside class folders: {', '.join(loose[:MAX_LISTED])}{more}"]
+    return [f"not used, outside class folders: {_listed(loose)}"] if loose else []
 
 
-def _notes(samples: list[Sample], junk: Counter[str]) -> list[str]:
+def _listed(names: list[str]) -> str:
+    """Return the first names in one line, with their number if there are more."""
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return printable(", ".join(names[:MAX_LISTED])) + more
+
+
+def _notes(samples: list[Sample]) -> list[str]:
     folders = (sample.key.split("/")[1 if sample.split else 0] for sample in samples)
-    notes = [
+    return [
         f"class folders, please confirm:\n{describe_mapping(folders)}",
         f"{len(samples)} files in class folders",
         "groups are the folders inside class folders, taken for patients",
         "without such folders groups are file names before -rotated…: patients may be cut",
         "a manifest with a group column says it exactly",
     ]
-    if junk:
-        listed = ", ".join(f"{count} {name}" for name, count in sorted(junk.items()))
-        notes.append(f"skipped as folder junk: {listed}")
-    return notes

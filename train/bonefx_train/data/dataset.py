@@ -11,7 +11,7 @@ from typing import Final
 
 from bonefx_edge.errors import UsageError
 
-from bonefx_train.data.class_folders import scan_folders
+from bonefx_train.data.class_folders import check_encoding, scan_folders
 from bonefx_train.data.manifest_csv import read_manifest
 from bonefx_train.data.sample import SPLITS, Label, Sample
 from bonefx_train.data.split import (
@@ -84,6 +84,7 @@ def find_samples(data: Path) -> tuple[list[Sample], list[str], Path]:
         If the images cannot be found or labelled.
     """
     data = data.absolute()
+    check_encoding([str(data)])
     if data.is_file():
         samples, notes = read_manifest(data)
         return samples, notes, data.parent

@@ -23,6 +23,7 @@ from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.evaluation.score_fusion import fit_fusion
 from bonefx_train.evaluation.temperature import fit_temperature
 from bonefx_train.run import Run
+from bonefx_train.text_file import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +102,13 @@ def _write_choices(folder: Path, *, temperature: float, points: Sequence[Operati
         "temperature": temperature,
         "operating_points": [dataclasses.asdict(point) for point in points],
     }
-    (folder / "chosen_on_tune.json").write_text(json.dumps(chosen, indent=1) + "\n", "utf-8")
+    write_text(folder / "chosen_on_tune.json", json.dumps(chosen, indent=1) + "\n")
 
 
 def _write_evaluation(stem: Path, evaluation: Evaluation, *, p: Floats, measured: Pixels) -> None:
     """Write JSON, Markdown and, where both classes are there, the figures, beside `stem`."""
-    stem.with_name(f"{stem.name}.json").write_text(evaluation.to_json(), "utf-8")
-    stem.with_name(f"{stem.name}.md").write_text(evaluation.to_markdown(), "utf-8")
+    write_text(stem.with_name(f"{stem.name}.json"), evaluation.to_json())
+    write_text(stem.with_name(f"{stem.name}.md"), evaluation.to_markdown())
     fractured = measured.fractured
     if fractured.all() or not fractured.any():
         return

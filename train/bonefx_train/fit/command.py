@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import io
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from bonefx_train.data.pixels import load_pixels
 from bonefx_train.errors import DataError
 from bonefx_train.evaluation.plots import write_curves
 from bonefx_train.run import FitSettings, Run
+from bonefx_train.text_file import write_text
 
 if TYPE_CHECKING:
     from bonefx_train.fit.whole_image_trainer import Trainer
@@ -173,7 +175,7 @@ def _fit(
     start: Path | None,
 ) -> None:
     """Write the whole run folder: settings and images first, then network, history and curves."""
-    from bonefx_train.fit.fit import fit, kept_epoch, write_text
+    from bonefx_train.fit.fit import fit, kept_epoch
     from bonefx_train.networks import registry
 
     fresh = (
@@ -278,5 +280,6 @@ def _software() -> str:
 def _write_refused(path: Path, refused: Sequence[tuple[str, str]]) -> None:
     for key, reason in refused:
         logger.warning("refused, not used: %s (%s)", key, reason)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([("key", "reason"), *refused])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("key", "reason"), *refused])
+    write_text(path, text.getvalue())

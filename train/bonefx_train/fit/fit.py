@@ -22,6 +22,7 @@ from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.predict import logits
 from bonefx_train.fit.whole_image_trainer import Trainer
 from bonefx_train.run import FitSettings
+from bonefx_train.text_file import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -140,13 +141,6 @@ def _save(keras_model: keras.Model, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
     keras_model.save(partial)
-    partial.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as a whole or not at all."""
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text, "utf-8")
     partial.replace(path)
 
 
