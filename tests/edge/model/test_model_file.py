@@ -97,7 +97,7 @@ def test_what_people_have_instead_of_a_model_file_is_named(path: Path, content, 
 def test_a_saved_model_is_named(path: Path) -> None:
     path.mkdir()
     (path / "saved_model.pb").touch()
-    with pytest.raises(ModelFileError, match="SavedModel.*cannot be used yet"):
+    with pytest.raises(ModelFileError, match=r"SavedModel.*cannot be used yet"):
         ModelFile.read(path)
 
 
