@@ -70,6 +70,10 @@ class Place:
         """What the system says to the next workers that are to be started; None: nothing."""
         self.results = FailingResults(self.out)
         self.journal_folder = folder / "journal"
+        self.reopen()
+
+    def reopen(self):
+        """Open the journal as the service does at its start."""
         self.journal = CheckedJournal.open(self.journal_folder, owner=True)
         self.journal.place = self
 

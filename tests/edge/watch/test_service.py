@@ -87,6 +87,20 @@ def test_what_a_kill_left_half_done_is_put_right_at_the_start(place):
     assert not list(place.out.glob(".partial-*"))
 
 
+def test_a_result_that_a_kill_kept_from_the_journal_is_retired_with_its_film(place):
+    place.receive("film-1")
+    claim = place.journal.claim(now=place.wall())
+    place.results.publish(claim.sha256, {"finding": {"reason": None}, "sha256": "film-1"})
+    place.journal.close()  # killed here; the film is rewritten before the next start
+    place.reopen()
+    place.rewrite("film-1", "rewritten")
+    place.begin()
+    place.go(lambda: place.finished == ["rewritten"])
+    place.service.step()
+    assert [path.name for path in place.out.glob("*.json")] == ["rewritten.json"]
+    assert (place.out / "superseded" / "film-1.json").exists()
+
+
 def test_what_another_process_puts_back_is_classified_again_without_a_new_film(place):
     place.receive("film-1")
     place.begin()

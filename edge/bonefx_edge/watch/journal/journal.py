@@ -25,7 +25,7 @@ from bonefx_edge.watch.journal.connection import (
     lock,
 )
 from bonefx_edge.watch.journal.file_index import FileIndex
-from bonefx_edge.watch.journal.states import ABSENT, Claim, ImageState
+from bonefx_edge.watch.journal.states import ABSENT, PERHAPS_PUBLISHED, Claim, ImageState
 from bonefx_edge.watch.journal.transaction import WRITE_LOCK, transaction
 from bonefx_edge.watch.journal.transitions import MARK_ABSENT, next_image, path_of
 
@@ -157,7 +157,7 @@ class Journal:
             run(
                 "UPDATE image SET state = ?, classified_at = ?, predictor = ?, reason = ?,"
                 " record = ?, attempts = 0, crash_count = 0, retry_at = NULL, failure = NULL,"
-                " published = max(published, superseded_by IS NULL)"
+                " published = CASE WHEN superseded_by IS NULL THEN 1 ELSE published END"
                 " WHERE sha256 = ?",
                 (state, now, predictor, reason, json.dumps(record), sha256),
             )
@@ -191,12 +191,15 @@ class Journal:
     def release_all_claimed(self) -> None:
         """Release the images that a killed service had claimed.
 
-        The crash is counted for each of them: one of them may be its cause.
+        The crash is counted for each of them: one of them may be its cause. Their result files may
+        have been written.
         """
         with transaction(self._connection) as run:
             run(
-                "UPDATE image SET state = 'received', crash_count = crash_count + 1"
-                " WHERE state = 'claimed'"
+                "UPDATE image SET state = 'received', crash_count = crash_count + 1,"
+                " published = CASE published WHEN 0 THEN ? ELSE published END"
+                " WHERE state = 'claimed'",
+                (PERHAPS_PUBLISHED,),
             )
 
     def retired_results(self) -> Sequence[str]:
@@ -204,7 +207,7 @@ class Journal:
         rows = self._connection.execute(
             "SELECT old.sha256 FROM image AS old"
             " JOIN image AS new ON new.sha256 = old.superseded_by"
-            " WHERE old.superseded_by IS NOT NULL AND old.published AND new.published"
+            " WHERE old.superseded_by IS NOT NULL AND old.published AND new.published = 1"
         )
         return [row["sha256"] for row in rows]
 

@@ -7,6 +7,8 @@ JOURNAL_FOLDER: Final = "journal"
 """In the folder of results, unless another is given."""
 ABSENT: Final = "absent"
 """Failure of an image that no file has any more; retried when one has, not before."""
+PERHAPS_PUBLISHED: Final = 2
+"""Value of `published` after a kill in the middle of an image: its result file may exist or not."""
 
 
 class ImageState(StrEnum):

@@ -65,7 +65,7 @@ def receive_content(run: Any, sha256: str, *, now: float) -> Receipt:
     # It keeps its result if the result file is still among the current ones.
     run(
         "UPDATE image SET superseded_by = NULL, attempts = 0, failure = NULL, retry_at = NULL,"
-        " state = CASE WHEN state = 'claimed' OR (published AND state IN ('done', 'refused'))"
+        " state = CASE WHEN state = 'claimed' OR (published = 1 AND state IN ('done', 'refused'))"
         " THEN state ELSE 'received' END WHERE sha256 = ?",
         (sha256,),
     )

@@ -99,6 +99,18 @@ def test_a_film_rewritten_back_before_the_other_was_decided_keeps_its_result(jou
     assert journal.retired_results() == []
 
 
+def test_a_result_that_a_kill_left_in_doubt_is_not_taken_for_a_current_one(tmp_path):
+    with Journal.open(tmp_path, owner=True) as journal:
+        receive(journal, b"x", "first")
+        claim_all(journal)
+    with Journal.open(tmp_path, owner=True) as journal:  # the other was killed
+        claim_all(journal)
+        receive(journal, b"x", "second", signature=AFTER)
+        assert finish(journal, "first") == []  # without a result file: it is superseded
+        assert receive(journal, b"x", "first") is Receipt.REQUEUED
+        assert claim_all(journal) == ["first"]
+
+
 def test_of_a_chain_of_revisions_the_last_one_is_current_when_it_is_decided(journal):
     receive(journal, b"x", "first")
     claim_all(journal)
