@@ -232,7 +232,7 @@ def test_want_of_memory_is_not_held_against_a_film(folder, out):
     with sqlite3.connect(out / "journal/journal.sqlite") as connection:  # not due on a busy machine
         connection.execute("UPDATE image SET retry_at = retry_at + 200 WHERE state = 'failed'")
     connection.close()
-    run_once(folder, out)
+    assert run_once(folder, out).returncode == 3  # it waits for its retry: not classified
     wait = admin("requeue", str(out), "--failed").stdout
     assert "1 images" in wait
     run_once(folder, out)

@@ -53,6 +53,14 @@ def test_a_folder_that_is_not_there_is_no_work_for_once(tmp_path, out):
     assert "--once needs an existing folder" in done.stderr
 
 
+def test_once_does_not_end_well_if_its_folder_is_removed_meanwhile(folder, out):
+    (folder / "film.png").write_bytes(film_bytes(1))
+    with Watcher(folder, out, "--once", "--settle", "60") as watcher:
+        wait_until(lambda: "watching by" in watcher.said(), what="start")
+        shutil.rmtree(folder)
+        assert watcher.process.wait(timeout=60) == 3
+
+
 def test_two_copies_that_are_both_rewritten_to_a_known_film_leave_one_result(folder, out):
     for name in ("a.png", "b.png"):
         (folder / name).write_bytes(film_bytes(1))

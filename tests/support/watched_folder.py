@@ -41,6 +41,10 @@ class CheckedJournal(Journal):
         super().finish(sha256, record, predictor=predictor, now=now, message=message)
         self.place.finished.append(sha256)
 
+    def fail(self, sha256, code, *, now):
+        self.place.failed += 1
+        return super().fail(sha256, code, now=now)
+
 
 class FailingResults(ResultFolder):
     """A folder that raises what is put into `trouble` when a result is to be written."""
@@ -61,7 +65,7 @@ class Place:
     def __init__(self, folder):
         self.root, self.out, self.heard = folder / "in", folder / "out", folder / "heard"
         self.root.mkdir()
-        self.now, self.finished, self.spawned = 1000.0, [], []
+        self.now, self.finished, self.failed, self.spawned = 1000.0, [], 0, []
         self.model = CrashLoopBackoff()
         self.asks_canary, self.never_asks = False, False
         self.loading = []

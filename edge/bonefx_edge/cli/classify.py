@@ -273,8 +273,8 @@ def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, A
     path = str(find_model(model).absolute())
     configure_logging()
     root = str(options.folder.absolute())
-    unanswered = watch(options, WorkerConfig(root=root, model=path, **loading))
-    return ExitCode.SOME_REFUSED if options.once and unanswered else ExitCode.OK
+    unfinished = watch(options, WorkerConfig(root=root, model=path, **loading))
+    return ExitCode.SOME_REFUSED if unfinished else ExitCode.OK
 
 
 def main() -> None:

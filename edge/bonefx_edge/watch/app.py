@@ -54,7 +54,7 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
 
     Returns
     -------
-    The number of images that were refused or could not be processed.
+    0, or with `once` the number of images that were refused or have no result.
 
     Raises
     ------
@@ -96,9 +96,12 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
             finally:
                 notifier.stopping()
                 service.close(timeout_s=STOP_TIMEOUT_S)
-        if options.once:
-            drain(tasks, journal=folders.journal, stop=lambda: bool(stopped))
-        return service.refused + service.failed
+        if not options.once:
+            return 0
+        drain(tasks, journal=folders.journal, stop=lambda: bool(stopped))
+        with disk_errors_as_journal_error(folders.out):
+            unfinished = journal.count_unfinished()
+        return service.refused + unfinished + (not folders.root.is_dir())
 
 
 def _assemble(

@@ -83,8 +83,8 @@ class Service:
         self._queue = JobQueue(journal, clock=clock, wall=wall, retries=not settings.once)
         self._accepts = True
         self.pause = Pause.NONE
-        self.classified = self.refused = self.failed = 0
-        """Results, refusals among them, and failed attempts, since the start."""
+        self.classified = self.refused = 0
+        """Results, and refusals among them, since the start."""
         results.sweep()
         self._retire()
 
@@ -246,7 +246,6 @@ class Service:
 
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
-        self.failed += 1
         if self._metrics:
             self._metrics.count_failure(code)
         logger.warning("%s %s, retry in %.0f s", claim.sha256[:8], code, retry_at - self._wall())

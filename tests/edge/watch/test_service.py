@@ -45,7 +45,7 @@ def test_a_refusal_is_a_result_and_is_counted(place):
     place.go(lambda: len(place.finished) == 2)
     assert place.reasons() == {"corrupt-1": "corrupt", "film-2": None}
     assert place.states() == {"corrupt-1": "refused", "film-2": "done"}
-    assert (service.refused, service.failed) == (1, 0)
+    assert (service.refused, place.failed) == (1, 0)
 
 
 def test_the_answer_to_a_film_that_was_rewritten_meanwhile_is_not_among_the_current(place):
@@ -180,7 +180,7 @@ def test_a_film_that_ends_its_worker_is_refused_unopened_and_its_neighbour_goes_
     assert place.opened().count(poison) == 1
     assert place.refused_unopened() == [(poison, reason)]
     assert len(place.spawned) == 2
-    assert (service.refused, service.failed) == (1, 0)
+    assert (service.refused, place.failed) == (1, 0)
     assert place.row("film-2")["attempts"] == 0
 
 
@@ -199,7 +199,7 @@ def test_a_worker_that_takes_too_long_is_killed_and_its_film_tried_again_later(p
     assert place.opened() == ["hang-1", "film-2"]
     place.go(lambda: place.opened() == ["hang-1", "film-2", "hang-1"])
     assert place.now >= began + TIME_LIMIT_S + READ_GRACE_S + 2
-    assert (service.refused, service.failed) == (0, 1)
+    assert (service.refused, place.failed) == (0, 1)
 
 
 def test_two_workers_have_one_film_each_before_one_has_two(place):
@@ -220,7 +220,7 @@ def test_a_film_that_could_not_be_tried_is_tried_again_after_pauses_that_double(
     name = f"{code}-1"
     place.receive(name)
     service = place.begin()
-    place.go(lambda: service.failed == 1)
+    place.go(lambda: place.failed == 1)
     for tried, pause_s in enumerate((2, 4, 8, 16), start=1):
         failed_at = place.now
         assert place.row(name)["failure"] == code
@@ -230,7 +230,7 @@ def test_a_film_that_could_not_be_tried_is_tried_again_after_pauses_that_double(
         place.now = failed_at + pause_s + A_LITTLE
         service.step()
         assert not place.spawned[0].is_idle, "not tried at its time"
-        place.go(lambda tried=tried: service.failed == tried + 1)
+        place.go(lambda tried=tried: place.failed == tried + 1)
     assert place.reasons() == {}
 
 
@@ -238,11 +238,11 @@ def test_what_may_still_be_written_is_tried_again_and_refused_when_its_grace_is_
     place.receive("truncated-1", "empty-2", "corrupt-3")
     received = place.now
     service = place.begin()
-    place.go(lambda: service.failed == 2 and service.refused == 1)
+    place.go(lambda: place.failed == 2 and service.refused == 1)
     assert place.reasons() == {"corrupt-3": "corrupt"}
     assert place.row("truncated-1")["failure"] == "truncated"
     place.now = received + INCOMPLETE_GRACE_S - A_LITTLE
-    place.go(lambda: service.failed == 4)
+    place.go(lambda: place.failed == 4)
     assert place.reasons() == {"corrupt-3": "corrupt"}
     place.now += 4 + A_LITTLE
     place.go(lambda: service.refused == 3)
@@ -259,7 +259,7 @@ def test_once_refuses_what_is_unfinished_and_ends_with_what_could_not_be_tried(p
     assert service.is_done()
     assert place.reasons() == {"film-2": None, "truncated-3": "truncated"}
     assert place.states() == {"EIO-1": "failed", "film-2": "done", "truncated-3": "refused"}
-    assert (service.refused, service.failed) == (1, 1)
+    assert (service.refused, place.failed) == (1, 1)
     assert place.opened().count("EIO-1") == 1
 
 

@@ -122,6 +122,19 @@ class Journal:
         ).fetchone()
         return None if row[0] is None else float(row[0])
 
+    def count_unfinished(self) -> int:
+        """Return the number of images without a result and of files that cannot be read.
+
+        Those that were removed or overwritten do not count.
+        """
+        row = self._connection.execute(
+            "SELECT (SELECT count(*) FROM image WHERE state IN ('received', 'claimed', 'failed')"
+            " AND superseded_by IS NULL"
+            " AND EXISTS (SELECT 1 FROM file WHERE file.sha256 = image.sha256 AND present))"
+            " + (SELECT count(*) FROM file WHERE present AND failure IS NOT NULL)"
+        ).fetchone()
+        return int(row[0])
+
     def changes(self) -> int:
         """Return a number that changes when another process has written, such as edge-admin."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

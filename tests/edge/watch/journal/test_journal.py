@@ -141,6 +141,27 @@ def test_a_film_whose_file_went_waits_for_it_and_is_not_tried_in_vain(journal):
     assert journal.claim(now=NOW) is not None
 
 
+def test_what_has_no_result_yet_is_counted_without_what_was_removed_or_overwritten(journal):
+    for content in "abcdef":
+        receive(journal, content.encode(), content)
+    assert claim_all(journal) == list("abcdef")
+    finish(journal, "a")
+    finish(journal, "b", reason="corrupt")
+    journal.fail("c", "EIO", now=NOW)
+    journal.fail("d", "EIO", now=NOW)
+    journal.files.mark_missing([b"d"])
+    journal.release("e")
+    receive(journal, b"f", "rewritten", signature=AFTER)
+    assert claim_all(journal) == ["e", "rewritten"]
+    finish(journal, "e")
+    finish(journal, "rewritten")
+    assert journal.count_unfinished() == 1  # c
+    journal.files.mark_unreadable(b"z", "EACCES")
+    assert journal.count_unfinished() == 2
+    journal.files.mark_missing([b"z"])
+    assert journal.count_unfinished() == 1
+
+
 def test_what_an_unreadable_file_is_is_news_once(journal):
     assert journal.files.mark_unreadable(b"x", "EACCES")
     assert not journal.files.mark_unreadable(b"x", "EACCES")
