@@ -24,6 +24,7 @@ from bonefx_edge.decode.dicom_layout import (
     overlay_bits,
     read_layout,
 )
+from bonefx_edge.decode.dicom_numbers import age_string_years
 from bonefx_edge.decode.dicom_pixels import decode_pixel_data
 from bonefx_edge.decode.dicom_shutter import read_shutter
 from bonefx_edge.decode.gray_levels import apply_lut
@@ -99,6 +100,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
         file_format=FileFormat.DICOM,
         gray_mapping=mapping,
         body_part=text_value(dataset, "BodyPartExamined") or None,
+        age_years=age_string_years(text_value(dataset, "PatientAge")),
         anatomic_region=read_anatomic_region(dataset),
     )
 

@@ -19,6 +19,7 @@ _KEYWORDS: Final = [
     "SOPClassUID",
     "PresentationIntentType",
     "Modality",
+    "PatientAge",
     "BodyPartExamined",
     "AnatomicRegionSequence",
     "CodeValue",

@@ -30,6 +30,8 @@ _BINARY: Final = {
 """Value representations in binary; all others are read as text."""
 _UNTYPED: Final = frozenset({None, "UN", "OB", "OW"})
 """Say nothing about a number: then the VR of the data dictionary counts (PS3.6)."""
+_PER_YEAR: Final = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
+"""Units of an age string."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(E[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -126,3 +128,13 @@ def integer_value(dataset: Dataset, keyword: str, *, default: int | None = None)
     if value is None:
         refuse_corrupt(f"{keyword} in the DICOM header, it is missing")
     return value
+
+
+def age_string_years(text: str) -> float | None:
+    """Return the years of an age string (PS3.5 6.2, AS), such as 018M; None for any other text.
+
+    >>> age_string_years("045Y"), age_string_years("018M"), age_string_years("45")
+    (45.0, 1.5, None)
+    """
+    match = re.fullmatch(r"(\d{3})([YMWD])", text)
+    return int(match[1]) / _PER_YEAR[match[2]] if match else None

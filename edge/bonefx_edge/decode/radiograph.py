@@ -56,6 +56,8 @@ class Radiograph:
     """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
     anatomic_region: tuple[str, ...] = ()
     """Codes and their meanings in DICOM Anatomic Region Sequence (0008,2218), in capitals."""
+    age_years: float | None = None
+    """DICOM Patient's Age (0010,1010); None where the file does not say."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != _GRAY_NDIM or self.pixels.dtype != np.uint8 or self.pixels.size == 0:

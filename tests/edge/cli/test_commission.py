@@ -11,6 +11,7 @@ import cv2
 import pytest
 from bonefx_edge.model.site_profile import SiteProfile, site_thresholds
 from bonefx_edge.model.strict_json import build
+from image_files import dicom_file
 from toy import film, toy_path, toy_whole
 
 BIN = Path(sys.executable).parent
@@ -194,3 +195,28 @@ def test_without_room_for_the_report_it_exits_1(site, tmp_path) -> None:
     done = run("edge-admin", "commission", site, *BY, "--out", tmp_path / "file" / "out", TOY)
     assert done.returncode == 1
     assert "give another --out" in done.stderr
+
+
+def test_age_and_body_part_come_from_dicom_where_the_site_did_not_say(tmp_path) -> None:
+    folder = tmp_path / "normal"
+    folder.mkdir()
+    for i in range(60):
+        elements = {"PatientAge": f"{i:03}Y", "BodyPartExamined": "HAND"}
+        (folder / f"{i}.dcm").write_bytes(dicom_file(film(100 + i), **elements))
+    done = run("edge-admin", "commission", tmp_path, *BY, "--out", tmp_path / "out", TOY)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "out" / "report.json").read_text())["thresholds"][0]["rows"]
+    found = {(row["by"], row["value"]): row["films"] for row in rows}
+    assert found["body part", "hand"] == 60
+    assert [found["age", value] for value in ("0 to 1", "2 to 4", "5 to 11", "18 to 64")] == [
+        *(2, 3, 7, 42)
+    ]
+
+
+def test_a_site_whose_normals_score_low_has_no_band_of_uncertain_films(tmp_path) -> None:
+    write_films(tmp_path / "normal", range(160, 220))  # p_fracture to 0.12, the model has 0.25
+    done = run("edge-admin", "commission", tmp_path, *BY, "--out", tmp_path / "out", TOY)
+    assert done.returncode == 0, done.stderr
+    profile = json.loads((tmp_path / "out" / "site-profile.json").read_text())
+    assert profile["no_fracture_below"] == profile["fracture_from"] < 0.25
+    assert profile["no_fracture_limit"] is None

@@ -1,5 +1,7 @@
 """DICOM gray levels: modality LUT, then VOI, then 8 bit, then MONOCHROME1; and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 from bonefx_edge.decode.dicom_luts import window_to_unit
@@ -260,6 +262,16 @@ def test_monochrome1_is_the_mirror_of_monochrome2(seed, mapping, slope):
     )
     assert bright.gray_mapping is dark.gray_mapping
     np.testing.assert_array_equal(dark.pixels, 255 - bright.pixels)
+
+
+@pytest.mark.parametrize(
+    ("value", "years"), [("045Y", 45), ("018M", 1.5), ("", None), ("45", None), ("045y ", 45)]
+)
+def test_the_age_of_the_patient_is_in_years_or_none(value, years):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom, of the values that are no age
+        data = dicom_file(gray_film(), PatientAge=value)
+    assert decode(data).age_years == years
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "years"), [("045Y", 45), ("6M", 0.5), ("0.5", 0.5), ("000D", 0), (" ", None)]
+    ("text", "years"), [("045Y", 45), ("006m", 0.5), ("0.5", 0.5), ("000D", 0), (" ", None)]
 )
 def test_ages_are_years_or_dicom_age_strings(text, years) -> None:
     assert age_in_years(text) == years

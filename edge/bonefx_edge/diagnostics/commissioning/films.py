@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bonefx_edge.decode.dicom_numbers import age_string_years
 from bonefx_edge.errors import UsageError
 
 NORMAL_NAMES: Final = ("normal", "normals", "no fracture", "not fractured", "negative")
 FRACTURED_NAMES: Final = ("fracture", "fractured", "fractures", "positive")
 """Words for the two classes in folder names and CSV cells; case, `-` and `_` do not matter."""
-_DAYS_PER: Final = {"Y": 365.25, "M": 365.25 / 12, "W": 7.0, "D": 1.0}
-_AGE: Final = re.compile(r"(\d{1,3})([YMWD])")
-"""DICOM value representation AS (PS3.5 6.2), such as 045Y or 018M."""
 _OLDEST: Final = 130.0
 """Years."""
 
@@ -73,8 +71,8 @@ def age_in_years(text: str) -> float | None:
     text = text.strip().upper()
     if not text:
         return None
-    match = _AGE.fullmatch(text)
-    years = int(match[1]) * _DAYS_PER[match[2]] / _DAYS_PER["Y"] if match else float(text)
+    years = age_string_years(text)
+    years = float(text) if years is None else years
     if not 0.0 <= years <= _OLDEST:
         msg = f"expected an age from 0 to {_OLDEST:.0f} years, got {text}"
         raise ValueError(msg)

@@ -52,7 +52,9 @@ def measure(classifier: Classifier, film: SiteFilm) -> Measured:
         film=film,
         finding=analysis.finding,
         body_part=film.body_part or ((radiograph and radiograph.body_part) or "").lower(),
-        age_years=film.age_years,
+        age_years=film.age_years
+        if film.age_years is not None or radiograph is None
+        else radiograph.age_years,
         statistics=statistics(radiograph.pixels) if radiograph is not None else None,
         distance=float(np.mean(np.square(features, dtype=np.float64)))
         if features is not None

@@ -174,7 +174,7 @@ def _body_part(each: Measured) -> str:
 def _age(each: Measured) -> str:
     if each.age_years is None:
         return UNKNOWN
-    low, high = next(band for band in AGES if each.age_years < band[1])
+    low, high = next((band for band in AGES if each.age_years < band[1]), AGES[-1])
     return f"{low} to {high - 1}" if high <= AGES[-2][1] else f"{low} and over"
 
 
