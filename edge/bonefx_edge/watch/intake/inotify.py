@@ -26,6 +26,8 @@ class FileEvents(NamedTuple):
     """Whether events were lost: the kernel's queue was full, or a folder was moved."""
     removed: frozenset[bytes] = frozenset()
     """Those of `files` that disappeared, even if there is another one of that name now."""
+    is_root_gone: bool = False
+    """Whether the watched folder itself was removed or unmounted: nothing is watched any more."""
 
 
 class InotifyWatcher:
@@ -63,12 +65,12 @@ class InotifyWatcher:
 
     def read(self) -> FileEvents:
         """Return the events since the last call; does not block."""
-        named, lost = [], False
+        named, lost, is_root_gone = [], False, False
         for event in self._inotify.read(timeout=0):
             if event.mask & flags.Q_OVERFLOW:
                 lost = True
             elif event.mask & flags.IGNORED:  # folder removed, or its file system unmounted
-                self._folders.pop(event.wd, None)
+                is_root_gone |= self._folders.pop(event.wd, None) == b""
             elif event.name and event.wd in self._folders:
                 path = os.path.join(self._folders[event.wd], os.fsencode(event.name))
                 named.append((path, event.mask))
@@ -81,4 +83,5 @@ class InotifyWatcher:
             folders=frozenset(path for path, mask in folders if mask & _FOLDER_APPEARS),
             lost=lost,
             removed=frozenset(path for path, mask in files if mask & _DISAPPEARS),
+            is_root_gone=is_root_gone,
         )

@@ -17,6 +17,7 @@ from bonefx_edge.watch.files import Signature, error_name, stat_signature
 from bonefx_edge.watch.intake.folder_events import FolderEvents
 from bonefx_edge.watch.intake.hashing import hash_file
 from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
+from bonefx_edge.watch.intake.listed_names import ListedNames, listed_path
 from bonefx_edge.watch.intake.rescan import RescanSchedule
 from bonefx_edge.watch.intake.root import RootChange, RootMonitor
 from bonefx_edge.watch.intake.stability import FileStabilityTracker
@@ -152,6 +153,8 @@ class Intake:
         events = self._events.read()
         if events is None:
             return
+        if events.is_root_gone:
+            self._monitor.forget()
         if events.lost:
             logger.warning("events were lost, or a folder was moved: walking the whole folder")
             self.request_rescan()
@@ -205,17 +208,17 @@ class Intake:
 
     def _mark_missing(self) -> None:
         """Record the files that were removed without an event, a page at a time."""
-        last = b""
+        last, names = b"", ListedNames(self._root)
         while page := self._files.present_files(after=last, limit=ENTRIES_PER_STEP):
-            missing = [path for path in page if self._is_missing(path)]
+            missing = [path for path in page if self._is_missing(path, names)]
             if missing:
                 self._files.mark_missing(missing)
             last = page[-1]
 
-    def _is_missing(self, path: bytes) -> bool:
+    def _is_missing(self, path: bytes, names: ListedNames) -> bool:
         self._note_answer()
         try:
-            return stat_signature(os.path.join(self._root, path)) is None
+            return stat_signature(os.path.join(self._root, path)) is None or path not in names
         except OSError:  # the walk logs it
             return False
 
@@ -229,6 +232,7 @@ class Intake:
         """Check a file that an event names."""
         self._note_answer()
         try:
+            path = listed_path(self._root, path)
             signature = stat_signature(os.path.join(self._root, path))
         except OSError as err:
             self._mark_unreadable(path, error_name(err))

@@ -57,6 +57,11 @@ class RootMonitor:
             logger.warning("the watched folder was unmounted, mounted or replaced")
         return RootChange.NEW
 
+    def forget(self) -> None:
+        """Treat what is there at the next step as another folder, whatever its inode number."""
+        self._identity = None
+        self.check_soon()
+
     def check_soon(self) -> None:
         """Check it in the next step."""
         self.next_check = self._clock()

@@ -3,11 +3,13 @@
 import errno
 import logging
 import os
+from pathlib import Path
 
 import pytest
 from bonefx_edge.watch.intake import folder_events as module
 from bonefx_edge.watch.intake.inotify import InotifyWatcher
 from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, Intake
+from bonefx_edge.watch.intake.listed_names import listed_path
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S, RESCAN_POLLING_S
 from bonefx_edge.watch.intake.root import ROOT_CHECK_S, WARNING_INTERVAL_S
 from bonefx_edge.watch.journal.journal import Journal
@@ -176,3 +178,82 @@ def test_a_folder_that_is_not_there_is_named_at_once_and_every_minute_until_it_c
     place.root.rmdir()
     place.turn_for(ROOT_CHECK_S)
     assert log() == [said, said, "watching by events", said]
+
+
+def test_a_folder_that_was_made_again_with_the_same_inode_is_listened_to_at_once(
+    tmp_path, monkeypatch
+):
+    """The system gives the number of a removed folder to the next one; that is imitated."""
+    real = os.stat
+
+    def stat(path, **options):
+        found = real(path, **options)
+        if os.fsencode(path) != bytes(tmp_path / "in"):
+            return found
+        return os.stat_result((found.st_mode, 7, *found[2:]))
+
+    monkeypatch.setattr(os, "stat", stat)
+    (tmp_path / "in").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        place = Place(tmp_path / "in", journal)
+        place.turn_for(5 * SETTLE_S)
+        (tmp_path / "in").rmdir()
+        (tmp_path / "in").mkdir()
+        place.turn_for(1.0)
+        (tmp_path / "in/a.png").write_bytes(b"film")
+        place.turn_for(5 * SETTLE_S)
+        assert place.films() == [b"a.png"]
+        place.intake.close()
+
+
+@pytest.fixture(name="ignores_case")
+def _ignores_case(tmp_path, monkeypatch):
+    """Imitate a file system that finds a name in any case."""
+    real = os.lstat
+
+    def lstat(path, **options):
+        try:
+            return real(path, **options)
+        except FileNotFoundError:
+            wanted = Path(os.fsdecode(path))
+            for listed in wanted.parent.iterdir():
+                if listed.name.lower() == wanted.name.lower():
+                    return real(listed, **options)
+            raise
+
+    monkeypatch.setattr(os, "lstat", lstat)
+
+
+def test_a_file_is_known_by_the_name_that_the_folder_lists(tmp_path, ignores_case):
+    assert listed_path(bytes(tmp_path), b"sub/none.png") == b"sub/none.png"
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/Film.PNG").write_bytes(b"film")
+    assert listed_path(bytes(tmp_path), b"sub/film.png") == b"sub/Film.PNG"
+    assert listed_path(bytes(tmp_path), b"sub/Film.PNG") == b"sub/Film.PNG"
+
+
+def test_a_file_that_comes_under_its_name_in_another_case_is_counted_once(tmp_path, ignores_case):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/film.png").write_bytes(b"film")
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        before = Place(tmp_path / "in", journal)
+        before.turn_for(5 * SETTLE_S)
+        assert before.films() == [b"film.png"]
+        before.intake.close()
+        (tmp_path / "in/film.png").unlink()  # while nobody looks, as on another computer
+        (tmp_path / "in/FILM.PNG").write_bytes(b"another")
+        after = Place(tmp_path / "in", journal)
+        after.turn_for(5 * SETTLE_S)
+        assert after.films() == [b"FILM.PNG"]
+        after.intake.close()
+
+
+def test_two_files_whose_names_differ_in_case_are_two_where_the_system_tells_them_apart(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("film.png", "FILM.PNG"):
+        (tmp_path / "in" / name).write_bytes(name.encode())
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        place = Place(tmp_path / "in", journal)
+        place.turn_for(5 * SETTLE_S)
+        assert place.films() == [b"FILM.PNG", b"film.png"]
+        place.intake.close()
