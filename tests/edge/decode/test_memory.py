@@ -14,7 +14,7 @@ import pytest
 from bonefx_edge.decode.png import MAGIC
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import DecodeError, Reason
-from image_files import deep_film, dicom_file, jpeg_file, png_chunk, tiff_file
+from image_files import deep_film, dicom_file, jpeg_file, png_chunk, tiff_file, tiled_tiff
 
 SIDE = 4000
 SLACK_BYTES = 12 << 20
@@ -44,6 +44,8 @@ WRITERS = {
     "TIFF, one strip, Deflate": (partial(tiff_file, rows_per_strip=SIDE, compression=8), 2),
     "TIFF, strips": (tiff_file, 1),
     "TIFF, strips, Deflate": (partial(tiff_file, compression=8), 1),
+    "TIFF, tiles": (partial(tiled_tiff, tile=(512, 512)), 1),
+    "TIFF, tiles, Deflate": (partial(tiled_tiff, tile=(512, 512), compression=8), 1),
     "TIFF, strips, big-endian": (partial(tiff_file, order=">"), 2),
 }
 
