@@ -36,4 +36,5 @@ def test_one_jpeg_does_not_wait_for_what_only_other_commands_and_kinds_need(tmp_
     others = {"pydicom", "pydantic", "rich", "multiprocessing", "sqlite3", "statistics"}
     others |= {"prometheus_client", "openjpeg", "jpeg_ls"}
     others |= {"bonefx_edge.watch", "bonefx_edge.inference.heatmap"}
+    others |= {"bonefx_edge.model.site_profile", "bonefx_edge.diagnostics"}
     assert not others & loaded

@@ -44,6 +44,8 @@ def message(record: dict[str, Any], *, supersedes: Sequence[str]) -> str:
         "state": finding["state"],
         "reason": finding["reason"],
         "p_fracture": finding["p_fracture"],
+        "score": finding.get("score"),  # results of bonefx 0.4 have neither
+        "site_profile": finding.get("site_profile"),
         "supersedes": list(supersedes),
         "notice": NOTICE,
     }
