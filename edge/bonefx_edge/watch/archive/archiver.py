@@ -96,7 +96,9 @@ class Archiver:
         try:
             if not os.path.isdir(target):  # not created: its disk may not be mounted
                 raise FileNotFoundError(errno.ENOENT, "expected the folder to move to")
-            if not move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
+            if move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
+                files.mark_missing([path])  # a walk may have found it during the move
+            else:
                 files.mark_present(path, sha256)
         except OSError as err:
             files.mark_present(path, sha256)

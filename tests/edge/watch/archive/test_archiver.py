@@ -38,6 +38,8 @@ class Place:
     def __init__(self, folder, journal):
         self.journal, self.now, self.moved = journal, 1000.0, []
         self.connection, self.error = journal._connection, None
+        self.is_walked = False
+        """Whether the intake finds each file during its move, while the copy is written."""
         self.archiver = Archiver(
             os.fsencode(folder), {ImageState.DONE: os.fsencode(folder)},
             clock=lambda: self.now, wall=lambda: 1e9 + self.now,
@@ -48,6 +50,8 @@ class Place:
         if self.error:
             raise self.error
         self.moved.append(os.fsdecode(source).rpartition("/")[2])
+        if self.is_walked:
+            self.journal.files.recognize(self.moved[-1].encode(), Signature(1, 2, 3))
         return True
 
     def decide(self, *names):
@@ -107,3 +111,11 @@ def test_after_an_error_the_next_pass_waits_longer(place):
     place.now += 1.0
     place.step()
     assert place.moved == ["film.png"]
+
+
+def test_a_walk_during_a_move_does_not_make_the_next_film_of_that_name_a_revision(place):
+    place.is_walked = True
+    place.decide("IMG0001.png")
+    place.step()
+    place.journal.files.receive(b"IMG0001.png", Signature(4, 5, 6), "another", now=1e9)
+    assert not place.journal.is_superseded("IMG0001.png")
