@@ -18,7 +18,7 @@ from bonefx_edge.cli.admin_text import describe
 from bonefx_edge.cli.command import Command, make_app, was_given
 from bonefx_edge.cli.commission import commission
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
-from bonefx_edge.errors import BonefxError, JournalError, UsageError
+from bonefx_edge.errors import BonefxError, JournalError, Reason, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
 
@@ -147,6 +147,9 @@ def requeue(
             option = f"--{name.replace('_', '-')}"
             msg = f"{option}: needs --model-changed; add it, or leave {option} out"
             fail(msg, code=ExitCode.USAGE)
+    if reason is not None and reason not in set(Reason):
+        msg = f"--reason: expected one of {', '.join(Reason)}, got {reason!r}"
+        fail(msg, code=ExitCode.USAGE)
     asked: list[tuple[Requeue, str]] = [(Requeue.FAILED, "")] if failed else []
     asked += [(Requeue.REFUSED_FOR, reason)] if reason else []
     asked += [(Requeue.SHA256, sha256)] if sha256 else []

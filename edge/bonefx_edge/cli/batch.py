@@ -74,9 +74,6 @@ def classify_files(
 
 def _find_files(names: list[str]) -> list[Path]:
     """Return the files that the names mean, at least one."""
-    if "" in names:  # Path("") is the current folder: nobody means that
-        msg = "One of the names is empty (an unset variable?)."
-        raise UsageError(msg)
     found = list_files(Path(name) for name in names)
     if found.passed_over:
         sys.stderr.write(
@@ -95,9 +92,6 @@ def _open_model(
     """Return what gives a file's finding, and writes its heat map if a folder is named."""
     from bonefx_edge.classifier import Classifier
 
-    if heatmaps == "":
-        msg = "--heatmap: the name of the folder is empty"
-        raise UsageError(msg)
     classifier = Classifier.load(path, threads=threads, **options)
     if heatmaps is None:
         return classifier.classify

@@ -1,5 +1,6 @@
 """A command whose help has sections and standard usage lines."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -7,6 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from bonefx_edge import NOTICE
+from bonefx_edge.cli.exit_codes import ExitCode, fail
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of every command."""
@@ -31,10 +33,16 @@ def was_given(context: typer.Context, name: str) -> bool:
 
 
 class Command(TyperCommand):
-    """Help in sections, an argument without braces in the usage line."""
+    """No empty arguments; help in sections, an argument without braces in the usage line."""
 
     sections: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Title -> names of the options in a section of their own, at the end."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave if an argument is empty: as a folder it would mean the current one."""
+        if any(re.fullmatch("(--[a-z0-9-]+=)?", each) for each in args):
+            fail("One of the arguments is empty (an unset variable?).", code=ExitCode.USAGE)
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line."""

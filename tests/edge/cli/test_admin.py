@@ -62,6 +62,12 @@ def test_requeue_refuses_an_option_that_would_do_nothing(tmp_path, option: str) 
     assert f"{name}: needs --model-changed" in done.stderr
 
 
+def test_requeue_names_the_reasons_where_it_is_given_none_of_them(tmp_path) -> None:
+    done = run("requeue", tmp_path, "--reason", "corupt")
+    assert done.returncode == 2
+    assert "--reason: expected one of unreadable, empty, " in done.stderr
+
+
 def test_doctor_exits_1_and_names_the_command_when_the_model_is_broken(tmp_path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(toy_path("int8").read_bytes()[:-1])
