@@ -66,7 +66,7 @@ class Place:
         self.root, self.out, self.heard = folder / "in", folder / "out", folder / "heard"
         self.root.mkdir()
         self.now, self.finished, self.failed, self.spawned = 1000.0, [], 0, []
-        self.model = CrashLoopBackoff()
+        self.model, self.clock_set_by = CrashLoopBackoff(), 0.0
         self.asks_canary, self.never_asks = False, False
         self.loading = []
         """How the next workers load; those after them become ready."""
@@ -107,7 +107,7 @@ class Place:
         return self.service
 
     def wall(self):
-        return WALL + self.now
+        return WALL + self.now + self.clock_set_by
 
     def tick(self):
         self.now += 1.0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import JournalError, Reason
+from bonefx_edge.watch.clock_steps import ClockSteps
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.job_queue import JobQueue
 from bonefx_edge.watch.journal.connection import error_code
@@ -80,6 +81,7 @@ class Service:
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
         self._metrics, self._next_disk_check = metrics, clock()
+        self._clock_steps = ClockSteps(clock=clock, wall=wall)
         self._queue = JobQueue(journal, clock=clock, wall=wall, retries=not settings.once)
         self._accepts = True
         self.pause = Pause.NONE
@@ -140,6 +142,7 @@ class Service:
             canary_last_passed=self._pool.canary.last_passed,
             classified=self.classified,
             refused=self.refused,
+            clock_steps=self._clock_steps.found,
         )
 
     def is_done(self) -> bool:
@@ -169,6 +172,7 @@ class Service:
 
     def step(self) -> None:
         """Do what is due: write results, claim images."""
+        self._clock_steps.observe()
         try:
             self._check_disk()
             accepts = self._accepts and self.pause is Pause.NONE
@@ -253,7 +257,9 @@ class Service:
 
     def _is_incomplete(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
         """Return whether the upload may continue: the file ends early, and arrived recently."""
-        early = 0 <= now - claim.received < INCOMPLETE_GRACE_S
+        age_s = self._clock_steps.age_s(claim.received)
+        is_future = age_s == 0.0 and claim.received > now  # an earlier run had a wrong clock
+        early = age_s < INCOMPLETE_GRACE_S and not is_future
         return finding["reason"] in _INCOMPLETE and early and not self._settings.once
 
     def _publish(
@@ -269,7 +275,7 @@ class Service:
                 body = message(record, supersedes=self._journal.superseded_by(claim.sha256))
         self._journal.finish(claim.sha256, record, predictor=predictor, now=now, message=body)
         if self._metrics:
-            self._metrics.count_result(finding, lag_s=self._wall() - claim.received)
+            self._metrics.count_result(finding, lag_s=self._clock_steps.age_s(claim.received))
         self.classified += 1
         self.refused += finding["reason"] is not None
         reason = f" ({finding['reason']})" if finding["reason"] else ""

@@ -251,6 +251,28 @@ def test_what_may_still_be_written_is_tried_again_and_refused_when_its_grace_is_
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("days", [400, -400])
+def test_the_grace_of_half_a_film_is_not_cut_short_by_a_clock_that_is_set(place, days):
+    place.receive("truncated-1")
+    received = place.now
+    service = place.begin()
+    place.go(lambda: place.failed == 1)
+    place.clock_set_by = days * 86_400.0
+    place.go(lambda: place.failed == 2)
+    assert place.reasons() == {}
+    place.now = received + INCOMPLETE_GRACE_S + A_LITTLE
+    place.go(lambda: service.refused == 1)
+
+
+def test_a_film_that_an_earlier_run_received_by_a_wrong_clock_is_refused_at_once(place):
+    place.clock_set_by = 400 * 86_400.0
+    place.receive("truncated-1")
+    place.clock_set_by = 0.0
+    service = place.begin()
+    place.go(lambda: service.refused == 1)
+    assert place.failed == 0
+
+
 def test_once_refuses_what_is_unfinished_and_ends_with_what_could_not_be_tried(place):
     place.receive("EIO-1", "film-2", "truncated-3")
     service = place.begin(once=True)

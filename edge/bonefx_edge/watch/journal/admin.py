@@ -3,13 +3,14 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
 from bonefx_edge.errors import UsageError
+from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, is_locked
 from bonefx_edge.watch.journal.states import ABSENT, ImageState
 from bonefx_edge.watch.result_upgrade import upgrade
@@ -107,8 +108,12 @@ class JournalAdmin:
         """Close it."""
         self._connection.close()
 
-    def status(self, *, now: float) -> Status:
-        """Return the status; `now` in seconds since 1970."""
+    def status(self, *, now: float, clock_steps: Sequence[ClockStep] = ()) -> Status:
+        """Return the status; `now` in seconds since 1970, ages without the steps of the clock."""
+
+        def age(since: float | None) -> float | None:
+            return None if since is None else age_s(clock_steps, since, now=now)
+
         one, counts = self._one, self._counts
         states = counts("SELECT status, count(*) FROM current_image GROUP BY 1")
         received = "SELECT min(received) FROM current_image WHERE status IN "
@@ -133,15 +138,15 @@ class JournalAdmin:
                 " GROUP BY 1"
             ),
             duplicates=one("SELECT count(sha256) - count(DISTINCT sha256) FROM file WHERE present"),
-            oldest_waiting_s=None if oldest is None else max(0.0, now - oldest),
-            oldest_untried_s=None if untried is None else max(0.0, now - untried),
+            oldest_waiting_s=age(oldest),
+            oldest_untried_s=age(untried),
             last_result=one("SELECT max(classified_at) FROM image"),
             per_hour=one(
                 "SELECT count(*) FROM image WHERE classified_at > ? AND classified_at <= ?",
                 *(now - RATE_WINDOW_S, now),
             ),
             undelivered=one("SELECT count(*) FROM outbox"),
-            oldest_undelivered_s=None if undelivered is None else max(0.0, now - undelivered),
+            oldest_undelivered_s=age(undelivered),
             predictors=counts(
                 "SELECT predictor, count(*) FROM current_image WHERE predictor IS NOT NULL"
                 " GROUP BY 1 ORDER BY 2 DESC"

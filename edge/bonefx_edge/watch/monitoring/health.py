@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from bonefx_edge.check import Check, CheckStatus
+from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.workers.canary import CANARY_INTERVAL_S
 
@@ -51,6 +52,8 @@ class ServiceSnapshot:
     """Results since the start."""
     refused: int
     """Of these."""
+    clock_steps: tuple[ClockStep, ...] = ()
+    """Steps of the wall clock since the start."""
 
 
 def check_alive(snapshot: ServiceSnapshot, *, now: float) -> Check:
@@ -74,7 +77,7 @@ def check_ready(
     now, wall
         Monotonic seconds; seconds since 1970.
     """
-    return [*_service_checks(snapshot, now=now), *_journal_checks(journal, wall=wall)]
+    return [*_service_checks(snapshot, now=now), *_journal_checks(journal, snapshot, wall=wall)]
 
 
 def status_line(snapshot: ServiceSnapshot) -> str:
@@ -131,19 +134,22 @@ def _canary(snapshot: ServiceSnapshot, *, now: float) -> Check:
     return Check("canary", CheckStatus.OK, f"self-test passed {age:.0f} s ago")
 
 
-def _journal_checks(journal: Status | str, *, wall: float) -> list[Check]:
+def _journal_checks(
+    journal: Status | str, snapshot: ServiceSnapshot, *, wall: float
+) -> list[Check]:
     if isinstance(journal, str):
         remedy = "see the log; docs/operating.md explains how to rebuild it"
         return [Check("journal", CheckStatus.FAIL, f"cannot be read: {journal}", remedy)]
     readable = Check("journal", CheckStatus.OK, "can be read")
-    return [readable, _queue(journal, wall=wall), _messages(journal)]
+    return [readable, _queue(journal, snapshot, wall=wall), _messages(journal)]
 
 
-def _queue(status: Status, *, wall: float) -> Check:
+def _queue(status: Status, snapshot: ServiceSnapshot, *, wall: float) -> Check:
     oldest, last = status.oldest_untried_s, status.last_result
     remedy = "run edge-admin status: it lists the causes"
     found = "empty" if oldest is None else f"oldest image waiting for {oldest:.0f} s"
-    moves = last is not None and wall - last <= QUEUE_LIMIT_S
+    steps = snapshot.clock_steps
+    moves = last is not None and age_s(steps, last, now=wall) <= QUEUE_LIMIT_S
     if oldest is not None and oldest > QUEUE_LIMIT_S and not moves:
         return Check("queue", CheckStatus.FAIL, f"{found}, no result meanwhile", remedy)
     if status.failures:

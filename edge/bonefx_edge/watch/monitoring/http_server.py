@@ -105,18 +105,18 @@ class HealthServer:
         with self._one_query:
             now, wall = time.monotonic(), time.time()
             if now >= self._next_query:
-                self._status = _query(self._journal, wall=wall)
+                self._status = _query(self._journal, self._snapshot(), wall=wall)
                 self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
         checks = check_ready(self._snapshot(), self._status, now=now, wall=wall)
         return checks, None if isinstance(self._status, str) else self._status
 
 
-def _query(folder: Path, *, wall: float) -> Status | str:
+def _query(folder: Path, snapshot: ServiceSnapshot, *, wall: float) -> Status | str:
     """Return the status of the journal, or the type of the error: no message, no file name."""
     try:
         admin = JournalAdmin.open(folder)
         try:
-            return admin.status(now=wall)
+            return admin.status(now=wall, clock_steps=snapshot.clock_steps)
         finally:
             admin.close()
     except (OSError, sqlite3.Error, BonefxError) as err:

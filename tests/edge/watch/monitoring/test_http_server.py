@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 
 import pytest
 from bonefx_edge.errors import PortError
+from bonefx_edge.watch.clock_steps import ClockStep
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
@@ -189,3 +190,19 @@ def test_head_is_answered_as_get_without_the_body(tmp_path, journal):
 def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
     with answering(tmp_path) as port, pytest.raises(PortError, match="expected a free port"):
         HealthServer(port, snapshot=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())
+
+
+def test_a_clock_that_was_set_makes_no_queue_stuck(tmp_path, journal):
+    """400 days ahead while an image waits: it has waited for the minutes that passed."""
+    now, ahead = time.time(), 400 * 86_400.0
+    journal.files.receive(b"a.png", Signature(1, 1, 1), "a" * 64, now=now - ahead - 60.0)
+    stepped = replace(WELL, clock_steps=(ClockStep(now - ahead - 50.0, now - 50.0),))
+    with answering(tmp_path, stepped) as port:
+        status, body = ask(port, "/readyz")
+        found = {check["name"]: check["found"] for check in json.loads(body)["checks"]}
+        assert status == 200, body
+        assert found["queue"].startswith("oldest image waiting for 6")
+        oldest = samples(ask(port, "/metrics")[1])["bonefx_oldest_waiting_seconds",]
+        assert 60.0 <= oldest < 120.0
+    with answering(tmp_path) as port:
+        assert ask(port, "/readyz")[0] == 503
