@@ -1,7 +1,7 @@
 """The command `edge-admin commission`: films of the site to a report and a site profile."""
 
 import json
-import secrets
+import os
 import sys
 import textwrap
 from datetime import UTC, datetime
@@ -193,7 +193,7 @@ def _written(out: Path) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     """Write a file, all or nothing; what was there is replaced. Its folder is made."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
