@@ -150,7 +150,9 @@ def _commission(
     _write(out / REPORT_NAME, json.dumps(report, indent=1, allow_nan=False) + "\n")
     _write(out / PAGE_NAME, make_page(report, profile_name=str(path)))
     _write(path, profile.to_json())
-    sys.stdout.write("\n".join([*_summary(report), "", *_written(out), NOTICE, ""]))
+    sys.stdout.write(
+        "\n".join([*_summary(report), "", *_written(out), "", *textwrap.wrap(NOTICE, WIDTH), ""])
+    )
 
 
 def _measure(films: "list[SiteFilm]", classifier: "Classifier") -> "list[Measured]":

@@ -120,7 +120,7 @@ def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
                 if by == ALL
                 else f"{row['value']}, {row['class']}, {_NAMES[pair['name']]}",
                 row["films"],
-                *(row[state] for state in _STATES),
+                *(_state(row, state) for state in _STATES),
                 f"{row['figure']} {_share(row['share'])}",
             )
             for group in zip(*(_of(pair["rows"], by) for pair in report["thresholds"]), strict=True)
@@ -128,6 +128,11 @@ def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
         ]
         yield "" if by == ALL else f"<h3>By {by}</h3>"
         yield _table(head, rows)
+
+
+def _state(row: Mapping[str, Any], state: str) -> str:
+    share = row["of_all_films"][state]
+    return f"{row[state]} ({share['low']:.0%} to {share['high']:.0%})"
 
 
 def _of(rows: Sequence[Mapping[str, Any]], by: str) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from bonefx_edge.diagnostics.commissioning.thresholds import (
     Wish,
     fracture_limit,
     no_fracture_limit,
+    proportion,
     share,
 )
 from bonefx_edge.inference.decision import OperatingPoint, State, state_of
@@ -98,15 +99,17 @@ def _row(films: Sequence[Measured], point: OperatingPoint, fractured: bool) -> d
         for each in films
     )
     answered = len(films) - states[State.REFUSED]
-    wrong = State.NO_FRACTURE if fractured else State.FRACTURE
+    right = answered - states[State.NO_FRACTURE if fractured else State.FRACTURE]
     return {
         "class": "fractured" if fractured else "normal",
         "films": len(films),
         **{state.value: states[state] for state in State},
         "figure": "sensitivity" if fractured else "specificity",
-        "share": dataclasses.asdict(share(films, lambda p: state_of(p, point) is not wrong))
-        if answered
-        else None,
+        "share": dataclasses.asdict(proportion(right, answered)) if answered else None,
+        "of_all_films": {
+            state.value: dataclasses.asdict(proportion(states[state], len(films)))
+            for state in State
+        },
     }
 
 

@@ -139,10 +139,15 @@ def make_profile(
 def share(measured: Iterable[Measured], holds: Callable[[float], bool]) -> Proportion:
     """Return the share of the answered films whose p_fracture is so, with its exact interval."""
     found = [holds(each.p_fracture) for each in measured if each.p_fracture is not None]
-    if not found:
+    return proportion(sum(found), len(found))
+
+
+def proportion(hits: int, n: int) -> Proportion:
+    """Return a share with its exact 95 % interval; from 0 to 1 where n is 0."""
+    if not n:
         return Proportion(value=0.0, low=0.0, high=1.0, n=0)
-    low, high = exact_interval(sum(found), len(found))
-    return Proportion(value=sum(found) / len(found), low=low, high=high, n=len(found))
+    low, high = exact_interval(hits, n)
+    return Proportion(value=hits / n, low=low, high=high, n=n)
 
 
 def any_answered(measured: Iterable[Measured]) -> bool:
