@@ -142,7 +142,8 @@ def test_the_figures_of_the_readme_are_those_of_the_committed_benchmark() -> Non
     sha256 = ModelFile.read(path).sha256
     hashes = [model["sha256"] for model in report["models"]]
     assert sha256 in hashes, "run make bench again"
-    row = report["evaluations"][hashes.index(sha256)]["rows"][0]
+    evaluation = report["evaluations"][hashes.index(sha256)]
+    row, refused = evaluation["rows"][0], [key for key, _ in evaluation["refused"]]
     figures = {f["name"]: f for f in row["figures"]}
     cells = [path.stem, f"{path.stat().st_size / 1000:.0f} kB"]
     cells += [
@@ -153,6 +154,14 @@ def test_the_figures_of_the_readme_are_those_of_the_committed_benchmark() -> Non
     text = (ROOT / "README.md").read_text()
     assert f"| {' | '.join(cells)} |" in text
     assert f"{row['n']} films answered" in text
+    fractured = sum(key.startswith("fractured/") for key in refused)
+    normal = len(refused) - fractured
+    n_fractured = figures["sensitivity"]["n"] + fractured
+    n_normal = figures["specificity"]["n"] + normal
+    assert (
+        f"refused {fractured} of {n_fractured} fractured and {normal} of {n_normal} normal films"
+        in text.replace("\n", " ")
+    )
 
 
 def test_every_shipped_model_is_in_the_committed_benchmark() -> None:
