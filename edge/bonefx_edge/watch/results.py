@@ -54,7 +54,8 @@ class ResultFolder:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         shared = folder.stat().st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ
         self._file_mode = 0o640 if shared else 0o600
-        self._superseded.mkdir(exist_ok=True, mode=0o750 if shared else 0o700)
+        self._folder_mode = 0o750 if shared else 0o700
+        self._superseded.mkdir(exist_ok=True, mode=self._folder_mode)
 
     def publish(self, sha256: str, record: dict[str, Any]) -> None:
         """Write or replace a result file; it is on disk when this returns.
@@ -78,6 +79,7 @@ class ResultFolder:
         """Move the result of an overwritten file to the superseded ones; idempotent."""
         if not self._path(sha256).exists():
             return  # moved before a kill, without an entry in the journal
+        self._superseded.mkdir(exist_ok=True, mode=self._folder_mode)  # it may have been deleted
         os.replace(self._path(sha256), self._superseded / f"{sha256}.json")
         sync_folder(self._superseded)
         sync_folder(self._folder)

@@ -283,3 +283,10 @@ def test_a_result_of_version_1_that_is_incomplete_is_refused_by_name(folder, res
     results.publish(SHA, record)
     with pytest.raises(ValueError, match=rf"{SHA}\.json: the result is incomplete"):
         list(results.read_all())
+
+
+def test_the_folder_of_superseded_results_may_be_deleted_while_the_service_runs(results, folder):
+    results.publish(SHA, record())
+    (folder / SUPERSEDED_FOLDER).rmdir()
+    results.retire(SHA)
+    assert names(folder) == [f"{SUPERSEDED_FOLDER}/{SHA}.json"]
