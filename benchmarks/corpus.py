@@ -22,7 +22,7 @@ import pydicom
 import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import decode
-from bonefx_edge.decode.dicom_header import MODALITIES
+from bonefx_edge.decode.dicom.header import MODALITIES
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 from numpy.typing import NDArray

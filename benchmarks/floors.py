@@ -26,7 +26,7 @@ import simplejpeg
 import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.downscale import downscale_factor
-from bonefx_edge.decode.jpeg import read_header
+from bonefx_edge.decode.jpeg.reader import read_header
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model

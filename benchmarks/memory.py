@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import typer
+from bonefx_edge.decode.dicom.lossless_jpeg import MAX_PIXELS
 from bonefx_edge.decode.limits import DEFAULT_LIMITS
-from bonefx_edge.decode.lossless_jpeg import MAX_PIXELS
 from bonefx_edge.watch.workers.canary import CANARY_PATH
 from numpy.typing import NDArray
 from pydicom.uid import RLELossless

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from bonefx_edge.decode.downscale import downscale_by_mean
-from bonefx_edge.decode.jpeg import decode_gray, read_header
+from bonefx_edge.decode.jpeg.reader import decode_gray, read_header
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.inference.preprocess import SPECS, preprocess

@@ -11,13 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode import jpeg, png, tiff
+from bonefx_edge.decode import png
 from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
 from bonefx_edge.decode.downscale import downscale_by_mean, downscale_factor
+from bonefx_edge.decode.jpeg import reader as jpeg
 from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits, check_pixels
 from bonefx_edge.decode.other_kinds import find_other_kind
 from bonefx_edge.decode.radiograph import FileFormat, Radiograph
 from bonefx_edge.decode.raster import Raster, to_radiograph
+from bonefx_edge.decode.tiff import reader as tiff
 from bonefx_edge.errors import DecodeError, Reason
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "decode", "decode_array", "read_file", "recognize"]
@@ -197,7 +199,7 @@ def _check_bytes(count: int, *, limits: Limits) -> None:
 
 
 def _decode_dicom(data: bytes, limits: Limits) -> Radiograph:
-    from bonefx_edge.decode.dicom import decode_dicom  # here: importing pydicom takes 0.25 s
+    from bonefx_edge.decode.dicom.reader import decode_dicom  # here: importing pydicom takes 0.25 s
 
     return decode_dicom(data, limits=limits)
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from bonefx_edge.decode.dicom_luts import window_to_unit
+from bonefx_edge.decode.dicom.luts import window_to_unit
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.decode.reader import decode
 from hypothesis import given, settings

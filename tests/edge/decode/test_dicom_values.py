@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from bonefx_edge.decode.dicom_numbers import optional_integer, read_numbers
+from bonefx_edge.decode.dicom.numbers import optional_integer, read_numbers
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.decode.reader import decode
 from bonefx_edge.errors import DecodeError, Reason

@@ -4,9 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-from bonefx_edge.decode import decode, jpeg
-from bonefx_edge.decode.lossless_jpeg import MAX_PIXELS, decode_lossless
-from bonefx_edge.decode.lossless_predictors import PREDICTORS
+from bonefx_edge.decode import decode
+from bonefx_edge.decode.dicom.lossless_jpeg import MAX_PIXELS, decode_lossless
+from bonefx_edge.decode.dicom.lossless_predictors import PREDICTORS
+from bonefx_edge.decode.jpeg import reader as jpeg
 from bonefx_edge.errors import DecodeError, Reason
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits
-from bonefx_edge.decode.lzw import unpack_lzw
 from bonefx_edge.decode.reader import decode
-from bonefx_edge.decode.tiff import read_tiff
+from bonefx_edge.decode.tiff.lzw import unpack_lzw
+from bonefx_edge.decode.tiff.reader import read_tiff
 from bonefx_edge.errors import DecodeError, Reason
 from image_files import (
     color_picture,

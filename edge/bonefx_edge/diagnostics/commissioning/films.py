@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.decode.dicom_numbers import age_string_years
+from bonefx_edge.decode.dicom.numbers import age_string_years
 from bonefx_edge.errors import UsageError
 
 NORMAL_NAMES: Final = ("normal", "normals", "no fracture", "not fractured", "negative")

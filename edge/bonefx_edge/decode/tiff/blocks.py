@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode.limits import Limits, check_pixels
-from bonefx_edge.decode.lzw import unpack_lzw
-from bonefx_edge.decode.packbits import unpack_bits
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
-from bonefx_edge.decode.tiff_tags import (
+from bonefx_edge.decode.tiff.lzw import unpack_lzw
+from bonefx_edge.decode.tiff.packbits import unpack_bits
+from bonefx_edge.decode.tiff.tags import (
     COMPRESSION,
     PREDICTOR,
     ROWS_PER_STRIP,

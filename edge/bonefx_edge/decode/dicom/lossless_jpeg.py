@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.jpeg import JpegHeader
-from bonefx_edge.decode.jpeg_segments import DHT, DRI, EOI, SOS, next_segment
-from bonefx_edge.decode.lossless_huffman import HuffmanTable, decode_differences, read_table
-from bonefx_edge.decode.lossless_predictors import PREDICTORS, undo_prediction
+from bonefx_edge.decode.dicom.lossless_huffman import HuffmanTable, decode_differences, read_table
+from bonefx_edge.decode.dicom.lossless_predictors import PREDICTORS, undo_prediction
+from bonefx_edge.decode.jpeg.reader import JpegHeader
+from bonefx_edge.decode.jpeg.segments import DHT, DRI, EOI, SOS, next_segment
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 

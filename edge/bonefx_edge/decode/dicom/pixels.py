@@ -11,17 +11,17 @@ from typing import Any, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode import jpeg
-from bonefx_edge.decode.dicom_frames import (
+from bonefx_edge.decode.dicom.frames import (
     join_fragments,
     jpeg_2000_codestream,
     without_padding,
 )
-from bonefx_edge.decode.dicom_layout import PixelLayout
+from bonefx_edge.decode.dicom.layout import PixelLayout
+from bonefx_edge.decode.dicom.lossless_jpeg import decode_lossless
 from bonefx_edge.decode.gray_levels import CHUNK_PX
-from bonefx_edge.decode.lossless_jpeg import decode_lossless
-from bonefx_edge.decode.packbits import unpack_bits
+from bonefx_edge.decode.jpeg import reader as jpeg
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
+from bonefx_edge.decode.tiff.packbits import unpack_bits
 from bonefx_edge.errors import DecodeError, Reason
 
 _UNDEFINED: Final = 0xFFFFFFFF

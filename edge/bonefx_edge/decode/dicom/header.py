@@ -7,8 +7,8 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import Tag
 
-from bonefx_edge.decode.dicom_layout import OVERLAY_BIT_POSITIONS
-from bonefx_edge.decode.dicom_numbers import integer_value
+from bonefx_edge.decode.dicom.layout import OVERLAY_BIT_POSITIONS
+from bonefx_edge.decode.dicom.numbers import integer_value
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 

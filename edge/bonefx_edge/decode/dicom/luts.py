@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from bonefx_edge.decode.dicom_numbers import first_number, read_numbers
+from bonefx_edge.decode.dicom.numbers import first_number, read_numbers
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.decode.refusals import refuse_corrupt
 from bonefx_edge.errors import DecodeError

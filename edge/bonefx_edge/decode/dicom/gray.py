@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from bonefx_edge.decode import dicom_luts as luts
-from bonefx_edge.decode.dicom_layout import PixelLayout
-from bonefx_edge.decode.dicom_numbers import optional_integer
+from bonefx_edge.decode.dicom import luts as luts
+from bonefx_edge.decode.dicom.layout import PixelLayout
+from bonefx_edge.decode.dicom.numbers import optional_integer
 from bonefx_edge.decode.gray_levels import (
     CHUNK_PX,
     WHITE,

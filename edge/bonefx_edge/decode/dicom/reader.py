@@ -11,22 +11,22 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from bonefx_edge.decode.dicom_gray import blacken_padding_at_corners, make_gray_table
-from bonefx_edge.decode.dicom_header import (
+from bonefx_edge.decode.dicom.gray import blacken_padding_at_corners, make_gray_table
+from bonefx_edge.decode.dicom.header import (
     check_kind,
     read_anatomic_region,
     read_elements,
     text_value,
 )
-from bonefx_edge.decode.dicom_layout import (
+from bonefx_edge.decode.dicom.layout import (
     PixelLayout,
     check_bits_stored,
     overlay_bits,
     read_layout,
 )
-from bonefx_edge.decode.dicom_numbers import age_string_years
-from bonefx_edge.decode.dicom_pixels import decode_pixel_data
-from bonefx_edge.decode.dicom_shutter import read_shutter
+from bonefx_edge.decode.dicom.numbers import age_string_years
+from bonefx_edge.decode.dicom.pixels import decode_pixel_data
+from bonefx_edge.decode.dicom.shutter import read_shutter
 from bonefx_edge.decode.gray_levels import apply_lut
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from bonefx_edge.decode.dicom_numbers import integer_value, read_numbers
+from bonefx_edge.decode.dicom.numbers import integer_value, read_numbers
 from bonefx_edge.errors import DecodeError, Reason
 
 _BYTE_BITS: Final = 8

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.gray_levels import mean_chroma
-from bonefx_edge.decode.jpeg_segments import EOI, MARKER, SOS, next_segment, unpack
-from bonefx_edge.decode.jpeg_slips import is_harmless, mend
+from bonefx_edge.decode.jpeg.segments import EOI, MARKER, SOS, next_segment, unpack
+from bonefx_edge.decode.jpeg.slips import is_harmless, mend
 from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.orientation import UPRIGHT, exif_orientation, orient, oriented_shape
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
@@ -89,7 +89,7 @@ def decode_gray(data: bytes, *, header: JpegHeader, factor: int = 1) -> NDArray[
     DecodeError
         TRUNCATED, CORRUPT, or UNSUPPORTED. Never a picture with an invented part: libjpeg
         completes a short file with gray and only warns; here each of its warnings is an error,
-        but for those that `jpeg_slips` knows to be about no pixel.
+        but for those that `slips` knows to be about no pixel.
     """
     _check_kind(header)
     if header.process == _SOF_PROGRESSIVE:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from bonefx_edge.decode.dicom_numbers import read_numbers
+from bonefx_edge.decode.dicom.numbers import read_numbers
 
 _INSIDE: Final = 255
 _FARTHEST: Final = 100_000

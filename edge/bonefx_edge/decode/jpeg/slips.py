@@ -7,7 +7,7 @@ slips are put right in a copy of the file, so that a second decode finds real da
 import re
 from typing import Final
 
-from bonefx_edge.decode.jpeg_segments import EOI, MARKER, SOS, next_segment
+from bonefx_edge.decode.jpeg.segments import EOI, MARKER, SOS, next_segment
 
 _HARMLESS: Final = re.compile("Invalid SOS parameters|unknown JFIF revision|bad ICC marker")
 """In the warning; libjpeg writes of damage with other words."""

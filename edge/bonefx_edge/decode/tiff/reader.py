@@ -9,8 +9,8 @@ from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.orientation import LAST, UPRIGHT
 from bonefx_edge.decode.raster import Raster
 from bonefx_edge.decode.refusals import refuse_corrupt
-from bonefx_edge.decode.tiff_blocks import HORIZONTAL, UNPACKERS, Layout, read_samples
-from bonefx_edge.decode.tiff_tags import (
+from bonefx_edge.decode.tiff.blocks import HORIZONTAL, UNPACKERS, Layout, read_samples
+from bonefx_edge.decode.tiff.tags import (
     BITS,
     COLOR_MAP,
     COMPRESSION,

@@ -1,0 +1,1 @@
+"""JPEG files: headers checked, pixels by libjpeg-turbo."""

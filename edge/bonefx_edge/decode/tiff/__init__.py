@@ -1,0 +1,1 @@
+"""TIFF files: strips and tiles, LZW, Deflate and PackBits."""
