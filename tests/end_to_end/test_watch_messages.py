@@ -43,6 +43,14 @@ def test_each_result_is_told_once_and_nothing_else_is(folder, out, tmp_path):
     assert "Doe" not in (tmp_path / "told").read_text()
 
 
+def test_the_name_of_the_file_is_told_only_where_that_is_asked_for(folder, out, tmp_path):
+    (folder / "Doe^Jane.png").write_bytes(film_bytes(1))
+    run_once(folder, out, "--on-result", teller(tmp_path / "told"), "--message-names")
+    (message,) = told(tmp_path / "told")
+    assert message["path"] == "Doe^Jane.png"
+    assert run_once(folder, out, "--message-names").returncode == 2
+
+
 def test_a_rewritten_film_is_told_with_what_it_supersedes(folder, out, tmp_path):
     path = folder / "film.png"
     for number in (1, 2):

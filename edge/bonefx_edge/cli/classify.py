@@ -21,7 +21,7 @@ FILES_ONLY: Final = ("paths", "heatmap", "jobs", "output_format", "as_json", "as
 WATCH_ONLY: Final = (
     *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
     *("on_result", "webhook", "webhook_token_file", "webhook_secret_file", "webhook_ca_file"),
-    *("move_done", "move_refused", "duplicates"),
+    *("message_names", "move_done", "move_refused", "duplicates"),
 )
 """Parameters of the command that do nothing without `--watch`."""
 FORMATS: Final = ("table", "json", "csv")
@@ -182,6 +182,10 @@ def classify(
         Path | None,
         typer.Option(metavar="FILE", help="Certificates (PEM) to trust instead of the system's."),
     ] = None,
+    message_names: Annotated[
+        bool,
+        typer.Option("--message-names", help="Add the file name, often a patient's, to messages."),
+    ] = False,
     move_done: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Move classified files there.")
     ] = None,
@@ -213,6 +217,7 @@ def classify(
             words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
             words |= {"webhook_token_file": webhook_token_file, "webhook_ca_file": webhook_ca_file}
             words |= {"webhook_secret_file": webhook_secret_file}
+            words |= {"message_names": message_names}
             words |= {"move_done": move_done, "move_refused": move_refused}
             words |= {"reclassify_duplicates": duplicates in ("reclassify", "again")}
             loading = options | {"threads": threads_to_try(threads, processes=workers)}

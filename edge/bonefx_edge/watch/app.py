@@ -137,7 +137,11 @@ def _assemble(
     )
     return Service(
         settings=Settings(
-            folders.out, options.min_free_mib << 20, options.once, has_receiver=has_receiver
+            folders.out,
+            options.min_free_mib << 20,
+            options.once,
+            has_receiver=has_receiver,
+            message_names=options.message_names,
         ),
         journal=journal,
         intake=IntakeThread(make_intake, journal=folders.journal, clock=clock),
@@ -239,6 +243,9 @@ def _outbox_relay(options: WatchOptions, held: ExitStack) -> PeriodicTask | None
         msg = "--webhook-token-file, --webhook-secret-file, --webhook-ca-file: need --webhook"
         raise UsageError(msg)
     if options.on_result is None and options.webhook is None:
+        if options.message_names:
+            msg = "--message-names: needs --on-result or --webhook"
+            raise UsageError(msg)
         return None
     from bonefx_edge.watch.delivery.relay import FAILURE_PAUSE_S, OutboxRelay
 

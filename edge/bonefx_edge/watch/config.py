@@ -58,6 +58,8 @@ class WatchOptions:
     """See `delivery.webhook.WebhookSink`, as for the next two."""
     webhook_secret_file: Path | None = None
     webhook_ca_file: Path | None = None
+    message_names: bool = False
+    """Whether messages contain the path of the file, relative to `folder`."""
     move_done: Path | None = None
     """Target folder for originals of classified images; None: they stay."""
     move_refused: Path | None = None

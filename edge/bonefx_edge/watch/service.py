@@ -57,6 +57,8 @@ class Settings:
     """Process what is in the folder, incomplete files included, then end."""
     has_receiver: bool = False
     """Whether messages are delivered: each result adds one to the outbox."""
+    message_names: bool = False
+    """Whether messages contain the path of the file."""
 
 
 class Service:
@@ -272,7 +274,11 @@ class Service:
         if not self._journal.is_superseded(claim.sha256):
             self._results.publish(claim.sha256, record)
             if self._settings.has_receiver:
-                body = message(record, supersedes=self._journal.superseded_by(claim.sha256))
+                body = message(
+                    record,
+                    supersedes=self._journal.superseded_by(claim.sha256),
+                    with_name=self._settings.message_names,
+                )
         self._journal.finish(claim.sha256, record, predictor=predictor, now=now, message=body)
         if self._metrics:
             self._metrics.count_result(finding, lag_s=self._clock_steps.age_s(claim.received))

@@ -25,8 +25,8 @@ class Message(NamedTuple):
     """Failed ones."""
 
 
-def message(record: dict[str, Any], *, supersedes: Sequence[str]) -> str:
-    """Return the message about a result, without patient data and file names.
+def message(record: dict[str, Any], *, supersedes: Sequence[str], with_name: bool = False) -> str:
+    """Return the message about a result, without patient data.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ def message(record: dict[str, Any], *, supersedes: Sequence[str]) -> str:
         Of `results.result_record`.
     supersedes
         sha256 of the earlier contents of the file: their results are no longer current.
+    with_name
+        Whether to add the path of the file, relative to the watched folder: it may name a patient.
     """
     finding = record["finding"]
     body = {
@@ -49,6 +51,8 @@ def message(record: dict[str, Any], *, supersedes: Sequence[str]) -> str:
         "supersedes": list(supersedes),
         "notice": NOTICE,
     }
+    if with_name:
+        body["path"] = finding["path"]
     return json.dumps(body, allow_nan=False)
 
 
