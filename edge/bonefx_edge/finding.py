@@ -10,8 +10,7 @@ from bonefx_edge import NOTICE
 from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.decision import (
-    BROKEN,
-    NOT_BROKEN,
+    CLASS_OF_STATE,
     Decision,
     OperatingPoint,
     SiteProfileId,
@@ -103,7 +102,7 @@ class Finding:
     @property
     def class_index(self) -> int | None:
         """The class of the original presentation that `state` means: 0 broken, 1 not broken."""
-        return {State.FRACTURE: BROKEN, State.NO_FRACTURE: NOT_BROKEN}.get(self.state)
+        return CLASS_OF_STATE.get(self.state)
 
     @property
     def score(self) -> float | None:

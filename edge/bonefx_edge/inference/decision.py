@@ -22,6 +22,10 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+CLASS_OF_STATE: Final = {State.FRACTURE: BROKEN, State.NO_FRACTURE: NOT_BROKEN}
+"""The class that a state means; the other states have none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proportion:
     """A measured share with its 95 % interval."""
