@@ -1,6 +1,7 @@
 """What edge-admin prints."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def status_lines(found: "Status") -> list[str]:
         "absent": str(found.absent),
         "duplicates": str(found.duplicates),
         "messages": f"{found.undelivered} not delivered yet",
-        "classified by": counts(found.predictors),
+        # A whole hash would not fit the line.
+        "classified by": re.sub("([0-9a-f]{12})[0-9a-f]{52}", r"\1", counts(found.predictors)),
     }
     return [*(f"{name:<14} {value}" for name, value in lines.items()), NOTICE]
 

@@ -79,13 +79,17 @@ def try_interpreter(runtime: str | None) -> None:
     Raises
     ------
     InterpreterError
-        It ended by a signal. Other faults are for whoever opens it then.
+        It ended by a signal, or did not end. Other faults are for whoever opens it then.
     """
-    code = "import sys; from bonefx_edge.model.interpreter import import_runtime as run; run(*%r)"
+    code = "from bonefx_edge.model.interpreter import import_runtime as run; run(*%r)"
     command = [sys.executable, "-P", "-c", code % ((runtime,),)]
-    done = subprocess.run(  # noqa: S603 -- our own module
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 -- our own module
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as err:
+        msg = f"Cannot import the interpreter: no end after {TIMEOUT_S:g} s. Cure: {_REINSTALL}."
+        raise InterpreterError(msg) from err
     if done.returncode < 0:
         text, remedy = _describe_end(done.returncode, b"")
         msg = f"Cannot import the interpreter: {text}. Cure: {remedy}."

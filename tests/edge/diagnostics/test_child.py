@@ -10,6 +10,7 @@ import pytest
 from bonefx_edge.check import CheckStatus
 from bonefx_edge.diagnostics import child
 from bonefx_edge.diagnostics.doctor import CHECKS
+from bonefx_edge.errors import InterpreterError
 from bonefx_edge.model.runtimes import installed_names
 from toy import toy_path
 from watch_service import film_bytes
@@ -88,6 +89,14 @@ def test_a_check_that_does_not_end_is_a_check_that_failed(broken, monkeypatch):
     found = child.run_in_child(toy_path("int8"), ["packages", "disk"])
     assert [check.name for check in found] == ["packages", "disk"]
     assert "import of cv2: no end after 5 s" in found[0].found
+
+
+def test_an_import_that_does_not_end_is_an_error_in_words(broken, monkeypatch):
+    monkeypatch.setattr(child, "TIMEOUT_S", 2.0)
+    env = broken(installed_names()[0], "import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", env["PYTHONPATH"])
+    with pytest.raises(InterpreterError, match="Cannot import the interpreter: no end after 2 s"):
+        child.try_interpreter(None)
 
 
 def test_a_folder_that_was_removed_under_the_doctor_is_a_line(tmp_path):
