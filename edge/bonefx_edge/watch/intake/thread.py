@@ -115,13 +115,14 @@ class IntakeThread:
     def _run(self) -> None:
         self._is_waiting = False
         while not self._is_stopped:
+            if not self._may_run:
+                self._wait([], IDLE_S)
+                continue
             try:
-                if self._may_run:
-                    self._run_intake()
+                self._run_intake()
             except (OSError, sqlite3.OperationalError, JournalError) as err:
                 self._may_run, self._failure, self._intake = False, err, None
                 os.eventfd_write(self._wakeup, 1)
-            self._wait([], IDLE_S)
 
     def _run_intake(self) -> None:
         """Run an intake on a new connection until the stop; when suspended, it keeps its state.

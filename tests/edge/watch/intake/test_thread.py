@@ -109,5 +109,13 @@ def test_once_ends_when_every_film_that_was_there_has_its_result(place, number, 
     service.close(timeout_s=PATIENCE_S)
 
 
+def test_a_thread_that_waits_ends_at_once(place, monkeypatch):
+    monkeypatch.setattr(thread, "IDLE_S", PATIENCE_S)
+    service = place.begin(threaded=True)
+    place.go(lambda: place.intake.is_idle)
+    service.close(timeout_s=PATIENCE_S)
+    assert not place.intake._thread.is_alive()
+
+
 def test_a_thread_that_was_never_begun_is_closed(place):
     place.begin(threaded=True).close(timeout_s=0.0)
