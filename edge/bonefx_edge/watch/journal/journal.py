@@ -136,7 +136,7 @@ class Journal:
         return int(row[0])
 
     def changes(self) -> int:
-        """Return a number that changes when another process has written, such as edge-admin."""
+        """Return a number that changes when another thread or process has written."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def is_superseded(self, sha256: str) -> bool:
