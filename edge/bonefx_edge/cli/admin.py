@@ -162,7 +162,7 @@ def requeue(
         fail(msg, code=ExitCode.USAGE)
     with _journal_admin(out, journal) as admin:
         n = sum(admin.requeue(which, value) for which, value in asked)
-    sys.stdout.write(f"{n} images will be classified again\n")
+    sys.stdout.write(f"images to classify again: {n}\n")
 
 
 def _predictor(model: str, options: dict[str, str | None]) -> str:
