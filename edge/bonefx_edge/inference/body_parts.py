@@ -41,16 +41,16 @@ _PARTS: Final = (
         "113197003 T-11300",
     ),
     _Part(
-        "STERNUM STERNAL BRUSTBEIN ESTERNON ESTERNO STERNO MOSTEK BORSTBEEN",
-        "",
+        "STERNUM BRUSTBEIN ESTERNON STERNO MOSTEK BORSTBEEN",
+        "STERNAL ESTERNO",
         "56873002 T-11210",
     ),
     _Part(
-        "SPINE SPINAL COLUMN COLUMNA COLUNA COLONNA COLONNE RACHIS RACHIDE RACHIDIEN RAQUIS "
+        "SPINE SPINAL COLUMN COLUMNA COLUNA COLONNA RACHIS RACHIDE RACHIDIEN RAQUIS "
         "WIRBELSAULE WIRBELSAEULE WIRBEL VERTEBRA VERTEBRAE VERTEBRAL VERTEBRALE VERTEBRE "
         "VERTEBRES KREGOSLUP KREGOSLUPA WERVELKOLOM WERVEL WERVELS SCOLIOSIS SKOLIOSE SCOLIOSE "
         "ESCOLIOSIS ESCOLIOSE SCOLIOSI SKOLIOZA",
-        "BACK RUECKEN RUCKEN RUG WS",
+        "BACK COLONNE RUECKEN RUCKEN RUG WS",
         "421060004 110517009 T-D04FF T-11500 T-11011",
     ),
     _Part(
@@ -104,9 +104,9 @@ _PARTS: Final = (
         "76752008 T-04000",
     ),
     _Part(
-        "SKULL CRANIUM CRANIAL CRANE CRANEO CRANIO CALVARIA CALOTTE SCHADEL SCHAEDEL TESCHIO "
+        "SKULL CRANIUM CRANE CRANEO CRANIO CALVARIA CALOTTE SCHADEL SCHAEDEL TESCHIO "
         "CZASZKA CZASZKI SCHEDEL MASTOID MASTOIDS MASTOIDES SELLA TWARZOCZASZKA",
-        "",
+        "CRANIAL",
         "89546000 59066005 42575006 T-11100 T-11133 T-D1460",
     ),
     _Part(
@@ -179,7 +179,9 @@ _VIEWS: Final = _words(
     "SEITE SEITLICH SERIES SINISTRA SINISTRO SITTING SITZEND SOFT STANDING STEHEND SUPINE SX "
     "TISSUE TOWNE TOWNES UBERSICHT UEBERSICHT UPRIGHT V VD VIEW VIEWS WATERS X XR XRAY ZIJ"
 )
-"""Projections, sides and positions: they change no body part, as words or joined with it."""
+"""Projections, sides and positions: they change no body part."""
+_JOINED: Final = _VIEWS - _words("A P S X")
+"""Those that may be joined with it: with S, L and A, CAPO (head) would be SCAPOLA."""
 _BETWEEN: Final = _words("AND BONE BONES DE DES DU E EN ET I LA LE OF OS OSSA UND Y")
 """Words that change no body part either, but stand alone."""
 _LIMBS: Final = _words("BACINO BASSIN BECKEN BEKKEN HIP MIEDNICA PELV PELVIS SHOULDER")
@@ -203,14 +205,15 @@ def find_excluded(text: str, *, excluded: tuple[str, ...]) -> str | None:
     if folded in codes:
         return folded
     tokens: list[str] = re.findall("[A-Z]+", folded)
-    fillers = _VIEWS | _LIMBS | alone
+    fillers = _JOINED | _LIMBS | alone
     for token in (*tokens, "".join(tokens)):
         if _is_joined(token, of=sure, fillers=fillers):
             return token
-    named = [token for token in tokens if _is_joined(token, of=alone, fillers=_VIEWS)]
+    named = [token for token in tokens if _is_joined(token, of=alone, fillers=_JOINED)]
     rest = [token for token in tokens if token not in named]
     if named and all(
-        token in _BETWEEN or _is_joined(token, of=_VIEWS, fillers=_VIEWS) for token in rest
+        token in _VIEWS | _BETWEEN or _is_joined(token, of=_JOINED, fillers=_JOINED)
+        for token in rest
     ):
         return named[0]
     return None
