@@ -47,6 +47,23 @@ def test_bright_padding_is_black_only_where_it_reaches_a_corner(photometric, pad
     assert (shown[30:, 10:16] == 255).all()
 
 
+@pytest.mark.parametrize("padding", [65535, 8192, -32768])
+def test_padding_outside_bits_stored_is_black_wherever_it_lies(padding):
+    """Masked to Bits Stored, 65535 would be the white of 12 bits."""
+    film = deep_film()
+    elements = FULL
+    if padding < 0:
+        film = (film.astype(np.int16) - 2048).astype(np.int16)
+        elements = {"WindowCenter": 0, "WindowWidth": 4096}
+    whole = decode(dicom_file(film, bits=12, **elements)).pixels
+    film[:5] = padding
+    film[20:30, 20:30] = padding
+    shown = decode(dicom_file(film, bits=12, PixelPaddingValue=padding, **elements)).pixels
+    expected = whole.copy()
+    expected[:5] = expected[20:30, 20:30] = 0
+    np.testing.assert_array_equal(shown, expected)
+
+
 @given(
     st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
     st.integers(0, 4095),

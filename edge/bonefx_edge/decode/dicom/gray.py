@@ -1,5 +1,6 @@
 """The gray level of each stored value of a DICOM image, by what its header holds that is usable."""
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,7 +82,8 @@ def make_gray_table(
         Whether larger values are darker (MONOCHROME1).
     """
     values = layout.values()
-    is_padding = _padding(dataset, layout=layout, values=values)
+    whole = dataclasses.replace(layout, bits_stored=layout.bits_allocated).values()
+    is_padding = _padding(dataset, layout=layout, values=values, whole=whole)
     modality_values = luts.apply_modality_lut(dataset, stored=values)
     step = -(-stored.size // _SAMPLE_PX)
     sample = count_values(stored[::step], inside=None if inside is None else inside[::step])
@@ -97,7 +99,8 @@ def make_gray_table(
     gray = unit_to_gray(unit)
     if inverted:
         gray = ~gray
-    bright_padding = is_padding & (gray >= _DARK)
+    # Padding outside Bits Stored is never a part of the picture.
+    bright_padding = is_padding & (gray >= _DARK) & (values == whole)
     gray[is_padding & ~bright_padding] = 0
     return GrayTable(gray, bright_padding, mapping)
 
@@ -162,11 +165,16 @@ def shows_the_picture(
 
 
 def _padding(
-    dataset: Dataset, *, layout: PixelLayout, values: NDArray[np.int64]
+    dataset: Dataset,
+    *,
+    layout: PixelLayout,
+    values: NDArray[np.int64],
+    whole: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Return which stored values are padding: Pixel Padding Value (0028,0120) to its limit (,0121).
+    """Return which bit patterns are padding: Pixel Padding Value (0028,0120) to its limit (,0121).
 
-    PS3.3 C.7.5.1.1.2: such pixels are not part of the image.
+    PS3.3 C.7.5.1.1.2: such pixels are not part of the image. `values` are those of Bits Stored,
+    `whole` those of all bits: padding such as 65535 in a picture of 12 bits lies outside.
     """
     ends = [
         _resign(end, layout=layout)
@@ -175,7 +183,8 @@ def _padding(
     ]
     if "PixelPaddingValue" not in dataset or not ends:
         return np.zeros(values.shape, np.bool_)
-    return (values >= min(ends)) & (values <= max(ends))
+    low, high = min(ends), max(ends)
+    return ((values >= low) & (values <= high)) | ((whole >= low) & (whole <= high))
 
 
 def _resign(value: int, *, layout: PixelLayout) -> int:
