@@ -169,9 +169,13 @@ def test_a_stream_of_another_size_than_the_header_is_corrupt(build, syntax):
     assert syntax
 
 
-def test_a_color_jpeg_in_a_gray_header_gives_its_luminance_only():
-    data = dicom_file(gray_film(), syntax=BASELINE, stream=jpeg_file(color_picture()))
-    np.testing.assert_array_equal(decode(data).pixels, decode(jpeg_file(color_picture())).pixels)
+def test_a_color_jpeg_in_a_gray_header_is_read_where_its_picture_is_gray():
+    film = gray_film()
+    gray = dicom_file(film, syntax=BASELINE, stream=jpeg_file(np.dstack([film] * 3)))
+    assert np.abs(decode(gray).pixels.astype(int) - film).max() < 16
+    reason, message = refusal(dicom_file(film, syntax=BASELINE, stream=jpeg_file(color_picture())))
+    assert reason is Reason.UNSUPPORTED
+    assert "in color" in message
 
 
 def test_a_stream_with_more_bits_than_the_header_says_is_corrupt():

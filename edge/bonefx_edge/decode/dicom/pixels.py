@@ -160,7 +160,7 @@ def _decode_jpeg(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     header = jpeg.read_header(frame)
     _check_size(header.height, header.width, layout=layout)
     gray = jpeg.decode_gray(frame, header=header)
-    if layout.samples != 1 and jpeg.measure_chroma(frame) > _GRAY_CHROMA:
+    if header.components != 1 and jpeg.measure_chroma(frame) > _GRAY_CHROMA:
         _refuse_color("red, green and blue differ")
     return gray
 
