@@ -265,7 +265,8 @@ def test_monochrome1_is_the_mirror_of_monochrome2(seed, mapping, slope):
 
 
 @pytest.mark.parametrize(
-    ("value", "years"), [("045Y", 45), ("018M", 1.5), ("", None), ("45", None), ("045y ", 45)]
+    ("value", "years"),
+    [("045Y", 45), ("018M", 1.5), ("", None), ("45", None), ("045y ", 45), ("8Y", 8), ("45Y", 45)],
 )
 def test_the_age_of_the_patient_is_in_years_or_none(value, years):
     with warnings.catch_warnings():

@@ -133,8 +133,10 @@ def integer_value(dataset: Dataset, keyword: str, *, default: int | None = None)
 def age_string_years(text: str) -> float | None:
     """Return the years of an age string (PS3.5 6.2, AS), such as 018M; None for any other text.
 
+    Devices also write fewer digits than three.
+
     >>> age_string_years("045Y"), age_string_years("018M"), age_string_years("45")
     (45.0, 1.5, None)
     """
-    match = re.fullmatch(r"(\d{3})([YMWD])", text)
+    match = re.fullmatch(r"(\d{1,3})([YMWD])", text)
     return int(match[1]) / _PER_YEAR[match[2]] if match else None
