@@ -23,6 +23,7 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import decode
 from bonefx_edge.decode.dicom.header import MODALITIES
+from bonefx_edge.decode.dicom.reader import PYDICOM_ERRORS
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 from numpy.typing import NDArray
@@ -41,8 +42,8 @@ def dicom_files(folders: list[Path]) -> Iterator[tuple[Path, Dataset]]:
     for path in sorted(file for folder in folders for file in folder.rglob("*") if file.is_file()):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-        except Exception:  # noqa: BLE001, S112 - pydicom promises no single type; not DICOM then
-            continue
+        except PYDICOM_ERRORS:
+            continue  # no DICOM
         if "SOPClassUID" in header or "Modality" in header:
             yield path, header
 
@@ -78,7 +79,7 @@ def _by_pydicom(path: Path) -> NDArray[np.uint8] | None:
     """Return the middle 99 % of the stored values, or None where there is no gray picture."""
     try:
         pixels = np.asarray(pydicom.dcmread(path, force=True).pixel_array, np.float64)
-    except Exception as err:  # noqa: BLE001 - damaged files; printed
+    except (*PYDICOM_ERRORS, RuntimeError) as err:  # RuntimeError: of its decoders
         print(f"no picture of {path.name}: {type(err).__name__}", file=sys.stderr)
         return None
     low, high = np.percentile(pixels, (0.5, 99.5))

@@ -60,3 +60,13 @@ def test_each_refused_radiograph_becomes_a_picture(report):
     _, _, pictures = report
     assert [path.name for path in pictures.iterdir()] == [f"{NAMED}.png"]
     assert cv2.imread(str(pictures / f"{NAMED}.png")).shape[:2] == film(200).shape
+
+
+def test_only_what_damaged_files_raise_is_passed_over(tmp_path, monkeypatch):
+    def run_out_of_memory(*_args, **_options):
+        raise MemoryError
+
+    (tmp_path / "film").write_bytes(dicom_file(gray_film()))
+    monkeypatch.setattr(corpus.pydicom, "dcmread", run_out_of_memory)
+    with pytest.raises(MemoryError):
+        list(corpus.dicom_files([tmp_path]))

@@ -35,7 +35,7 @@ from bonefx_edge.decode.refusals import refuse_corrupt
 # pydicom quotes element values in its warnings and log records; none of them may reach a log.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
-_PYDICOM_ERRORS: Final = (
+PYDICOM_ERRORS: Final = (
     # What pydicom 3.0 raises on damaged files, found by fuzzing: it promises no single type.
     ArithmeticError,
     AssertionError,
@@ -67,7 +67,7 @@ def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
         warnings.simplefilter("ignore")  # pydicom warns, with values, about harmless oddities
         try:
             return _decode(data, limits=limits)
-        except _PYDICOM_ERRORS as err:
+        except PYDICOM_ERRORS as err:
             refuse_corrupt(f"DICOM that pydicom reads, got {type(err).__name__}")
 
 
