@@ -310,3 +310,27 @@ def test_a_damaged_journal_is_not_used_and_the_way_out_is_said(folder, out):
     done = run_once(folder, out)
     assert done.returncode == 5
     assert "edge-admin rebuild" in done.stderr
+
+
+def test_what_may_not_be_read_is_counted_and_once_ends_with_3(folder, out):
+    readable, forbidden = folder / "a.png", folder / "forbidden"
+    readable.write_bytes(film_bytes(0))
+    forbidden.mkdir()
+    (forbidden / "b.png").write_bytes(film_bytes(1))
+    (folder / "c.png").write_bytes(film_bytes(2))
+    (folder / "c.png").chmod(0)
+    forbidden.chmod(0)
+    words = command(folder, out, "--once")
+    if os.geteuid() == 0:  # root without the right to read everything
+        words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *words]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        status = admin("status", str(out)).stdout
+    finally:
+        forbidden.chmod(0o700)
+        (folder / "c.png").chmod(0o600)
+    assert done.returncode == 3, done.stderr
+    assert decided(out) == {sha256(film_bytes(0))}
+    assert "unreadable     2 EACCES" in status
+    assert run_once(folder, out).returncode == 0
+    assert "unreadable     none" in admin("status", str(out)).stdout

@@ -17,7 +17,8 @@ from bonefx_edge.watch.files import Signature, error_name, stat_signature
 from bonefx_edge.watch.intake.folder_events import FolderEvents
 from bonefx_edge.watch.intake.hashing import hash_file
 from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
-from bonefx_edge.watch.intake.listed_names import ListedNames, listed_path
+from bonefx_edge.watch.intake.listed_names import listed_path
+from bonefx_edge.watch.intake.missing import mark_missing
 from bonefx_edge.watch.intake.rescan import RescanSchedule
 from bonefx_edge.watch.intake.root import RootChange, RootMonitor
 from bonefx_edge.watch.intake.stability import FileStabilityTracker
@@ -204,23 +205,7 @@ class Intake:
     def _end_walk(self) -> None:
         self._walk = None
         if self._schedule.end(interval_s=self._events.interval_s):
-            self._mark_missing()
-
-    def _mark_missing(self) -> None:
-        """Record the files that were removed without an event, a page at a time."""
-        last, names = b"", ListedNames(self._root)
-        while page := self._files.present_files(after=last, limit=ENTRIES_PER_STEP):
-            missing = [path for path in page if self._is_missing(path, names)]
-            if missing:
-                self._files.mark_missing(missing)
-            last = page[-1]
-
-    def _is_missing(self, path: bytes, names: ListedNames) -> bool:
-        self._note_answer()
-        try:
-            return stat_signature(os.path.join(self._root, path)) is None or path not in names
-        except OSError:  # the walk logs it
-            return False
+            mark_missing(self._root, self._files, on_answer=self._note_answer)
 
     def _watch(self, folder: bytes) -> None:
         if not self._events.add(folder):
@@ -253,10 +238,10 @@ class Intake:
             self.request_rescan()  # the next walk finds it again
 
     def _mark_unreadable(self, path: bytes, code: str) -> None:
-        """Record a file that cannot be read; the next walk tries it again."""
+        """Record a file or folder that cannot be read; the next walk tries it again."""
         self._tracker.forget(path)
         if self._files.mark_unreadable(path, code):
-            logger.warning("a file cannot be read (%s), will retry", code)
+            logger.warning("a file or folder cannot be read (%s), will retry", code)
 
     def _read_next(self) -> bool:
         """Read the file that has been stable for longest; return False if there is none."""

@@ -36,7 +36,7 @@ class Status:
     absent: int
     """Images whose file was removed before they had a result; classified if it returns."""
     unreadable: dict[str, int]
-    """Files that cannot be read, by the name of the system's error."""
+    """Files and folders that cannot be read, by the name of the system's error."""
     duplicates: int
     """Files with the same content as another file."""
     oldest_waiting_s: float | None

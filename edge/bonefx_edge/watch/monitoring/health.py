@@ -141,7 +141,8 @@ def _journal_checks(
         remedy = "see the log; docs/operating.md explains how to rebuild it"
         return [Check("journal", CheckStatus.FAIL, f"cannot be read: {journal}", remedy)]
     readable = Check("journal", CheckStatus.OK, "can be read")
-    return [readable, _queue(journal, snapshot, wall=wall), _messages(journal)]
+    queue = _queue(journal, snapshot, wall=wall)
+    return [readable, queue, _files(journal), _messages(journal)]
 
 
 def _queue(status: Status, snapshot: ServiceSnapshot, *, wall: float) -> Check:
@@ -156,6 +157,15 @@ def _queue(status: Status, snapshot: ServiceSnapshot, *, wall: float) -> Check:
         waiting = ", ".join(f"{n} for {code}" for code, n in status.failures.items())
         return Check("queue", CheckStatus.WARN, f"{found}; will be retried: {waiting}", remedy)
     return Check("queue", CheckStatus.OK, found)
+
+
+def _files(status: Status) -> Check:
+    if not status.unreadable:
+        return Check("files", CheckStatus.OK, "all can be read")
+    counts = ", ".join(f"{n} for {code}" for code, n in status.unreadable.items())
+    remedy = "EACCES: correct the permissions of files and folders; else check the disk or share"
+    found = f"files or folders that cannot be read: {counts}"
+    return Check("files", CheckStatus.WARN, found, remedy)
 
 
 def _messages(status: Status) -> Check:

@@ -99,7 +99,8 @@ class _Gauges(Collector):
 def _journal_gauges(status: Status) -> Iterable[Metric]:
     yield _labelled("films", "Images by state", "state", status.states)
     yield _labelled("waiting", "Images that wait for a retry, by cause", "code", status.failures)
-    yield _labelled("unreadable", "Files that cannot be read, by cause", "code", status.unreadable)
+    about = "Files and folders that cannot be read, by cause"
+    yield _labelled("unreadable", about, "code", status.unreadable)
     yield _plain("absent", "Images whose file was removed before there was a result", status.absent)
     yield _plain("duplicates", "Files with the same content as another file", status.duplicates)
     yield _plain("outbox_messages", "Messages that are not delivered yet", status.undelivered)

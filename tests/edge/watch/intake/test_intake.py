@@ -257,3 +257,27 @@ def test_two_files_whose_names_differ_in_case_are_two_where_the_system_tells_the
         place.turn_for(5 * SETTLE_S)
         assert place.films() == [b"FILM.PNG", b"film.png"]
         place.intake.close()
+
+
+def test_a_folder_that_cannot_be_listed_is_unreadable_until_it_can(place, monkeypatch, log):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    forbidden, scandir = place.root / "forbidden", os.scandir
+    forbidden.mkdir()
+    (forbidden / "a.png").write_bytes(b"film")
+
+    def refuse(path):
+        if os.fsencode(path) == bytes(forbidden):
+            raise PermissionError(errno.EACCES, "scripted")
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        place.turn_for(3 * RESCAN_EVENTS_S)
+        assert place.intake.walks >= 3
+        assert place.journal.count_unfinished() == 1
+        assert len([line for line in log() if "EACCES" in line]) == 1, "once, not at every walk"
+    place.turn_for(2 * RESCAN_EVENTS_S)
+    assert place.films() == [b"forbidden/a.png"]
+    forbidden.rename(place.root.parent / "away")
+    place.turn_for(2 * RESCAN_EVENTS_S)
+    assert place.films() == []

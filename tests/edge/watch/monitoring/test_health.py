@@ -88,6 +88,15 @@ def test_a_film_that_is_tried_again_for_ever_is_reported_and_makes_no_device_unr
     assert "1 for EIO" in queue.found
 
 
+def test_what_cannot_be_read_is_a_warning_with_what_to_do():
+    forbidden = replace(EMPTY, unreadable={"EACCES": 2, "EIO": 1})
+    assert failed(journal=forbidden) == []
+    (check,) = (c for c in check_ready(WELL, forbidden, now=NOW, wall=WALL) if c.name == "files")
+    assert check.status is CheckStatus.WARN
+    assert check.found == "files or folders that cannot be read: 2 for EACCES, 1 for EIO"
+    assert "permissions" in check.remedy
+
+
 def test_messages_that_nobody_takes_are_reported():
     assert failed(
         journal=replace(EMPTY, undelivered=1, oldest_undelivered_s=QUEUE_LIMIT_S + 1)
