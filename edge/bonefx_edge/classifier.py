@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bonefx_edge.decode.options import DecodeOptions
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, decode_array, read_file
 from bonefx_edge.errors import DecodeError, UsageError
@@ -42,6 +43,7 @@ class Classifier:
         self.operating_point = self.mode.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.site_profile: SiteProfileId | None = None
+        self.decode_options = DecodeOptions()
         self.runtime = interpreter.runtime
         self._interpreter = interpreter
 
@@ -55,6 +57,7 @@ class Classifier:
         runtime: str | None = None,
         mode: str | None = None,
         site_profile: str | Path | None = None,
+        accept: Iterable[str] = (),
     ) -> "Classifier":
         """Return a classifier for `model`.
 
@@ -72,11 +75,14 @@ class Classifier:
             tiled or whole, as far as the model has it; None takes its default.
         site_profile
             File of `edge-admin commission`: its thresholds are used, no operating point is named.
+        accept
+            Names of site switches (`decode.options.SiteSwitch`): faults of a file to accept.
 
         Raises
         ------
         UsageError
-            The model has no such mode or operating point, or the site profile is not for it.
+            The model has no such mode or operating point, the site profile is not for it, or
+            there is no such site switch.
         ModelFileError
             The model file is absent, altered, mismatched, or of another format version.
         InterpreterError
@@ -86,6 +92,7 @@ class Classifier:
         network = model_file.flatbuffer
         first = open_interpreter(network, threads=threads[0], runtime=runtime)
         classifier = cls(model_file, first, operating_point=operating_point, mode=mode)
+        classifier.decode_options = DecodeOptions.of(accept)
         if site_profile is not None:
             from bonefx_edge.model.site_profile import site_thresholds  # here: few have one
 
@@ -213,19 +220,12 @@ class Classifier:
         """
         self.require_heatmap()
         analysis = self.analyze(path)
-        if analysis.radiograph is None or analysis.whole is None:
+        drawn = analysis.heat_map(self.manifest.input)
+        if drawn is None:
             return Explanation(analysis.finding, None, None)
-        from bonefx_edge.inference.heatmap import draw_heat_map  # here: most callers want none
-
-        drawn = draw_heat_map(
-            analysis.radiograph.shape,
-            whole=analysis.whole,
-            tiles=analysis.tiles,
-            tile_outputs=analysis.tile_outputs,
-            spec=self.manifest.input,
-        )
         # The whole film again: what was judged may be a reduced one, too small to show to a person.
-        return Explanation(analysis.finding, drawn, decode(analysis.data))
+        film = decode(analysis.data, options=self.decode_options)
+        return Explanation(analysis.finding, drawn, film)
 
     def require_heatmap(self) -> None:
         """Return if the model can give heat maps.
@@ -247,7 +247,8 @@ class Classifier:
         clock.lap("hash_ms")
 
         def read() -> Radiograph:
-            return decode(data, allow_downscale=self.manifest.input.allow_downscale)
+            allow = self.manifest.input.allow_downscale
+            return decode(data, allow_downscale=allow, options=self.decode_options)
 
         return self._analyze(read, name=name, sha256=sha256, data=data, clock=clock)
 
@@ -291,7 +292,7 @@ class Classifier:
             clock,
             decision=decision,
             regions=regions,
-            gray_mapping=radiograph.gray_mapping,
+            radiograph=radiograph,
         )
         return Analysis(finding, data, radiograph, whole, tiles, tile_outputs)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge import NOTICE
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.decision import (
@@ -21,6 +22,7 @@ from bonefx_edge.inference.score_scale import display_score
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
+    from bonefx_edge.inference.preprocess import InputSpec
     from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs, Tiles
 
 SCHEMA: Final = "bonefx.finding/2"
@@ -91,6 +93,8 @@ class Finding:
     """Interpreter and its version, and its threads where it has more than one."""
     gray_mapping: GrayMapping | None
     """How stored values became gray levels."""
+    accepted: tuple[SiteSwitch, ...]
+    """Site switches without which the file would have been refused; none for a refusal."""
     timings: Timings
 
     def __post_init__(self) -> None:
@@ -138,6 +142,7 @@ class Finding:
             "model": dataclasses.asdict(self.model),
             "runtime": self.runtime,
             "gray_mapping": self.gray_mapping.value if self.gray_mapping else None,
+            "accepted": [switch.value for switch in self.accepted],
             "timings_ms": {
                 name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
                 for name, value in timings.items()
@@ -165,7 +170,7 @@ class Predictor:
         *,
         decision: Decision | None = None,
         regions: tuple[Region, ...] = (),
-        gray_mapping: GrayMapping | None = None,
+        radiograph: Radiograph | None = None,
         error: DecodeError | None = None,
     ) -> Finding:
         """Return the finding of a decision, or of the error for which the file is refused."""
@@ -187,7 +192,8 @@ class Predictor:
             site_profile=self.site_profile,
             model=self.model,
             runtime=self.runtime,
-            gray_mapping=gray_mapping,
+            gray_mapping=radiograph.gray_mapping if radiograph else None,
+            accepted=radiograph.accepted if radiograph else (),
             timings=clock.timings(),
         )
 
@@ -207,6 +213,20 @@ class Analysis:
     """None without tiles, too."""
     tile_outputs: "NetworkOutputs | None" = None
     """For the tiles, in their order."""
+
+    def heat_map(self, spec: "InputSpec") -> "HeatMap | None":
+        """Return the heat map of a network with a map output; None for a refused file."""
+        if self.radiograph is None or self.whole is None:
+            return None
+        from bonefx_edge.inference.heatmap import draw_heat_map  # here: most callers want none
+
+        return draw_heat_map(
+            self.radiograph.shape,
+            whole=self.whole,
+            tiles=self.tiles,
+            tile_outputs=self.tile_outputs,
+            spec=spec,
+        )
 
 
 @dataclass(frozen=True, slots=True)

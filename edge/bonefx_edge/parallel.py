@@ -36,6 +36,7 @@ class LoadOptions:
     runtime: str | None
     mode: str | None
     site_profile: str | None = None
+    accept: tuple[str, ...] = ()
 
 
 def processes_for(n_files: int) -> int:

@@ -9,6 +9,7 @@ import functools
 
 import pytest
 from bonefx_edge import Classifier
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.inference.decision import State
 from cases import CASES
 
@@ -62,7 +63,27 @@ def test_a_file_as_clinics_send_it_is_answered_or_refused_as_expected(name, expe
         assert words in finding.detail
         return
     assert (finding.reason, finding.detail) == (None, None)
+    assert finding.accepted == ()
     if kind == "same":
         reference, tolerance = rest
         difference = finding.p_fracture - finding_of(reference).p_fracture
         assert abs(difference) <= float(tolerance)
+
+
+@pytest.mark.skipif(not ROWS, reason="needs the imaging cases (BONEFX_CASES)")
+@pytest.mark.parametrize(
+    ("name", "switch"),
+    [
+        ("shape_inverse_mono2.dcm", "presentation-lut-shape"),
+        ("no_preamble_meta_kept.dcm", "no-preamble"),
+    ],
+)
+def test_a_switch_of_the_site_answers_a_file_that_is_refused_without(name, switch) -> None:
+    path = TABLE.parent / name
+    assert finding_of(name).accepted == ()
+    other = set(SiteSwitch) - {switch}
+    assert Classifier.load("lite0-int8", accept=other).classify(path).state is State.REFUSED
+    finding = Classifier.load("lite0-int8", accept=[switch]).classify(path)
+    assert (finding.reason, finding.accepted) == (None, (switch,))
+    assert finding.to_dict()["accepted"] == [switch]
+    assert abs(finding.p_fracture - finding_of("ref_window.dcm").p_fracture) <= 0.02

@@ -23,6 +23,7 @@ ANSWERED = Finding(
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=GrayMapping.STORED,
+    accepted=(),
     timings=Timings(read_ms=1.23456, total_ms=7.0),
 )
 ODD_PATH = 'line\nbreak,"quoted",\udcff,é,=1+1'
@@ -43,5 +44,6 @@ REFUSED = Finding(
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=None,
+    accepted=(),
     timings=Timings(),
 )

@@ -260,6 +260,12 @@ def write_dicom(dataset, *, syntax):
     return stream.getvalue()
 
 
+def without_preamble(data, *, begins="meta"):
+    """Return DICOM Part 10 from its "DICM", its file meta information or its data set on."""
+    dataset = data.index(b"\x08\0\x16\0")  # SOP Class UID, the first element of `dicom_file`
+    return data[{"magic": 128, "meta": 132, "dataset": dataset}[begins] :]
+
+
 def lut_item(entries, *, first=0, bits=16):
     """Return a LUT sequence of one item: `entries` from input value `first` on."""
     item = Dataset()

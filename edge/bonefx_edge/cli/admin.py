@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -173,7 +173,7 @@ def _predictor(model: str, options: dict[str, str | None]) -> str:
     return describe_predictor(found)
 
 
-def _load(model: str, **options: str | None) -> "Classifier":
+def _load(model: str, **options: Any) -> "Classifier":
     """Return the classifier, or leave with the cause; the interpreter is tried in a child first."""
     from bonefx_edge.diagnostics.child import try_interpreter
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
@@ -31,7 +31,7 @@ def classify_files(
     heatmap: str | None,
     threads: str,
     jobs: int,
-    options: dict[str, str | None],
+    options: dict[str, Any],
     output_format: str,
 ) -> ExitCode:
     """Classify files and folders, print a row each to standard output, return the exit code.
@@ -87,7 +87,7 @@ def _find_files(names: list[str]) -> list[Path]:
 
 
 def _open_model(
-    path: Path, heatmaps: str | None, *, threads: tuple[int, ...], **options: str | None
+    path: Path, heatmaps: str | None, *, threads: tuple[int, ...], **options: Any
 ) -> Callable[[Path], "Finding"]:
     """Return what gives a file's finding, and writes its heat map if a folder is named."""
     from bonefx_edge.classifier import Classifier

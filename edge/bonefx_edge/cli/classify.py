@@ -11,6 +11,7 @@ from bonefx_edge import NOTICE, __version__
 from bonefx_edge.cli.batch import classify_files
 from bonefx_edge.cli.command import HELP_OPTIONS, Command, was_given
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from bonefx_edge.model.native_log import show_all_lines
@@ -78,6 +79,14 @@ def classify(
         str | None,
         typer.Option(
             metavar="FILE", help="Thresholds of this site, as edge-admin commission wrote them."
+        ),
+    ] = None,
+    accept: Annotated[
+        list[SiteSwitch] | None,
+        typer.Option(
+            metavar="FAULT",
+            help=f"{' or '.join(SiteSwitch)}: answer files with this fault; repeatable. Read "
+            "docs/operating.md first.",
         ),
     ] = None,
     heatmap: Annotated[
@@ -208,7 +217,8 @@ def classify(
         show_all_lines()
     if views is not None:  # until version 0.4
         mode = {"closer": "tiled"}.get(views, views)
-    options = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
+    options: dict[str, Any] = {"operating_point": operating_point, "runtime": runtime, "mode": mode}
+    options["accept"] = tuple(accept or ())
     options["site_profile"] = str(Path(site_profile).absolute()) if site_profile else site_profile
     try:
         if watch is not None:

@@ -97,6 +97,8 @@ class Table:
         text += f"{_words(finding.state):<12} {score:<5}  {name}\n"
         if finding.reason:
             text += f"{'':13}{finding.reason}: {ADVICE[finding.reason]}\n"
+        if finding.accepted:
+            text += f"{'':13}accepted: {', '.join(finding.accepted)}\n"
         return text
 
     def footer(self) -> str:
@@ -170,7 +172,7 @@ _CSV_COLUMNS: Final = (
     *("class_index", "original_class", "mode", "regions", "operating_point"),
     *("no_fracture_below", "fracture_from", "site_profile.sha256", "site_profile.date"),
     *("model.name", "model.version", "model.sha256"),
-    *("runtime", "gray_mapping"),
+    *("runtime", "gray_mapping", "accepted"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "input_check")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),
     "notice",

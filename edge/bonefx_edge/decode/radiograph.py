@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bonefx_edge.decode.options import SiteSwitch
+
 
 class FileFormat(StrEnum):
     """What the content of the file was (never what its name says)."""
@@ -56,6 +58,8 @@ class Radiograph:
     """DICOM Body Part Examined (0018,0015) in capitals, or None where the file does not say."""
     anatomic_region: tuple[str, ...] = ()
     """Codes and their meanings in DICOM Anatomic Region Sequence (0008,2218), in capitals."""
+    accepted: tuple[SiteSwitch, ...] = ()
+    """Site switches without which the file would have been refused."""
     age_years: float | None = None
     """DICOM Patient's Age (0010,1010); None where the file does not say."""
 

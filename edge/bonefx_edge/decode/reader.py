@@ -3,19 +3,22 @@
 import dataclasses
 import os
 import stat
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode import png
 from bonefx_edge.decode.bmp import BMP_MAGIC, read_bmp
+from bonefx_edge.decode.dicom.preamble import MAGIC as DICOM_MAGIC
+from bonefx_edge.decode.dicom.preamble import MAGIC_AT as DICOM_MAGIC_AT
+from bonefx_edge.decode.dicom.preamble import add_preamble, lacks_preamble
 from bonefx_edge.decode.downscale import downscale_by_mean, downscale_factor
 from bonefx_edge.decode.jpeg import reader as jpeg
 from bonefx_edge.decode.limits import DEFAULT_LIMITS, Limits, check_pixels
+from bonefx_edge.decode.options import DEFAULT_OPTIONS, DecodeOptions, SiteSwitch
 from bonefx_edge.decode.other_kinds import find_other_kind
 from bonefx_edge.decode.radiograph import FileFormat, Radiograph
 from bonefx_edge.decode.raster import Raster, to_radiograph
@@ -25,25 +28,22 @@ from bonefx_edge.errors import DecodeError, Reason
 __all__ = ["DEFAULT_LIMITS", "Limits", "decode", "decode_array", "read_file", "recognize"]
 
 _GRAY_DIMENSIONS: Final = 2
-_DICOM_MAGIC: Final = b"DICM"
-_DICOM_MAGIC_AT: Final = 128
-"""Bytes of preamble before the magic of a DICOM Part 10 file (PS3.10 section 7.1)."""
-_ELEMENT: Final = struct.Struct("<HH2sH")
-"""Group, element, value representation and length of a DICOM element (PS3.5 section 7.1)."""
-_FIRST_GROUPS: Final = (0x0002, 0x0008)
-_SHORT_VALUE_BYTES: Final = 128
-"""Elements that come first are numbered below, and short: texts and UIDs of 64 bytes."""
 _READ_BYTES: Final = 1 << 20
 """At a time, of a file that is longer than it was said to be."""
 
 
 def decode(
-    data: bytes, *, limits: Limits = DEFAULT_LIMITS, allow_downscale: bool = False
+    data: bytes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    allow_downscale: bool = False,
+    options: DecodeOptions = DEFAULT_OPTIONS,
 ) -> Radiograph:
     """Return the radiograph in `data`: the content of one JPEG, PNG, TIFF, BMP or DICOM file.
 
     With `allow_downscale` a large image is made smaller, see `decode.downscale`;
-    `InputSpec.allow_downscale` says whether a network takes it so.
+    `InputSpec.allow_downscale` says whether a network takes it so. What `options` accept is
+    refused without them; `Radiograph.accepted` says which of them were needed.
 
     Raises
     ------
@@ -53,21 +53,16 @@ def decode(
     """
     _check_bytes(len(data), limits=limits)
     file_format = recognize(data)
-    if file_format is None and _lacks_preamble(data):
-        msg = (
-            'This is DICOM without its preamble (no "DICM" at byte 128). Save it as a DICOM Part '
-            "10 file, or as PNG."
-        )
-        raise DecodeError(Reason.NOT_AN_IMAGE, msg)
-    if file_format is None:
-        kind = find_other_kind(data)
-        msg = "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one."
-        if kind is not None:
-            msg = f"The file is of a kind that is not read ({kind.name}). {kind.advice}"
-        raise DecodeError(Reason.NOT_AN_IMAGE, msg)
     if file_format is FileFormat.JPEG:
         return jpeg.decode_jpeg(data, limits=limits, allow_downscale=allow_downscale)
-    radiograph = _DECODERS[file_format](data, limits)
+    if file_format is FileFormat.DICOM:
+        radiograph = _decode_dicom(data, limits, options)
+    elif file_format is not None:
+        radiograph = _DECODERS[file_format](data, limits)
+    elif lacks_preamble(data):
+        radiograph = _decode_without_preamble(data, limits, options)
+    else:
+        _refuse_kind(data)
     return _reduce(radiograph) if allow_downscale else radiograph
 
 
@@ -122,7 +117,7 @@ def recognize(data: bytes) -> FileFormat | None:
     DICOM goes first: its 128 bytes of preamble may hold anything, a TIFF header for instance
     (PS3.10 section 7.1, dual-personality files).
     """
-    if data[_DICOM_MAGIC_AT : _DICOM_MAGIC_AT + len(_DICOM_MAGIC)] == _DICOM_MAGIC:
+    if data.startswith(DICOM_MAGIC, DICOM_MAGIC_AT):
         return FileFormat.DICOM
     magics = {
         FileFormat.JPEG: (jpeg.MAGIC,),
@@ -131,18 +126,6 @@ def recognize(data: bytes) -> FileFormat | None:
         FileFormat.BMP: (BMP_MAGIC,),
     }
     return next((kind for kind, starts in magics.items() if data.startswith(starts)), None)
-
-
-def _lacks_preamble(data: bytes) -> bool:
-    """Return whether the data begin with a DICOM element of group 0002 or 0008, or with "DICM"."""
-    if data.startswith(_DICOM_MAGIC):
-        return True
-    if len(data) < _ELEMENT.size:
-        return False
-    group, element, vr, length = _ELEMENT.unpack_from(data)
-    is_explicit = vr.isalpha() and vr.isupper()
-    is_implicit = vr[1] == 0 and length == 0 and 0 < vr[0] <= _SHORT_VALUE_BYTES
-    return group in _FIRST_GROUPS and element <= _SHORT_VALUE_BYTES and (is_explicit or is_implicit)
 
 
 def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -198,10 +181,30 @@ def _check_bytes(count: int, *, limits: Limits) -> None:
         raise DecodeError(Reason.TOO_LARGE, msg)
 
 
-def _decode_dicom(data: bytes, limits: Limits) -> Radiograph:
+def _decode_dicom(data: bytes, limits: Limits, options: DecodeOptions) -> Radiograph:
     from bonefx_edge.decode.dicom.reader import decode_dicom  # here: importing pydicom takes 0.25 s
 
-    return decode_dicom(data, limits=limits)
+    return decode_dicom(data, limits=limits, options=options)
+
+
+def _decode_without_preamble(data: bytes, limits: Limits, options: DecodeOptions) -> Radiograph:
+    if SiteSwitch.NO_PREAMBLE not in options.accept:
+        msg = (
+            'This is DICOM without its preamble (no "DICM" at byte 128). Save it as a DICOM Part '
+            f"10 file, or as PNG, or see the option --accept {SiteSwitch.NO_PREAMBLE}."
+        )
+        raise DecodeError(Reason.NOT_AN_IMAGE, msg)
+    radiograph = _decode_dicom(add_preamble(data), limits, options)
+    accepted = (SiteSwitch.NO_PREAMBLE, *radiograph.accepted)
+    return dataclasses.replace(radiograph, accepted=accepted)
+
+
+def _refuse_kind(data: bytes) -> NoReturn:
+    kind = find_other_kind(data)
+    msg = "Not a JPEG, PNG, TIFF, BMP or DICOM (Part 10) file. Export the radiograph as one."
+    if kind is not None:
+        msg = f"The file is of a kind that is not read ({kind.name}). {kind.advice}"
+    raise DecodeError(Reason.NOT_AN_IMAGE, msg)
 
 
 def _reduce(radiograph: Radiograph) -> Radiograph:
@@ -222,5 +225,4 @@ _DECODERS: Final[dict[FileFormat, Callable[[bytes, Limits], Radiograph]]] = {
     FileFormat.BMP: lambda data, limits: to_radiograph(
         read_bmp(data, limits=limits), file_format=FileFormat.BMP
     ),
-    FileFormat.DICOM: _decode_dicom,
 }

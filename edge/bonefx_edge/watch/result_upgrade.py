@@ -44,6 +44,7 @@ def _upgrade_finding(finding: dict[str, Any]) -> dict[str, Any]:
         "mode": _MODES.get(mode, mode),
         "class_index": CLASS_OF_STATE.get(finding["state"]),
         "timings_ms": timings,
+        "accepted": [],  # there were no switches
     }
     return dict.fromkeys(_NEW_KEYS) | _rename(finding, _FINDING_KEYS) | changed
 

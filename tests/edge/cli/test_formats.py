@@ -9,6 +9,7 @@ import math
 import pytest
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.formats import Csv, JsonLines, Table, record_csv
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import State
 from bonefx_edge.text import printable
@@ -39,6 +40,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "model": {"name": "toy", "version": "1.0.0", "sha256": "cd" * 32},
         "runtime": "ai_edge_litert 2.3.0",
         "gray_mapping": "stored",
+        "accepted": [],
         "timings_ms": {
             "read": 1.235,
             "hash": None,
@@ -77,7 +79,7 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
     flat |= {
         f"{k}.{i}": v for k in ("site_profile", "model", "timings_ms") for i, v in record[k].items()
     }
-    flat["regions"] = json.dumps(record["regions"])
+    flat |= {name: json.dumps(record[name]) for name in ("regions", "accepted")}
     assert rows == [{key: "" if v is None else str(v) for key, v in flat.items()}]
 
 
@@ -161,3 +163,13 @@ def test_printable_text_is_one_line(text: str) -> None:
 def test_a_finding_that_contradicts_itself_cannot_be_made(state, reason, p_fracture) -> None:
     with pytest.raises(ValueError, match="does not go with"):
         dataclasses.replace(ANSWERED, state=state, reason=reason, p_fracture=p_fracture)
+
+
+def test_switches_that_a_film_needed_are_in_all_formats() -> None:
+    finding = dataclasses.replace(ANSWERED, accepted=tuple(SiteSwitch))
+    names = ["presentation-lut-shape", "no-preamble"]
+    assert json.loads(JsonLines().row(finding))["accepted"] == names
+    (cells,) = csv.DictReader(io.StringIO(Csv().header()[1:] + Csv().row(finding)))
+    assert json.loads(cells["accepted"]) == names
+    assert Table().row(finding).endswith("   accepted: presentation-lut-shape, no-preamble\n")
+    assert "accepted" not in Table().row(ANSWERED)

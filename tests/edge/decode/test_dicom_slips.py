@@ -4,9 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from bonefx_edge.decode.options import DecodeOptions, SiteSwitch
 from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.decode.reader import decode
-from bonefx_edge.errors import Reason
+from bonefx_edge.errors import Reason, UsageError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import (
@@ -20,11 +21,13 @@ from image_files import (
     gray_film,
     jpeg_file,
     rle_stream,
+    without_preamble,
 )
 from refusals import refusal
 
 FULL = {"WindowCenter": 2048, "WindowWidth": 4096}
 """The whole of 12 bits."""
+ALL = DecodeOptions(frozenset(SiteSwitch))
 RLE, JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90"
 
 
@@ -239,14 +242,68 @@ def test_pixels_that_are_not_in_the_lowest_bits_get_advice_that_can_be_followed(
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
-@pytest.mark.parametrize("start", [128, 132, None])
-def test_dicom_without_preamble_is_named(syntax, start):
-    data = dicom_file(deep_film(), bits=12, syntax=syntax)
-    if start is None:  # without file meta information as well
-        start = data.index(b"\x08\x00\x16\x00")
-    reason, message = refusal(data[start:])
-    assert reason is Reason.NOT_AN_IMAGE
-    assert message.startswith("This is DICOM without its preamble")
+@pytest.mark.parametrize("begins", ["magic", "meta", "dataset"])
+def test_dicom_without_preamble_is_named_and_with_the_switch_answered(syntax, begins):
+    whole = dicom_file(deep_film(), bits=12, syntax=syntax)
+    data = without_preamble(whole, begins=begins)
+    for options in (DecodeOptions(), DecodeOptions.of(["presentation-lut-shape"])):
+        reason, message = refusal(data, options=options)
+        assert reason is Reason.NOT_AN_IMAGE
+        assert message.startswith("This is DICOM without its preamble")
+        assert "--accept no-preamble" in message
+    radiograph = decode(data, options=ALL)
+    assert radiograph.accepted == (SiteSwitch.NO_PREAMBLE,)
+    assert (radiograph.pixels == decode(whole).pixels).all()
+
+
+def test_the_switches_do_nothing_for_a_file_without_the_fault():
+    data = dicom_file(deep_film(), bits=12, PresentationLUTShape="IDENTITY")
+    radiograph = decode(data, options=ALL)
+    assert radiograph.accepted == ()
+    assert (radiograph.pixels == decode(data).pixels).all()
+
+
+def test_a_compressed_data_set_without_its_transfer_syntax_is_refused():
+    data = without_preamble(dicom_rle(deep_film(), bits=12), begins="dataset")
+    assert refusal(data, options=ALL)[0] is Reason.CORRUPT
+
+
+@pytest.mark.parametrize("begins", ["magic", "meta", "dataset"])
+def test_without_preamble_all_else_is_refused_as_ever(begins):
+    data = without_preamble(dicom_file(deep_film(), bits=12, Modality="CT"), begins=begins)
+    assert refusal(data, options=ALL)[0] is Reason.WRONG_MODALITY
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_contradicting_shape_is_accepted_by_its_switch_and_changes_no_gray_level(
+    photometric, kept
+):
+    shape = {"MONOCHROME1": "IDENTITY", "MONOCHROME2": "INVERSE"}[photometric]
+    words = {"bits": 12, "PhotometricInterpretation": photometric, "WindowWidth": 4000}
+    words |= {"WindowCenter": 2000}
+    data = dicom_file(deep_film(), PresentationLUTShape=shape, **words)
+    for options in (DecodeOptions(), DecodeOptions.of(["no-preamble"])):
+        reason, message = refusal(data, options=options)
+        assert reason is Reason.UNSUPPORTED
+        assert f"({photometric} with Presentation LUT Shape {shape})" in message
+        assert "--accept presentation-lut-shape" in message
+    found = decode(data if kept else without_preamble(data), options=ALL)
+    expected = (SiteSwitch.PRESENTATION_LUT_SHAPE,)
+    assert found.accepted == (expected if kept else (SiteSwitch.NO_PREAMBLE, *expected))
+    assert (found.pixels == decode(dicom_file(deep_film(), **words)).pixels).all()
+
+
+def test_a_shape_that_is_no_word_of_the_standard_stays_refused():
+    data = dicom_file(deep_film(), bits=12, PresentationLUTShape="SECRET")
+    reason, message = refusal(data, options=ALL)
+    assert reason is Reason.UNSUPPORTED
+    assert message.endswith("another value). Correct the header, or export it again.")
+
+
+def test_a_switch_that_does_not_exist_is_named():
+    with pytest.raises(UsageError, match="expected one of presentation-lut-shape, no-preamble"):
+        DecodeOptions.of(["no-preamble", "no-header"])
 
 
 @pytest.mark.parametrize("start", [b"\x08\0", b"\x02\0\0\0ul", b"\x08\0\x05\0" + b"\xff" * 9])

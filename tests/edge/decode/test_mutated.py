@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from bonefx_edge.decode.options import DecodeOptions, SiteSwitch
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import Limits, decode
 from bonefx_edge.errors import DecodeError
@@ -26,14 +27,17 @@ from image_files import (
     tiff_file,
     tiled_tiff,
     with_pillow,
+    without_preamble,
 )
 from lossless_jpeg_files import dicom_lossless_jpeg
 
 ROUNDS = 60
-"""Files per kind and mutation: 60 * 6 * 26 kinds is 9,360 files."""
+"""Files per kind and mutation: 60 * 6 * 30 kinds is 10,800 files."""
 SLOWEST_S = 5.0
 LIMITS = Limits(max_pixels=1_000_000)
 """A mutated size may claim 100 megapixels of zeros; the pixel cap has its own tests."""
+
+ACCEPT_ALL = DecodeOptions(frozenset(SiteSwitch))
 
 SEEDS = {
     "jpeg": lambda: jpeg_file(gray_film(), exif=exif(6)),
@@ -103,6 +107,14 @@ SEEDS = {
     "dicom jpeg lossless": lambda: dicom_lossless_jpeg(deep_film(16, 20), bits=12),
     "dicom jpeg-ls": lambda: dicom_jpeg_ls(deep_film(16, 20), bits=12),
     "dicom jpeg 2000": lambda: dicom_jpeg_2000(deep_film(32, 36), bits=12),
+    "dicom shape": lambda: dicom_file(gray_film(16, 20), PresentationLUTShape="INVERSE"),
+    "dicom meta first": lambda: without_preamble(dicom_jpeg_ls(deep_film(16, 20), bits=12)),
+    "dicom data set": lambda: without_preamble(
+        dicom_file(deep_film(16, 20), bits=12, PresentationLUTShape="INVERSE"), begins="dataset"
+    ),
+    "dicom data set implicit": lambda: without_preamble(
+        dicom_file(deep_film(16, 20), bits=12, syntax="1.2.840.10008.1.2"), begins="dataset"
+    ),
 }
 
 
@@ -154,7 +166,7 @@ def outcome(data):
     """Return the radiograph or the refusal; fail on any other exception and on slowness."""
     start = time.perf_counter()
     try:
-        result = decode(data, limits=LIMITS)
+        result = decode(data, limits=LIMITS, options=ACCEPT_ALL)
     except DecodeError as err:
         result = err
     assert time.perf_counter() - start < SLOWEST_S

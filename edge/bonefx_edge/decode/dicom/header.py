@@ -9,6 +9,7 @@ from pydicom.tag import Tag
 
 from bonefx_edge.decode.dicom.layout import OVERLAY_BIT_POSITIONS
 from bonefx_edge.decode.dicom.numbers import integer_value
+from bonefx_edge.decode.options import DecodeOptions, SiteSwitch
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
 
@@ -192,14 +193,29 @@ def check_kind(dataset: Dataset, *, transfer_syntax: str) -> None:
             f"{_quote(photometric)}). Send single MONOCHROME1 or MONOCHROME2 images."
         )
         raise DecodeError(Reason.UNSUPPORTED, msg)
+
+
+def check_shape(dataset: Dataset, *, options: DecodeOptions) -> tuple[SiteSwitch, ...]:
+    """Refuse a Presentation LUT Shape that contradicts the photometric interpretation.
+
+    Viewers disagree: dcm4che follows the shape, others the photometric interpretation. Where
+    `options` accept the contradiction, the latter counts, and the switch is returned.
+    """
+    photometric = text_value(dataset, "PhotometricInterpretation")
     shape = text_value(dataset, "PresentationLUTShape")
-    if shape not in ("", _INVERSES.get(photometric, shape)):
-        # Viewers disagree: dcm4che follows the shape, others the photometric interpretation.
-        msg = (
-            f"The DICOM header contradicts itself about black and white ({photometric} with "
-            f"Presentation LUT Shape {_quote(shape)}). Correct the header, or export it again."
-        )
-        raise DecodeError(Reason.UNSUPPORTED, msg)
+    if shape in ("", _INVERSES.get(photometric, shape)):
+        return ()
+    switch = SiteSwitch.PRESENTATION_LUT_SHAPE
+    advice = "Correct the header, or export it again"
+    if shape in _INVERSES.values():  # not a third word, which means nothing
+        if switch in options.accept:
+            return (switch,)
+        advice += f", or see the option --accept {switch}"
+    msg = (
+        f"The DICOM header contradicts itself about black and white ({photometric} with "
+        f"Presentation LUT Shape {_quote(shape)}). {advice}."
+    )
+    raise DecodeError(Reason.UNSUPPORTED, msg)
 
 
 def text_value(dataset: Dataset, keyword: str) -> str:

@@ -14,6 +14,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from bonefx_edge.decode.dicom.gray import blacken_padding_at_corners, make_gray_table
 from bonefx_edge.decode.dicom.header import (
     check_kind,
+    check_shape,
     read_anatomic_region,
     read_elements,
     text_value,
@@ -29,6 +30,7 @@ from bonefx_edge.decode.dicom.pixels import decode_pixel_data
 from bonefx_edge.decode.dicom.shutter import read_shutter
 from bonefx_edge.decode.gray_levels import apply_lut
 from bonefx_edge.decode.limits import Limits, check_pixels
+from bonefx_edge.decode.options import DecodeOptions
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.decode.refusals import refuse_corrupt
 
@@ -54,7 +56,7 @@ PYDICOM_ERRORS: Final = (
 )
 
 
-def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
+def decode_dicom(data: bytes, *, limits: Limits, options: DecodeOptions) -> Radiograph:
     """Return the radiograph of a single-frame CR, DX or RG image for presentation.
 
     Raises
@@ -66,14 +68,15 @@ def decode_dicom(data: bytes, *, limits: Limits) -> Radiograph:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns, with values, about harmless oddities
         try:
-            return _decode(data, limits=limits)
+            return _decode(data, limits=limits, options=options)
         except PYDICOM_ERRORS as err:
             refuse_corrupt(f"DICOM that pydicom reads, got {type(err).__name__}")
 
 
-def _decode(data: bytes, *, limits: Limits) -> Radiograph:
+def _decode(data: bytes, *, limits: Limits, options: DecodeOptions) -> Radiograph:
     dataset, transfer_syntax = read_elements(data)
     check_kind(dataset, transfer_syntax=transfer_syntax)
+    accepted = check_shape(dataset, options=options)
     layout = read_layout(dataset)
     check_pixels(layout.rows, layout.columns, limits=limits, pixel_bytes=layout.samples)
     element: object = dataset.get_item("PixelData", keep_deferred=True)
@@ -102,6 +105,7 @@ def _decode(data: bytes, *, limits: Limits) -> Radiograph:
         body_part=text_value(dataset, "BodyPartExamined") or None,
         age_years=age_string_years(text_value(dataset, "PatientAge")),
         anatomic_region=read_anatomic_region(dataset),
+        accepted=accepted,
     )
 
 

@@ -48,6 +48,7 @@ def message(record: dict[str, Any], *, supersedes: Sequence[str], with_name: boo
         "p_fracture": finding["p_fracture"],
         "score": finding.get("score"),  # results of bonefx 0.4 have neither
         "site_profile": finding.get("site_profile"),
+        "accepted": finding.get("accepted", []),
         "supersedes": list(supersedes),
         "notice": NOTICE,
     }

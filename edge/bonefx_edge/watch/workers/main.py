@@ -55,6 +55,7 @@ def main() -> None:
             operating_point=config.operating_point,
             mode=config.mode,
             site_profile=config.site_profile,
+            accept=config.accept,
         )
     except BonefxError as err:
         _send(results, {"status": JobStatus.FATAL, "message": str(err)})

@@ -44,7 +44,8 @@ class WorkerConfig:
     operating_point: str | None = None
     mode: str | None = None
     site_profile: str | None = None
-    """These five as for `Classifier.load`."""
+    accept: Sequence[str] = ()
+    """These six as for `Classifier.load`."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
 

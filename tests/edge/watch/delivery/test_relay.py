@@ -68,10 +68,12 @@ def test_a_message_says_what_was_decided_and_names_no_file_and_no_person():
 def test_a_message_has_score_and_site_profile_of_the_finding_null_in_older_results():
     new = record()
     new["finding"] |= {"score": 0.7, "site_profile": {"sha256": "ab", "date": "2026-11-29"}}
+    new["finding"]["accepted"] = ["no-preamble"]
     told = json.loads(message(new, supersedes=[]))
     assert (told["score"], told["site_profile"]["date"]) == (0.7, "2026-11-29")
+    assert told["accepted"] == ["no-preamble"]
     older = json.loads(message(record(), supersedes=[]))
-    assert (older["score"], older["site_profile"]) == (None, None)
+    assert (older["score"], older["site_profile"], older["accepted"]) == (None, None, [])
 
 
 def test_a_message_is_there_exactly_if_the_result_is_noted(tmp_path, connection):
