@@ -13,6 +13,7 @@ import typer
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.exit_codes import fail_with
 from bonefx_edge.cli.files import list_files
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import BonefxError, OutputError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.text import printable
@@ -52,6 +53,10 @@ def commission(
     ] = DEFAULT_MODEL,
     mode: Annotated[
         str | None, typer.Option(metavar="whole|tiled", help="Default: the model's first.")
+    ] = None,
+    accept: Annotated[
+        list[SiteSwitch] | None,
+        typer.Option(metavar="FAULT", help="As edge-classify --accept; repeatable."),
     ] = None,
     specificity: Annotated[
         float,
@@ -99,7 +104,7 @@ def commission(
         films = _read(source, wish)
         from bonefx_edge.classifier import Classifier
 
-        classifier = Classifier.load(model, mode=mode)
+        classifier = Classifier.load(model, mode=mode, accept=accept or ())
         _commission(films, classifier, wish, by=printable(by), out=out, names=names)
     except BonefxError as err:
         fail_with(err)
@@ -151,7 +156,9 @@ def _commission(
     _write(out / PAGE_NAME, make_page(report, profile_name=str(path)))
     _write(path, profile.to_json())
     sys.stdout.write(
-        "\n".join([*_summary(report), "", *_written(out), "", *textwrap.wrap(NOTICE, WIDTH), ""])
+        "\n".join(
+            [*_summary(report), "", *_written(out, report), "", *textwrap.wrap(NOTICE, WIDTH), ""]
+        )
     )
 
 
@@ -185,11 +192,13 @@ def _summary(report: dict[str, Any]) -> list[str]:
     return [*lines, "", *textwrap.wrap(words, WIDTH)]
 
 
-def _written(out: Path) -> list[str]:
+def _written(out: Path, report: dict[str, Any]) -> list[str]:
+    accept = "".join(f" --accept {row['switch']}" for row in report["accepted"])
+    profile = printable(str(out / PROFILE_NAME))
     return [
         f"report       {printable(str(out / PAGE_NAME))}, {REPORT_NAME}",
-        f"site profile {printable(str(out / PROFILE_NAME))}",
-        f"use it       edge-classify films/ --site-profile {printable(str(out / PROFILE_NAME))}",
+        f"site profile {profile}",
+        f"use it       edge-classify films/ --site-profile {profile}{accept}",
     ]
 
 

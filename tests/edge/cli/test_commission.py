@@ -223,3 +223,21 @@ def test_a_site_whose_normals_score_low_has_no_band_of_uncertain_films(tmp_path)
     profile = json.loads((tmp_path / "out" / "site-profile.json").read_text())
     assert profile["no_fracture_below"] == profile["fracture_from"] < 0.25
     assert profile["no_fracture_limit"] is None
+
+
+def test_a_site_with_a_header_fault_is_commissioned_with_its_switch(tmp_path) -> None:
+    (tmp_path / "normal").mkdir()
+    for gray in range(60, 190, 2):
+        content = dicom_file(film(gray), PresentationLUTShape="INVERSE")
+        (tmp_path / "normal" / f"{gray}.dcm").write_bytes(content)
+    words = ("commission", tmp_path, *BY, "--out", tmp_path / "out", TOY)
+    assert run("edge-admin", *words).returncode == 2
+    done = run("edge-admin", *words, "--accept", "presentation-lut-shape")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "site-profile.json --accept presentation-lut-shape" in done.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["accepted"] == [
+        {"switch": "presentation-lut-shape", "normal": 65, "fractured": 0}
+    ]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Answered by a site switch" in page

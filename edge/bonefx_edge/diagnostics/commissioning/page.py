@@ -49,6 +49,7 @@ def make_page(report: Mapping[str, Any], *, profile_name: str) -> str:
             "holds for further films."
         ),
         *_refusals(report["refused"]),
+        *_switches(report["accepted"]),
         "<h2>On average, or guaranteed</h2>",
         _rules(report["rules"], report["limits"]["fracture_from"]),
         "<h2>What to do now</h2>",
@@ -147,6 +148,15 @@ def _refusals(refused: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in refused
     ]
     return ["<h3>Refused</h3>", _table(("reason", "normal", "fractured", "what to do"), rows)]
+
+
+def _switches(accepted: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not accepted:
+        return []
+    rows = [(f"--accept {row['switch']}", row["normal"], row["fractured"]) for row in accepted]
+    words = "These films would have been refused. Use the profile with the same switches."
+    head = ("switch", "normal", "fractured")
+    return ["<h3>Answered by a site switch</h3>", _table(head, rows), _paragraph(words)]
 
 
 def _rules(rules: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> str:

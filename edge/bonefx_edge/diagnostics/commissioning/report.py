@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
@@ -15,6 +15,7 @@ from bonefx_edge.diagnostics.commissioning.thresholds import (
     proportion,
     share,
 )
+from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import OperatingPoint, State, state_of
 from bonefx_edge.inference.score_scale import display_score
 from bonefx_edge.model.site_profile import SiteProfile
@@ -69,7 +70,10 @@ def make_report(
             for name, point in (("model", own), ("site", site))
         ],
         "rules": [_rule(measured, dataclasses.replace(wish, rule=rule)) for rule in Rule],
-        "refused": _refused(measured),
+        "refused": _count(
+            measured, "reason", lambda finding: (finding.reason,) if finding.reason else ()
+        ),
+        "accepted": _count(measured, "switch", lambda finding: finding.accepted),
         "scores": {
             name: sorted(round(_score(each, site), 4) for each in _answered(measured, fractured))
             for name, fractured in (("normal", False), ("fractured", True))
@@ -130,14 +134,17 @@ def _rule(measured: Sequence[Measured], wish: Wish) -> dict[str, Any]:
     }
 
 
-def _refused(measured: Sequence[Measured]) -> list[dict[str, Any]]:
+def _count(
+    measured: Sequence[Measured], key: str, names_of: Callable[[Finding], Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Return for each name that findings have how many films of each class have it."""
     counts = Counter(
-        (each.finding.reason, each.film.is_fractured) for each in measured if each.finding.reason
+        (name, each.film.is_fractured) for each in measured for name in names_of(each.finding)
     )
-    reasons = sorted({reason for reason, _ in counts})
+    names = sorted({name for name, _ in counts})
     return [
-        {"reason": reason, "normal": counts[reason, False], "fractured": counts[reason, True]}
-        for reason in reasons
+        {key: name, "normal": counts[name, False], "fractured": counts[name, True]}
+        for name in names
     ]
 
 
