@@ -234,7 +234,7 @@ def test_want_of_memory_is_not_held_against_a_film(folder, out):
     connection.close()
     assert run_once(folder, out).returncode == 3  # it waits for its retry: not classified
     wait = admin("requeue", str(out), "--failed").stdout
-    assert "1 images" in wait
+    assert "images to classify again: 1" in wait
     run_once(folder, out)
     assert sha256(slow_film()) in decided(out)
 
@@ -277,14 +277,14 @@ def test_films_of_another_model_are_classified_again_and_keep_their_results_unti
     run_once(folder, out)
     before = current(out)
     changed = ("--model-changed", "--model", str(toy_path("float32")))
-    assert "1 images" in admin("requeue", str(out), *changed).stdout
+    assert "images to classify again: 1" in admin("requeue", str(out), *changed).stdout
     assert current(out) == before
     words = command(folder, out, "--once")
     words[words.index("--model") + 1] = str(toy_path("float32"))
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     (after,) = current(out).values()
     assert after["predictor"] != next(iter(before.values()))["predictor"]
-    assert "0 images" in admin("requeue", str(out), *changed).stdout
+    assert "images to classify again: 0" in admin("requeue", str(out), *changed).stdout
 
 
 def test_a_lost_journal_is_rebuilt_from_the_results_and_nothing_is_classified_again(folder, out):

@@ -127,6 +127,7 @@ def _assemble(
             needs_polling=lambda: options.poll.applies_to(folders.root),
             skip=skip,
             reclassify=options.reclassify_duplicates,
+            waits_for_writers=not options.once,
         )
 
     pool = WorkerPool(

@@ -25,6 +25,7 @@ from bonefx_edge.watch.intake.stability import FileStabilityTracker
 from bonefx_edge.watch.intake.walk import Entry, walk
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import Known, Receipt
+from bonefx_edge.watch.open_writers import has_writer
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ ENTRIES_PER_STEP: Final = 200
 """Of a walk, before stable files are hashed and the kernel's events are read."""
 MAX_TRACKED: Final = 4096
 """Files that wait to become stable; the walk of a larger backlog pauses, which bounds memory."""
+MAX_WRITER_S: Final = 600.0
+"""A file that is open for writing, and unchanged for this long, is read nevertheless."""
 _REMOVED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """The file was removed, or replaced by a link."""
 
@@ -50,6 +53,7 @@ class Intake:
         needs_polling: Callable[[], bool],
         skip: Set[bytes] = frozenset(),
         reclassify: bool = False,
+        waits_for_writers: bool = True,
     ) -> None:
         """Store the parts; nothing is read before the first step.
 
@@ -70,10 +74,13 @@ class Intake:
             Folders below the root that are not searched.
         reclassify
             Whether a content that arrives again is classified again.
+        waits_for_writers
+            Whether a file is not read while it is open for writing, for `MAX_WRITER_S` at most.
         """
         self._root, self._files, self._settle_s = root, files, settle_s
         self._clock, self._wall = clock, wall
         self._skip, self._reclassify = skip, reclassify
+        self._waits_for_writers = waits_for_writers
         self._events = FolderEvents(root, needs_polling)
         self._monitor = RootMonitor(root, clock=clock)
         self._schedule = RescanSchedule(clock=clock)
@@ -248,10 +255,20 @@ class Intake:
         now = self._clock()
         for path, signature in self._tracker.due(now=now):
             self._stat(path)  # one that changed must become stable again
-            if self._tracker.is_due(path, signature, now=now):
+            if self._tracker.is_due(path, signature, now=now) and not self._postpone(path, now=now):
                 self._read(path, signature)
                 return True
         return False
+
+    def _postpone(self, path: bytes, *, now: float) -> bool:
+        """Let a file wait that is open for writing; return whether it does."""
+        if not self._waits_for_writers or not has_writer(os.path.join(self._root, path)):
+            return False
+        if self._tracker.unchanged_s(path, now=now) >= MAX_WRITER_S:
+            logger.warning("a file is open for writing and unchanged for long: read as it is")
+            return False
+        self._tracker.postpone(path, now=now)
+        return True
 
     def _read(self, path: bytes, signature: Signature) -> None:
         """Hash a file and enter it into the journal, unless it changed meanwhile."""

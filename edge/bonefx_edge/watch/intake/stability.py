@@ -9,14 +9,16 @@ from bonefx_edge.watch.files import Signature
 class _TrackedFile(NamedTuple):
     signature: Signature
     since: float
+    """Monotonic seconds at which its wait started."""
+    unchanged_since: float
     """Monotonic seconds at which this signature was first observed."""
 
 
 class FileStabilityTracker:
     """Files that are not yet accepted, with the time since when each is unchanged.
 
-    A pause in a slow copy cannot be distinguished from its end: a file that is accepted too early
-    is found to be damaged by the decoder, and accepted again when it changes.
+    A pause in a slow copy cannot always be distinguished from its end: a file that is accepted too
+    early is found to be damaged by the decoder, and accepted again when it changes.
     """
 
     def __init__(self, settle_s: float) -> None:
@@ -32,7 +34,15 @@ class FileStabilityTracker:
         if before is None or before.signature != signature:
             # Moved to the end: the dictionary is in the order in which files become stable.
             self._files.pop(path, None)
-            self._files[path] = _TrackedFile(signature, now)
+            self._files[path] = _TrackedFile(signature, now, now)
+
+    def postpone(self, path: bytes, *, now: float) -> None:
+        """Start the wait of a tracked file again: it is not complete though it is unchanged."""
+        self._files[path] = self._files.pop(path)._replace(since=now)
+
+    def unchanged_s(self, path: bytes, *, now: float) -> float:
+        """Return for how many seconds a tracked file is unchanged."""
+        return now - self._files[path].unchanged_since
 
     def forget(self, path: bytes) -> None:
         """Stop tracking a file: it was removed, or accepted."""

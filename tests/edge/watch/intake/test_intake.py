@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bonefx_edge.watch.intake import folder_events as module
 from bonefx_edge.watch.intake.inotify import InotifyWatcher
-from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, Intake
+from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, MAX_WRITER_S, Intake
 from bonefx_edge.watch.intake.listed_names import listed_path
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S, RESCAN_POLLING_S
 from bonefx_edge.watch.intake.root import ROOT_CHECK_S, WARNING_INTERVAL_S
@@ -281,3 +281,27 @@ def test_a_folder_that_cannot_be_listed_is_unreadable_until_it_can(place, monkey
     forbidden.rename(place.root.parent / "away")
     place.turn_for(2 * RESCAN_EVENTS_S)
     assert place.films() == []
+
+
+def test_a_file_that_someone_writes_is_read_when_it_is_closed(place, monkeypatch):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    with (place.root / "a.png").open("wb") as writer:
+        writer.write(b"half")
+        writer.flush()
+        place.turn_for(20 * SETTLE_S)
+        assert place.films() == []
+        assert not place.intake.is_idle
+        writer.write(b"whole")
+    place.turn_for(3 * SETTLE_S)
+    assert place.films() == [b"a.png"]
+
+
+def test_a_file_that_stays_open_without_a_change_is_read_at_last(place, monkeypatch):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    with (place.root / "a.png").open("wb") as writer:
+        writer.write(b"film")
+        writer.flush()
+        place.turn_for(MAX_WRITER_S - 2)
+        assert place.films() == []
+        place.turn_for(4)
+        assert place.films() == [b"a.png"]
