@@ -1,6 +1,7 @@
 """DICOM that is no single gray radiograph, or makes no sense; and nothing of a patient leaks."""
 
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -86,6 +87,12 @@ def test_a_whole_object_without_pixel_data_is_no_radiograph():
     reason, message = refusal(header_only())
     assert reason is Reason.WRONG_MODALITY
     assert "holds no image: it is whole, without Pixel Data" in message
+
+
+def test_a_whole_object_may_end_with_a_sequence_of_undefined_length():
+    sequence = struct.pack("<HH2sHI", 0x0070, 0x0087, b"SQ", 0, 0xFFFFFFFF)
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    assert refusal(header_only() + sequence + end)[0] is Reason.WRONG_MODALITY
 
 
 @pytest.mark.parametrize("cut", range(1, 10))

@@ -71,6 +71,7 @@ _GROUP_AT: Final = 144
 _META_BYTES: Final = 1 << 16
 """The file meta information is a few hundred bytes."""
 _UNDEFINED: Final = 0xFFFFFFFF
+_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _LARGEST_VALUE_BYTES: Final = 1 << 24
 """Of an element that is looked at: a sequence of a hundred lookup tables of 65,536 entries."""
 _INVERSES: Final = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
@@ -156,7 +157,8 @@ def read_elements(data: bytes) -> tuple[Dataset, str]:
 
     def note_end(_tag: object, _vr: str | None, length: int) -> bool:
         nonlocal end
-        end = stream.tell() + (0 if length == _UNDEFINED else length)
+        is_closed = length == _UNDEFINED and data.endswith(_SEQUENCE_END)
+        end = len(data) if is_closed else stream.tell() + length
         return False
 
     dataset = read_partial(
