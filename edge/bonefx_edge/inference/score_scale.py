@@ -59,8 +59,17 @@ def shown(score: float) -> str:
     >>> shown(0.6699999), shown(0.67), shown(0.33)
     ('0.66', '0.67', '0.33')
     """
-    nearest = round(score * SHOWN)
-    return f"{(nearest - (nearest / SHOWN > score)) / SHOWN:.2f}"
+    return f"{round_down(score, steps=SHOWN):.2f}"
+
+
+def round_down(score: float, *, steps: int) -> float:
+    """Return the largest multiple of 1 / `steps` that is not above a score.
+
+    >>> round_down(0.66999999, steps=10_000)
+    0.6699
+    """
+    nearest = round(score * steps)
+    return (nearest - (nearest / steps > score)) / steps
 
 
 def _logit(p: float) -> float:

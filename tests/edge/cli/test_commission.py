@@ -125,6 +125,14 @@ def test_the_report_counts_states_by_both_pairs_of_thresholds(out) -> None:
     assert report["films"] is None
 
 
+def test_the_listed_scores_lie_on_the_side_of_their_states(out) -> None:
+    report = json.loads((out / "report.json").read_text())
+    for row in report["thresholds"][1]["rows"]:
+        scores = report["scores"][row["class"]]
+        assert sum(score >= 0.67 for score in scores) == row["fracture"]
+        assert sum(score < 0.33 for score in scores) == row["no_fracture"]
+
+
 def test_names_are_listed_only_when_asked_for(site, tmp_path) -> None:
     done = run("edge-admin", "commission", site, *BY, "--out", tmp_path, "--names", TOY)
     assert done.returncode == 0

@@ -17,7 +17,7 @@ from bonefx_edge.diagnostics.commissioning.thresholds import (
 )
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import OperatingPoint, State, state_of
-from bonefx_edge.inference.score_scale import display_score
+from bonefx_edge.inference.score_scale import display_score, round_down
 from bonefx_edge.model.site_profile import SiteProfile
 
 SCHEMA: Final = "bonefx.commissioning/1"
@@ -26,6 +26,8 @@ ALL: Final = "all"
 AGES: Final = ((0, 2), (2, 5), (5, 12), (12, 18), (18, 65), (65, 131))
 """Years, from and below."""
 UNKNOWN: Final = "unknown"
+_SCORE_STEPS: Final = 10_000
+"""Four decimals, rounded down: the film that chose a threshold is below it, also in the chart."""
 
 
 def make_report(
@@ -75,7 +77,10 @@ def make_report(
         ),
         "accepted": _count(measured, "switch", lambda finding: finding.accepted),
         "scores": {
-            name: sorted(round(_score(each, site), 4) for each in _answered(measured, fractured))
+            name: sorted(
+                round_down(_score(each, site), steps=_SCORE_STEPS)
+                for each in _answered(measured, fractured)
+            )
             for name, fractured in (("normal", False), ("fractured", True))
         },
         "films": [_film(each, site) for each in measured] if names else None,
