@@ -173,13 +173,9 @@ def _measure(films: "list[SiteFilm]", classifier: "Classifier") -> "list[Measure
 
 def _summary(report: dict[str, Any]) -> list[str]:
     """Return what a person reads first."""
-    from bonefx_edge.diagnostics.commissioning.page import promise
+    from bonefx_edge.diagnostics.commissioning.page import count_films, promise
 
-    lines = [
-        f"{name:<10} {report[name]['films']} films of {report[name]['patients']} patients, "
-        f"{report[name]['refused']} refused"
-        for name in ("normal", "fractured")
-    ]
+    lines = [f"{name:<10} {count_films(report[name])}" for name in ("normal", "fractured")]
     lines.append("")
     for pair in report["thresholds"]:
         for row in (row for row in pair["rows"] if row["by"] == "all" and row["share"]):
@@ -188,8 +184,7 @@ def _summary(report: dict[str, Any]) -> list[str]:
                 f"thresholds of the {pair['name'] + ',':<6} {row['figure']} {found['value']:.3f} "
                 f"({found['low']:.3f} to {found['high']:.3f}; n {found['n']})"
             )
-    words = promise(report["limits"]["fracture_from"], "normal", "called fracture")
-    return [*lines, "", *textwrap.wrap(words, WIDTH)]
+    return [*lines, "", *textwrap.wrap(promise(report, "normal"), WIDTH)]
 
 
 def _written(out: Path, report: dict[str, Any]) -> list[str]:

@@ -48,8 +48,11 @@ def _out(site, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("out") / "new"
     done = run("edge-admin", "commission", site, *BY, "--out", out, TOY)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "normal     72 films of 72 patients, 2 refused" in done.stdout
-    assert "on average 9.9% are called fracture" in done.stdout  # 7 of 71
+    assert "normal     72 films (patients not given, counted as 72), 2 refused" in done.stdout
+    words = done.stdout.replace("\n", " ")
+    assert "normal films, on average at most 9.9% are called fracture" in words  # 7 of 71
+    assert "(n = 70 films). Refused films do not count" in words
+    assert "as long as each of these films is of another patient" in words
     assert "not a diagnosis" in done.stdout.replace("\n", " ")
     return out
 
@@ -171,6 +174,9 @@ def test_films_of_one_patient_count_once_by_the_worst(site, tmp_path) -> None:
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (report["normal"]["films"], report["normal"]["patients"]) == (70, 60)
     assert report["limits"]["fracture_from"]["n"] == 60
+    words = done.stdout.replace("\n", " ")
+    assert "normal     70 films of 60 patients, 0 refused" in words
+    assert "Of further patients with normal films, on average at most 9.8% have a film" in words
     assert report["limits"]["no_fracture_below"] is None
     by = {(row["by"], row["value"]) for row in report["thresholds"][0]["rows"]}
     assert {("body part", "hand"), ("age", "0 to 1"), ("age", "65 and over")} <= by

@@ -20,6 +20,11 @@ code{background:#f2f2f2;padding:0 .2rem}
 _STATES: Final = ("fracture", "uncertain", "no_fracture", "refused")
 _NAMES: Final = {"model": "without the profile", "site": "with the profile"}
 """Of the two pairs of thresholds."""
+_LIMITS: Final = {
+    "normal": ("fracture_from", "called fracture"),
+    "fractured": ("no_fracture_below", "called no fracture"),
+}
+"""Class -> the limit that its films chose, and what is wrong beyond it."""
 
 
 def make_page(report: Mapping[str, Any], *, profile_name: str) -> str:
@@ -44,7 +49,8 @@ def make_page(report: Mapping[str, Any], *, profile_name: str) -> str:
         ),
         *_state_tables(report),
         _paragraph(
-            f"In brackets: {report['interval']}. Refused films are not in these shares. The "
+            f"In brackets: {report['interval']}. Refused films are not in these shares. "
+            "Several films of one patient make an interval too narrow. The "
             "thresholds of the site were chosen on these same films; the promise above is what "
             "holds for further films."
         ),
@@ -74,40 +80,56 @@ def _summary(report: Mapping[str, Any]) -> str:
             ("by", report["by"]),
             ("model", f"{model['name']} {model['version']}, sha256 {model['sha256'][:12]}"),
             ("mode", model["mode"]),
-            *((name, _count(report[name])) for name in ("normal", "fractured")),
+            *((name, count_films(report[name])) for name in ("normal", "fractured")),
         ],
     )
 
 
-def _count(films: Mapping[str, Any]) -> str:
-    return f"{films['films']} films of {films['patients']} patients, {films['refused']} refused"
+def count_films(films: Mapping[str, Any]) -> str:
+    """Return how many films of a class the report has, in words."""
+    patients = (
+        f"of {films['patients']} patients"
+        if films["patients_known"]
+        else f"(patients not given, counted as {films['patients']})"
+    )
+    return f"{films['films']} films {patients}, {films['refused']} refused"
 
 
 def _promises(report: Mapping[str, Any]) -> list[str]:
-    upper, lower = report["limits"]["fracture_from"], report["limits"]["no_fracture_below"]
     too_few = (
-        "There were too few fractured films to set the lower threshold, so the model's is used. "
+        "There were too few fractured films to set the lower threshold: it is the model's, or the "
+        "upper one where that is lower. "
         "How many fractures are called no fracture at this site is not known well."
     )
-    return [
-        promise(upper, "normal", "called fracture"),
-        promise(lower, "fractured", "called no fracture") if lower else too_few,
-    ]
+    has_lower = report["limits"]["no_fracture_below"] is not None
+    return [promise(report, "normal"), promise(report, "fractured") if has_lower else too_few]
 
 
-def promise(limit: Mapping[str, Any], films: str, called: str) -> str:
-    """Return what a limit of the report promises, as a sentence.
+def promise(report: Mapping[str, Any], films: str) -> str:
+    """Return what the limit that films of a class chose promises, in sentences.
 
     Parameters
     ----------
-    films, called
-        Their class and what is wrong with it, such as normal and called fracture.
+    films
+        normal or fractured.
     """
+    name, called = _LIMITS[films]
+    limit, known = report["limits"][name], report[films]["patients_known"]
+    of, are, unit, condition = (
+        (f"patients with {films} films", f"have a film {called}", "patients", "")
+        if known
+        else (
+            f"{films} films",
+            f"are {called}",
+            "films",
+            "each of these films is of another patient, and ",
+        )
+    )
     return (
-        f"Of further {films} films, on average {limit['expected']:.1%} are {called}. With "
+        f"Of further {of}, on average at most {limit['expected']:.1%} {are}. With "
         f"{limit['confidence']:.0%} confidence it is at most {limit['at_most']:.1%} "
-        f"(n = {limit['n']} patients). This holds as long as patients and X-ray equipment stay "
-        "as they are."
+        f"(n = {limit['n']} {unit}). Refused films do not count. This holds as long as "
+        f"{condition}patients and X-ray equipment stay as they are."
     )
 
 
@@ -174,9 +196,9 @@ def _rules(rules: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> str
             )
         rows.append((rule["rule"] + mark, *cells, _share(found) if found else "not known"))
     text = (
-        "Shares are of further normal films called fracture. The rule expected aims at the wanted "
-        "share on average. The rule guaranteed keeps it with the stated confidence; it finds fewer "
-        "fractures. Choose with the option --rule."
+        "Shares are of further normal patients with a film called fracture (of films where "
+        "patients are not given). The rule expected aims at the wanted share on average. The rule "
+        "guaranteed keeps it with the stated confidence; it finds fewer fractures. Choose with the option --rule."
     )
     return _table(head, rows) + _paragraph(text)
 
@@ -209,7 +231,7 @@ def _films(films: Sequence[Mapping[str, Any]] | None) -> list[str]:
         for film in films
         if film["state"] in ("refused", {"normal": "fracture"}.get(film["class"], "no_fracture"))
     ]
-    text = "With the profile, the model is wrong on these films, or refused them."
+    text = "With the profile, the model disagrees with the reader on these films, or refused them."
     head = ("file", "class", "state or reason", "score")
     return ["<h2>Films to look at</h2>", _paragraph(text), _table(head, rows)]
 

@@ -54,8 +54,14 @@ def make_report(
         "created": profile.created,
         "by": profile.by,
         "model": dataclasses.asdict(profile.model),
-        "normal": dataclasses.asdict(profile.normal),
-        "fractured": dataclasses.asdict(profile.fractured),
+        **{
+            name: dataclasses.asdict(films)
+            | {"patients_known": all(e.film.group for e in measured if e.film.is_fractured == is_)}
+            for name, films, is_ in (
+                ("normal", profile.normal, False),
+                ("fractured", profile.fractured, True),
+            )
+        },
         "limits": {
             "fracture_from": dataclasses.asdict(profile.fracture_limit),
             "no_fracture_below": profile.no_fracture_limit
