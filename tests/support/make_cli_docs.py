@@ -16,8 +16,8 @@ COMMANDS = {
     "edge-admin": (
         "bonefx_edge.cli.admin",
         [
-            *([], ["doctor"], ["verify"], ["status"], ["requeue"], ["export"], ["rebuild"]),
-            *(["reset-canary"], ["install-service"]),
+            *([], ["doctor"], ["verify"], ["status"], ["list"], ["show"], ["requeue"], ["export"]),
+            *(["rebuild"], ["reset-canary"], ["install-service"]),
         ],
     ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),

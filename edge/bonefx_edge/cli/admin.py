@@ -1,30 +1,31 @@
 """The command edge-admin: look after a device. Exit codes: 0, 1 (doctor found a fault), 2, 4, 5."""
 
 import dataclasses
-import io
 import json
-import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bonefx_edge.cli.admin_results import export, list_images, show, status
 from bonefx_edge.cli.admin_text import describe
 from bonefx_edge.cli.command import Command, make_app, was_given
 from bonefx_edge.cli.commission import commission
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
-from bonefx_edge.errors import BonefxError, JournalError, Reason, UsageError
+from bonefx_edge.cli.journal_access import (
+    JournalOption,
+    OutArgument,
+    open_journal,
+    reported_errors,
+)
+from bonefx_edge.errors import BonefxError, Reason, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER
 
 if TYPE_CHECKING:  # they import OpenCV, and the doctor must start where that is broken
     from bonefx_edge.classifier import Classifier
-    from bonefx_edge.watch.journal.admin import JournalAdmin
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
@@ -84,29 +85,10 @@ def verify(
     sys.stdout.write(f"opened by {info.name} {info.version}\n{describe(classifier.manifest)}")
 
 
-OutArgument = Annotated[
-    Path, typer.Argument(metavar="OUT", help="Folder of the results (--out of the service).")
-]
-JournalOption = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of the journal, if the service has --journal."),
-]
-
-
-@app.command(cls=Command)
-def status(
-    out: OutArgument,
-    *,
-    journal: JournalOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Show what waits, what was refused, the last result."""
-    from bonefx_edge.cli.admin_text import status_lines
-
-    with _journal_admin(out, journal) as admin:
-        found = admin.status(now=time.time())
-    text = json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(status_lines(found))
-    sys.stdout.write(text + "\n")
+app.command(cls=Command)(status)
+app.command("list", cls=Command)(list_images)
+app.command(cls=Command)(show)
+app.command(cls=Command)(export)
 
 
 @app.command(cls=Command)
@@ -160,7 +142,7 @@ def requeue(
     if not asked:
         msg = "Say which images: --model-changed, --reason, --failed or --sha256"
         fail(msg, code=ExitCode.USAGE)
-    with _journal_admin(out, journal) as admin:
+    with open_journal(out, journal) as admin:
         n = sum(admin.requeue(which, value) for which, value in asked)
     sys.stdout.write(f"images to classify again: {n}\n")
 
@@ -186,35 +168,11 @@ def _load(model: str, **options: Any) -> "Classifier":
         fail_with(err)
 
 
-@app.command(cls=Command)
-def export(
-    out: OutArgument,
-    *,
-    journal: JournalOption = None,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="CSV for a spreadsheet instead of JSON lines.")
-    ] = False,
-) -> None:
-    """Write all current results with their file names."""
-    from bonefx_edge.cli.formats import Csv, record_csv, record_csv_header
-
-    with _journal_admin(out, journal) as admin:
-        if as_csv:
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(encoding=Csv.encoding)
-            sys.stdout.write(record_csv_header(("files",)))
-        for record, names in admin.export():
-            if as_csv:
-                sys.stdout.write(record_csv(record["finding"] | {"files": names}, ("files",)))
-            else:
-                sys.stdout.write(json.dumps(record | {"files": names}) + "\n")
-
-
 @app.command("reset-canary", cls=Command)
 @app.command("forget-canary", cls=Command, hidden=True)  # its name until version 0.4
 def reset_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Reset the self-test after a hardware or library change."""
-    with _journal_admin(out, journal) as admin:
+    with open_journal(out, journal) as admin:
         n = admin.reset_canary()
     sys.stdout.write(f"{n} self-test baselines removed; restart the service\n")
 
@@ -224,7 +182,7 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Recreate a lost journal from the result files."""
     from bonefx_edge.watch.journal.rebuild import rebuild as rebuild_journal
 
-    with _reported_errors():
+    with reported_errors():
         n = rebuild_journal(out, journal or out / JOURNAL_FOLDER)
     sys.stdout.write(
         f"journal with {n} current results; files are read once when the service runs\n"
@@ -262,35 +220,6 @@ def install_service(
         said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
         fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
     sys.stdout.write(describe(steps, watch))
-
-
-@contextmanager
-def _journal_admin(out: Path, journal: Path | None) -> Iterator["JournalAdmin"]:
-    """Yield the journal of a watched folder; turn our errors into words and an exit code."""
-    from bonefx_edge.watch.journal.admin import JournalAdmin
-
-    with _reported_errors():
-        admin = JournalAdmin.open(journal or out / JOURNAL_FOLDER)
-        try:
-            yield admin
-        finally:
-            admin.close()
-
-
-@contextmanager
-def _reported_errors() -> Iterator[None]:
-    import sqlite3  # here: most commands have no journal
-
-    try:
-        yield
-    except (UsageError, JournalError) as err:
-        fail_with(err)
-    except BrokenPipeError:  # `| head` has read enough, which is no fault
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.OUTPUT) from None
-    except (OSError, sqlite3.Error) as err:
-        msg = f"Cannot read and write the journal ({err}). Run this as the user of the service."
-        fail(msg, code=ExitCode.JOURNAL)
 
 
 def main() -> None:

@@ -1,44 +1,14 @@
 """What edge-admin prints."""
 
 import json
-import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bonefx_edge import NOTICE
 from bonefx_edge.inference.decision import OperatingPoint
-from bonefx_edge.text import printable
 
 if TYPE_CHECKING:  # they import NumPy or OpenCV, and the doctor must start where those are broken
     from bonefx_edge.inference.tiling import InferenceMode
     from bonefx_edge.model.manifest import Manifest, OutputSpec
-    from bonefx_edge.watch.journal.admin import Status
-
-
-def status_lines(found: "Status") -> list[str]:
-    """Return the status in lines for people."""
-
-    def counts(numbers: dict[str, int]) -> str:
-        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
-
-    oldest, last = found.oldest_waiting_s, found.last_result
-    lines = {
-        "service": "running" if found.is_running else "not running",
-        "folder": printable(found.folder or "-"),
-        "images": counts(found.states),
-        "refused for": counts(found.refusals),
-        "waiting for": counts(found.failures),
-        "oldest wait": "-" if oldest is None else f"{oldest:.0f} s",
-        "last result": "-" if last is None else datetime.fromtimestamp(last, UTC).isoformat(),
-        "last hour": f"{found.per_hour} results",
-        "unreadable": counts(found.unreadable),
-        "absent": str(found.absent),
-        "duplicates": str(found.duplicates),
-        "messages": f"{found.undelivered} not delivered yet",
-        # A whole hash would not fit the line.
-        "classified by": re.sub("([0-9a-f]{12})[0-9a-f]{52}", r"\1", counts(found.predictors)),
-    }
-    return [*(f"{name:<14} {value}" for name, value in lines.items()), NOTICE]
 
 
 def describe(manifest: "Manifest") -> str:

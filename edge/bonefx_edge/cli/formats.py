@@ -6,6 +6,7 @@ import json
 import textwrap
 import unicodedata
 from collections import Counter
+from enum import StrEnum
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
@@ -93,8 +94,8 @@ class Table:
         text = "" if self._counts else _explain_score(finding)
         self._counts[finding.state] += 1
         score = "-" if finding.score is None else shown(finding.score)
-        name = _shorten(printable(finding.path), WIDTH - _INDENT)
-        text += f"{_words(finding.state):<12} {score:<5}  {name}\n"
+        name = shorten(printable(finding.path), WIDTH - _INDENT)
+        text += f"{words(finding.state):<12} {score:<5}  {name}\n"
         if finding.reason:
             text += f"{'':13}{finding.reason}: {ADVICE[finding.reason]}\n"
         if finding.accepted:
@@ -104,7 +105,7 @@ class Table:
     def footer(self) -> str:
         """Return the line that counts the states."""
         n = sum(self._counts.values())
-        counts = ", ".join(f"{self._counts[state]} {_words(state)}" for state in State)
+        counts = ", ".join(f"{self._counts[state]} {words(state)}" for state in State)
         return f"\n{n} image{'' if n == 1 else 's'}: {counts}\n"
 
 
@@ -124,11 +125,12 @@ def _explain_score(finding: Finding) -> str:
     )
 
 
-def _words(state: State) -> str:
+def words(state: StrEnum) -> str:
+    """Return a state as people read it."""
     return state.value.replace("_", " ")
 
 
-def _shorten(name: str, width: int) -> str:
+def shorten(name: str, width: int) -> str:
     """Return the end of a name that is too long: it says more than the beginning."""
     columns = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
     if sum(columns) <= width:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, is_locked
+from bonefx_edge.watch.journal.listing import Listing
 from bonefx_edge.watch.journal.states import ABSENT, ImageState
 from bonefx_edge.watch.result_upgrade import upgrade
 
@@ -87,6 +88,8 @@ class JournalAdmin:
 
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._connection, self._folder = connection, folder
+        self.images = Listing(connection)
+        """Single images, for people."""
 
     @classmethod
     def open(cls, folder: Path) -> Self:

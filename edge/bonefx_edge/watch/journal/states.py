@@ -21,6 +21,21 @@ class ImageState(StrEnum):
     FAILED = "failed"
 
 
+class ListedState(StrEnum):
+    """The state of an image for a person: that of its finding, otherwise why it has none."""
+
+    FRACTURE = "fracture"
+    UNCERTAIN = "uncertain"
+    NO_FRACTURE = "no_fracture"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    """To be classified, or being classified."""
+    FAILED = "failed"
+    """Retried later."""
+    ABSENT = "absent"
+    """Its file was removed before it had a result."""
+
+
 class Receipt(StrEnum):
     """What the content of a file is."""
 

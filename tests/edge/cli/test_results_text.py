@@ -1,6 +1,6 @@
 """What edge-admin prints fits a terminal."""
 
-from bonefx_edge.cli.admin_text import status_lines
+from bonefx_edge.cli.results_text import status_lines
 from bonefx_edge.watch.journal.admin import Status
 
 
@@ -22,6 +22,6 @@ def test_the_status_names_a_model_by_the_first_digits_of_its_hash() -> None:
         oldest_undelivered_s=None,
         predictors={f"lite0 0.4.0 {'ab' * 32} tiled balanced": 5},
     )
-    lines = status_lines(status)
+    lines = status_lines(status, {"fracture": 5, "no_fracture": 3})
     assert "classified by  5 lite0 0.4.0 abababababab tiled balanced" in lines
-    assert max(map(len, lines[:-1])) <= 80
+    assert max(map(len, lines)) <= 80
