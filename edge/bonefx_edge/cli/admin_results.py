@@ -49,7 +49,8 @@ def status(
         sys.stdout.write(json.dumps(dataclasses.asdict(found) | {"today": today}) + "\n")
         return
     _keep_any_name()
-    lines = [*status_lines(found, today), "", *attention_lines(found, attention), ""]
+    needed = attention_lines(found, attention, today[State.REFUSED])
+    lines = [*status_lines(found, today), "", *needed, ""]
     lines += textwrap.wrap(NOTICE, WIDTH)
     sys.stdout.write("\n".join(lines) + "\n")
 

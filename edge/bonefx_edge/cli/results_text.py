@@ -95,9 +95,9 @@ class History(NamedTuple):
 
 def image_lines(image: ListedImage, history: History) -> list[str]:
     """Return all that is known of an image, in lines for people."""
-    lines = [_line("file", printable(image.name) or "not known until the service reads it again")]
+    lines = [_name_line("file", image.name or "not known until the service reads it again")]
     lines += [
-        _line("also named", printable(name.path) + ("" if name.is_present else " (removed)"))
+        _name_line("also named", name.path + ("" if name.is_present else " (removed)"))
         for name in image.names[1:]
     ]
     lines.append(_line("state", words(image.state)))
@@ -176,9 +176,18 @@ class Attention(NamedTuple):
     absent: Sequence[ListedImage]
 
 
-def attention_lines(found: Status, attention: Attention) -> list[str]:
-    """Return what needs a person and what to do, with the first names of each kind."""
+def attention_lines(found: Status, attention: Attention, n_refused: int) -> list[str]:
+    """Return what needs a person and what to do, with the first names of each kind.
+
+    `n_refused` images of today were refused.
+    """
     kinds: tuple[tuple[int, tuple[str, str], str, list[tuple[str, str]]], ...] = (
+        (
+            n_refused,
+            ("image was refused today", "images were refused today"),
+            "see edge-admin list --state refused",
+            [],
+        ),
         (
             sum(found.unreadable.values()),
             ("file cannot be read", "files cannot be read"),
@@ -232,15 +241,15 @@ def _score(image: ListedImage) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    """Return a label and its text, in several lines where it is long; a name may have spaces."""
+    """Return a label and its text, in several lines where it is long."""
     indent = " " * _LABEL
-    return textwrap.fill(
-        f"{label:<{_LABEL}}{text}",
-        WIDTH,
-        subsequent_indent=indent,
-        drop_whitespace=False,
-        break_on_hyphens=False,
-    )
+    line = f"{label:<{_LABEL}}{text}"
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _name_line(label: str, name: str) -> str:
+    """Return a label and a name in one line: a name that is cut cannot be copied."""
+    return f"{label:<{_LABEL}}{printable(name)}"
 
 
 def _count(n: int, noun: str) -> str:

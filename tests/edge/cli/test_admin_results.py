@@ -147,6 +147,8 @@ def test_odd_names_fit_the_line_and_are_found_as_printed(device) -> None:
     assert "...x" in text
     assert "hand-é.png" in text
     assert "left\\n\\udcff.png" in text
+    whole = "Röntgen/" + "x" * 60 + "/hand-é.png"
+    assert device.ask("show", "hand-é.png").stdout.startswith(f"file          {whole}\n")
     assert f"sha256        {hex_of('2')}" in device.ask("show", "left\\n\\udcff.png").stdout
     assert f"sha256        {hex_of('1')}" in device.ask("show", "hand-e\u0301.png").stdout
 
@@ -208,6 +210,16 @@ def test_show_lists_the_images_that_a_name_matches(device) -> None:
     assert device.ask("show", "monday/hand.png").exit_code == 0
 
 
+def test_show_confuses_no_number_in_a_name_with_the_sha256_of_another_image(device) -> None:
+    device.add("other.png", "0750" + "a" * 60)
+    device.add("hand-0750.png", hex_of("b"))
+    done = device.ask("show", "0750")
+    assert done.exit_code == 2
+    assert "other.png" in done.stdout
+    assert "hand-0750.png" in done.stdout
+    assert device.ask("show", "0750aaaa").exit_code == 0
+
+
 def test_show_of_nothing_known_says_where_to_see_the_names(device) -> None:
     done = device.ask("show", "nonesuch.png")
     assert done.exit_code == 2
@@ -238,6 +250,7 @@ def test_status_counts_today_and_names_what_needs_a_person(device) -> None:
     _, _, rest = text.partition("Needs a person:\n")
     assert max(map(len, text.splitlines())) <= 80
     for words in (
+        "1 image was refused today: see edge-admin list --state refused\n",
         "1 file cannot be read: correct its permissions\n    EACCES  locked.png\n",
         "1 image failed and is retried: see the log of the service\n    no_memory  fails.png\n",
         "1 image is absent: put the file back, or leave it\n    gone.png\n",

@@ -146,10 +146,8 @@ class Listing:
         text
             The first digits of a sha256, at least 4, or a name: a path below the watched folder or
             with it, otherwise the name of a file, otherwise part of a path. Also as it is printed.
+            Digits can be both: the number in a name must not hide behind that of another image.
         """
-        by_hash = self._with_digits(text.lower())
-        if by_hash:
-            return Matches(by_hash, [])
         folder = self._connection.execute("SELECT value FROM meta WHERE name = 'folder'").fetchone()
         wanted = _comparable(text).removeprefix(f"{_comparable(folder[0])}/" if folder else "")
         wanted = wanted.removeprefix("...")  # of a name that `list` shortened
@@ -160,7 +158,8 @@ class Listing:
                 ends = 1 if path.endswith(f"/{wanted}") and "/" not in wanted else 2
                 matches[0 if path == wanted else ends].append(row)
         best = next(filter(None, matches.values()), [])
-        contents = dict.fromkeys(row["sha256"] for row in best if row["sha256"])
+        by_name = [row["sha256"] for row in best if row["sha256"]]
+        contents = dict.fromkeys([*self._with_digits(text.lower()), *by_name])
         unreadable = [
             (os.fsdecode(row["path"]), row["failure"])
             for row in best
