@@ -60,8 +60,10 @@ def test_the_service_uses_the_profile_and_requeue_knows_it(folder) -> None:
     assert record["finding"]["state"] == "uncertain"
     assert record["predictor"].endswith(f" site {record['finding']['site_profile']['sha256']}")
     asked = ("requeue", out, "--model-changed", "--model", toy_path("int8"))
-    assert run("edge-admin", *asked, "--site-profile", profile).stdout.startswith("0 images")
-    assert run("edge-admin", *asked).stdout.startswith("1 images")
+    assert run("edge-admin", *asked, "--site-profile", profile).stdout.startswith(
+        "images to classify again: 0"
+    )
+    assert run("edge-admin", *asked).stdout.startswith("images to classify again: 1")
 
 
 @pytest.mark.slow
