@@ -33,7 +33,7 @@ def status(
 ) -> None:
     """Show counts of today, what waits, what needs a person."""
     from bonefx_edge.cli.formats import WIDTH
-    from bonefx_edge.cli.results_text import Attention, attention_lines, status_lines
+    from bonefx_edge.cli.status_text import Attention, attention_lines, status_lines
 
     now = time.time()
     with open_journal(out, journal) as admin:

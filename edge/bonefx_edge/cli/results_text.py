@@ -1,7 +1,6 @@
-"""What edge-admin list, show and status print."""
+"""What edge-admin list and show print."""
 
 import json
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from bonefx_edge.errors import ADVICE, Reason
 from bonefx_edge.inference.decision import State
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 from bonefx_edge.text import printable
-from bonefx_edge.watch.journal.admin import Status
 from bonefx_edge.watch.journal.listing import ListedImage, Undelivered
 from bonefx_edge.watch.journal.states import ImageState, ListedState
 
@@ -55,7 +53,9 @@ class DayTable:
         counts = ", ".join(f"{self._counts[each]} {words(each)}" for each in states)
         text = f"\n{_count(n, 'image')}: {counts}\n"
         if n_unreadable:
-            text += f"{_count(n_unreadable, 'file')} cannot be read, see edge-admin status.\n"
+            text += (
+                f"Files or folders that cannot be read: {n_unreadable}, see edge-admin status.\n"
+            )
         return text
 
 
@@ -77,7 +77,7 @@ def image_json(image: ListedImage) -> str:
 
 def match_line(image: ListedImage) -> str:
     """Return the line of one of several images that a name stands for."""
-    return f"{_time(image.received)}  {_columns(image, before=21)}"
+    return f"{local_time(image.received)}  {_columns(image, before=21)}"
 
 
 def unreadable_line(name: str, error: str) -> str:
@@ -102,9 +102,9 @@ def image_lines(image: ListedImage, history: History) -> list[str]:
     ]
     lines.append(_line("state", words(image.state)))
     lines += _finding_lines(image.finding) if image.finding else []
-    lines.append(_line("received", _time(image.received)))
+    lines.append(_line("received", local_time(image.received)))
     if image.classified_at is not None:
-        lines.append(_line("classified", _time(image.classified_at)))
+        lines.append(_line("classified", local_time(image.classified_at)))
     lines.append(_line("sha256", image.sha256))
     lines += [*_now_lines(image), *_history_lines(image, history)]
     return [*lines, "", *textwrap.wrap(NOTICE, WIDTH)]
@@ -127,6 +127,8 @@ def _finding_lines(finding: dict[str, Any]) -> list[str]:
         )
         for each in finding["regions"]
     ]
+    if finding.get("accepted"):  # early results of version 0.5 have no such key
+        lines.append(_line("accepted", ", ".join(finding["accepted"])))
     profile, model = finding["site_profile"], finding["model"]
     thresholds = (
         f"of this site: commissioned {profile['date']}, site profile {profile['sha256']}"
@@ -149,7 +151,7 @@ def _now_lines(image: ListedImage) -> list[str]:
         return []
     if image.retry_at is None or image.state is ListedState.ABSENT:
         return [_line("now", "the file was removed; it is classified when it is back")]
-    return [_line("now", f"failed ({image.failure}), retried {_time(image.retry_at)}")]
+    return [_line("now", f"failed ({image.failure}), retried {local_time(image.retry_at)}")]
 
 
 def _history_lines(image: ListedImage, history: History) -> list[str]:
@@ -159,72 +161,15 @@ def _history_lines(image: ListedImage, history: History) -> list[str]:
         lines.append(_line("replaced by", f"sha256 {by}: the file was overwritten"))
     for old in history.replaced:
         score = _score(old) if old.finding else ""
-        what = f"{_time(old.classified_at or old.received)}, {words(old.state)} {score}".strip()
+        what = (
+            f"{local_time(old.classified_at or old.received)}, {words(old.state)} {score}".strip()
+        )
         lines.append(_line("replaces", f"{what}, sha256 {old.sha256[:_DIGITS]}"))
     n, attempts = history.messages
     if n:
         failed = _count(attempts, "failed attempt")
         lines.append(_line("messages", f"{n} not delivered, {failed}"))
     return lines
-
-
-class Attention(NamedTuple):
-    """The first things that need a person, by kind."""
-
-    unreadable: Sequence[tuple[str, str]]
-    failed: Sequence[ListedImage]
-    absent: Sequence[ListedImage]
-
-
-def attention_lines(found: Status, attention: Attention, n_refused: int) -> list[str]:
-    """Return what needs a person and what to do, with the first names of each kind.
-
-    `n_refused` images of today were refused.
-    """
-    kinds: tuple[tuple[int, tuple[str, str], str, list[tuple[str, str]]], ...] = (
-        (
-            n_refused,
-            ("image was refused today", "images were refused today"),
-            "see edge-admin list --state refused",
-            [],
-        ),
-        (
-            sum(found.unreadable.values()),
-            ("file cannot be read", "files cannot be read"),
-            "correct its permissions",
-            [(f"{error}  ", name) for name, error in attention.unreadable],
-        ),
-        (
-            found.states[ImageState.FAILED],
-            ("image failed and is retried", "images failed and are retried"),
-            "see the log of the service",
-            [(f"{image.failure}  ", image.name) for image in attention.failed],
-        ),
-        (
-            found.absent,
-            ("image is absent", "images are absent"),
-            "put the file back, or leave it",
-            [("", image.name) for image in attention.absent],
-        ),
-        (
-            found.undelivered,
-            ("message not delivered", "messages not delivered"),
-            "see the log of the service",
-            [],
-        ),
-    )
-    lines = []
-    for n, (one, several), advice, names in kinds:
-        if n:
-            lines.append(f"  {n} {one if n == 1 else several}: {advice}")
-            lines += [_indented(error, name) for error, name in names]
-            more = n - len(names)
-            lines += [f"    and {more} more"] if names and more > 0 else []
-    return ["Needs a person:", *lines] if lines else ["Needs a person: nothing."]
-
-
-def _indented(error: str, name: str) -> str:
-    return f"    {error}{shorten(printable(name), WIDTH - 4 - len(error))}"
 
 
 def _columns(image: ListedImage, *, before: int) -> str:
@@ -260,36 +205,10 @@ def _local(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).astimezone()
 
 
-def _time(seconds: float) -> str:
+def local_time(seconds: float) -> str:
+    """Return date and time of a time in seconds since 1970, in local time."""
     return f"{_local(seconds):%Y-%m-%d %H:%M:%S}"
 
 
 def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def status_lines(found: Status, today: dict[str, int]) -> list[str]:
-    """Return the status in lines for people; `today` is the number of results by state."""
-
-    def counts(numbers: dict[str, int]) -> str:
-        return ", ".join(f"{n} {name}" for name, n in numbers.items()) or "none"
-
-    oldest, last = found.oldest_waiting_s, found.last_result
-    lines = {
-        "service": "running" if found.is_running else "not running",
-        "folder": printable(found.folder or "-"),
-        "today": counts({name.replace("_", " "): n for name, n in today.items()}),
-        "images": counts(found.states),
-        "refused for": counts(found.refusals),
-        "waiting for": counts(found.failures),
-        "oldest wait": "-" if oldest is None else f"{oldest:.0f} s",
-        "last result": "-" if last is None else _time(last),
-        "last hour": f"{found.per_hour} results",
-        "unreadable": counts(found.unreadable),
-        "absent": str(found.absent),
-        "duplicates": str(found.duplicates),
-        "messages": f"{found.undelivered} not delivered yet",
-        # A whole hash would not fit the line.
-        "classified by": re.sub("([0-9a-f]{12})[0-9a-f]{52}", r"\1", counts(found.predictors)),
-    }
-    return [f"{name:<14} {value}" for name, value in lines.items()]

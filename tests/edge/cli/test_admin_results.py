@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.admin import app
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import ADVICE, Reason
 from bonefx_edge.inference.decision import State
 from bonefx_edge.watch.files import Signature
@@ -29,7 +30,12 @@ STATES = {
     State.FRACTURE: ANSWERED,
     State.UNCERTAIN: dataclasses.replace(ANSWERED, state=State.UNCERTAIN, p_fracture=0.5),
     State.NO_FRACTURE: dataclasses.replace(
-        ANSWERED, state=State.NO_FRACTURE, p_fracture=0.1, regions=(), site_profile=None
+        ANSWERED,
+        state=State.NO_FRACTURE,
+        p_fracture=0.1,
+        regions=(),
+        site_profile=None,
+        accepted=(SiteSwitch.NO_PREAMBLE,),
     ),
     State.REFUSED: REFUSED,
 }
@@ -197,6 +203,11 @@ def test_show_says_why_an_image_was_refused_and_what_to_do(device) -> None:
     assert "thresholds    not commissioned: of the model, not of this site" in lines
 
 
+def test_show_says_which_site_switches_an_image_needed(device) -> None:
+    device.add("a.png", hex_of("1"), State.NO_FRACTURE)
+    assert "accepted      no-preamble\n" in device.ask("show", "a.png").stdout
+
+
 def test_show_lists_the_images_that_a_name_matches(device) -> None:
     device.add("monday/hand.png", hex_of("1"), at=TEN - DAY_S)
     device.add("tuesday/hand.png", hex_of("2"), at=TEN)
@@ -231,7 +242,7 @@ def test_show_names_a_file_that_cannot_be_read(device) -> None:
     done = device.ask("show", "locked.png")
     assert done.exit_code == 0
     assert "cannot be read (EACCES)" in done.stdout
-    assert "1 file cannot be read" in device.ask("list").stdout
+    assert "Files or folders that cannot be read: 1, see" in device.ask("list").stdout
 
 
 def test_status_counts_today_and_names_what_needs_a_person(device) -> None:
@@ -251,7 +262,7 @@ def test_status_counts_today_and_names_what_needs_a_person(device) -> None:
     assert max(map(len, text.splitlines())) <= 80
     for words in (
         "1 image was refused today: see edge-admin list --state refused\n",
-        "1 file cannot be read: correct its permissions\n    EACCES  locked.png\n",
+        "1 file or folder cannot be read: correct the permissions\n    EACCES  locked.png\n",
         "1 image failed and is retried: see the log of the service\n    no_memory  fails.png\n",
         "1 image is absent: put the file back, or leave it\n    gone.png\n",
         "4 messages not delivered: see the log of the service\n",

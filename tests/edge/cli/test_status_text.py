@@ -1,6 +1,6 @@
 """What edge-admin prints fits a terminal."""
 
-from bonefx_edge.cli.results_text import status_lines
+from bonefx_edge.cli.status_text import status_lines
 from bonefx_edge.watch.journal.admin import Status
 
 
