@@ -1,6 +1,5 @@
 """The gray level of each stored value of a DICOM image, by what its header holds that is usable."""
 
-import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,6 @@ from pydicom.dataset import Dataset
 
 from bonefx_edge.decode.dicom import luts as luts
 from bonefx_edge.decode.dicom.layout import PixelLayout
-from bonefx_edge.decode.dicom.numbers import optional_integer
 from bonefx_edge.decode.gray_levels import (
     CHUNK_PX,
     WHITE,
@@ -63,6 +61,7 @@ def make_gray_table(
     *,
     layout: PixelLayout,
     stored: NDArray[Any],
+    is_padding: NDArray[np.bool_],
     inside: NDArray[np.uint8] | None,
     inverted: bool,
 ) -> GrayTable:
@@ -76,14 +75,14 @@ def make_gray_table(
     ----------
     stored
         (rows, columns), bit patterns.
+    is_padding
+        Of each bit pattern.
     inside
         Of the same shape, 0 outside the display shutter; None without shutter.
     inverted
         Whether larger values are darker (MONOCHROME1).
     """
     values = layout.values()
-    whole = dataclasses.replace(layout, bits_stored=layout.bits_allocated).values()
-    is_padding = _padding(dataset, layout=layout, values=values, whole=whole)
     modality_values = luts.apply_modality_lut(dataset, stored=values)
     step = -(-stored.size // _SAMPLE_PX)
     sample = count_values(stored[::step], inside=None if inside is None else inside[::step])
@@ -100,7 +99,7 @@ def make_gray_table(
     if inverted:
         gray = ~gray
     # Padding outside Bits Stored is never a part of the picture.
-    bright_padding = is_padding & (gray >= _DARK) & (values == whole)
+    bright_padding = is_padding & (gray >= _DARK) & (values == layout.whole_values())
     gray[is_padding & ~bright_padding] = 0
     return GrayTable(gray, bright_padding, mapping)
 
@@ -162,37 +161,6 @@ def shows_the_picture(
     shown = percentile_range(unit * WHITE, counts)
     full_window = WHITE * (pixels.high - pixels.low) / value_range
     return bool(shown.high - shown.low >= min(_LEAST_SPREAD, full_window / 2))
-
-
-def _padding(
-    dataset: Dataset,
-    *,
-    layout: PixelLayout,
-    values: NDArray[np.int64],
-    whole: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Return which bit patterns are padding: Pixel Padding Value (0028,0120) to its limit (,0121).
-
-    PS3.3 C.7.5.1.1.2: such pixels are not part of the image. `values` are those of Bits Stored,
-    `whole` those of all bits: padding such as 65535 in a picture of 12 bits lies outside.
-    """
-    ends = [
-        _resign(end, layout=layout)
-        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
-        if (end := optional_integer(dataset, keyword)) is not None
-    ]
-    if "PixelPaddingValue" not in dataset or not ends:
-        return np.zeros(values.shape, np.bool_)
-    low, high = min(ends), max(ends)
-    return ((values >= low) & (values <= high)) | ((whole >= low) & (whole <= high))
-
-
-def _resign(value: int, *, layout: PixelLayout) -> int:
-    """Return `value` in the signedness of the pixels: files often mix up US and SS."""
-    modulus = 1 << layout.bits_allocated
-    if layout.signed and value >= modulus // 2:
-        return value - modulus
-    return value + modulus if not layout.signed and value < 0 else value
 
 
 def blacken_padding_at_corners(

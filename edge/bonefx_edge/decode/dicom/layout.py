@@ -1,5 +1,6 @@
 """How the pixels of a DICOM image are laid out, and whether they keep to it."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from bonefx_edge.decode.dicom.numbers import integer_value, read_numbers
+from bonefx_edge.decode.dicom.numbers import (
+    integer_value,
+    optional_integer,
+    read_numbers,
+)
 from bonefx_edge.errors import DecodeError, Reason
 
 _BYTE_BITS: Final = 8
@@ -60,6 +65,10 @@ class PixelLayout:
         """Return the stored value of each bit pattern, (65536,) or (256,)."""
         return self.value_of(np.arange(1 << self.bits_allocated))
 
+    def whole_values(self) -> NDArray[np.int64]:
+        """Return the same of all bits allocated."""
+        return dataclasses.replace(self, bits_stored=self.bits_allocated).values()
+
     def value_of(self, patterns: NDArray[Any]) -> NDArray[Any]:
         """Return the stored values of bit patterns, in their dtype, bits above Bits Stored off."""
         sign = 1 << (self.bits_stored - 1)
@@ -106,7 +115,35 @@ def overlay_bits(dataset: Dataset) -> int:
     return sum(1 << int(number) for number in positions if 0 < number < _MAX_BITS)
 
 
-def check_bits_stored(stored: NDArray[Any], *, layout: PixelLayout, overlays: int) -> None:
+def padding_patterns(dataset: Dataset, *, layout: PixelLayout) -> NDArray[np.bool_]:
+    """Return which bit patterns are padding: Pixel Padding Value (0028,0120) to its limit (,0121).
+
+    PS3.3 C.7.5.1.1.2: such pixels are not part of the image. Padding such as 65535 in a picture of
+    12 bits lies outside Bits Stored.
+    """
+    ends = [
+        _resign(end, layout=layout)
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+        if (end := optional_integer(dataset, keyword)) is not None
+    ]
+    if "PixelPaddingValue" not in dataset or not ends:
+        return np.zeros(1 << layout.bits_allocated, np.bool_)
+    values, whole = layout.values(), layout.whole_values()
+    low, high = min(ends), max(ends)
+    return ((values >= low) & (values <= high)) | ((whole >= low) & (whole <= high))
+
+
+def _resign(value: int, *, layout: PixelLayout) -> int:
+    """Return `value` in the signedness of the pixels: files often mix up US and SS."""
+    modulus = 1 << layout.bits_allocated
+    if layout.signed and value >= modulus // 2:
+        return value - modulus
+    return value + modulus if not layout.signed and value < 0 else value
+
+
+def check_bits_stored(
+    stored: NDArray[Any], *, layout: PixelLayout, overlays: int, is_padding: NDArray[np.bool_]
+) -> None:
     """Refuse an image whose picture goes on above Bits Stored: masked, it would wrap around.
 
     What lies there otherwise is masked (PS3.5 section 8.1.1): overlays, garbage, sign extension.
@@ -117,6 +154,8 @@ def check_bits_stored(stored: NDArray[Any], *, layout: PixelLayout, overlays: in
         (rows, columns), uint8 or uint16 bit patterns.
     overlays
         Bits that overlays claim.
+    is_padding
+        Of each bit pattern.
 
     Raises
     ------
@@ -133,6 +172,7 @@ def check_bits_stored(stored: NDArray[Any], *, layout: PixelLayout, overlays: in
     if layout.signed:
         whole -= (whole >> (layout.bits_allocated - 1)) << layout.bits_allocated
     masked = layout.value_of(whole)
+    whole = np.where(is_padding[sample], masked, whole)
     if _goes_on(whole, masked, bits_stored=layout.bits_stored):
         msg = (
             f"The DICOM header is wrong (Bits Stored is {layout.bits_stored}, the picture uses "

@@ -23,6 +23,7 @@ from bonefx_edge.decode.dicom.layout import (
     PixelLayout,
     check_bits_stored,
     overlay_bits,
+    padding_patterns,
     read_layout,
 )
 from bonefx_edge.decode.dicom.numbers import age_string_years
@@ -90,12 +91,15 @@ def _decode(data: bytes, *, limits: Limits, options: DecodeOptions) -> Radiograp
         layout=layout,
         transfer_syntax=transfer_syntax,
     )
-    check_bits_stored(stored, layout=layout, overlays=overlay_bits(dataset))
+    is_padding = padding_patterns(dataset, layout=layout)
+    check_bits_stored(stored, layout=layout, overlays=overlay_bits(dataset), is_padding=is_padding)
     inside = read_shutter(dataset, rows=layout.rows, columns=layout.columns)
     if layout.samples != 1:
         pixels, mapping = np.array(stored), GrayMapping.STORED  # a VOI is for monochrome (C.11.2)
     else:
-        pixels, mapping = _to_gray(dataset, layout=layout, stored=stored, inside=inside)
+        pixels, mapping = _to_gray(
+            dataset, layout=layout, stored=stored, is_padding=is_padding, inside=inside
+        )
     if inside is not None:
         np.bitwise_and(pixels, inside, out=pixels)
     return Radiograph(
@@ -114,11 +118,19 @@ def _to_gray(
     *,
     layout: PixelLayout,
     stored: NDArray[Any],
+    is_padding: NDArray[np.bool_],
     inside: NDArray[np.uint8] | None,
 ) -> tuple[NDArray[np.uint8], GrayMapping]:
     """Return the gray levels of the stored bit patterns, padding black, and their origin."""
     inverted = text_value(dataset, "PhotometricInterpretation") == "MONOCHROME1"
-    table = make_gray_table(dataset, layout=layout, stored=stored, inside=inside, inverted=inverted)
+    table = make_gray_table(
+        dataset,
+        layout=layout,
+        stored=stored,
+        is_padding=is_padding,
+        inside=inside,
+        inverted=inverted,
+    )
     pixels = apply_lut(stored, table=table.gray)
     if table.bright_padding.any():
         blacken_padding_at_corners(pixels, stored=stored, is_padding=table.bright_padding)
