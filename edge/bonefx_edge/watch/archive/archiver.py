@@ -16,6 +16,7 @@ from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import Signature, error_name
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import ImageState
+from bonefx_edge.watch.open_writers import has_writer
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,9 @@ class Archiver:
     def _move(self, files: FileIndex, row: sqlite3.Row, target: bytes) -> bool:
         """Move a file to the same relative folder below the target; return False on failure."""
         path, sha256 = row["path"], row["sha256"]
+        source = os.path.join(self._root, path)
+        if has_writer(source):  # `move` checks it again; this costs no writes to the journal
+            return True
         signature = Signature(row["size"], row["mtime_ns"], row["ctime_ns"])
         folder = os.path.join(target, os.path.dirname(path))
         # First: a file that gets this path later is another image, not a new revision of this one.
@@ -96,7 +100,7 @@ class Archiver:
         try:
             if not os.path.isdir(target):  # not created: its disk may not be mounted
                 raise FileNotFoundError(errno.ENOENT, "expected the folder to move to")
-            if move(os.path.join(self._root, path), folder, sha256=sha256, signature=signature):
+            if move(source, folder, sha256=sha256, signature=signature):
                 files.mark_missing([path])  # a walk may have found it during the move
             else:
                 files.mark_present(path, sha256)

@@ -16,6 +16,7 @@ from bonefx_edge.watch.files import (
     sync_folder,
 )
 from bonefx_edge.watch.intake.hashing import CHUNK_BYTES, hash_file
+from bonefx_edge.watch.open_writers import has_writer
 
 _HASH_DIGITS: Final = 16
 """64 bits: enough to tell files of the same name apart."""
@@ -31,7 +32,8 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
     """Move a file to `<stem>.<16 digits of sha256><extension>` there; return whether it moved.
 
     It is not moved if it was removed or overwritten: the new content is another revision, and
-    stays. A call that is repeated after a kill has the same result as one without a kill.
+    stays. Nor is it while it is open for writing, where `has_writer` can find that out. A call that
+    is repeated after a kill has the same result as one without a kill.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
     OSError
         If a file system refuses (full, not permitted, gone), or the copy differs (EIO).
     """
-    if stat_signature(source) != signature:
+    if stat_signature(source) != signature or has_writer(source):
         return False
     make_folder(folder)
     if os.path.samefile(folder, os.path.dirname(source)):
@@ -74,7 +76,8 @@ def move(source: bytes, folder: bytes, *, sha256: str, signature: Signature) -> 
     # In this order: after a power cut the file may have both names, never neither.
     sync_folder(folder)
     sync_folder(os.path.dirname(source))
-    return _is_unchanged(target, signature) or _put_back(target, source)
+    is_complete = _is_unchanged(target, signature) and not has_writer(target)
+    return is_complete or _put_back(target, source)
 
 
 def _name(name: bytes, digits: str) -> bytes:
@@ -121,7 +124,7 @@ def _remove(source: bytes, folder: bytes, signature: Signature) -> bool:
     except FileNotFoundError:
         return False
     try:
-        if signature_of(os.fstat(descriptor)) != signature:
+        if signature_of(os.fstat(descriptor)) != signature or has_writer(source):
             return False
         os.unlink(source)
     finally:

@@ -119,3 +119,15 @@ def test_a_walk_during_a_move_does_not_make_the_next_film_of_that_name_a_revisio
     place.step()
     place.journal.files.receive(b"IMG0001.png", Signature(4, 5, 6), "another", now=1e9)
     assert not place.journal.is_superseded("IMG0001.png")
+
+
+def test_a_film_that_is_open_for_writing_is_left_without_a_write_to_the_journal(place, tmp_path):
+    place.decide("film.png")
+    with (tmp_path / "film.png").open("wb"):
+        written = place.connection.total_changes
+        place.step()
+        assert place.moved == []
+        assert place.connection.total_changes == written
+    place.now += PASS_EVERY_S
+    place.step()
+    assert place.moved == ["film.png"]

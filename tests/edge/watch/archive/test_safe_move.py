@@ -306,3 +306,34 @@ def test_a_film_that_is_another_than_was_decided_though_it_looks_the_same_is_not
         move_film(film, small_disk, content=OTHER)
     assert contents(film.parent) == {"film.png": FILM}
     assert contents(small_disk) == {}
+
+
+# ---- a film that someone has open for writing ----
+
+
+@pytest.mark.parametrize("target", ["same", "small_disk"])
+def test_a_film_that_is_open_for_writing_stays(film, target, request) -> None:
+    folder = request.getfixturevalue(target)
+    with film.open("r+b"):
+        assert move_film(film, folder) is False
+        assert contents(film.parent)[film.name] == FILM
+        assert not folder.exists() or not contents(folder)
+    assert move_film(film, folder) is True
+
+
+@pytest.mark.parametrize(
+    ("target", "call"), [("same", "rename"), ("small_disk", "rename"), ("small_disk", "fsync")]
+)
+def test_a_film_that_is_opened_for_writing_during_its_move_stays(
+    film, target, call, request
+) -> None:
+    folder, streams = request.getfixturevalue(target), []
+
+    def told(when, name, _args) -> None:
+        if (when, name) == ("before", call) and not streams:
+            streams.append(film.open("r+b"))
+
+    with at_every_step(told):
+        assert move_film(film, folder) is False
+    streams.pop().close()
+    assert contents(film.parent)[film.name] == FILM
