@@ -198,7 +198,8 @@ def _rules(rules: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> str
     text = (
         "Shares are of further normal patients with a film called fracture (of films where "
         "patients are not given). The rule expected aims at the wanted share on average. The rule "
-        "guaranteed keeps it with the stated confidence; it finds fewer fractures. Choose with the option --rule."
+        "guaranteed keeps it with the stated confidence; it finds fewer fractures. "
+        "Choose with the option --rule."
     )
     return _table(head, rows) + _paragraph(text)
 
