@@ -103,10 +103,10 @@ def _rank(n: int, *, wanted: float, confidence: float, rule: Rule) -> int | None
         k = math.ceil((n + 1) * (1.0 - wanted) - 1e-9)  # 0.9 * 60 is not quite 54 as a float
         return max(1, k) if k <= n else None
     # The share above is at most `wanted` if at least k of n scores lie below the quantile.
-    for beyond in range(n - 1, -1, -1):
-        if binomial_cdf(beyond, n, wanted) <= 1.0 - confidence:
-            return n - beyond
-    return None
+    beyond = 0
+    while binomial_cdf(beyond, n, wanted) <= 1.0 - confidence:
+        beyond += 1
+    return n + 1 - beyond if beyond else None
 
 
 def _bound(beyond: int, n: int, *, confidence: float) -> float:
