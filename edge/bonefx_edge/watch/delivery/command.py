@@ -1,6 +1,6 @@
 """Deliver messages to a command: one run for each message, the message on standard input."""
 
-import contextlib
+import logging
 import os
 import shlex
 import shutil
@@ -13,6 +13,8 @@ from typing import Final, Self
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import exit_cause
 from bonefx_edge.watch.delivery.relay import DeliveryError
+
+logger = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT_S: Final = 30.0
 """The command is killed after this time, and run again later."""
@@ -117,5 +119,9 @@ class CommandSink:
 
 def _kill_group(leader: subprocess.Popen[bytes]) -> None:
     """Kill a process and what is left of its group, which has the number of the process."""
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.killpg(leader.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nothing is left
+    except PermissionError:  # such as sudo
+        logger.warning("the command of --on-result runs as another user: it cannot be killed")

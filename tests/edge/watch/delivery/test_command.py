@@ -83,6 +83,17 @@ def test_a_command_that_runs_is_ended_with_the_service_and_no_other_is_started(n
         sink(b"{}")
 
 
+def test_a_command_of_another_user_that_cannot_be_killed_is_waited_for(monkeypatch, caplog):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    run("pass")(b"{}")
+    with pytest.raises(DeliveryError, match="longer than"):
+        run("import time; time.sleep(1)", timeout_s=0.1)(b"{}")
+    assert "cannot be killed" in caplog.text
+
+
 def test_the_signal_that_ended_a_command_is_named():
     with pytest.raises(DeliveryError, match="SIGSEGV"):
         run("import os; os.kill(os.getpid(), 11)")(b"{}")
