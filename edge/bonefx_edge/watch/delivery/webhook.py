@@ -1,5 +1,6 @@
 """Deliver messages to a webhook: one POST for each message, signed if a secret is given."""
 
+import email.message
 import email.utils
 import hashlib
 import hmac
@@ -165,19 +166,29 @@ def _status_error(err: urllib.error.HTTPError) -> DeliveryError:
     advice = ", the receiver is gone: change --webhook" if is_gone else ""
     return DeliveryError(
         f"the webhook returned HTTP status {err.code}{advice}",
-        retry_after_s=_retry_after_s(err.headers.get("Retry-After", ""), wall=time.time()),
+        retry_after_s=_retry_after_s(err.headers),
         is_permanent=is_gone,
     )
 
 
-def _retry_after_s(value: str, *, wall: float) -> float:
-    """Return the seconds of a Retry-After header (RFC 9110 10.2.3), 0 without a valid one."""
+def _retry_after_s(headers: email.message.Message) -> float:
+    """Return the seconds of a Retry-After header (RFC 9110 10.2.3), 0 without a valid one.
+
+    A date is compared with the response's own: the clock of this device may be wrong.
+    """
+    value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(value)
+    until, now = _http_date(value), _http_date(headers.get("Date", ""))
+    return 0.0 if until is None else max(0.0, until - (time.time() if now is None else now))
+
+
+def _http_date(value: str) -> float | None:
+    """Return a date of a header in seconds since 1970, None if it is none."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - wall)
+        return email.utils.parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
-        return 0.0
+        return None
 
 
 def _explain(cause: object) -> str:

@@ -33,7 +33,7 @@ class _Quiet(HTTPServer):
 
 
 @contextmanager
-def receiver(code, *, tls=False, **headers):
+def receiver(code, *, tls=False, send_date=True, **headers):
     """Yield the address of a server that answers so, and what came there."""
     came = Came()
     shown = came.headers
@@ -43,7 +43,7 @@ def receiver(code, *, tls=False, **headers):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             came.append((self.command, self.headers["Content-Type"], body))
             shown.append(self.headers)
-            self.send_response(code)
+            (self.send_response if send_date else self.send_response_only)(code)
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
@@ -181,6 +181,7 @@ def test_a_receiver_that_says_nothing_is_named(monkeypatch):
         ("7", 7, 7),
         ("0", 0, 0),
         (formatdate(4e9, usegmt=True), 1e9, 4e9),
+        ("9" * 400, 1e9, float("inf")),
         (formatdate(1e9, usegmt=True), 0, 0),  # is over
         ("soon", 0, 0),
         ("-5", 0, 0),
@@ -192,6 +193,16 @@ def test_a_pause_that_the_receiver_asks_for_is_known(value, least, most):
         WebhookSink(url)(b"{}")
     assert least <= caught.value.retry_after_s <= most
     assert not caught.value.is_permanent
+
+
+def test_a_pause_until_a_date_is_measured_by_the_clock_of_the_receiver():
+    dates = {"Date": formatdate(4e9, usegmt=True), "Retry_After": formatdate(4e9 + 9, usegmt=True)}
+    with (
+        receiver(503, send_date=False, **dates) as (url, _),
+        pytest.raises(DeliveryError) as caught,
+    ):
+        WebhookSink(url)(b"{}")
+    assert caught.value.retry_after_s == 9
 
 
 def test_a_receiver_that_is_gone_for_good_is_not_tried_again():
