@@ -30,6 +30,8 @@ _REMEDIES: Final = {
     -signal.SIGKILL: "memory ran out: close programs, then run it again",
 }
 _REINSTALL: Final = "it is damaged, or does not fit this system: pip install --force-reinstall it"
+_START: Final = "\x1e"
+"""Before each line of JSON (RFC 7464): what Python prints at its start is none."""
 _LONGEST_LINE: Final = 200
 """Characters of an error that are shown."""
 
@@ -60,7 +62,7 @@ def _run(model: str, names: Sequence[str]) -> tuple[list[list[Check]], str, tupl
     except OSError as err:
         return [], "", (f"cannot start {sys.executable}: {err.strerror}", _REINSTALL)
     finished, last_import = [], ""
-    for line in output.splitlines(keepends=True):
+    for line in output.split(_START.encode())[1:]:
         if not line.endswith(b"\n"):
             break
         message = json.loads(line)
@@ -110,12 +112,13 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints must not be read as a result
 
     def note(module: str) -> None:
-        results.write(json.dumps(module) + "\n")
+        results.write(f"{_START}{json.dumps(module)}\n")
         results.flush()
 
     for name in names:
         checks = CHECKS[name](model, note)
-        results.write(json.dumps([dataclasses.asdict(check) for check in checks]) + "\n")
+        found = json.dumps([dataclasses.asdict(check) for check in checks])
+        results.write(f"{_START}{found}\n")
         results.flush()
 
 

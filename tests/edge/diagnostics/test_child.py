@@ -83,6 +83,13 @@ def test_an_error_that_nobody_expects_is_a_line_and_no_traceback(broken):
     assert "RuntimeError: module compiled for another" in checks["packages"]["found"]
 
 
+def test_what_python_prints_at_its_start_is_no_result(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('hello'); print([5]); print(5, end='')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    found = child.run_in_child(toy_path("int8"), ["board", "disk"])
+    assert [check.name for check in found] == ["board", "disk"]
+
+
 def test_a_check_that_does_not_end_is_a_check_that_failed(broken, monkeypatch):
     monkeypatch.setattr(child, "TIMEOUT_S", 5.0)
     monkeypatch.setenv("PYTHONPATH", broken("cv2", "import time; time.sleep(600)")["PYTHONPATH"])
