@@ -34,6 +34,8 @@ CLIENT_TIMEOUT_S: Final = 5.0
 """For a silent client."""
 MAX_CLIENTS: Final = 16
 """Threads that serve a client each: far below TasksMax= of the unit."""
+QUERY_TIMEOUT_S: Final = 5.0
+"""Longest wait for the query of another client: a disk may never answer."""
 MAX_QUERY_SHARE: Final = 0.01
 """Upper limit for the share of time spent on queries of the journal, at any request rate. A query
 over 100,000 images takes half a second on x86-64; its result is then up to 45 s old."""
@@ -102,13 +104,19 @@ class HealthServer:
         return HTTPStatus.OK, _PROMETHEUS, text
 
     def _run_checks(self) -> tuple[list[Check], Status | None]:
-        with self._one_query:
-            now, wall = time.monotonic(), time.time()
-            if now >= self._next_query:
-                self._status = _query(self._journal, self._snapshot(), wall=wall)
-                self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
-        checks = check_ready(self._snapshot(), self._status, now=now, wall=wall)
-        return checks, None if isinstance(self._status, str) else self._status
+        now, wall = time.monotonic(), time.time()
+        found: Status | str = TimeoutError.__name__
+        if self._one_query.acquire(timeout=QUERY_TIMEOUT_S):
+            try:
+                now, wall = time.monotonic(), time.time()
+                if now >= self._next_query:
+                    self._status = _query(self._journal, self._snapshot(), wall=wall)
+                    self._next_query = now + (time.monotonic() - now) / MAX_QUERY_SHARE
+                found = self._status
+            finally:
+                self._one_query.release()
+        checks = check_ready(self._snapshot(), found, now=now, wall=wall)
+        return checks, None if isinstance(found, str) else found
 
 
 def _query(folder: Path, snapshot: ServiceSnapshot, *, wall: float) -> Status | str:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from bonefx_edge.errors import PortError
 from bonefx_edge.watch.clock_steps import ClockStep
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.monitoring import http_server
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.monitoring.http_server import (
     CLIENT_TIMEOUT_S,
@@ -106,6 +108,31 @@ def test_a_journal_that_went_away_is_unready_and_the_port_lives_on(tmp_path, jou
         status, text = ask(port, "/metrics")
         assert status == 200
         assert samples(text)["bonefx_check_passed", "journal"] == 0
+
+
+def test_a_journal_that_never_answers_is_unready_and_blocks_no_other_page(
+    tmp_path, journal, monkeypatch
+):
+    asked, end = threading.Event(), threading.Event()
+
+    def hang(*_, **__):
+        asked.set()
+        end.wait()
+        return "OSError"
+
+    monkeypatch.setattr(http_server, "_query", hang)
+    monkeypatch.setattr(http_server, "QUERY_TIMEOUT_S", 0.1)
+    with answering(tmp_path) as port, ThreadPoolExecutor(1) as first:
+        waiting = first.submit(ask, port, "/readyz")
+        try:
+            assert asked.wait(10)
+            for _ in range(MAX_CLIENTS):
+                code, body = ask(port, "/readyz")
+                assert (code, "TimeoutError" in body) == (503, True)
+            assert ask(port, "/livez")[0] == 200
+        finally:
+            end.set()
+        assert waiting.result()[0] == 503
 
 
 def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
