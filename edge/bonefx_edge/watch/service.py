@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bonefx_edge.errors import JournalError, Reason
+from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.clock_steps import ClockSteps
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.job_queue import JobQueue
 from bonefx_edge.watch.journal.connection import error_code
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
-from bonefx_edge.watch.journal.states import Claim
+from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, Claim
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.workers.pool import WorkerPool
@@ -41,8 +41,7 @@ ERROR_PAUSE_S: Final = 5.0
 MIN_RESUME_BYTES: Final = 1 << 20
 """Free space to resume after a full disk: enough for a few hundred results."""
 INCOMPLETE_GRACE_S: Final = 30.0
-"""An empty or truncated file is refused this long after its arrival: the upload may continue."""
-_INCOMPLETE: Final = frozenset((Reason.TRUNCATED, Reason.EMPTY))
+"""A file that may be incomplete is refused this long after its arrival: the upload may continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +257,11 @@ class Service:
         self._queue.wake()
 
     def _is_incomplete(self, claim: Claim, finding: dict[str, Any], *, now: float) -> bool:
-        """Return whether the upload may continue: the file ends early, and arrived recently."""
+        """Return whether the upload may continue: the file is damaged, and arrived recently."""
         age_s = self._clock_steps.age_s(claim.received)
         is_future = age_s == 0.0 and claim.received > now  # an earlier run had a wrong clock
         early = age_s < INCOMPLETE_GRACE_S and not is_future
-        return finding["reason"] in _INCOMPLETE and early and not self._settings.once
+        return finding["reason"] in MAYBE_INCOMPLETE and early and not self._settings.once
 
     def _publish(
         self, claim: Claim, finding: dict[str, Any], *, predictor: str, now: float

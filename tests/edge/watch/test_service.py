@@ -32,19 +32,19 @@ def test_a_film_that_comes_into_the_folder_has_its_result_on_disk_before_it_is_d
 
 def test_the_log_gives_a_short_hash_and_the_state_of_each_result(place, caplog):
     caplog.set_level("INFO", "bonefx_edge")
-    place.receive("film-1", "corrupt-1")
+    place.receive("film-1", "blank-1")
     place.begin()
     place.go(lambda: len(place.finished) == 2)
     lines = [record.getMessage() for record in caplog.records]
-    assert {"film-1 fracture", "corrupt- refused (corrupt)"} <= set(lines)
+    assert {"film-1 fracture", "blank-1 refused (blank)"} <= set(lines)
 
 
 def test_a_refusal_is_a_result_and_is_counted(place):
-    place.receive("corrupt-1", "film-2")
+    place.receive("blank-1", "film-2")
     service = place.begin()
     place.go(lambda: len(place.finished) == 2)
-    assert place.reasons() == {"corrupt-1": "corrupt", "film-2": None}
-    assert place.states() == {"corrupt-1": "refused", "film-2": "done"}
+    assert place.reasons() == {"blank-1": "blank", "film-2": None}
+    assert place.states() == {"blank-1": "refused", "film-2": "done"}
     assert (service.refused, place.failed) == (1, 0)
 
 
@@ -235,19 +235,19 @@ def test_a_film_that_could_not_be_tried_is_tried_again_after_pauses_that_double(
 
 
 def test_what_may_still_be_written_is_tried_again_and_refused_when_its_grace_is_over(place):
-    place.receive("truncated-1", "empty-2", "corrupt-3")
+    place.receive("truncated-1", "empty-2", "corrupt-3", "blank-4")
     received = place.now
     service = place.begin()
-    place.go(lambda: place.failed == 2 and service.refused == 1)
-    assert place.reasons() == {"corrupt-3": "corrupt"}
+    place.go(lambda: place.failed == 3 and service.refused == 1)
+    assert place.reasons() == {"blank-4": "blank"}
     assert place.row("truncated-1")["failure"] == "truncated"
     place.now = received + INCOMPLETE_GRACE_S - A_LITTLE
-    place.go(lambda: place.failed == 4)
-    assert place.reasons() == {"corrupt-3": "corrupt"}
+    place.go(lambda: place.failed == 6)
+    assert place.reasons() == {"blank-4": "blank"}
     place.now += 4 + A_LITTLE
-    place.go(lambda: service.refused == 3)
+    place.go(lambda: service.refused == 4)
     assert place.reasons() == {
-        "corrupt-3": "corrupt", "truncated-1": "truncated", "empty-2": "empty",
+        "blank-4": "blank", "corrupt-3": "corrupt", "truncated-1": "truncated", "empty-2": "empty",
     }  # fmt: skip
 
 

@@ -11,11 +11,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bonefx_edge.errors import Reason
 from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import Signature, error_name
 from bonefx_edge.watch.journal.file_index import FileIndex
-from bonefx_edge.watch.journal.states import ImageState
+from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, ImageState
 from bonefx_edge.watch.open_writers import has_writer
 
 logger = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ MAX_SEARCH_SHARE: Final = 0.01
 """Upper limit for the share of time spent on searching, without moving: a folder with many files
 that stay is searched less often."""
 INCOMPLETE_GRACE_S: Final = 600.0
-"""An empty or truncated file is moved this long after its refusal: the upload may continue."""
+"""A file that may be incomplete is moved this long after its refusal: the upload may continue."""
 _PAGE: Final = 200
 """Files per query."""
 
@@ -114,11 +113,12 @@ class Archiver:
         return True
 
 
+_REASONS: Final = ", ".join(f"'{reason}'" for reason in sorted(MAYBE_INCOMPLETE))
 _FILES: Final = f"""
 SELECT path, file.sha256, size, mtime_ns, ctime_ns, state
 FROM file INDEXED BY file_present JOIN image USING (sha256)
 WHERE present AND file.failure IS NULL AND superseded_by IS NULL AND published
   AND (state = '{ImageState.DONE}' OR state = '{ImageState.REFUSED}'
-       AND (reason NOT IN ('{Reason.TRUNCATED}', '{Reason.EMPTY}') OR classified_at <= ?))
+       AND (reason NOT IN ({_REASONS}) OR classified_at <= ?))
   AND path > ? ORDER BY path LIMIT ?
 """  # noqa: S608 -- constants of this package

@@ -3,8 +3,12 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from bonefx_edge.errors import Reason
+
 JOURNAL_FOLDER: Final = "journal"
 """In the folder of results, unless another is given."""
+MAYBE_INCOMPLETE: Final = frozenset((Reason.TRUNCATED, Reason.EMPTY, Reason.CORRUPT))
+"""Refusals that half an upload can have: they count only if the file does not change for long."""
 ABSENT: Final = "absent"
 """Failure of an image that no file has any more; retried when one has, not before."""
 PERHAPS_PUBLISHED: Final = 2
