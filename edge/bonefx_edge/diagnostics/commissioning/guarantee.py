@@ -102,7 +102,7 @@ def _rank(n: int, *, wanted: float, confidence: float, rule: Rule) -> int | None
     if rule is Rule.EXPECTED:
         k = math.ceil((n + 1) * (1.0 - wanted) - 1e-9)  # 0.9 * 60 is not quite 54 as a float
         return max(1, k) if k <= n else None
-    # The share above is at most `wanted` if at least k of n scores lie below the quantile.
+    # The share above is at most `wanted` unless fewer than n + 1 - k scores lie above the quantile.
     beyond = 0
     while binomial_cdf(beyond, n, wanted) <= 1.0 - confidence:
         beyond += 1

@@ -1,6 +1,5 @@
 """From the measured films of a site to its two thresholds, and to the site profile."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +25,10 @@ from bonefx_edge.model.site_profile import (
 
 MIN_PATIENTS: Final = 60
 """Of a class, to choose its threshold: with fewer, specificity scatters by more than 0.10."""
+
+_MARGIN: Final = 1e-9
+"""Of p_fracture, between a threshold and the film that chose it. Scores of int8 models are often
+equal, and processors differ in the last digit: a whole group of films must not change its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def fracture_limit(normal: Sequence[Measured], wish: Wish) -> Limit | None:
     if choice is None:
         return None
     # A film with the k-th lowest score itself is on the right side.
-    return Limit(math.nextafter(choice.threshold, 2.0), choice, len(scores))
+    return Limit(choice.threshold * (1.0 + _MARGIN), choice, len(scores))
 
 
 def no_fracture_limit(fractured: Sequence[Measured], wish: Wish) -> Limit | None:
@@ -93,7 +96,9 @@ def no_fracture_limit(fractured: Sequence[Measured], wish: Wish) -> Limit | None
     """
     scores = [-score for score in _by_patient(fractured, min)]
     choice = _choose(scores, wish, wanted=1.0 - wish.sensitivity)
-    return None if choice is None else Limit(-choice.threshold, choice, len(scores))
+    if choice is None:
+        return None
+    return Limit(-choice.threshold * (1.0 - _MARGIN), choice, len(scores))
 
 
 def make_profile(
