@@ -3,6 +3,8 @@
 import re
 from contextlib import suppress
 
+import cv2
+import numpy as np
 import pytest
 from watch_service import (
     Watcher,
@@ -172,3 +174,28 @@ def test_films_cannot_be_moved_among_films_results_or_the_journal(folder, out, t
     done = run_once(folder, out, "--move-done", str(tmp_path / place))
     assert done.returncode == 2
     assert "files cannot be moved to" in done.stderr
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".png", ".tif"])
+def test_half_a_film_whose_writer_pauses_is_neither_classified_nor_moved(
+    folder, out, tmp_path, ending
+):
+    pixels = cv2.imdecode(np.frombuffer(film_bytes(1), np.uint8), cv2.IMREAD_GRAYSCALE)
+    whole = cv2.imencode(ending, pixels)[1].tobytes()
+    targets = [tmp_path / "done", tmp_path / "refused"]
+    for target in targets:
+        target.mkdir()
+    words = ("--move-done", str(targets[0]), "--move-refused", str(targets[1]))
+    with Watcher(folder, out, *words) as watcher:
+        with (folder / f"half{ending}").open("wb", buffering=0) as sender:
+            sender.truncate(len(whole))
+            sender.write(whole[: len(whole) // 2])
+            (folder / "other.png").write_bytes(film_bytes(2))  # came later
+            wait_until(lambda: "other.png" in moved(targets[0]), what="the other film moved")
+            assert set(films(out)) == {sha256(film_bytes(2))}
+            sender.write(whole[len(whole) // 2 :])
+        wait_until(lambda: f"half{ending}" in moved(targets[0]), what="the whole film moved")
+        assert watcher.stop() == 0
+    assert moved(targets[0])[f"half{ending}"] == whole
+    assert moved(targets[1]) == {}
+    assert decided(out) == {sha256(film_bytes(2)), sha256(whole)}

@@ -1,4 +1,4 @@
-"""Who has a file open for writing."""
+"""Whether a file is being written."""
 
 import fcntl
 import mmap
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from bonefx_edge.watch import open_writers as module
-from bonefx_edge.watch.open_writers import has_writer
+from bonefx_edge.watch.open_writers import has_hole, has_writer
 
 _WRITES_AT_ONCE = """
 import os, sys
@@ -75,3 +75,19 @@ def test_without_leases_nothing_is_known(film, monkeypatch):
         monkeypatch.setattr(fcntl, "fcntl", refuse)
         assert module.fcntl is fcntl
         assert not has_writer(bytes(film))
+
+
+def test_a_file_whose_length_was_set_first_has_a_hole_until_it_is_written(film):
+    with film.open("wb", buffering=0) as stream:
+        stream.truncate(1_000_003)
+        stream.write(b"x" * 500_000)
+        assert has_hole(bytes(film))
+        stream.write(bytes(500_003))
+        assert not has_hole(bytes(film)), "zeros that were written are no hole"
+
+
+def test_what_is_gone_empty_or_no_file_has_no_hole(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").touch()
+    for name in ("gone", "pipe", "empty", "."):
+        assert not has_hole(bytes(tmp_path / name))

@@ -25,7 +25,7 @@ from bonefx_edge.watch.intake.stability import FileStabilityTracker
 from bonefx_edge.watch.intake.walk import Entry, walk
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import Known, Receipt
-from bonefx_edge.watch.open_writers import has_writer
+from bonefx_edge.watch.open_writers import longest_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ ENTRIES_PER_STEP: Final = 200
 """Of a walk, before stable files are hashed and the kernel's events are read."""
 MAX_TRACKED: Final = 4096
 """Files that wait to become stable; the walk of a larger backlog pauses, which bounds memory."""
-MAX_WRITER_S: Final = 600.0
-"""A file that is open for writing, and unchanged for this long, is read nevertheless."""
 _REMOVED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """The file was removed, or replaced by a link."""
 
@@ -75,7 +73,7 @@ class Intake:
         reclassify
             Whether a content that arrives again is classified again.
         waits_for_writers
-            Whether a file is not read while it is open for writing, for `MAX_WRITER_S` at most.
+            Whether a file that is being written has longer to be unchanged, see `longest_wait_s`.
         """
         self._root, self._files, self._settle_s = root, files, settle_s
         self._clock, self._wall = clock, wall
@@ -261,14 +259,16 @@ class Intake:
         return False
 
     def _postpone(self, path: bytes, *, now: float) -> bool:
-        """Let a file wait that is open for writing; return whether it does."""
-        if not self._waits_for_writers or not has_writer(os.path.join(self._root, path)):
-            return False
-        if self._tracker.unchanged_s(path, now=now) >= MAX_WRITER_S:
-            logger.warning("a file is open for writing and unchanged for long: read as it is")
-            return False
-        self._tracker.postpone(path, now=now)
-        return True
+        """Let a file wait that is being written; return whether it does."""
+        limit_s = longest_wait_s(os.path.join(self._root, path)) if self._waits_for_writers else 0.0
+        if limit_s and self._tracker.unchanged_s(path, now=now) < limit_s:
+            self._tracker.postpone(path, now=now)
+            return True
+        if limit_s:
+            logger.warning(
+                "a file is not complete and unchanged for %.0f s: read as it is", limit_s
+            )
+        return False
 
     def _read(self, path: bytes, signature: Signature) -> None:
         """Hash a file and enter it into the journal, unless it changed meanwhile."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from bonefx_edge.watch.intake import folder_events as module
 from bonefx_edge.watch.intake.inotify import InotifyWatcher
-from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, MAX_WRITER_S, Intake
+from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, Intake
 from bonefx_edge.watch.intake.listed_names import listed_path
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S, RESCAN_POLLING_S
 from bonefx_edge.watch.intake.root import ROOT_CHECK_S, WARNING_INTERVAL_S
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.open_writers import MAX_HOLE_S, MAX_WRITER_S
 
 SETTLE_S = 0.5
 
@@ -305,3 +306,19 @@ def test_a_file_that_stays_open_without_a_change_is_read_at_last(place, monkeypa
         assert place.films() == []
         place.turn_for(4)
         assert place.films() == [b"a.png"]
+
+
+def test_a_file_that_is_not_written_to_its_end_has_longer_to_rest(place, monkeypatch):
+    monkeypatch.setattr(FullKernel, "room", 9, raising=False)
+    monkeypatch.setattr("bonefx_edge.watch.open_writers.has_writer", lambda _path: False)
+    for name in ("a.png", "b.png"):  # their writer is on another machine
+        with (place.root / name).open("wb") as stream:
+            stream.truncate(1_000_000)
+            stream.write(b"half")
+    place.turn_for(20 * SETTLE_S)
+    assert place.films() == []
+    (place.root / "a.png").write_bytes(b"whole")
+    place.turn_for(3 * SETTLE_S)
+    assert place.films() == [b"a.png"]
+    place.turn_for(MAX_HOLE_S)
+    assert place.films() == [b"a.png", b"b.png"]
