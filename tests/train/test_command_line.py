@@ -1,5 +1,6 @@
 """The host commands where their libraries are missing, and what these write by themselves."""
 
+import os
 import subprocess
 import sys
 
@@ -15,9 +16,12 @@ COMMANDS = [
 
 def run(package: str, arguments: list[str], *, first: str = "", folder) -> tuple[int, str]:
     code = f"import sys; {first}\nfrom {package}.cli import main; main()"
+    # As from a shell: tests/convert/conftest.py sets some for the process that runs the tests.
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True, text=True, check=False, timeout=120, cwd=folder,
+        env=environment,
     )  # fmt: skip
     return done.returncode, done.stderr
 

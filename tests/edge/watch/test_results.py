@@ -254,6 +254,7 @@ def old_record(sha256: str = SHA) -> dict:
     finding = {
         "schema": "bonefx.finding/1", "sha256": sha256, "reading": "closer", "places": [1],
         "timings_ms": {"gate": 0.5, "total": 70.0}, "p_fracture": 0.25,
+        "state": "fracture", "class_index": 1,
     }  # fmt: skip
     return {
         "schema": "bonefx.result/1", "sha256": sha256, "received": "2026-05-01T10:00:00.000+00:00",
@@ -272,7 +273,9 @@ def test_a_result_of_version_1_is_read_in_version_2_and_its_file_stays_as_it_is(
     assert found["finding"] == {
         "schema": "bonefx.finding/2", "sha256": SHA, "mode": "tiled", "regions": [1],
         "timings_ms": {"input_check": 0.5, "total": 70.0}, "p_fracture": 0.25,
+        "state": "fracture", "class_index": 0,
         "original_class": None, "no_fracture_below": None, "fracture_from": None,
+        "score": None, "site_profile": None, "accepted": [],
     }  # fmt: skip
     assert (folder / f"{SHA}.json").read_bytes() == before
 
