@@ -20,6 +20,7 @@ def test_a_folder_has_at_most_20_modules_and_no_module_over_300_lines(folder: Pa
     assert {name: n for name, n in lengths.items() if n > 300} == {}
 
 
-def test_the_device_package_has_at_most_15_entries() -> None:
-    entries = [p.name for p in (ROOT / "edge/bonefx_edge").iterdir() if p.name != "__pycache__"]
+@pytest.mark.parametrize("package", ["bonefx_edge", "bonefx_dicom"])
+def test_a_device_package_has_at_most_15_entries(package: str) -> None:
+    entries = [p.name for p in (ROOT / "edge" / package).iterdir() if p.name != "__pycache__"]
     assert len(entries) <= 15, sorted(entries)
