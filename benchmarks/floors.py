@@ -28,7 +28,6 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.jpeg.reader import read_header
 from bonefx_edge.decode.reader import decode
-from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.model_file import ModelFile
 
@@ -82,7 +81,7 @@ def films(model: Path, paths: Sequence[Path], mode: str) -> dict[str, object]:
     for path in paths:
         data = path.read_bytes()
         radiograph = decode(data, allow_downscale=True)
-        tiles = extract_tiles(radiograph, classifier.mode.tiles, classifier.manifest.input)
+        tiles = classifier.mode.extract_tiles(radiograph, classifier.manifest.input)
         passes, at_best = 1 + len(tiles.x), bare_decode(data)
         classifier.classify(path)
         times = [

@@ -31,7 +31,6 @@ from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.preprocess import preprocess
-from bonefx_edge.inference.tiling import extract_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import TensorInfo, open_interpreter
 from bonefx_edge.model.model_file import ModelFile
@@ -66,7 +65,7 @@ def pixels_sha256(path: Path, classifier: Classifier, *, tensor: TensorInfo) -> 
     radiograph = decode(read_file(path), allow_downscale=manifest.input.allow_downscale)
     shown = [preprocess(radiograph, spec=manifest.input)]
     if classifier.mode.tiles:
-        shown.append(extract_tiles(radiograph, classifier.mode.tiles, manifest.input).x)
+        shown.append(classifier.mode.extract_tiles(radiograph, manifest.input).x)
     if shown[0].dtype == np.float32 and tensor.scale:
         shown = [tensor.quantize(x) for x in shown]
     return hashlib.sha256(b"".join(x.tobytes() for x in shown)).hexdigest()

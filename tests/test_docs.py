@@ -15,7 +15,8 @@ from bonefx_edge.errors import Reason
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.input_check import InputCheckSpec, Interval
 from bonefx_edge.inference.preprocess import SPECS, InputSpec
-from bonefx_edge.inference.tiling import InferenceMode, TileSpec
+from bonefx_edge.inference.tile_grid import TileSelection, TileSpec
+from bonefx_edge.inference.tiling import InferenceMode
 from bonefx_edge.model.bundled import DEFAULT_MODEL, bundled_models
 from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 from bonefx_edge.model.model_file import ModelFile
@@ -34,7 +35,7 @@ DOCS = ROOT / "docs"
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 MANIFEST_TYPES = (
     *(Manifest, InputSpec, OutputSpec, OperatingPoint, Proportion, InputCheckSpec, Interval),
-    *(VerifiedRuntime, Provenance, InferenceMode, TileSpec),
+    *(VerifiedRuntime, Provenance, InferenceMode, TileSelection, TileSpec),
 )
 
 

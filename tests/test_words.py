@@ -25,7 +25,7 @@ ALLOWED: Final = {
     ),
     "closer": (
         "edge/bonefx_edge/cli/classify.py",  # what --views took until version 0.4
-        "edge/bonefx_edge/model/manifest.py",  # the name of the mode in files of version 0.4
+        "edge/bonefx_edge/model/older_formats.py",  # the name of the mode in files of version 0.4
         "edge/bonefx_edge/watch/result_upgrade.py",
         "docs/finding.md",
     ),

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,7 +32,7 @@ from bonefx_convert.pack import (
 from bonefx_convert.parity.report import ParityReport
 from bonefx_convert.representative import draw_representative
 from bonefx_convert.runtime_check import choose_images
-from bonefx_convert.score_fusion import fit_modes, tiles_of
+from bonefx_convert.score_fusion import fit_modes, input_mode
 from bonefx_convert.variants import (
     Network,
     Variant,
@@ -81,11 +82,10 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     check_unchanged(run.of("train") + run.of("tune"))
     keras_model = run.keras_model()
     mapped = has_map(keras_model)
-    spec, tiles = run.settings.input_spec, tiles_of(mapped=mapped)
-    train = load_inputs(
-        run.of("train"), spec=spec, tiles=tiles, per_image=1, seed=run.settings.seed
-    )
-    tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
+    spec, seen = run.settings.input_spec, input_mode(mapped=mapped)
+    load = partial(load_inputs, spec=spec, tiles=seen.tiles, selection=seen.selection)
+    train = load(run.of("train"), per_image=1, seed=run.settings.seed)
+    tune = load(run.of("tune"))
     input_check = measure_input_check(train.images.samples, spec=spec, mapped=mapped)
     refused = try_input_check(input_check, tune.images.samples, spec=spec)
     found = predict_outputs(keras_model, train.x, label="running keras, train")

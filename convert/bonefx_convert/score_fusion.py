@@ -64,14 +64,14 @@ def fit_modes(inputs: NetworkInputs, outputs: NetworkOutputs) -> tuple[Inference
     return tuple(fitted)
 
 
-def tiles_of(*, mapped: bool) -> tuple[Any, ...]:
-    """Return the grids that the inputs of a network must hold."""
-    return TILED_MODE.tiles if mapped else ()
+def input_mode(*, mapped: bool) -> TileMode:
+    """Return the mode whose tiles the inputs of a network must hold."""
+    return TILED_MODE if mapped else WHOLE_MODE
 
 
 def scores_of(mode: InferenceMode, inputs: NetworkInputs, outputs: NetworkOutputs) -> TileScores:
     """Return what the outputs to `inputs` come to under a mode."""
-    return pool_scores(inputs, outputs, TileMode(mode.tiles, ()))
+    return pool_scores(inputs, outputs, TileMode(mode.tiles, (), mode.tile_selection))
 
 
 def logit_of(mode: InferenceMode, scores: TileScores) -> NDArray[np.float64]:
@@ -130,6 +130,7 @@ def _mode(name: str, tile_mode: TileMode, fusion: Fusion) -> InferenceMode:
     return InferenceMode(
         name=name,
         tiles=tile_mode.tiles,
+        tile_selection=tile_mode.selection,
         whole_weight=weight.get("whole", 0.0),
         tile_weight=weight.get("tile", 0.0),
         map_weight=weight.get("cell", 0.0),

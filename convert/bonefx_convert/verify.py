@@ -1,17 +1,18 @@
 """Compare written model files with the run that they were made from, on any of its splits."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bonefx_edge.errors import ModelFileError, UsageError
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec
+from bonefx_edge.inference.tiling import NetworkOutputs
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.data.sample import SPLITS
 from bonefx_train.evaluation.predict import predict_outputs
-from bonefx_train.evaluation.tiled_predictions import NetworkInputs, load_inputs
+from bonefx_train.evaluation.tiled_predictions import NetworkInputs, TileMode, load_inputs
 from bonefx_train.run import Run
 
 from bonefx_convert.parity.report import ParityReport
@@ -51,13 +52,14 @@ def check_models(
     check_unchanged(run.of("tune") + run.of(split))
     spec = run.settings.input_spec
     models = [_read_model(path, spec=spec) for path in paths]
-    tiles = _tiles(models[0])
+    seen = _input_mode(models[0])
     for path, model in zip(paths, models, strict=True):
-        if _tiles(model) != tiles:
+        if _input_mode(model) != seen:
             msg = f"{path}: expected the tiles of {paths[0]}, got others; check each by itself"
             raise ModelFileError(msg)
-    tune = load_inputs(run.of("tune"), spec=spec, tiles=tiles)
-    inputs = tune if split == "tune" else load_inputs(run.of(split), spec=spec, tiles=tiles)
+    load = partial(load_inputs, spec=spec, tiles=seen.tiles, selection=seen.selection)
+    tune = load(run.of("tune"))
+    inputs = tune if split == "tune" else load(run.of(split))
     keras_model = run.keras_model()
     on_tune = _without_features(predict_outputs(keras_model, tune.x, label="running keras"))
     on_split = (
@@ -92,8 +94,10 @@ def _without_features(found: NetworkOutputs) -> NetworkOutputs:
     return NetworkOutputs(found.logits, found.maps, None)
 
 
-def _tiles(model: ModelFile) -> tuple[TileSpec, ...]:
-    return tuple(spec for mode in model.manifest.modes for spec in mode.tiles)
+def _input_mode(model: ModelFile) -> TileMode:
+    """Return what the network gets of an image; only one mode has tiles."""
+    modes = [TileMode(mode.tiles, (), mode.tile_selection) for mode in model.manifest.modes]
+    return max(modes, key=lambda mode: len(mode.tiles))
 
 
 def _read_model(path: Path, *, spec: InputSpec) -> ModelFile:

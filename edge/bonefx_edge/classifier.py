@@ -17,7 +17,7 @@ from bonefx_edge.inference.decision import SiteProfileId, State, decide
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
 from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import NetworkOutputs, extract_tiles, image_logit
+from bonefx_edge.inference.tiling import NetworkOutputs, image_logit
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
@@ -276,7 +276,7 @@ class Classifier:
         except DecodeError as err:
             return Analysis(self.predictor.finding(name, sha256, clock, error=err), data)
         if self.mode.tiles:
-            tiles = extract_tiles(radiograph, self.mode.tiles, self.manifest.input)
+            tiles = self.mode.extract_tiles(radiograph, self.manifest.input)
             tile_outputs = self._infer(tiles.x)
             clock.lap("tiles_ms")
         logit = image_logit(self.mode, whole=whole, tiles=tile_outputs)

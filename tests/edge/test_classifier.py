@@ -247,7 +247,8 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
     from bonefx_edge.inference.decision import OperatingPoint, Proportion
     from bonefx_edge.inference.input_check import InputCheckSpec, Interval
     from bonefx_edge.inference.preprocess import InputSpec
-    from bonefx_edge.inference.tiling import InferenceMode, TileSpec
+    from bonefx_edge.inference.tile_grid import TileSelection, TileSpec
+    from bonefx_edge.inference.tiling import InferenceMode
     from bonefx_edge.model.manifest import Manifest, OutputSpec, Provenance, VerifiedRuntime
 
     package = Path(bonefx_edge.__file__).parent
@@ -264,7 +265,7 @@ def test_every_field_of_the_manifest_is_read_by_code() -> None:
                 InputCheckSpec,
                 Interval,
             ),
-            *(VerifiedRuntime, Provenance, InferenceMode, TileSpec),
+            *(VerifiedRuntime, Provenance, InferenceMode, TileSelection, TileSpec),
         )
         for field in dataclasses.fields(kind)
         # InputCheckSpec's statistics are read by name, from the list in input_check.py.

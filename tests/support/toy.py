@@ -30,7 +30,8 @@ import numpy as np
 from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.input_check import InputCheckSpec, Interval
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import InferenceMode, TileSpec
+from bonefx_edge.inference.tile_grid import TileSpec
+from bonefx_edge.inference.tiling import InferenceMode
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, OutputSpec, Provenance
 from numpy.typing import NDArray
 
@@ -122,6 +123,7 @@ def toy_whole(**changes: Any) -> InferenceMode:
     fields: dict[str, Any] = {
         "name": "whole",
         "tiles": (),
+        "tile_selection": None,
         "whole_weight": 1.0,
         "tile_weight": 0.0,
         "map_weight": 0.0,

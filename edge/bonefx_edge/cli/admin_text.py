@@ -55,6 +55,11 @@ def _describe_mode(mode: "InferenceMode") -> list[str]:
         f"{spec.overlap:.0%}: {spec.max_tiles} on a square image"
         for spec in mode.tiles
     ]
+    if mode.tile_selection is not None:
+        lines.append(
+            f"  tiles with at least {mode.tile_selection.min_share:.0%} brighter than "
+            f"{mode.tile_selection.gray_level} of 255, at least one of each grid"
+        )
     for point in mode.operating_points:
         lines += [f"  {line}" for line in _describe_operating_point(point)]
     return lines

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bonefx_edge.decode.downscale import MIN_LONGEST_SIDE_PX
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import OperatingPoint
@@ -20,6 +19,7 @@ from bonefx_edge.inference.preprocess import (
     preprocess,
 )
 from bonefx_edge.inference.regions import Rectangle
+from bonefx_edge.inference.tile_grid import TileSelection, TileSpec, select_tiles, tile_boxes
 
 TILED: Final = "tiled"
 """Name of the mode that runs the network on the whole image and on its tiles."""
@@ -27,46 +27,8 @@ WHOLE: Final = "whole"
 """Name of the mode that runs the network on the whole image only: one inference."""
 MAX_TILES: Final = 64
 """Most tiles per image that a manifest may ask for: each is one inference."""
-_ROUNDING: Final = 1e-6
-"""Pixels, tiles: 0.55 * 400 is slightly above 220 in floating point and means 220."""
 
 Number = TypeVar("Number", float, NDArray[np.float64])
-
-
-@dataclass(frozen=True, slots=True)
-class TileSpec:
-    """A grid of overlapping square tiles that covers the image."""
-
-    longest_px: int
-    """[1, `downscale.MIN_LONGEST_SIDE_PX`]: longest side in pixels that the image is downscaled to;
-    a smaller image is not enlarged."""
-    share: float
-    """Side of a tile as share of that longest side, (0, 1]."""
-    overlap: float
-    """Least overlap of neighbors, as share of the tile, [0, 1)."""
-
-    def __post_init__(self) -> None:
-        if (
-            not 1 <= self.longest_px <= MIN_LONGEST_SIDE_PX
-            or not 0.0 < self.share <= 1.0
-            or not 0.0 <= self.overlap < 1.0
-        ):
-            msg = (
-                f"tiles: expected 1 <= longest_px <= {MIN_LONGEST_SIDE_PX}, 0 < share <= 1 and "
-                f"0 <= overlap < 1, got {self.longest_px}, {self.share} and {self.overlap}"
-            )
-            raise ValueError(msg)
-
-    @property
-    def max_tiles(self) -> int:
-        """Tiles of a square image; any other image has at most as many."""
-        return self.tiles_along(1.0, longest=1.0) ** 2
-
-    def tiles_along(self, side: float, *, longest: float) -> int:
-        """Return how many tiles lie along a side of the image; both lengths in the same unit."""
-        tile = self.share * longest
-        steps = (side - tile) / (tile * (1.0 - self.overlap))
-        return 1 + max(0, math.ceil(steps - _ROUNDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +44,8 @@ class InferenceMode:
     """tiled or whole."""
     tiles: tuple[TileSpec, ...]
     """Grids of tiles beside the whole image; none in the mode `whole`."""
+    tile_selection: TileSelection | None
+    """Which of these tiles the network gets; None: all."""
     whole_weight: float
     """>= 0."""
     tile_weight: float
@@ -116,6 +80,10 @@ class InferenceMode:
         """Whether the logit is the network's own, as in the original presentation."""
         return not self.tiles and (self.offset, self.whole_weight, self.map_weight) == (0, 1, 0)
 
+    def extract_tiles(self, radiograph: Radiograph, spec: InputSpec) -> "Tiles":
+        """Return the tiles of one image that the network gets; spec: of its input."""
+        return extract_tiles(radiograph, self.tiles, spec, selection=self.tile_selection)
+
     def operating_point(self, name: str | None) -> OperatingPoint:
         """Return the operating point of that name, or the default one for None.
 
@@ -144,6 +112,9 @@ def _check_weights(mode: InferenceMode) -> None:
             f"mode {mode.name}: expected tiles in {TILED} and none in {WHOLE}, "
             f"got {len(mode.tiles)} grids"
         )
+        raise ValueError(msg)
+    if mode.tile_selection is not None and not mode.tiles:
+        msg = f"mode {mode.name}: expected no tile_selection without tiles, got one"
         raise ValueError(msg)
     if sum(spec.max_tiles for spec in mode.tiles) > MAX_TILES:
         msg = (
@@ -187,13 +158,20 @@ class Tiles:
     """Of each network input, black bars included, in the same pixels; may reach outside."""
 
 
-def extract_tiles(radiograph: Radiograph, tiles: tuple[TileSpec, ...], spec: InputSpec) -> Tiles:
-    """Return the tiles of one image; together they cover each pixel of it.
+def extract_tiles(
+    radiograph: Radiograph,
+    tiles: tuple[TileSpec, ...],
+    spec: InputSpec,
+    *,
+    selection: TileSelection | None = None,
+) -> Tiles:
+    """Return the tiles of one image; without `selection` they cover each pixel of it.
 
     Tiles lie evenly along each side. Where the image is narrower than a tile, the tile is as narrow
-    as the image, and is fitted to the input as `spec.aspect` says.
+    as the image, and is fitted to the input as `spec.aspect` says. `selection` leaves tiles out;
+    of each grid at least one stays.
     """
-    parts = [part for grid in tiles for part in _extract_grid(radiograph, grid, spec=spec)]
+    parts = [part for grid in tiles for part in _extract_grid(radiograph, grid, selection, spec)]
     if not parts:
         return Tiles(preprocess(radiograph, spec=spec)[:0], (), ())
     x, rectangles, extents = zip(*parts, strict=True)
@@ -247,41 +225,29 @@ def image_logit(
 
 
 def _extract_grid(
-    radiograph: Radiograph, tile_spec: TileSpec, *, spec: InputSpec
+    radiograph: Radiograph, tile_spec: TileSpec, selection: TileSelection | None, spec: InputSpec
 ) -> list[tuple[NDArray[Any], Rectangle, Extent]]:
-    """Return input, rectangle and extent of each tile of one grid."""
+    """Return input, rectangle and extent of each selected tile of one grid."""
     small = downscale_to(radiograph.pixels, longest_px=tile_spec.longest_px)
     height, width = small.shape
     image_height, image_width = radiograph.shape
     parts = []
-    for top, bottom in _tile_grid(height, longest=max(small.shape), spec=tile_spec):
-        for left, right in _tile_grid(width, longest=max(small.shape), spec=tile_spec):
-            piece = np.ascontiguousarray(small[top:bottom, left:right])
-            x = preprocess(
-                dataclasses.replace(radiograph, pixels=piece, original_shape=None), spec=spec
-            )
-            # Outwards to whole pixels, in integers: the last tile ends where the image does.
-            rectangle = (
-                *(left * image_width // width, top * image_height // height),
-                *(-(-right * image_width // width), -(-bottom * image_height // height)),
-            )
-            x0, y0, x1, y1 = input_extent(piece.shape, spec=spec)
-            across, down = image_width / width, image_height / height
-            extent = (
-                *((left + x0) * across, (top + y0) * down),
-                *((left + x1) * across, (top + y1) * down),
-            )
-            parts.append((x, rectangle, extent))
+    boxes = tile_boxes((height, width), tile_spec)
+    for top, bottom, left, right in select_tiles(small, boxes, selection):
+        piece = np.ascontiguousarray(small[top:bottom, left:right])
+        x = preprocess(
+            dataclasses.replace(radiograph, pixels=piece, original_shape=None), spec=spec
+        )
+        # Outwards to whole pixels, in integers: the last tile ends where the image does.
+        rectangle = (
+            *(left * image_width // width, top * image_height // height),
+            *(-(-right * image_width // width), -(-bottom * image_height // height)),
+        )
+        x0, y0, x1, y1 = input_extent(piece.shape, spec=spec)
+        across, down = image_width / width, image_height / height
+        extent = (
+            *((left + x0) * across, (top + y0) * down),
+            *((left + x1) * across, (top + y1) * down),
+        )
+        parts.append((x, rectangle, extent))
     return parts
-
-
-def _tile_grid(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:
-    """Return start and end of each tile along one side of the downscaled image, in its pixels.
-
-    Rounding up the tile and rounding down the starts leaves no gap: starts are at most
-    ceil(tile) apart, and the last tile ends where the image does.
-    """
-    tile = min(side, math.ceil(spec.share * longest - _ROUNDING))
-    n = spec.tiles_along(side, longest=longest)
-    starts = [i * (side - tile) // max(1, n - 1) for i in range(n)]
-    return [(start, start + tile) for start in starts]

@@ -12,22 +12,12 @@ from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
 from bonefx_edge.inference.decision import BROKEN
 from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import TILED, InferenceMode, NetworkOutputs
+from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
+from bonefx_edge.model.older_formats import OLDER_FORMATS, upgrade
 from bonefx_edge.model.strict_json import build
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 """Raised when an older device could misread a newer file."""
-
-_OLDER_VERSION: Final = 2
-"""Of bonefx 0.4: the same values under other names, so it is read too."""
-_RENAMED: Final = {
-    "readings": "modes",
-    "gate": "input_check",
-    "runtimes": "verified_runtimes",
-    "film_px": "longest_px",
-    "films": "images",
-}
-"""Key of format 2 -> key of format 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,40 +195,16 @@ class Manifest:
             msg = f"bonefx.json: expected JSON, got {len(text)} characters that are not ({err})"
             raise ModelFileError(msg) from err
         version = raw.get("format_version") if isinstance(raw, dict) else None
-        if version == _OLDER_VERSION:
-            raw = _from_older(raw)
-        elif version != FORMAT_VERSION:
+        if version not in (FORMAT_VERSION, *OLDER_FORMATS):
             msg = (
                 f"bonefx.json: expected format_version {FORMAT_VERSION}, got {version!r}; "
                 "update bonefx on this device, or convert the model again"
             )
             raise ModelFileError(msg)
         try:
-            manifest: Manifest = build(cls, raw, where="bonefx.json")
+            manifest: Manifest = build(cls, upgrade(raw), where="bonefx.json")
         except (TypeError, ValueError, ArithmeticError) as err:
             # ArithmeticError: a tile so small that their number overflows, a float of 400 digits.
             msg = f"bonefx.json: {err}; convert the model again"
             raise ModelFileError(msg) from err
         return manifest
-
-
-def _from_older(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest of format 2 under the names of format 3; wrong values stay wrong."""
-    renamed = {
-        _RENAMED.get(key, key): value if key == "provenance" else _rename(value)
-        for key, value in raw.items()
-    }
-    modes = renamed.get("modes")
-    for mode in modes if isinstance(modes, list) else ():
-        if isinstance(mode, dict) and mode.get("name") == "closer":
-            mode["name"] = TILED
-    return renamed | {"format_version": FORMAT_VERSION}
-
-
-def _rename(value: Any) -> Any:
-    """Return `value`, from json, with the keys of all objects in it renamed."""
-    if isinstance(value, dict):
-        return {_RENAMED.get(key, key): _rename(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_rename(inner) for inner in value]
-    return value

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.inference.preprocess import SPECS, input_extent, preprocess
+from bonefx_edge.inference.tile_grid import TileSpec
 from bonefx_edge.inference.tiling import (
     NetworkOutputs,
-    TileSpec,
     extract_tiles,
     fuse_logits,
     image_logit,

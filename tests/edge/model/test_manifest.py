@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_edge.inference.tile_grid import TileSelection
 from bonefx_edge.model.manifest import Manifest
 from bonefx_edge.model.model_file import ModelFile
 from toy import toy_path
@@ -15,6 +16,9 @@ TOY = ModelFile.read(toy_path("int8"))
 TILED = ModelFile.read(toy_path("tiled-int8"))
 FORMAT_2 = (Path(__file__).parents[2] / "golden/manifest-format-2.json").read_text()
 """Of the toy, as bonefx 0.4 wrote it."""
+FORMAT_3 = (Path(__file__).parents[2] / "golden/manifest-format-3.json").read_text()
+"""Of the toy, as bonefx 0.5 wrote it."""
+SELECTION = {"gray_level": 60, "min_share": 0.25}
 RUNTIME = {
     "name": "tflite_runtime",
     "version": "2.14.0",
@@ -31,8 +35,9 @@ def test_a_manifest_survives_its_json() -> None:
     assert Manifest.from_json(TILED.manifest.to_json()) == TILED.manifest
 
 
-def test_a_manifest_of_format_2_is_read_under_the_names_of_format_3() -> None:
-    older = Manifest.from_json(FORMAT_2)
+@pytest.mark.parametrize("text", [FORMAT_2, FORMAT_3], ids=["2", "3"])
+def test_a_manifest_of_an_older_format_is_read_as_one_of_format_4(text: str) -> None:
+    older = Manifest.from_json(text)
     own = TILED.manifest.flatbuffer_sha256
     assert dataclasses.replace(older, flatbuffer_sha256=own) == TILED.manifest
 
@@ -59,10 +64,33 @@ def test_a_manifest_of_format_2_is_checked_as_strictly() -> None:
         Manifest.from_json(json.dumps(raw))
 
 
-@pytest.mark.parametrize("version", [0, 1, 4, "3", None])
+def test_an_older_manifest_with_a_field_of_a_later_format_is_refused() -> None:
+    raw = json.loads(FORMAT_3)
+    raw["modes"][0]["tile_selection"] = None
+    with pytest.raises(ModelFileError, match="absent or unknown fields: tile_selection"):
+        Manifest.from_json(json.dumps(raw))
+
+
+def test_a_manifest_with_a_tile_selection_survives_its_json() -> None:
+    raw = json.loads(TILED.manifest.to_json())
+    raw["modes"][0]["tile_selection"] = SELECTION
+    manifest = Manifest.from_json(json.dumps(raw))
+    assert manifest.modes[0].tile_selection == TileSelection(60, 0.25)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_several_grids_may_count_without_the_whole_image() -> None:
+    raw = json.loads(TILED.manifest.to_json())
+    tiles = [{"longest_px": 512, "share": share, "overlap": 0.3} for share in (0.6, 0.4, 0.28)]
+    raw["modes"][0] |= {"tiles": tiles, "whole_weight": 0, "map_weight": 0}
+    mode = Manifest.from_json(json.dumps(raw)).modes[0]
+    assert (len(mode.tiles), mode.whole_weight) == (3, 0.0)
+
+
+@pytest.mark.parametrize("version", [0, 1, 5, "3", "4", None, [4]])
 def test_a_manifest_of_another_format_version_is_refused(version: object) -> None:
     raw = json.loads(TOY.manifest.to_json()) | {"format_version": version}
-    with pytest.raises(ModelFileError, match=r"expected format_version 3, got .*update bonefx"):
+    with pytest.raises(ModelFileError, match=r"expected format_version 4, got .*update bonefx"):
         Manifest.from_json(json.dumps(raw))
 
 
@@ -144,6 +172,12 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("modes", 0, "offset"), 10**400, r"too large.*; convert the model again"),
         (("modes", 0, "tiles", 0, "overlap"), 1, "0 <= overlap < 1"),
         (("modes", 0, "tiles", 0, "overlap"), -0.1, "0 <= overlap < 1"),
+        (("modes", 0, "tile_selection"), {"gray_level": 60}, "absent or unknown fields: min_share"),
+        (("modes", 0, "tile_selection"), SELECTION | {"gray_level": 255}, "gray_level <= 254"),
+        (("modes", 0, "tile_selection"), SELECTION | {"gray_level": -1}, "0 <= gray_level"),
+        (("modes", 0, "tile_selection"), SELECTION | {"min_share": 1.5}, "min_share <= 1"),
+        (("modes", 0, "tile_selection"), SELECTION | {"min_share": math.nan}, "min_share <= 1"),
+        (("modes", 1, "tile_selection"), SELECTION, "no tile_selection without tiles"),
         (("modes", 0, "whole_weight"), -0.1, "finite weights >= 0"),
         (("modes", 0, "tile_weight"), math.inf, "finite weights >= 0"),
         (("modes", 0, "map_weight"), math.nan, r"finite weights >= 0|map_weight > 0"),

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import SPECS, preprocess
-from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, extract_tiles, pool_tile_logits
+from bonefx_edge.inference.tile_grid import TileSelection, TileSpec
+from bonefx_edge.inference.tiling import NetworkOutputs, extract_tiles, pool_tile_logits
 
 pytestmark = pytest.mark.host
 pytest.importorskip("keras")
@@ -32,6 +33,17 @@ def test_views_are_those_of_the_device_wholes_first(images):
         np.testing.assert_array_equal(mine[0], preprocess(image, spec=SPEC)[0])
         np.testing.assert_array_equal(mine[1:], extract_tiles(image, TILES, SPEC).x)
     assert list(inputs.image_index[:12]) == list(range(12))
+
+
+def test_the_tiles_of_a_selection_are_those_of_the_device(images):
+    selection = TileSelection(gray_level=128, min_share=0.6)
+    inputs = load_inputs(images, spec=SPEC, tiles=TILES, selection=selection)
+    assert len(images) < len(inputs.x) < len(load_inputs(images, spec=SPEC, tiles=TILES).x)
+    for i, sample in enumerate(inputs.images.samples):
+        image = decode(read_file(sample.path))
+        mine = inputs.x[inputs.image_index == i][1:]
+        expected = extract_tiles(image, TILES, SPEC, selection=selection).x
+        np.testing.assert_array_equal(mine, expected)
 
 
 def test_as_many_tiles_per_image_as_asked_for_are_drawn_by_the_seed(images):

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import InputSpec
-from bonefx_edge.inference.tiling import NetworkOutputs, TileSpec, extract_tiles, pool_tile_logits
+from bonefx_edge.inference.tile_grid import TileSelection, TileSpec
+from bonefx_edge.inference.tiling import NetworkOutputs, extract_tiles, pool_tile_logits
 from numpy.typing import NDArray
 
 from bonefx_train.data.pixels import Pixels, load_pixels
@@ -23,6 +24,8 @@ class TileMode:
     """None: the whole image only."""
     terms: tuple[str, ...]
     """Fields of `TileScores` that are weighed; the others get no weight."""
+    selection: TileSelection | None = None
+    """Which of the tiles the network gets; None: all."""
 
 
 TILED_MODE: Final = TileMode(
@@ -61,6 +64,7 @@ def load_inputs(
     *,
     spec: InputSpec,
     tiles: tuple[TileSpec, ...],
+    selection: TileSelection | None = None,
     per_image: int | None = None,
     seed: int = 0,
 ) -> NetworkInputs:
@@ -73,6 +77,8 @@ def load_inputs(
     ----------
     tiles
         Without any, nothing but the wholes.
+    selection
+        Which of them the network gets, as on the device; None: all.
     per_image
         Tiles of each image, drawn at random; None takes them all.
 
@@ -88,9 +94,8 @@ def load_inputs(
     parts: list[NDArray[Any]] = [images.x]
     image = [np.arange(len(images.x))]
     for index, sample in enumerate(track(images.samples, label="cutting tiles")):
-        x = extract_tiles(
-            decode(read_file(sample.path), allow_downscale=spec.allow_downscale), tiles, spec
-        ).x
+        radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
+        x = extract_tiles(radiograph, tiles, spec, selection=selection).x
         if per_image is not None:
             x = x[rng.permutation(len(x))[:per_image]]
         parts.append(x)
