@@ -22,8 +22,8 @@ import pydicom
 import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode import decode
+from bonefx_edge.decode.dicom.guard import PYDICOM_ERRORS
 from bonefx_edge.decode.dicom.header import MODALITIES
-from bonefx_edge.decode.dicom.reader import PYDICOM_ERRORS
 from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 from numpy.typing import NDArray

@@ -1,17 +1,15 @@
 """DICOM Part 10 to a radiograph as its maker wants it shown: modality LUT, VOI, then polarity."""
 
-import logging
-import struct
 import warnings
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from bonefx_edge.decode.dicom.gray import blacken_padding_at_corners, make_gray_table
+from bonefx_edge.decode.dicom.guard import PYDICOM_ERRORS
 from bonefx_edge.decode.dicom.header import (
     check_kind,
     check_shape,
@@ -34,27 +32,6 @@ from bonefx_edge.decode.limits import Limits, check_pixels
 from bonefx_edge.decode.options import DecodeOptions
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.decode.refusals import refuse_corrupt
-
-# pydicom quotes element values in its warnings and log records; none of them may reach a log.
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-
-PYDICOM_ERRORS: Final = (
-    # What pydicom 3.0 raises on damaged files, found by fuzzing: it promises no single type.
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    OSError,
-)
 
 
 def decode_dicom(data: bytes, *, limits: Limits, options: DecodeOptions) -> Radiograph:
