@@ -19,13 +19,9 @@ from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.monitoring import http_server
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
-from bonefx_edge.watch.monitoring.http_server import (
-    CLIENT_TIMEOUT_S,
-    HOST,
-    MAX_CLIENTS,
-    HealthServer,
-)
+from bonefx_edge.watch.monitoring.http_server import HealthServer
 from bonefx_edge.watch.monitoring.metrics import Metrics
+from bonefx_edge.watch.monitoring.page_server import CLIENT_TIMEOUT_S, HOST, MAX_CLIENTS
 from prometheus_client.parser import text_string_to_metric_families
 
 WELL = ServiceSnapshot(
