@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo test test-fast lint test-tflite train train-seed bench peers chaos clean \
+.PHONY: help demo test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
 	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
 	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share (11 minutes)"
+	@echo "make chaos-dicom  kill the DICOM listener while films arrive (needs dcmtk; 2 minutes)"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 	@echo "make peers        compare with other runtimes (downloads 0.5 GB, then six minutes)"
 
@@ -154,6 +155,10 @@ peers: .venv-dev/stamp
 
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
+
+# Needs Debian's dcmtk.
+chaos-dicom: .venv-dev/stamp
+	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_dicom_listener.py
 
 clean:
 	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist wheelhouse-*

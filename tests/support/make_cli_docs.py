@@ -20,6 +20,7 @@ COMMANDS = {
             *(["rebuild"], ["reset-canary"], ["install-service"]),
         ],
     ),
+    "edge-dicom": ("bonefx_dicom.cli", [[], ["listen"]]),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
 }

@@ -27,13 +27,14 @@ _PRIORITIES: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL
 """Syslog priorities, see sd-daemon(3)."""
 
 
-def configure_logging() -> None:
-    """Log to stderr, with priorities if systemd reads it."""
+def configure_logging(*packages: str) -> None:
+    """Log records of bonefx_edge and of `packages` to stderr; with priorities for systemd."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
-    package = logging.getLogger("bonefx_edge")
-    package.addHandler(handler)
-    package.setLevel(logging.INFO)
+    for name in ("bonefx_edge", *packages):
+        package = logging.getLogger(name)
+        package.addHandler(handler)
+        package.setLevel(logging.INFO)
 
 
 class _Formatter(logging.Formatter):

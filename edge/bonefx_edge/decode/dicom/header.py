@@ -9,6 +9,7 @@ from pydicom.tag import Tag
 
 from bonefx_edge.decode.dicom.layout import OVERLAY_BIT_POSITIONS
 from bonefx_edge.decode.dicom.numbers import integer_value
+from bonefx_edge.decode.dicom.syntaxes import JPEG_BASELINE
 from bonefx_edge.decode.options import DecodeOptions, SiteSwitch
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
 from bonefx_edge.errors import DecodeError, Reason
@@ -80,7 +81,6 @@ _GRAY: Final = frozenset({(1, "MONOCHROME1"), (1, "MONOCHROME2"), (3, "RGB")})
 """Samples per pixel with photometric interpretation; RGB only where all samples are equal."""
 _GRAY_JPEG: Final = _GRAY | {(3, "YBR_FULL"), (3, "YBR_FULL_422")}
 """The same in baseline JPEG, whose color is luminance and chroma."""
-_JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _QUOTABLE: Final = frozenset(
     [
         "CR",
@@ -188,7 +188,7 @@ def check_kind(dataset: Dataset, *, transfer_syntax: str) -> None:
     samples = integer_value(dataset, "SamplesPerPixel", default=1)
     photometric = text_value(dataset, "PhotometricInterpretation")
     # Some exporters write 0 frames for one, and gray films as color.
-    kinds = _GRAY_JPEG if transfer_syntax == _JPEG_BASELINE else _GRAY
+    kinds = _GRAY_JPEG if transfer_syntax == JPEG_BASELINE else _GRAY
     if frames not in (0, 1) or (samples, photometric) not in kinds:
         msg = (
             f"Not one gray image ({frames} frames, {samples} samples per pixel, "

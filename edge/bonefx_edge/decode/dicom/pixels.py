@@ -18,6 +18,17 @@ from bonefx_edge.decode.dicom.frames import (
 )
 from bonefx_edge.decode.dicom.layout import PixelLayout
 from bonefx_edge.decode.dicom.lossless_jpeg import decode_lossless
+from bonefx_edge.decode.dicom.syntaxes import (
+    JPEG_2000,
+    JPEG_2000_CODEC,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    JPEG_LS_CODEC,
+    NATIVE,
+    RLE,
+)
 from bonefx_edge.decode.gray_levels import CHUNK_PX
 from bonefx_edge.decode.jpeg import reader as jpeg
 from bonefx_edge.decode.refusals import refuse_corrupt, refuse_truncated
@@ -55,7 +66,7 @@ def decode_pixel_data(
     DecodeError
         TRUNCATED, CORRUPT, UNSUPPORTED or MISSING_CODEC.
     """
-    native, decoder = transfer_syntax in _NATIVE, _DECODERS.get(transfer_syntax)
+    native, decoder = transfer_syntax in NATIVE, _DECODERS.get(transfer_syntax)
     if not native and decoder is None:
         name = _UNREAD.get(transfer_syntax, "another one")
         msg = f"This DICOM compression is not read ({name}). Send the file uncompressed."
@@ -66,7 +77,7 @@ def decode_pixel_data(
         )
     if decoder is None:
         return _read_native(data, start=start, length=length, layout=layout)
-    if layout.samples != 1 and transfer_syntax not in (_RLE, _JPEG_BASELINE):
+    if layout.samples != 1 and transfer_syntax not in (RLE, JPEG_BASELINE):
         _refuse_color("RGB in another compression than RLE or baseline JPEG")
     decoded = decoder(join_fragments(data, start=start), layout)
     if decoded.size != layout.rows * layout.columns:
@@ -178,7 +189,7 @@ def _decode_jpeg_ls(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     _check_size(header.height, header.width, layout=layout)
     if not jpeg.ends_whole(frame):
         refuse_truncated("a JPEG-LS stream up to its EOI")
-    jpeg_ls = _import_codec("jpeg_ls", name="JPEG-LS")
+    jpeg_ls = _import_codec(JPEG_LS_CODEC, name="JPEG-LS")
     try:
         decoded, _ = jpeg_ls.decode_pixel_data(frame)
     except RuntimeError:
@@ -197,7 +208,7 @@ def _decode_jpeg_2000(frame: bytes, layout: PixelLayout) -> NDArray[Any]:
     if components != 1:
         refuse_corrupt(f"one JPEG 2000 component, got {components}")
     _check_tile_parts(frame)
-    openjpeg = _import_codec("openjpeg", name="JPEG 2000")
+    openjpeg = _import_codec(JPEG_2000_CODEC, name="JPEG 2000")
     try:
         decoded = openjpeg.decode_pixel_data(frame, version=2)
     except (RuntimeError, ValueError):
@@ -234,20 +245,14 @@ def _import_codec(module: str, *, name: str) -> Any:
         raise DecodeError(Reason.MISSING_CODEC, msg) from err
 
 
-_NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
 _UNREAD: Final = {"1.2.840.10008.1.2.2": "Explicit VR Big Endian (retired)"}
 """Syntaxes that are known and not read."""
-_RLE: Final = "1.2.840.10008.1.2.5"
-_JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _DECODERS: Final[dict[str, Decoder]] = {
-    _RLE: _decode_rle,
-    _JPEG_BASELINE: _decode_jpeg,
-    "1.2.840.10008.1.2.4.51": _decode_jpeg,
-    "1.2.840.10008.1.2.4.57": _decode_jpeg_lossless,
-    "1.2.840.10008.1.2.4.70": _decode_jpeg_lossless,
-    "1.2.840.10008.1.2.4.80": _decode_jpeg_ls,
-    "1.2.840.10008.1.2.4.81": _decode_jpeg_ls,
-    "1.2.840.10008.1.2.4.90": _decode_jpeg_2000,
-    "1.2.840.10008.1.2.4.91": _decode_jpeg_2000,
+    RLE: _decode_rle,
+    JPEG_BASELINE: _decode_jpeg,
+    JPEG_EXTENDED: _decode_jpeg,
+    **dict.fromkeys(JPEG_LOSSLESS, _decode_jpeg_lossless),
+    **dict.fromkeys(JPEG_LS, _decode_jpeg_ls),
+    **dict.fromkeys(JPEG_2000, _decode_jpeg_2000),
 }
 """12-bit JPEG Extended reaches `jpeg.decode_gray`, which refuses it as UNSUPPORTED."""

@@ -1,0 +1,118 @@
+"""The command edge-dicom: a DICOM node beside the classifier. Exit codes: 0, 1, 2."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from bonefx_edge.cli.command import Command, make_app
+from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
+from bonefx_edge.errors import BonefxError
+
+app = make_app("Receive radiographs from modalities by DICOM.")
+
+_TLS: Final = ("tls_cert", "tls_key", "tls_client_ca")
+
+
+class _Listen(Command):
+    sections = {"TLS, all three or none": _TLS}  # noqa: RUF012 - as in the class above
+
+
+@app.callback()
+def _group() -> None:
+    """Make `listen` a word of the command, also while it is the only one."""
+
+
+@app.command(cls=_Listen)
+def listen(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Store films here: the watched folder, or one in it."),
+    ],
+    *,
+    allow: Annotated[
+        list[str],
+        typer.Option(
+            metavar="TITLE@ADDRESS",
+            help="A sender: calling AE title (* for any) and address or network. Repeatable.",
+        ),
+    ],
+    ae: Annotated[str, typer.Option(metavar="TITLE", help="Own AE title.")] = "BONEFX",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on.")
+    ] = 11112,
+    address: Annotated[
+        str, typer.Option(metavar="IP", help="Address of the network card to listen on.")
+    ] = "0.0.0.0",  # noqa: S104 - --allow says who may send
+    secondary_capture: Annotated[
+        bool,
+        typer.Option("--secondary-capture", help="Accept Secondary Capture too (film digitizers)."),
+    ] = False,
+    max_associations: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="Associations at a time.")
+    ] = 24,
+    min_free: Annotated[
+        int,
+        typer.Option(min=0, metavar="MIB", help="Store no film when less disk space is free."),
+    ] = 200,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Serve /livez, /readyz and /metrics on 127.0.0.1; 0 takes any free port.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CA of the senders' certificates, PEM.")
+    ] = None,
+) -> None:
+    """Receive films by C-STORE into a folder that edge-classify watches."""
+    _need_pynetdicom()
+    from bonefx_edge.watch.logs import configure_logging
+
+    from bonefx_dicom.listener.app import listen as run
+    from bonefx_dicom.listener.options import ListenOptions, Peer, TlsFiles, check_ae_title
+
+    files = [each for each in (tls_cert, tls_key, tls_client_ca) if each is not None]
+    if len(files) not in (0, len(_TLS)):
+        msg = "--tls-cert, --tls-key, --tls-client-ca: give all three, or none"
+        fail(msg, code=ExitCode.USAGE)
+    configure_logging("bonefx_dicom")
+    try:
+        run(
+            ListenOptions(
+                folder=folder,
+                ae_title=check_ae_title(ae, option="--ae"),
+                peers=tuple(Peer.parse(each) for each in allow),
+                port=port,
+                address=address,
+                tls=TlsFiles(*files) if files else None,
+                min_free_mib=min_free,
+                max_associations=max_associations,
+                secondary_capture=secondary_capture,
+                health_port=health_port,
+            )
+        )
+    except BonefxError as err:
+        fail_with(err)
+
+
+def _need_pynetdicom() -> None:
+    """Leave with the command to install what is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("pynetdicom") is None:
+        msg = "edge-dicom: needs the extra dicom-net; pip install 'bonefx[dicom-net]'"
+        fail(msg, code=ExitCode.USAGE)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,1 @@
+"""C-STORE SCP: films that a modality sends become files in the watched folder."""
