@@ -1,25 +1,32 @@
 """The command edge-dicom: a DICOM node beside the classifier. Exit codes: 0, 1, 2."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from bonefx_edge.cli.command import Command, make_app
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
-from bonefx_edge.errors import BonefxError
+from bonefx_edge.errors import BonefxError, UsageError
 
 app = make_app("Receive radiographs from modalities by DICOM.")
 
+AllowOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="TITLE@ADDRESS",
+        help="A sender: calling AE title (* for any) and address or network. Repeatable.",
+    ),
+]
+AeOption = Annotated[str, typer.Option(metavar="TITLE", help="Own AE title.")]
+PortOption = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on.")
+]
 _TLS: Final = ("tls_cert", "tls_key", "tls_client_ca")
 
 
 class _Listen(Command):
     sections = {"TLS, all three or none": _TLS}  # noqa: RUF012 - as in the class above
-
-
-@app.callback()
-def _group() -> None:
-    """Make `listen` a word of the command, also while it is the only one."""
 
 
 @app.command(cls=_Listen)
@@ -29,17 +36,9 @@ def listen(
         typer.Argument(metavar="DIR", help="Store films here: the watched folder, or one in it."),
     ],
     *,
-    allow: Annotated[
-        list[str],
-        typer.Option(
-            metavar="TITLE@ADDRESS",
-            help="A sender: calling AE title (* for any) and address or network. Repeatable.",
-        ),
-    ],
-    ae: Annotated[str, typer.Option(metavar="TITLE", help="Own AE title.")] = "BONEFX",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on.")
-    ] = 11112,
+    allow: AllowOption,
+    ae: AeOption = "BONEFX",
+    port: PortOption = 11112,
     address: Annotated[
         str, typer.Option(metavar="IP", help="Address of the network card to listen on.")
     ] = "0.0.0.0",  # noqa: S104 - --allow says who may send
@@ -102,6 +101,47 @@ def listen(
         )
     except BonefxError as err:
         fail_with(err)
+
+
+@app.command("install-service", cls=Command)
+def install_service(
+    *,
+    allow: AllowOption,
+    ae: AeOption = "BONEFX",
+    port: PortOption = 11112,
+    watch: Annotated[
+        Path, typer.Option(metavar="DIR", help="The watched folder; films go to dicom in it.")
+    ] = Path("/srv/incoming"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
+    ] = False,
+) -> None:
+    """Install the listener under systemd (as root), after edge-admin install-service."""
+    import shlex
+    import subprocess
+
+    from bonefx_edge.watch.install import install
+
+    from bonefx_dicom.listener.install import describe, installation
+    from bonefx_dicom.listener.options import Peer, check_ae_title
+
+    try:
+        check_ae_title(ae, option="--ae")
+        words = ["--ae", ae, "--port", str(port)]
+        for each in allow:
+            Peer.parse(each)
+            words += ["--allow", each]
+        steps = installation(Path(sys.prefix) / "bin" / "edge-dicom", watch / "dicom", words)
+        if not dry_run:
+            install(steps)
+    except UsageError as err:
+        fail(str(err), code=ExitCode.USAGE)
+    except OSError as err:
+        fail(f"a step failed: {err}; correct this and run it again", code=ExitCode.OUTPUT)
+    except subprocess.CalledProcessError as err:
+        said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
+        fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
+    sys.stdout.write(describe(steps))
 
 
 def _need_pynetdicom() -> None:

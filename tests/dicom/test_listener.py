@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
@@ -224,3 +225,21 @@ def test_a_folder_that_is_missing_is_named(folder):
     )  # fmt: skip
     assert done.returncode == 2
     assert "expected a folder for the films" in done.stderr
+
+
+def test_without_the_extra_the_command_names_it(folder):
+    code = "import sys; sys.modules['pynetdicom'] = None\nfrom bonefx_dicom.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "listen", str(folder), "--allow", "DX1@192.0.2.1"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "pip install 'bonefx[dicom-net]'" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["bonefx_edge.cli.classify", "bonefx_edge.cli.admin"])
+def test_the_other_commands_load_nothing_of_the_node(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {"pynetdicom", "bonefx_dicom.listener"} & loaded

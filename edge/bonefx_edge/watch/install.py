@@ -51,17 +51,22 @@ def unit_text(program: Path, incoming: Path) -> str:
         One of the paths would need quotes, or is hidden from the service.
     """
     for path in (program, incoming):
-        if not _PLAIN_PATH.fullmatch(str(path)):
-            msg = f"expected an absolute path of letters, digits and ._+-, got {path}"
-            raise UsageError(msg)
-        if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
-            msg = (
-                f"expected a path that the service can read, got {path}; the unit hides "
-                f"{', '.join(_HIDDEN)}: install in /opt/bonefx and watch a folder in /srv"
-            )
-            raise UsageError(msg)
+        check_path(path)
     text = UNIT.read_text("utf-8")
     return text.replace(_PROGRAM, str(program)).replace(_INCOMING, str(incoming))
+
+
+def check_path(path: Path) -> None:
+    """Raise UsageError for a path that would need quotes in a unit, or is hidden from a service."""
+    if not _PLAIN_PATH.fullmatch(str(path)):
+        msg = f"expected an absolute path of letters, digits and ._+-, got {path}"
+        raise UsageError(msg)
+    if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
+        msg = (
+            f"expected a path that the service can read, got {path}; the unit hides "
+            f"{', '.join(_HIDDEN)}: install in /opt/bonefx and use a folder in /srv"
+        )
+        raise UsageError(msg)
 
 
 def installation(program: Path, incoming: Path) -> list[Step]:
