@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from bonefx_dicom.results.own_objects import DEVICE_UID, MANUFACTURER
 from dicom_node import (
     HOST,
     PROGRAM,
@@ -120,6 +121,16 @@ def test_films_of_plates_and_digitizers_are_stored(sop_class, options, folder, t
     with Listener(folder, *options) as listener:
         assert listener.send(path).returncode == 0
     assert len(stored(folder)) == 1
+
+
+def test_a_result_of_bonefx_that_is_sent_back_is_passed_over_without_an_error(folder, tmp_path):
+    path = tmp_path / "film.dcm"
+    own = {"Manufacturer": MANUFACTURER, "DeviceUID": DEVICE_UID, "Modality": "OT"}
+    path.write_bytes(dicom_film(1, SOPClassUID=SECONDARY_CAPTURE, **own))
+    with Listener(folder, "--secondary-capture", "--health-port", "0") as listener:
+        assert listener.send(path).returncode == 0
+        assert "own_results_total 1\n" in listener.page("/metrics")[1]
+    assert stored(folder) == {}
 
 
 def test_an_echo_of_a_listed_sender_and_of_the_node_itself_is_answered(listener):

@@ -20,7 +20,7 @@ _READ_BYTES: Final = 1 << 16
 def guard(association: "Association") -> None:
     """Limit what is received on an association that has just been connected.
 
-    pynetdicom 3.0 reads as many bytes as the header of a PDU says, before it looks at the AE
+    pynetdicom 3.0 reads as many bytes as the header of a PDU says, before it knows the AE
     titles: six bytes from any machine take all memory.
     """
     vars(association.dul.socket)["recv"] = _Receiver(association)

@@ -87,6 +87,7 @@ class Health:
         for name, label, about in (
             ("stored", "", "Films stored since the start"),
             ("not_stored", "status", "Films not stored, by the status that their sender got"),
+            ("own_results", "", "Results of bonefx that were sent back, and passed over"),
             ("associations_accepted", "", "Associations accepted since the start"),
             ("rejected", "reason", "Associations rejected since the start"),
             ("incomplete", "", "Films whose association ended before their last byte"),

@@ -183,7 +183,7 @@ def offered_contexts(*, secondary_capture: bool) -> list[PresentationContext]:
 
 
 class _Server(AssociationServer):
-    """Looks at the address before there is a thread; leaves the TLS handshake to that thread."""
+    """Checks the address before there is a thread; leaves the TLS handshake to that thread."""
 
     def __init__(self, *args: Any, admits: Callable[[str], bool], **options: Any) -> None:
         self._admits = admits

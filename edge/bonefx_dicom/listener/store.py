@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from bonefx_edge.text import printable
 from pydicom.dataset import Dataset
 
 from bonefx_dicom.listener.counts import Counts
 from bonefx_dicom.listener.incoming import Fault, IncomingFile, IncomingFiles
+from bonefx_dicom.results.own_objects import is_own_file
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +19,8 @@ NOT_AUTHORIZED: Final = 0x0124
 INVALID_INSTANCE: Final = 0x0117
 CLASS_NOT_SUPPORTED: Final = 0x0122
 """PS3.7 annex C."""
+ELEMENTS_DISCARDED: Final = 0xB006
+"""A warning: the sender need not send again."""
 OUT_OF_RESOURCES: Final = 0xA700
 CANNOT_UNDERSTAND: Final = 0xC000
 """PS3.4 table B.2-1."""
@@ -47,10 +51,13 @@ class Store:
         status, comment = self._store(event, incoming)
         if status == SUCCESS:
             self._counts.add("stored")
+            return _status(status, comment)
+        incoming.discard()
+        if status == ELEMENTS_DISCARDED:
+            self._counts.add("own_results")
         else:
-            incoming.discard()
             self._counts.add("not_stored", f"{status:04X}")
-            title = str(event.assoc.requestor.ae_title).strip()
+            title = printable(str(event.assoc.requestor.ae_title).strip())
             logger.warning("film of %s not stored: %04X, %s", title, status, comment)
         return _status(status, comment)
 
@@ -66,6 +73,8 @@ class Store:
             return INVALID_INSTANCE, "SOP Instance UID is no UID"
         if incoming.fault is not None:
             return _FAULTS[incoming.fault]
+        if is_own_file(Path(incoming.name)):
+            return ELEMENTS_DISCARDED, "result of bonefx, passed over"
         try:
             incoming.publish(self._folder / f"{uid}.dcm")
         except OSError:
