@@ -27,7 +27,6 @@ import typer
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.jpeg.reader import read_header
-from bonefx_edge.decode.reader import decode
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.model_file import ModelFile
 
@@ -80,10 +79,8 @@ def films(model: Path, paths: Sequence[Path], mode: str) -> dict[str, object]:
     rows = []
     for path in paths:
         data = path.read_bytes()
-        radiograph = decode(data, allow_downscale=True)
-        tiles = classifier.mode.extract_tiles(radiograph, classifier.manifest.input)
-        passes, at_best = 1 + len(tiles.x), bare_decode(data)
-        classifier.classify(path)
+        tiles = classifier.analyze(path).tiles
+        passes, at_best = 1 + (len(tiles.x) if tiles else 0), bare_decode(data)
         times = [
             (
                 seconds(at_best),

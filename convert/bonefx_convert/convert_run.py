@@ -60,6 +60,9 @@ KINDS: Final = (Kind.FLOAT32, Kind.DYNAMIC, Kind.INT8)
 """Of a network of the whole image only."""
 KINDS_WITH_MAP: Final = (Kind.FLOAT16, Kind.DYNAMIC, Kind.INT8)
 """Of a network with a map: as float32 Lite0 is 13 MB, and the three would be over 20 MB."""
+TILES_PER_IMAGE: Final = 4
+"""Of train, from which the representative data set is drawn: tiles have three sizes, and the
+extreme logits among them become the ends of the int8 output."""
 PATCHES_PER_IMAGE: Final = 2
 """By which the input check's features are measured: FracAtlas gives 5,462, for 488 channels."""
 
@@ -83,8 +86,8 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
     keras_model = run.keras_model()
     mapped = has_map(keras_model)
     spec, seen = run.settings.input_spec, input_mode(mapped=mapped)
-    load = partial(load_inputs, spec=spec, tiles=seen.tiles, selection=seen.selection)
-    train = load(run.of("train"), per_image=1, seed=run.settings.seed)
+    load = partial(load_inputs, spec=spec, tile_mode=seen)
+    train = load(run.of("train"), per_image=TILES_PER_IMAGE, seed=run.settings.seed)
     tune = load(run.of("tune"))
     input_check = measure_input_check(train.images.samples, spec=spec, mapped=mapped)
     refused = try_input_check(input_check, tune.images.samples, spec=spec)

@@ -71,7 +71,8 @@ def input_mode(*, mapped: bool) -> TileMode:
 
 def scores_of(mode: InferenceMode, inputs: NetworkInputs, outputs: NetworkOutputs) -> TileScores:
     """Return what the outputs to `inputs` come to under a mode."""
-    return pool_scores(inputs, outputs, TileMode(mode.tiles, (), mode.tile_selection))
+    tile_mode = TileMode(mode.tiles, (), mode.tile_selection, mode.refinement)
+    return pool_scores(inputs, outputs, tile_mode)
 
 
 def logit_of(mode: InferenceMode, scores: TileScores) -> NDArray[np.float64]:
@@ -131,6 +132,7 @@ def _mode(name: str, tile_mode: TileMode, fusion: Fusion) -> InferenceMode:
         name=name,
         tiles=tile_mode.tiles,
         tile_selection=tile_mode.selection,
+        refinement=tile_mode.refinement,
         whole_weight=weight.get("whole", 0.0),
         tile_weight=weight.get("tile", 0.0),
         map_weight=weight.get("cell", 0.0),

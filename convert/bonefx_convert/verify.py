@@ -57,7 +57,7 @@ def check_models(
         if _input_mode(model) != seen:
             msg = f"{path}: expected the tiles of {paths[0]}, got others; check each by itself"
             raise ModelFileError(msg)
-    load = partial(load_inputs, spec=spec, tiles=seen.tiles, selection=seen.selection)
+    load = partial(load_inputs, spec=spec, tile_mode=seen)
     tune = load(run.of("tune"))
     inputs = tune if split == "tune" else load(run.of(split))
     keras_model = run.keras_model()
@@ -96,7 +96,10 @@ def _without_features(found: NetworkOutputs) -> NetworkOutputs:
 
 def _input_mode(model: ModelFile) -> TileMode:
     """Return what the network gets of an image; only one mode has tiles."""
-    modes = [TileMode(mode.tiles, (), mode.tile_selection) for mode in model.manifest.modes]
+    modes = [
+        TileMode(mode.tiles, (), mode.tile_selection, mode.refinement)
+        for mode in model.manifest.modes
+    ]
     return max(modes, key=lambda mode: len(mode.tiles))
 
 

@@ -17,7 +17,7 @@ from bonefx_edge.inference.decision import SiteProfileId, State, decide
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
 from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import NetworkOutputs, image_logit
+from bonefx_edge.inference.tiling import NetworkOutputs, image_logit, infer_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
@@ -276,8 +276,9 @@ class Classifier:
         except DecodeError as err:
             return Analysis(self.predictor.finding(name, sha256, clock, error=err), data)
         if self.mode.tiles:
-            tiles = self.mode.extract_tiles(radiograph, self.manifest.input)
-            tile_outputs = self._infer(tiles.x)
+            tiles, tile_outputs = infer_tiles(
+                self.mode, radiograph, spec=self.manifest.input, infer=self._infer
+            )
             clock.lap("tiles_ms")
         logit = image_logit(self.mode, whole=whole, tiles=tile_outputs)
         decision = decide(
@@ -287,12 +288,7 @@ class Classifier:
         if tiles and tile_outputs and decision.state is not State.NO_FRACTURE:
             regions = select_regions(tiles.rectangles, tile_outputs.logits.tolist())
         finding = self.predictor.finding(
-            name,
-            sha256,
-            clock,
-            decision=decision,
-            regions=regions,
-            radiograph=radiograph,
+            name, sha256, clock, decision=decision, regions=regions, radiograph=radiograph
         )
         return Analysis(finding, data, radiograph, whole, tiles, tile_outputs)
 

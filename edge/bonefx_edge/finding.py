@@ -23,7 +23,8 @@ from bonefx_edge.inference.score_scale import display_score
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
     from bonefx_edge.inference.preprocess import InputSpec
-    from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs, Tiles
+    from bonefx_edge.inference.tiles import Tiles
+    from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
 
 SCHEMA: Final = "bonefx.finding/2"
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""

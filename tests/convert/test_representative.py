@@ -107,7 +107,13 @@ def test_a_network_that_sees_tiles_is_shown_twice_as_many_tiles_as_wholes(pixels
     images = dataclasses.replace(pixels["train"], x=pixels["train"].x[:, :20, :20])
     n = len(images.x)
     tiles = np.random.default_rng(0).random((2 * n, 20, 20, 1), dtype=np.float32) / 2
-    inputs = NetworkInputs(images, np.concatenate([images.x, tiles]), np.tile(np.arange(n), 3))
+    inputs = NetworkInputs(
+        images,
+        np.concatenate([images.x, tiles]),
+        np.tile(np.arange(n), 3),
+        np.zeros((3 * n, 4), np.int64),
+        np.zeros(3 * n, np.bool_),
+    )
     drawn = draw_representative(inputs, logit=np.arange(3.0 * n), seed=1, images=90)
     from_whole = {image.tobytes() for image in images.x}
     shown = [image.tobytes() in from_whole for image in drawn.x[1:]]  # the first may be pinned

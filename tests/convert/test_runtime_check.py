@@ -113,6 +113,8 @@ def test_at_most_200_images_spread_over_all_are_shown() -> None:
         images,
         np.concatenate([x, x, x]),
         np.concatenate([np.arange(590), np.repeat(np.arange(590), 2)]),
+        np.zeros((3 * 590, 4), np.int64),
+        np.zeros(3 * 590, np.bool_),
     )
     chosen = choose_images(tiled)
     assert (len(chosen.images.x), chosen.images.samples[0], chosen.images.samples[-1]) == (

@@ -25,7 +25,6 @@ from bonefx_edge.model.model_file import ModelFile
 from bonefx_train.evaluation.tiled_predictions import (
     TILED_MODE,
     NetworkInputs,
-    TileMode,
     load_inputs,
     pool_scores,
 )
@@ -145,7 +144,7 @@ def test_kinds_can_be_chosen(spot_run, tmp_path) -> None:
 def _inputs(spot_run) -> NetworkInputs:
     """Return 20 images of tune, whole and in tiles."""
     run = Run.open(spot_run)
-    return load_inputs(run.of("tune")[:20], spec=run.settings.input_spec, tiles=TILED_MODE.tiles)
+    return load_inputs(run.of("tune")[:20], spec=run.settings.input_spec, tile_mode=TILED_MODE)
 
 
 def test_a_mode_whose_tiles_tell_nothing_is_left_out(inputs, caplog) -> None:
@@ -313,5 +312,5 @@ def test_a_score_that_is_no_number_stays_none(inputs) -> None:
     maps = np.zeros((len(inputs.x), 5, 5), np.float32)
     maps[0, 1, 1], maps[1, 1, 1] = np.nan, np.inf
     outputs = NetworkOutputs(np.zeros(len(inputs.x), np.float32), maps, None)
-    cell = pool_scores(inputs, outputs, TileMode(TILED_MODE.tiles, ())).cell
+    cell = pool_scores(inputs, outputs, TILED_MODE).cell
     assert (np.isnan(cell[0]), cell[1], cell[2]) == (True, np.inf, 0.0)

@@ -124,6 +124,7 @@ def toy_whole(**changes: Any) -> InferenceMode:
         "name": "whole",
         "tiles": (),
         "tile_selection": None,
+        "refinement": None,
         "whole_weight": 1.0,
         "tile_weight": 0.0,
         "map_weight": 0.0,

@@ -60,6 +60,11 @@ def _describe_mode(mode: "InferenceMode") -> list[str]:
             f"  tiles with at least {mode.tile_selection.min_share:.0%} brighter than "
             f"{mode.tile_selection.gray_level} of 255, at least one of each grid"
         )
+    if mode.refinement is not None:
+        finer = mode.refinement
+        lines.append(
+            f"  then at most {finer.tiles} tiles of {finer.grid.share:.0%} where these found most"
+        )
     for point in mode.operating_points:
         lines += [f"  {line}" for line in _describe_operating_point(point)]
     return lines

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.inference.preprocess import Extent, InputSpec, input_extent
-from bonefx_edge.inference.tiling import NetworkOutputs, Tiles
+from bonefx_edge.inference.tiles import Tiles
+from bonefx_edge.inference.tiling import NetworkOutputs
 
 GRID_CELLS: Final = 64
 """Along the longer side: finer than the cells of any tile. The map of a whole image has five."""

@@ -1,16 +1,15 @@
-"""Grids of tiles over an image, and which tiles the network gets: those that show anatomy."""
+"""Grids of tiles over an image, which tiles show anatomy, and which finer tiles follow."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.decode.downscale import MIN_LONGEST_SIDE_PX
-from bonefx_edge.inference.preprocess import stretch_percentiles
+from bonefx_edge.inference.regions import Rectangle
 
 Box = tuple[int, int, int, int]
 """(top, bottom, left, right) in pixels; bottom and right are the first ones outside."""
@@ -59,7 +58,8 @@ class TileSelection:
     """Leaves out tiles of which too little is brighter than the background."""
 
     gray_level: int
-    """[0, 254], after the stretch of the whole image; brighter pixels count as anatomy."""
+    """[0, 254], of the network's input, after the stretch of the tile itself; brighter pixels count
+    as anatomy."""
     min_share: float
     """[0, 1]: a tile with a smaller share of such pixels is left out."""
 
@@ -69,6 +69,27 @@ class TileSelection:
                 "tile_selection: expected 0 <= gray_level <= 254 and 0 <= min_share <= 1, got "
                 f"{self.gray_level} and {self.min_share}"
             )
+            raise ValueError(msg)
+
+    def share(self, x: NDArray[np.uint8]) -> float:
+        """Return the share of anatomy in one network input, uint8 of any shape; [0, 1].
+
+        Counts are integers, so every machine selects the same tiles.
+        """
+        return int(np.count_nonzero(x > self.gray_level)) / x.size
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """A finer grid, of which the network gets only the tiles where the others found most."""
+
+    grid: TileSpec
+    tiles: int
+    """>= 1: how many of its tiles at most."""
+
+    def __post_init__(self) -> None:
+        if self.tiles < 1:
+            msg = f"refinement: expected tiles >= 1, got {self.tiles}"
             raise ValueError(msg)
 
 
@@ -90,35 +111,30 @@ def _along(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:
     return [(start, start + tile) for start in starts]
 
 
-def select_tiles(
-    gray: NDArray[np.uint8], boxes: Sequence[Box], selection: TileSelection | None
-) -> list[Box]:
-    """Return the tiles of one grid that the network gets, in the order of `boxes`.
+def rank_finer_tiles(
+    coarse: Sequence[Rectangle], logits: NDArray[np.floating[Any]], finer: Sequence[Rectangle]
+) -> list[int]:
+    """Return the indices of finer tiles, the most suspicious first; one code for device and host.
 
-    The 1st percentile of the whole image becomes 0 and the 99th 255, so a share means the same for
-    every detector. If all tiles would be left out, the one with the largest share stays: the first
-    of equal ones. Counts are integers, so every machine selects the same tiles.
+    Tiles are ranked by the mean odds of fracture of the coarse tiles that hold their center. Those
+    whose center is in no coarse tile (all left out as background) are not in the list. Equal ones
+    stay in order.
 
     Parameters
     ----------
-    gray
-        (height, width) uint8, the image as the grid divides it.
-    boxes
-        n >= 1 tiles, each inside the image and not empty.
-    selection
-        None selects all.
+    coarse, finer
+        Left, top, right, bottom, in pixels of the same image.
+    logits
+        (n,), of "not broken", of the coarse tiles, n >= 1.
     """
-    if selection is None:
-        return list(boxes)
-    bright = (stretch_percentiles(gray) > selection.gray_level).astype(np.uint8)
-    sums = cv2.integral(bright)  # (height + 1, width + 1) int32
-    shares = [_share(sums, box) for box in boxes]
-    kept = [box for box, share in zip(boxes, shares, strict=True) if share >= selection.min_share]
-    return kept or [boxes[shares.index(max(shares))]]
-
-
-def _share(sums: NDArray[Any], box: Box) -> float:
-    """Return the share of ones in a box, from the integral image."""
-    top, bottom, left, right = box
-    ones = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return int(ones) / ((bottom - top) * (right - left))
+    boxes = np.asarray(coarse, np.int64)
+    # Twice the center, in integers.
+    x, y = (np.array([each[i] + each[i + 2] for each in finer])[:, np.newaxis] for i in (0, 1))
+    left, top, right, bottom = 2 * boxes.T
+    holds = (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+    fracture = -logits.astype(np.float64)
+    odds = np.exp(fracture - fracture.max())  # no overflow
+    # Rounded: sums in another order differ in the last digits, and must be equal all the same.
+    mean = np.round((holds * odds).sum(axis=1) / np.maximum(holds.sum(axis=1), 1), 12)
+    order = np.argsort(-mean, kind="stable")
+    return [int(i) for i in order if holds[i].any()]

@@ -1,7 +1,7 @@
 """Tiled inference: the image and overlapping tiles of it through the network, then one logit."""
 
-import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -11,15 +11,9 @@ from numpy.typing import NDArray
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.decision import OperatingPoint
-from bonefx_edge.inference.preprocess import (
-    Extent,
-    InputSpec,
-    downscale_to,
-    input_extent,
-    preprocess,
-)
-from bonefx_edge.inference.regions import Rectangle
-from bonefx_edge.inference.tile_grid import TileSelection, TileSpec, select_tiles, tile_boxes
+from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.tile_grid import Refinement, TileSelection, TileSpec
+from bonefx_edge.inference.tiles import Tiles, extract_finer_tiles, extract_tiles
 
 TILED: Final = "tiled"
 """Name of the mode that runs the network on the whole image and on its tiles."""
@@ -46,6 +40,8 @@ class InferenceMode:
     """Grids of tiles beside the whole image; none in the mode `whole`."""
     tile_selection: TileSelection | None
     """Which of these tiles the network gets; None: all."""
+    refinement: Refinement | None
+    """Further tiles where the first ones found most; None: no further ones."""
     whole_weight: float
     """>= 0."""
     tile_weight: float
@@ -80,9 +76,22 @@ class InferenceMode:
         """Whether the logit is the network's own, as in the original presentation."""
         return not self.tiles and (self.offset, self.whole_weight, self.map_weight) == (0, 1, 0)
 
-    def extract_tiles(self, radiograph: Radiograph, spec: InputSpec) -> "Tiles":
+    def extract_tiles(self, radiograph: Radiograph, spec: InputSpec) -> Tiles:
         """Return the tiles of one image that the network gets; spec: of its input."""
         return extract_tiles(radiograph, self.tiles, spec, selection=self.tile_selection)
+
+    def extract_finer_tiles(
+        self, radiograph: Radiograph, spec: InputSpec, tiles: Tiles, logits: NDArray[np.float32]
+    ) -> Tiles | None:
+        """Return the further tiles of one image, or None where there are none.
+
+        `tiles` and `logits`, (n,), are those that `extract_tiles` and the network gave.
+        """
+        if self.refinement is None:
+            return None
+        return extract_finer_tiles(
+            radiograph, self.refinement, spec, tiles, logits, selection=self.tile_selection
+        )
 
     def operating_point(self, name: str | None) -> OperatingPoint:
         """Return the operating point of that name, or the default one for None.
@@ -113,14 +122,14 @@ def _check_weights(mode: InferenceMode) -> None:
             f"got {len(mode.tiles)} grids"
         )
         raise ValueError(msg)
-    if mode.tile_selection is not None and not mode.tiles:
-        msg = f"mode {mode.name}: expected no tile_selection without tiles, got one"
+    if not mode.tiles and (mode.tile_selection, mode.refinement) != (None, None):
+        msg = f"mode {mode.name}: expected no tile_selection and no refinement without tiles"
         raise ValueError(msg)
-    if sum(spec.max_tiles for spec in mode.tiles) > MAX_TILES:
-        msg = (
-            f"mode {mode.name}: expected at most {MAX_TILES} tiles on a square image, "
-            f"got {[spec.max_tiles for spec in mode.tiles]}"
-        )
+    counts = [spec.max_tiles for spec in mode.tiles]
+    if mode.refinement is not None:
+        counts.append(mode.refinement.tiles)
+    if sum(counts) > MAX_TILES:
+        msg = f"mode {mode.name}: expected at most {MAX_TILES} tiles, got {counts}"
         raise ValueError(msg)
     used = mode.tile_weight + mode.map_weight
     if mode.tiles and not used > 0:
@@ -145,37 +154,38 @@ class NetworkOutputs:
     features: NDArray[np.float32] | None
     """(n, k): mean 0, variance 1 over the training images; None without that output."""
 
-
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """The tiles of one image, n in all, in the order of the specs, row by row."""
-
-    x: NDArray[np.float32] | NDArray[np.uint8]
-    """(n, height, width, 1), as `preprocess` gives it."""
-    rectangles: tuple[Rectangle, ...]
-    """Of each tile, in pixels of the original image: left, top, right, bottom; all inside it."""
-    extents: tuple[Extent, ...]
-    """Of each network input, black bars included, in the same pixels; may reach outside."""
+    def joined(self, other: "NetworkOutputs") -> "NetworkOutputs":
+        """Return the outputs for these inputs and then for the others, of the same network."""
+        return NetworkOutputs(
+            np.concatenate([self.logits, other.logits]),
+            _join(self.maps, other.maps),
+            _join(self.features, other.features),
+        )
 
 
-def extract_tiles(
+def _join(
+    one: NDArray[np.float32] | None, other: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    return None if one is None or other is None else np.concatenate([one, other])
+
+
+def infer_tiles(
+    mode: InferenceMode,
     radiograph: Radiograph,
-    tiles: tuple[TileSpec, ...],
-    spec: InputSpec,
     *,
-    selection: TileSelection | None = None,
-) -> Tiles:
-    """Return the tiles of one image; without `selection` they cover each pixel of it.
+    spec: InputSpec,
+    infer: Callable[[NDArray[Any]], NetworkOutputs],
+) -> tuple[Tiles, NetworkOutputs]:
+    """Return the tiles of one image that the network got, and its outputs; the finer ones last.
 
-    Tiles lie evenly along each side. Where the image is narrower than a tile, the tile is as narrow
-    as the image, and is fitted to the input as `spec.aspect` says. `selection` leaves tiles out;
-    of each grid at least one stays.
+    `infer` runs the network on (n, height, width, 1), n >= 1. `mode` has tiles.
     """
-    parts = [part for grid in tiles for part in _extract_grid(radiograph, grid, selection, spec)]
-    if not parts:
-        return Tiles(preprocess(radiograph, spec=spec)[:0], (), ())
-    x, rectangles, extents = zip(*parts, strict=True)
-    return Tiles(np.concatenate(x), rectangles, extents)
+    tiles = mode.extract_tiles(radiograph, spec)
+    outputs = infer(tiles.x)
+    finer = mode.extract_finer_tiles(radiograph, spec, tiles, outputs.logits)
+    if finer is None:
+        return tiles, outputs
+    return tiles.joined(finer), outputs.joined(infer(finer.x))
 
 
 def fuse_logits(mode: InferenceMode, *, whole: Number, tile: Number, cell: Number) -> Number:
@@ -222,32 +232,3 @@ def image_logit(
         tile=0.0 if tiles is None else pool_tile_logits(tiles.logits),
         cell=max(cells, default=0.0),
     )
-
-
-def _extract_grid(
-    radiograph: Radiograph, tile_spec: TileSpec, selection: TileSelection | None, spec: InputSpec
-) -> list[tuple[NDArray[Any], Rectangle, Extent]]:
-    """Return input, rectangle and extent of each selected tile of one grid."""
-    small = downscale_to(radiograph.pixels, longest_px=tile_spec.longest_px)
-    height, width = small.shape
-    image_height, image_width = radiograph.shape
-    parts = []
-    boxes = tile_boxes((height, width), tile_spec)
-    for top, bottom, left, right in select_tiles(small, boxes, selection):
-        piece = np.ascontiguousarray(small[top:bottom, left:right])
-        x = preprocess(
-            dataclasses.replace(radiograph, pixels=piece, original_shape=None), spec=spec
-        )
-        # Outwards to whole pixels, in integers: the last tile ends where the image does.
-        rectangle = (
-            *(left * image_width // width, top * image_height // height),
-            *(-(-right * image_width // width), -(-bottom * image_height // height)),
-        )
-        x0, y0, x1, y1 = input_extent(piece.shape, spec=spec)
-        across, down = image_width / width, image_height / height
-        extent = (
-            *((left + x0) * across, (top + y0) * down),
-            *((left + x1) * across, (top + y1) * down),
-        )
-        parts.append((x, rectangle, extent))
-    return parts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
 from bonefx_edge.inference.decision import BROKEN
 from bonefx_edge.inference.input_check import InputCheckSpec
-from bonefx_edge.inference.preprocess import InputSpec
+from bonefx_edge.inference.preprocess import InputSpec, Scale
 from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
 from bonefx_edge.model.older_formats import OLDER_FORMATS, upgrade
 from bonefx_edge.model.strict_json import build
@@ -147,6 +147,9 @@ class Manifest:
             raise ValueError(msg)
         if self.output.map is None and any(mode.map_weight > 0 for mode in self.modes):
             msg = "modes: expected map_weight 0 for a network without a map, got more"
+            raise ValueError(msg)
+        if self.input.scale is not Scale.UINT8 and any(mode.tile_selection for mode in self.modes):
+            msg = f"modes: tile_selection goes with uint8 gray levels, got {self.input.scale}"
             raise ValueError(msg)
         if (self.output.features is None) != (self.input_check.distance_limit is None):
             msg = (

@@ -37,7 +37,7 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
 def _from_3(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a manifest of format 3 (bonefx 0.5) in format 4: all that is new is off."""
     for mode in _objects(raw.get("modes")):
-        _add(mode, tile_selection=None)
+        _add(mode, tile_selection=None, refinement=None)
     return raw | {"format_version": 4}
 
 

@@ -11,7 +11,7 @@ from bonefx_edge.decode.reader import decode
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.preprocess import SPECS, preprocess
 from bonefx_edge.inference.tile_grid import TileSpec
-from bonefx_edge.inference.tiling import extract_tiles
+from bonefx_edge.inference.tiles import extract_tiles
 from image_files import deep_film, dicom_file, exif, gray_film, jpeg_file, with_pillow
 from make_golden_vectors import JPEG_PATH, REDUCED_PATH, reduced
 from toy import film, toy_path

@@ -10,13 +10,8 @@ import pytest
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
 from bonefx_edge.inference.preprocess import SPECS, input_extent, preprocess
 from bonefx_edge.inference.tile_grid import TileSpec
-from bonefx_edge.inference.tiling import (
-    NetworkOutputs,
-    extract_tiles,
-    fuse_logits,
-    image_logit,
-    pool_tile_logits,
-)
+from bonefx_edge.inference.tiles import extract_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, fuse_logits, image_logit, pool_tile_logits
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from make_golden_vectors import draw

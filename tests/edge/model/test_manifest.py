@@ -177,7 +177,7 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("modes", 0, "tile_selection"), SELECTION | {"gray_level": -1}, "0 <= gray_level"),
         (("modes", 0, "tile_selection"), SELECTION | {"min_share": 1.5}, "min_share <= 1"),
         (("modes", 0, "tile_selection"), SELECTION | {"min_share": math.nan}, "min_share <= 1"),
-        (("modes", 1, "tile_selection"), SELECTION, "no tile_selection without tiles"),
+        (("modes", 1, "tile_selection"), SELECTION, "no tile_selection and no refinement"),
         (("modes", 0, "whole_weight"), -0.1, "finite weights >= 0"),
         (("modes", 0, "tile_weight"), math.inf, "finite weights >= 0"),
         (("modes", 0, "map_weight"), math.nan, r"finite weights >= 0|map_weight > 0"),
