@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -17,6 +17,9 @@ from bonefx_edge.model.bundled import find_model
 from bonefx_edge.parallel import threads_to_try
 
 if TYPE_CHECKING:
+    from bonefx_dicom.results.kinds import ObjectKind
+
+    from bonefx_edge.cli.dicom_files import DicomResultFolder
     from bonefx_edge.cli.formats import Csv, JsonLines, Table
     from bonefx_edge.finding import Finding
 
@@ -29,6 +32,7 @@ def classify_files(
     *,
     model: str,
     heatmap: str | None,
+    dicom: tuple[Path, tuple["ObjectKind", ...]] | None,
     threads: str,
     jobs: int,
     options: dict[str, Any],
@@ -36,8 +40,8 @@ def classify_files(
 ) -> ExitCode:
     """Classify files and folders, print a row each to standard output, return the exit code.
 
-    `jobs` is the number of processes, 0: as many as are faster; `options` are further arguments of
-    `Classifier.load`.
+    `jobs` is the number of processes, 0: as many as are faster; `dicom` is the folder of DICOM
+    results and what they are; `options` are further arguments of `Classifier.load`.
 
     Raises
     ------
@@ -61,6 +65,10 @@ def classify_files(
     else:
         loading = LoadOptions(path, threads=numbers, **options)
         findings = classify_parallel(files, loading, processes=processes)
+    findings = _pass_over_own(findings)
+    results = _open_dicom_folder(dicom)
+    if results is not None:
+        findings = map(results.write, findings)
     kinds: dict[str, Callable[[], JsonLines | Csv | Table]]
     kinds = {"json": JsonLines, "csv": Csv, "table": Table}
     try:
@@ -69,6 +77,8 @@ def classify_files(
         fail("Not enough memory to decode an image. Close other programs.", code=ExitCode.MODEL)
     except OSError as err:
         _drop_output(err)
+    if results is not None:
+        results.report()
     return ExitCode.SOME_REFUSED if refused else ExitCode.OK
 
 
@@ -100,6 +110,34 @@ def _open_model(
     classifier.require_heatmap()
     folder = make_folder(Path(heatmaps))
     return lambda film: write_picture(folder, classifier.explain(film))
+
+
+def _open_dicom_folder(
+    dicom: tuple[Path, tuple["ObjectKind", ...]] | None,
+) -> "DicomResultFolder | None":
+    if dicom is None:
+        return None
+    from bonefx_edge.cli.dicom_files import DicomResultFolder  # here: imports pydicom, 0.2 s
+
+    return DicomResultFolder(*dicom)
+
+
+def _pass_over_own(findings: Iterable["Finding"]) -> Iterator["Finding"]:
+    """Yield the findings without those of DICOM results of bonefx, which are no films."""
+    from bonefx_dicom.results.own_objects import is_own_file
+
+    from bonefx_edge.errors import Reason
+
+    passed_over = 0
+    for finding in findings:
+        # Nothing else is read a second time: our results are always of another modality.
+        if finding.reason is Reason.WRONG_MODALITY and is_own_file(Path(finding.path)):
+            passed_over += 1
+        else:
+            yield finding
+    if passed_over:
+        are = "result of bonefx was" if passed_over == 1 else "results of bonefx were"
+        sys.stderr.write(f"{passed_over} DICOM {are} passed over\n")
 
 
 def _write_findings(

@@ -3,40 +3,21 @@
 import faulthandler
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 import typer
+from bonefx_dicom.results.kinds import DEFAULT_KINDS, ObjectKind
 
 from bonefx_edge import NOTICE, __version__
 from bonefx_edge.cli.batch import classify_files
-from bonefx_edge.cli.command import HELP_OPTIONS, Command, was_given
-from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
+from bonefx_edge.cli.command import HELP_OPTIONS, Command
+from bonefx_edge.cli.exit_codes import ExitCode, fail_with
+from bonefx_edge.cli.option_rules import CHOICES, FORMATS, WATCH_ONLY, check_options
 from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
 from bonefx_edge.model.native_log import show_all_lines
 from bonefx_edge.parallel import threads_to_try
-
-FILES_ONLY: Final = ("paths", "heatmap", "jobs", "output_format", "as_json", "as_csv")
-"""Parameters of the command that do nothing with `--watch`."""
-WATCH_ONLY: Final = (
-    *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
-    *("on_result", "webhook", "webhook_token_file", "webhook_secret_file", "webhook_ca_file"),
-    *("message_names", "move_done", "move_refused", "duplicates"),
-)
-"""Parameters of the command that do nothing without `--watch`."""
-FORMATS: Final = ("table", "json", "csv")
-CHOICES: Final = {
-    "output_format": FORMATS,
-    "poll": ("auto", "always", "never"),
-    "duplicates": ("skip", "reclassify", "known", "again"),  # the last two: until version 0.4
-}
-"""Words that an option takes."""
-ALTERNATIVES: Final = (
-    *(("output_format", "as_json", "as_csv"), ("mode", "views")),
-    ("heatmap", "jobs"),  # heat maps are drawn in one process
-)
-"""Parameters of which at most one may be given."""
 
 
 class _Classify(Command):
@@ -91,6 +72,20 @@ def classify(
     ] = None,
     heatmap: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a heat map PNG per image.")
+    ] = None,
+    dicom_results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the result of each DICOM image as DICOM, for its study."
+        ),
+    ] = None,
+    dicom_object: Annotated[
+        list[ObjectKind] | None,
+        typer.Option(
+            metavar="|".join(ObjectKind),
+            help="What to write there: structured report, picture, regions; repeatable. Default: "
+            f"{' and '.join(DEFAULT_KINDS)}.",
+        ),
     ] = None,
     threads: Annotated[
         str,
@@ -212,7 +207,7 @@ def classify(
     if version:
         sys.stdout.write(f"bonefx {__version__}\n")
         return
-    _check_mode(context, watching=watch is not None)
+    check_options(context, watching=watch is not None)
     if verbose:
         show_all_lines()
     if views is not None:  # until version 0.4
@@ -233,11 +228,14 @@ def classify(
             loading = options | {"threads": threads_to_try(threads, processes=workers)}
             code = _watch(words, poll=poll, model=model, loading=loading)
         else:
+            kinds = tuple(dicom_object or DEFAULT_KINDS)
+            dicom = (dicom_results, kinds) if dicom_results is not None else None
             kind = "json" if as_json else "csv" if as_csv else output_format
             code = classify_files(
                 paths or [],
                 model=model,
                 heatmap=heatmap,
+                dicom=dicom,
                 threads=threads,
                 jobs=jobs,
                 options=options,
@@ -246,35 +244,6 @@ def classify(
     except BonefxError as err:
         fail_with(err)
     raise typer.Exit(code)
-
-
-def _check_mode(context: typer.Context, *, watching: bool) -> None:
-    """Leave if an option would do nothing, takes no such word, or contradicts another."""
-    named = _named_options(context)
-    for name, shown in named:
-        if watching and name in FILES_ONLY:
-            msg = f"{shown}: does nothing with --watch; leave it out"
-            fail(msg, code=ExitCode.USAGE)
-        if not watching and name in WATCH_ONLY:
-            msg = f"{shown}: needs --watch; add --watch DIR, or leave {shown} out"
-            fail(msg, code=ExitCode.USAGE)
-        if context.params[name] not in CHOICES.get(name, (context.params[name],)):
-            msg = f"{shown}: expected one of {', '.join(CHOICES[name])}"
-            fail(f"{msg}, got {context.params[name]!r}", code=ExitCode.USAGE)
-    for alternatives in ALTERNATIVES:
-        chosen = [shown for name, shown in named if name in alternatives]
-        if len(chosen) > 1:
-            fail(f"{' and '.join(chosen)}: choose one", code=ExitCode.USAGE)
-
-
-def _named_options(context: typer.Context) -> list[tuple[str, str]]:
-    """Return what the command line gives: names of parameters, each with its option."""
-    named = []
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if was_given(context, name) and context.params[name] != ():
-            named.append((name, "FILE|DIR" if name == "paths" else parameter.opts[0]))
-    return named
 
 
 def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, Any]) -> ExitCode:
