@@ -1,5 +1,6 @@
 """Names in the watched folder that are ignored: system files and unfinished copies."""
 
+import os
 from typing import Final
 
 _ENDINGS: Final = (
@@ -35,6 +36,11 @@ def is_image_name(name: bytes) -> bool:
     """
     low = name.lower()
     return not (low.startswith(_STARTS) or low.endswith(_ENDINGS) or low in _NAMES)
+
+
+def is_image_path(path: bytes) -> bool:
+    """Return the same for a path."""
+    return is_image_name(os.path.basename(path))
 
 
 def is_image_folder(name: bytes) -> bool:

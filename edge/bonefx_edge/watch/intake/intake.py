@@ -16,9 +16,10 @@ from typing import Final
 from bonefx_edge.watch.files import Signature, error_name, stat_signature
 from bonefx_edge.watch.intake.folder_events import FolderEvents
 from bonefx_edge.watch.intake.hashing import hash_file
-from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_name
+from bonefx_edge.watch.intake.ignore import is_image_folder, is_image_path
 from bonefx_edge.watch.intake.listed_names import listed_path
 from bonefx_edge.watch.intake.missing import mark_missing
+from bonefx_edge.watch.intake.own_results import OwnResults
 from bonefx_edge.watch.intake.rescan import RescanSchedule
 from bonefx_edge.watch.intake.root import RootChange, RootMonitor
 from bonefx_edge.watch.intake.stability import FileStabilityTracker
@@ -57,17 +58,14 @@ class Intake:
 
         Parameters
         ----------
-        root
-            The watched folder; it need not exist yet.
-        files
-            Of the journal.
+        root, files
+            The watched folder, which need not exist yet; files of the journal.
         settle_s
             Seconds for which a file must be unchanged before it is read.
         clock, wall
             Monotonic seconds, for stability; seconds since 1970, for the journal.
         needs_polling
-            Whether the kernel does not report changes in the folder as it is mounted now; it is
-            then walked every second.
+            Whether the kernel reports no changes in the folder: it is then walked every second.
         skip
             Folders below the root that are not searched.
         reclassify
@@ -83,6 +81,7 @@ class Intake:
         self._monitor = RootMonitor(root, clock=clock)
         self._schedule = RescanSchedule(clock=clock)
         self._tracker = FileStabilityTracker(settle_s)
+        self._own = OwnResults(root)
         self._walk: Iterator[Entry] | None = None
         self.accepted = 0
         """Images entered into the journal since the start, or found again."""
@@ -167,12 +166,12 @@ class Intake:
         for folder in events.folders:
             if is_image_folder(os.path.basename(folder)) and folder not in self._skip:
                 self._schedule.add_folder(folder)
-        removed = [path for path in events.removed if _is_image(path)]
+        removed = [path for path in events.removed if is_image_path(path)]
         if removed:
             # First: a file that has the path now is another image. All at once, as each
             # transaction waits for the disk.
             self._files.mark_missing(removed)
-        for path in filter(_is_image, events.files):
+        for path in filter(is_image_path, events.files):
             self._stat(path)
 
     def _can_walk(self) -> bool:
@@ -233,7 +232,8 @@ class Intake:
             self._observe(path, signature)
 
     def _observe(self, path: bytes, signature: Signature) -> None:
-        known = self._files.recognize(path, signature)
+        is_own = self._own.has(path, signature)
+        known = Known.YES if is_own else self._files.recognize(path, signature)
         if known is not Known.NO:
             self.accepted += known is Known.RETURNED
             self._tracker.forget(path)
@@ -271,7 +271,11 @@ class Intake:
         return False
 
     def _read(self, path: bytes, signature: Signature) -> None:
-        """Hash a file and enter it into the journal, unless it changed meanwhile."""
+        """Hash a film and enter it into the journal, unless it changed meanwhile."""
+        if self._own.find(path, signature):
+            self._files.mark_missing([path])  # a film that had this name
+            self._tracker.forget(path)
+            return
         full = os.path.join(self._root, path)
         try:
             sha256 = hash_file(full, signature, on_chunk=self._note_answer)
@@ -293,7 +297,3 @@ class Intake:
 
     def _note_answer(self) -> None:
         self.folder_answered = self._clock()
-
-
-def _is_image(path: bytes) -> bool:
-    return is_image_name(os.path.basename(path))
