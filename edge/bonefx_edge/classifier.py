@@ -153,7 +153,7 @@ class Classifier:
         if not isinstance(data, bytes):
             msg = f"expected the bytes of a file, got {type(data).__name__}; see classify_array"  # type: ignore[unreachable]
             raise TypeError(msg)
-        return self._analyze_bytes(data, name=name, clock=Stopwatch()).finding
+        return self.analyze_bytes(data, name=name).finding
 
     def classify_array(
         self,
@@ -206,7 +206,7 @@ class Classifier:
         except DecodeError as err:
             return Analysis(self.predictor.finding(path, None, clock, error=err))
         clock.lap("read_ms")
-        return self._analyze_bytes(data, name=path, clock=clock)
+        return self.analyze_bytes(data, name=path, clock=clock)
 
     def explain(self, path: str | Path) -> Explanation:
         """Return the finding for one file, as `classify` does, with its heat map and pixels.
@@ -242,7 +242,11 @@ class Classifier:
             )
             raise UsageError(msg)
 
-    def _analyze_bytes(self, data: bytes, *, name: str | Path, clock: Stopwatch) -> Analysis:
+    def analyze_bytes(
+        self, data: bytes, *, name: str | Path = "", clock: Stopwatch | None = None
+    ) -> Analysis:
+        """Return the finding for the content of a file, and what it was made from."""
+        clock = clock or Stopwatch()
         sha256 = hashlib.sha256(data).hexdigest()
         clock.lap("hash_ms")
 

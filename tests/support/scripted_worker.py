@@ -72,12 +72,23 @@ def work(job: dict) -> None:
         work(json.loads(sys.stdin.readline()) | {"before": text[20:]})
     elif word == "rest":
         write(job["before"] + json.dumps(finding(job, None)) + "\n")
+    elif word.startswith("drawn"):
+        draw(word, job)
     elif word == "hang":
         signal.pause()
     elif word == "exit" or word.startswith("SIG"):
         end(word)
     else:
         say(answer(word, job))
+
+
+def draw(word: str, job: dict) -> None:
+    """Answer a film, then draw it or end."""
+    say(finding(job, None) | {"draws": True})
+    if word == "drawncrash":
+        sys.stdin.readline()  # the next job is there before the end
+        end("SIGSEGV")
+    say({"status": "drawn", "pictures": {"thumb": "anBlZw=="}, "code": ""})
 
 
 def canary(job: dict) -> dict:

@@ -15,7 +15,7 @@ from bonefx_edge import NOTICE
 from bonefx_edge.cli.exit_codes import ExitCode, fail
 from bonefx_edge.cli.journal_access import JournalOption, OutArgument, open_journal
 from bonefx_edge.inference.decision import State
-from bonefx_edge.watch.journal.states import ABSENT, ListedState
+from bonefx_edge.watch.journal.states import ABSENT, PICTURES, ListedState
 
 NAMED: Final = 5
 """Names that `status` shows of each thing that needs a person."""
@@ -99,6 +99,7 @@ def show(
 ) -> None:
     """Show all that is known of one image."""
     from bonefx_edge.cli.results_text import History, image_lines, match_line, unreadable_line
+    from bonefx_edge.watch.pictures.folder import find_pictures
 
     _keep_any_name()
     with open_journal(out, journal) as admin:
@@ -108,7 +109,11 @@ def show(
             sys.stdout.write(unreadable_line(name, error))
         if len(found.contents) == 1:
             sha256 = found.contents[0]
-            history = History(images.replaced_by(sha256), images.undelivered(sha256))
+            history = History(
+                images.replaced_by(sha256),
+                images.undelivered(sha256),
+                find_pictures(admin.meta(PICTURES), sha256),
+            )
             lines = image_lines(images.image(sha256), history)
             sys.stdout.write("\n".join(lines) + "\n")
             return

@@ -9,10 +9,11 @@ import typer
 from bonefx_dicom.results.kinds import DEFAULT_KINDS, ObjectKind
 
 from bonefx_edge import NOTICE, __version__
+from bonefx_edge.cli import watch_options as opt
 from bonefx_edge.cli.batch import classify_files
 from bonefx_edge.cli.command import HELP_OPTIONS, Command
 from bonefx_edge.cli.exit_codes import ExitCode, fail_with
-from bonefx_edge.cli.option_rules import CHOICES, FORMATS, WATCH_ONLY, check_options
+from bonefx_edge.cli.option_rules import FORMATS, WATCH_ONLY, check_options
 from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.bundled import DEFAULT_MODEL, find_model
@@ -118,90 +119,27 @@ def classify(
         bool, typer.Option("--verbose", help="Show what the interpreter writes, too.")
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    watch: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Classify files that arrive in DIR, until stopped."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for the results. Default: DIR-results."),
-    ] = None,
-    journal: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for the journal. Default: inside --out."),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Process what is in the folder, then exit.")
-    ] = False,
-    settle: Annotated[
-        float,
-        typer.Option(min=0.1, metavar="SECONDS", help="How long a file must stay unchanged."),
-    ] = 2.0,
-    poll: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(CHOICES["poll"]),
-            help="List the folder every second instead of waiting for events; auto: on network "
-            "drives only.",
-        ),
-    ] = "auto",
-    workers: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Processes that decode and classify.")
-    ] = 1,
-    min_free: Annotated[
-        int,
-        typer.Option(min=0, metavar="MIB", help="Pause when less disk space than this is free."),
-    ] = 200,
-    health_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65535,
-            metavar="PORT",
-            help="Serve /livez, /readyz and /metrics on 127.0.0.1; 0 takes any free port.",
-        ),
-    ] = None,
-    on_result: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COMMAND",
-            help="Command to run for each result; gets the result as JSON on stdin.",
-        ),
-    ] = None,
-    webhook: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address to POST each result to, as JSON."),
-    ] = None,
-    webhook_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="File with the bearer token, or a 'Name: value' header, to send."
-        ),
-    ] = None,
-    webhook_secret_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File with the key to sign messages (HMAC-SHA256)."),
-    ] = None,
-    webhook_ca_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Certificates (PEM) to trust instead of the system's."),
-    ] = None,
-    message_names: Annotated[
-        bool,
-        typer.Option("--message-names", help="Add the file name, often a patient's, to messages."),
-    ] = False,
-    move_done: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Move classified files there.")
-    ] = None,
-    move_refused: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Move refused files there.")
-    ] = None,
-    duplicates: Annotated[
-        str,
-        typer.Option(
-            metavar="skip|reclassify", help="What to do when the same content arrives again."
-        ),
-    ] = "skip",
+    watch: opt.Watch = None,
+    out: opt.Out = None,
+    journal: opt.Journal = None,
+    once: opt.Once = False,
+    settle: opt.Settle = 2.0,
+    poll: opt.Poll = "auto",
+    workers: opt.Workers = 1,
+    min_free: opt.MinFree = 200,
+    health_port: opt.HealthPort = None,
+    on_result: opt.OnResult = None,
+    webhook: opt.Webhook = None,
+    webhook_token_file: opt.WebhookTokenFile = None,
+    webhook_secret_file: opt.WebhookSecretFile = None,
+    webhook_ca_file: opt.WebhookCaFile = None,
+    message_names: opt.MessageNames = False,
+    move_done: opt.MoveDone = None,
+    move_refused: opt.MoveRefused = None,
+    duplicates: opt.Duplicates = "skip",
+    pictures: opt.Pictures = None,
+    pictures_days: opt.PicturesDays = 30,
+    pictures_mb: opt.PicturesMb = 1000,
 ) -> None:
     """Parse, load, classify, print."""
     if version:
@@ -224,6 +162,8 @@ def classify(
             words |= {"webhook_secret_file": webhook_secret_file}
             words |= {"message_names": message_names}
             words |= {"move_done": move_done, "move_refused": move_refused}
+            words |= {"pictures": pictures, "pictures_days": pictures_days}
+            words |= {"pictures_mb": pictures_mb}
             words |= {"reclassify_duplicates": duplicates in ("reclassify", "again")}
             loading = options | {"threads": threads_to_try(threads, processes=workers)}
             code = _watch(words, poll=poll, model=model, loading=loading)
@@ -256,8 +196,8 @@ def _watch(words: dict[str, Any], *, poll: str, model: str, loading: dict[str, A
     options = WatchOptions(**words, poll=Poll(poll))
     path = str(find_model(model).absolute())
     configure_logging()
-    root = str(options.folder.absolute())
-    unfinished = watch(options, WorkerConfig(root=root, model=path, **loading))
+    root, draws = str(options.folder.absolute()), options.pictures is not None
+    unfinished = watch(options, WorkerConfig(root=root, model=path, pictures=draws, **loading))
     return ExitCode.SOME_REFUSED if unfinished else ExitCode.OK
 
 

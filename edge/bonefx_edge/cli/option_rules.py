@@ -16,6 +16,7 @@ WATCH_ONLY: Final = (
     *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
     *("on_result", "webhook", "webhook_token_file", "webhook_secret_file", "webhook_ca_file"),
     *("message_names", "move_done", "move_refused", "duplicates"),
+    *("pictures", "pictures_days", "pictures_mb"),
 )
 """Parameters of the command that do nothing without `--watch`."""
 FORMATS: Final = ("table", "json", "csv")
@@ -39,7 +40,8 @@ def check_options(context: typer.Context, *, watching: bool) -> None:
     named = _named_options(context)
     for name, shown in named:
         if watching and name in FILES_ONLY:
-            msg = f"{shown}: does nothing with --watch; leave it out"
+            instead = "give --pictures DIR" if name == "heatmap" else "leave it out"
+            msg = f"{shown}: does nothing with --watch; {instead}"
             fail(msg, code=ExitCode.USAGE)
         if not watching and name in WATCH_ONLY:
             msg = f"{shown}: needs --watch; add --watch DIR, or leave {shown} out"

@@ -5,6 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bonefx_edge import NOTICE
@@ -91,6 +92,8 @@ class History(NamedTuple):
     replaced: Sequence[ListedImage]
     """Earlier contents of its files."""
     messages: Undelivered
+    pictures: Sequence[Path] = ()
+    """Its pictures that exist."""
 
 
 def image_lines(image: ListedImage, history: History) -> list[str]:
@@ -106,6 +109,7 @@ def image_lines(image: ListedImage, history: History) -> list[str]:
     if image.classified_at is not None:
         lines.append(_line("classified", local_time(image.classified_at)))
     lines.append(_line("sha256", image.sha256))
+    lines += [_name_line("picture", str(path)) for path in history.pictures]
     lines += [*_now_lines(image), *_history_lines(image, history)]
     return [*lines, "", *textwrap.wrap(NOTICE, WIDTH)]
 

@@ -33,6 +33,7 @@ def status_lines(found: Status, today: dict[str, int]) -> list[str]:
         "absent": str(found.absent),
         "duplicates": str(found.duplicates),
         "messages": f"{found.undelivered} not delivered yet",
+        **({"pictures": f"failed ({found.picture_failure})"} if found.picture_failure else {}),
         # A whole hash would not fit the line.
         "classified by": re.sub("([0-9a-f]{12})[0-9a-f]{52}", r"\1", counts(found.predictors)),
     }
@@ -81,6 +82,12 @@ def attention_lines(found: Status, attention: Attention, n_refused: int) -> list
             found.undelivered,
             ("message not delivered", "messages not delivered"),
             "see the log of the service",
+            [],
+        ),
+        (
+            1 if found.picture_failure else 0,
+            ("image has no pictures", ""),
+            "check disk space and permissions of the folder of --pictures",
             [],
         ),
     )

@@ -28,6 +28,7 @@ from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.monitoring.health import status_line
 from bonefx_edge.watch.monitoring.systemd import Notifier
+from bonefx_edge.watch.pictures.start import open_pictures
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import Service, Settings
 from bonefx_edge.watch.workers.canary import Canary
@@ -37,6 +38,7 @@ from bonefx_edge.watch.workers.protocol import WorkerConfig
 
 if TYPE_CHECKING:
     from bonefx_edge.watch.monitoring.metrics import Metrics
+    from bonefx_edge.watch.pictures.writer import PictureWriter
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
                 journal,
                 has_receiver=relay is not None,
                 metrics=metrics,
+                pictures=held.enter_context(open_pictures(options, folders, journal, metrics)),
             )
         tasks = [task for task in (relay, _archiver(folders)) if task]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
@@ -112,6 +115,7 @@ def _assemble(
     *,
     has_receiver: bool,
     metrics: "Metrics | None",
+    pictures: "PictureWriter | None",
 ) -> Service:
     """Return the service; its first step starts the workers."""
     clock, wall, backoff = time.monotonic, time.time, CrashLoopBackoff()
@@ -151,6 +155,7 @@ def _assemble(
         clock=clock,
         wall=wall,
         metrics=metrics,
+        pictures=pictures,
     )
 
 

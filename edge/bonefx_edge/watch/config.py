@@ -66,6 +66,12 @@ class WatchOptions:
     """Target folder for originals of refused images; None: they stay."""
     reclassify_duplicates: bool = False
     """Whether content that arrives again is classified again."""
+    pictures: Path | None = None
+    """Folder of the pictures of films; None: there are none."""
+    pictures_days: int = 30
+    """Age at which pictures are removed, > 0."""
+    pictures_mb: int = 1000
+    """Size of all pictures above which the oldest are removed, megabytes, > 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,13 @@ class Folders:
     journal: Path
     targets: dict[ImageState, Path]
     """Target folder for originals of images in this state."""
+    pictures: Path | None = None
 
     def inside(self) -> frozenset[bytes]:
         """Return the folders of this object below the watched folder, relative to it."""
         root = self.root.resolve()  # paths may contain symbolic links and `..`
         own = [path.resolve() for path in (self.out, self.journal, *self.targets.values())]
+        own += [self.pictures.resolve()] if self.pictures else []
         return frozenset(
             os.fsencode(path.relative_to(root)) for path in own if path.is_relative_to(root)
         )
@@ -125,7 +133,8 @@ def find_folders(options: WatchOptions) -> Folders:
             raise JournalError(_disk_message(out, err)) from err
         msg = f"{out}: cannot create the results folder ({err.strerror}); give another --out"
         raise UsageError(msg) from err
-    return Folders(root, out, journal, targets)
+    pictures = _pictures(options, taken={root, out, journal, *targets.values()})
+    return Folders(root, out, journal, targets, pictures)
 
 
 @contextmanager
@@ -140,6 +149,22 @@ def disk_errors_as_journal_error(out: Path) -> Iterator[None]:
 def _disk_message(out: Path, err: OSError | sqlite3.OperationalError) -> str:
     cause = err.strerror if isinstance(err, OSError) else err
     return f"{out}: cannot write results or journal ({cause}); check disk space and permissions"
+
+
+def _pictures(options: WatchOptions, *, taken: set[Path]) -> Path | None:
+    """Return the folder of the pictures, created if it is missing."""
+    if options.pictures is None:
+        return None
+    folder = options.pictures.absolute()
+    if folder.resolve() in {path.resolve() for path in taken}:
+        msg = f"{folder}: pictures need a folder of their own; give another --pictures"
+        raise UsageError(msg)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as err:
+        msg = f"{folder}: cannot create the folder of --pictures ({err.strerror}); give another"
+        raise UsageError(msg) from err
+    return folder
 
 
 def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[ImageState, Path]:

@@ -30,6 +30,7 @@ from bonefx_edge.watch.workers.protocol import Job, JobResult, JobStatus
 
 if TYPE_CHECKING:  # it takes 14 MiB, and is there only if a health port was asked for
     from bonefx_edge.watch.monitoring.metrics import Metrics
+    from bonefx_edge.watch.pictures.writer import PictureWriter
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Service:
         clock: Callable[[], float],
         wall: Callable[[], float],
         metrics: "Metrics | None" = None,
+        pictures: "PictureWriter | None" = None,
     ) -> None:
         """Store the parts; `clock` gives monotonic seconds, `wall` those since 1970.
 
@@ -81,7 +83,7 @@ class Service:
         """
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
-        self._metrics, self._next_disk_check = metrics, clock()
+        self._metrics, self._pictures, self._next_disk_check = metrics, pictures, clock()
         self._clock_steps = ClockSteps(clock=clock, wall=wall)
         self._queue = JobQueue(journal, clock=clock, wall=wall, retries=not settings.once)
         self._accepts = True
@@ -144,6 +146,7 @@ class Service:
             classified=self.classified,
             refused=self.refused,
             clock_steps=self._clock_steps.found,
+            picture_failure=self._pictures.noted if self._pictures else "",
         )
 
     def is_done(self) -> bool:
@@ -241,6 +244,9 @@ class Service:
             self._queue.wake()
         elif result.status is JobStatus.CRASHED:
             self._queue.add_poison_job(Job(claim, result.reason))
+        elif result.status is JobStatus.DRAWN:
+            if self._pictures:
+                self._pictures.add(claim.sha256, result.pictures, result.code)
         elif finding is None:
             self._retry(claim, result.code or result.status.value)
         elif self._is_incomplete(claim, finding, now=now):

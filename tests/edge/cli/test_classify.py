@@ -125,7 +125,8 @@ def test_what_only_files_need_is_refused_with_watch(tmp_path, words: tuple[str, 
     done = run("--watch", tmp_path, "--once", TOY, *words)
     assert (done.returncode, done.stdout) == (2, "")
     name = "FILE|DIR" if words == ("x",) else words[0].partition("=")[0]
-    assert f"{name}: does nothing with --watch; leave it out" in done.stderr
+    instead = "give --pictures DIR" if name == "--heatmap" else "leave it out"
+    assert f"{name}: does nothing with --watch; {instead}" in done.stderr
 
 
 def test_names_that_are_never_films_are_passed_over_and_counted(tmp_path) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bonefx_edge.cli.heatmap_files import overlay, write_png
+from bonefx_edge.cli.heatmap_files import write_png
 from bonefx_edge.errors import OutputError
 from bonefx_edge.inference.heatmap import HeatMap
+from bonefx_edge.inference.overlay import overlay
 from image_files import gray_film
 
 # ---- the picture ----

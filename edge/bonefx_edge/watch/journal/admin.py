@@ -13,7 +13,7 @@ from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, is_locked
 from bonefx_edge.watch.journal.listing import Listing
-from bonefx_edge.watch.journal.states import ABSENT, ImageState
+from bonefx_edge.watch.journal.states import ABSENT, PICTURE_FAILURE, ImageState
 from bonefx_edge.watch.result_upgrade import upgrade
 
 RATE_WINDOW_S: Final = 3600.0
@@ -54,6 +54,8 @@ class Status:
     """Age of the oldest of them, seconds; None if there is none."""
     predictors: dict[str, int]
     """Results by predictor: model, mode, operating point."""
+    picture_failure: str = ""
+    """Why the last image has no pictures; empty if it has, or if none are asked for."""
 
 
 class Requeue(StrEnum):
@@ -154,7 +156,13 @@ class JournalAdmin:
                 "SELECT predictor, count(*) FROM current_image WHERE predictor IS NOT NULL"
                 " GROUP BY 1 ORDER BY 2 DESC"
             ),
+            picture_failure=self.meta(PICTURE_FAILURE),
         )
+
+    def meta(self, name: str) -> str:
+        """Return a value of the metadata, "" if there is none."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row["value"])
 
     def reset_canary(self) -> int:
         """Remove the baselines of the self-test; return their number."""

@@ -13,6 +13,10 @@ ABSENT: Final = "absent"
 """Failure of an image that no file has any more; retried when one has, not before."""
 PERHAPS_PUBLISHED: Final = 2
 """Value of `published` after a kill in the middle of an image: its result file may exist or not."""
+PICTURES: Final = "pictures"
+"""Name of the folder of the pictures among the metadata; its value is empty if there is none."""
+PICTURE_FAILURE: Final = "picture failure"
+"""Name of the cause why the last image has no pictures; empty if it has."""
 
 
 class ImageState(StrEnum):

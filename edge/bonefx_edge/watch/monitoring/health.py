@@ -54,6 +54,8 @@ class ServiceSnapshot:
     """Of these."""
     clock_steps: tuple[ClockStep, ...] = ()
     """Steps of the wall clock since the start."""
+    picture_failure: str = ""
+    """Why the last film has no pictures; "" if it has, or none are asked for."""
 
 
 def check_alive(snapshot: ServiceSnapshot, *, now: float) -> Check:
@@ -95,6 +97,7 @@ def _service_checks(snapshot: ServiceSnapshot, *, now: float) -> list[Check]:
         _workers(snapshot),
         _results(snapshot),
         _canary(snapshot, now=now),
+        *_pictures(snapshot),
     ]
 
 
@@ -132,6 +135,15 @@ def _canary(snapshot: ServiceSnapshot, *, now: float) -> Check:
         remedy = "an image takes very long, or memory is low: see the log"
         return Check("canary", CheckStatus.FAIL, f"last self-test passed {age:.0f} s ago", remedy)
     return Check("canary", CheckStatus.OK, f"self-test passed {age:.0f} s ago")
+
+
+def _pictures(snapshot: ServiceSnapshot) -> list[Check]:
+    """Return a warning if pictures fail; results do not depend on them."""
+    if not snapshot.picture_failure:
+        return []
+    found = f"the last film has none: {snapshot.picture_failure}"
+    remedy = "free disk space, or correct the permissions of the folder of --pictures"
+    return [Check("pictures", CheckStatus.WARN, found, remedy)]
 
 
 def _journal_checks(

@@ -42,6 +42,8 @@ class Metrics:
             "refusals", "Images refused since the start of the service", "reason"
         )
         self._failures = counter("failures", "Failed attempts, which are retried", "code")
+        about = "Images whose pictures were written, or why not"
+        self._pictures = counter("pictures", about, "outcome")
         self._stages = Histogram(
             "bonefx_stage_seconds", "Duration of one stage for one image", ["stage"],
             buckets=_STAGE_S, registry=self._registry,
@@ -70,6 +72,10 @@ class Metrics:
     def count_failure(self, code: str) -> None:
         """Count a failed attempt."""
         self._failures.labels(code).inc()
+
+    def count_pictures(self, outcome: str) -> None:
+        """Count an image by what became of its pictures: written, or the cause of a failure."""
+        self._pictures.labels(outcome).inc()
 
     def text(self, checks: list[Check], status: Status | None, *, free_bytes: int | None) -> bytes:
         """Return the exposition format 0.0.4; None for what is not known."""

@@ -3,7 +3,8 @@
     python -m bonefx_edge.watch.workers.main CONFIG-AS-JSON
 
 Reads one job per line from stdin and writes one result per line to stdout, in the same order, until
-the end of input. It writes no file: a killed worker leaves nothing behind.
+the end of input. With pictures, a second line follows. It writes no file: a killed worker leaves
+nothing behind.
 """
 
 import dataclasses
@@ -13,6 +14,9 @@ import platform
 import resource
 import signal
 import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,7 +28,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import read_file
 from bonefx_edge.diagnostics.board import board
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
-from bonefx_edge.finding import Finding, Stopwatch
+from bonefx_edge.finding import Analysis, Stopwatch
 from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.intake.hashing import identify
 from bonefx_edge.watch.logs import log_uncaught
@@ -62,7 +66,12 @@ def main() -> None:
         return
     _send(results, {"ready": describe(classifier), "environment": _environment(classifier)})
     for line in sys.stdin:
-        _send(results, _work(json.loads(line), classifier, config))
+        job = json.loads(line)
+        message, analysis = _work(job, classifier, config)
+        draws = config.pictures and analysis is not None and not Path(job["path"]).is_absolute()
+        _send(results, message | {"draws": draws})
+        if draws and analysis is not None:
+            _send(results, _draw(analysis, classifier, config))
 
 
 def describe(classifier: Classifier) -> str:
@@ -86,53 +95,87 @@ def _send(results: IO[str], message: dict[str, Any]) -> None:
     results.flush()
 
 
-def _work(job: dict[str, Any], classifier: Classifier, config: WorkerConfig) -> dict[str, Any]:
-    """Return the result of a job: `sha256`, `path` below the watched folder, `refuse` or null."""
+def _work(
+    job: dict[str, Any], classifier: Classifier, config: WorkerConfig
+) -> tuple[dict[str, Any], Analysis | None]:
+    """Return the result of a job, and what it was made from if there is a finding.
+
+    A job has `sha256`, `path` below the watched folder, `refuse` or null.
+    """
     path, sha256 = Path(job["path"]), job["sha256"]
-    finding: Finding | None
     try:
         if job["refuse"]:
             reason = Reason(job["refuse"])
-            finding = classifier.predictor.finding(
-                path, None, Stopwatch(), error=DecodeError(reason, _DETAILS[reason])
-            )
+            error = DecodeError(reason, _DETAILS[reason])
+            analysis: Analysis | None = _refused(path, error, classifier)
         else:
-            finding = _classify(path, sha256, classifier, config)
+            analysis = _classify(path, sha256, classifier, config)
     except (MemoryError, cv2.error) as err:
-        if isinstance(err, cv2.error) and err.code != cv2.Error.StsNoMem:
-            raise
-        return {"status": JobStatus.TRANSIENT, "code": "ENOMEM"}
+        _raise_unless_no_memory(err)
+        return {"status": JobStatus.TRANSIENT, "code": "ENOMEM"}, None
     except OSError as err:
-        return {"status": JobStatus.TRANSIENT, "code": error_name(err)}
+        return {"status": JobStatus.TRANSIENT, "code": error_name(err)}, None
     except BonefxError as err:
-        return {"status": JobStatus.FATAL, "message": str(err)}
-    if finding is None:
-        return {"status": JobStatus.CHANGED}
-    if finding.reason is Reason.UNREADABLE:
-        return {"status": JobStatus.TRANSIENT, "code": "unreadable"}
-    record = dataclasses.replace(finding, path=job["path"], sha256=sha256).to_dict()
-    return {"status": JobStatus.OK, "finding": record}
+        return {"status": JobStatus.FATAL, "message": str(err)}, None
+    if analysis is None:
+        return {"status": JobStatus.CHANGED}, None
+    if analysis.finding.reason is Reason.UNREADABLE:
+        return {"status": JobStatus.TRANSIENT, "code": "unreadable"}, None
+    record = dataclasses.replace(analysis.finding, path=job["path"], sha256=sha256).to_dict()
+    return {"status": JobStatus.OK, "finding": record}, analysis
+
+
+def _raise_unless_no_memory(err: MemoryError | cv2.error) -> None:
+    if isinstance(err, cv2.error) and err.code != cv2.Error.StsNoMem:
+        raise err
+
+
+def _refused(path: Path, error: DecodeError, classifier: Classifier) -> Analysis:
+    """Return a refusal of a file that was not decoded."""
+    return Analysis(classifier.predictor.finding(path, None, Stopwatch(), error=error))
 
 
 def _classify(
     path: Path, sha256: str, classifier: Classifier, config: WorkerConfig
-) -> Finding | None:
-    """Return the finding of a file, None if its content has changed."""
+) -> Analysis | None:
+    """Return the finding of a file and what it was made from, None if its content has changed."""
     full = Path(config.root) / path
     try:
         data = read_file(full)
     except DecodeError as err:
         if err.reason in (Reason.EMPTY, Reason.TOO_LARGE) and identify(bytes(full)) != sha256:
             return None
-        return classifier.predictor.finding(path, None, Stopwatch(), error=err)
+        return _refused(path, err, classifier)
     # The kernel ends the process after the time limit, also inside a codec, and the service sees
     # the signal. Reading is not included: a slow share is not the file's fault.
+    with _time_limit(config):
+        analysis = classifier.analyze_bytes(data, name=path)
+    return analysis if analysis.finding.sha256 == sha256 else None
+
+
+def _draw(analysis: Analysis, classifier: Classifier, config: WorkerConfig) -> dict[str, Any]:
+    """Return the pictures of a film that has its result, or the cause why there are none."""
+    from bonefx_edge.watch.workers.drawing import draw  # here: most services draw nothing
+
+    pictures, code = dict[str, str](), ""
+    try:
+        with _time_limit(config):
+            drawn = draw(analysis, classifier)
+        pictures = {kind: b64encode(data).decode("ascii") for kind, data in drawn.items()}
+    except (MemoryError, cv2.error) as err:
+        _raise_unless_no_memory(err)
+        code = "ENOMEM"
+    return {"status": JobStatus.DRAWN, "pictures": pictures, "code": code}
+
+
+@contextmanager
+def _time_limit(config: WorkerConfig) -> Iterator[None]:
+    """End the process by SIGALRM if this takes longer than the time limit."""
     signal.setitimer(signal.ITIMER_REAL, config.time_limit_s)
     try:
-        finding = classifier.classify_bytes(data, name=path)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return finding if finding.sha256 == sha256 else None
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from bonefx_edge.errors import InterpreterError, Reason
 from bonefx_edge.text import exit_cause
@@ -91,6 +92,7 @@ class WorkerProcess:
         """Monotonic second of its next self-test."""
         self._jobs: deque[Job] = deque()
         self._unsent = 0  # the last ones of `_jobs`
+        self._drawing: Claim | None = None  # its result was read, its pictures were not
         self.has_exited = False
         """Whether the process has ended; `read_results` has yielded its jobs."""
         self._killed = False
@@ -110,7 +112,7 @@ class WorkerProcess:
     @property
     def is_idle(self) -> bool:
         """Whether no result is expected."""
-        return self.has_exited or not self._jobs
+        return self.has_exited or not (self._jobs or self._drawing)
 
     @property
     def can_be_replaced(self) -> bool:
@@ -128,11 +130,11 @@ class WorkerProcess:
             return None
         if not self.predictor:
             return self._since + LOAD_TIMEOUT_S
-        return self._since + self._config.time_limit_s + READ_GRACE_S if self._jobs else None
+        return None if self.is_idle else self._since + self._config.time_limit_s + READ_GRACE_S
 
     def submit(self, job: Job) -> None:
         """Send a job to the process."""
-        if not self._jobs:
+        if self.is_idle:
             self._since = self._clock()
         self._jobs.append(job)
         claim = job.claim
@@ -167,15 +169,25 @@ class WorkerProcess:
                 self._backoff.reset()
                 logger.info("worker ready: %s; %s", self.predictor, self.environment)
                 continue
-            yield JobResult(
-                self._jobs.popleft().claim,
-                JobStatus(message["status"]),
-                message.get("finding"),
-                message.get("code", ""),
-                predictor=self.predictor,
-            )
+            yield self._result(message)
         if not data:
             yield from self._reap()
+
+    def _result(self, message: dict[str, Any]) -> JobResult:
+        status = JobStatus(message["status"])
+        if status is JobStatus.DRAWN and self._drawing:
+            drawn = {kind: b64decode(text) for kind, text in message["pictures"].items()}
+            claim, self._drawing = self._drawing, None
+            return JobResult(claim, status, code=message["code"], pictures=drawn)
+        claim = self._jobs.popleft().claim
+        self._drawing = claim if message.get("draws") else None
+        return JobResult(
+            claim,
+            status,
+            message.get("finding"),
+            message.get("code", ""),
+            predictor=self.predictor,
+        )
 
     def kill(self) -> None:
         """Kill it; `read_results` then reports its first job as a timeout."""
@@ -202,19 +214,26 @@ class WorkerProcess:
             self._replace_at = self._clock() + self._backoff.record_kill()
         elif not self.predictor:
             self._backoff.record_crash(code)
-        for number, (claim, refuse) in enumerate(self._jobs):
-            if refuse is not None:  # the verdict of an earlier worker stays
-                yield JobResult(claim, JobStatus.CRASHED, reason=refuse)
-            elif number > 0 or len(self._jobs) == self._unsent:
-                yield JobResult(claim, JobStatus.NOT_STARTED)
-            elif code == -signal.SIGALRM:
-                yield JobResult(claim, JobStatus.CRASHED, reason=Reason.DECODER_HUNG)
-            elif code in _KILLED:
-                cause = "timeout" if self._killed else "out_of_memory"
-                yield JobResult(claim, JobStatus.TRANSIENT, code=cause)
-            else:
-                yield JobResult(claim, JobStatus.CRASHED, reason=Reason.DECODER_CRASHED)
+        for number, job in enumerate(self._jobs):
+            yield self._unfinished(job, is_cause=number == 0, code=code)
         self._jobs.clear()
+        if self._drawing:
+            yield JobResult(self._drawing, JobStatus.DRAWN, code="worker_exited")
+            self._drawing = None
+
+    def _unfinished(self, job: Job, *, is_cause: bool, code: int) -> JobResult:
+        """Return the result of a job that the exit with this code ended."""
+        claim, refuse = job
+        if refuse is not None:  # the verdict of an earlier worker stays
+            return JobResult(claim, JobStatus.CRASHED, reason=refuse)
+        if not is_cause or self._drawing or len(self._jobs) == self._unsent:
+            return JobResult(claim, JobStatus.NOT_STARTED)
+        if code == -signal.SIGALRM:
+            return JobResult(claim, JobStatus.CRASHED, reason=Reason.DECODER_HUNG)
+        if code in _KILLED:
+            cause = "timeout" if self._killed else "out_of_memory"
+            return JobResult(claim, JobStatus.TRANSIENT, code=cause)
+        return JobResult(claim, JobStatus.CRASHED, reason=Reason.DECODER_CRASHED)
 
     def _close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):

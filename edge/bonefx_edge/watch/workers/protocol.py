@@ -1,8 +1,9 @@
 """Messages between the service and its workers; imports no OpenCV, to keep the service small."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from bonefx_edge.errors import Reason
@@ -29,6 +30,8 @@ class JobStatus(StrEnum):
     """The worker process ended at this file. Set by the service."""
     NOT_STARTED = "not_started"
     """The worker process ended before this job. Set by the service."""
+    DRAWN = "drawn"
+    """Pictures of an image that has its result, or why there are none; ends no job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class WorkerConfig:
     site_profile: str | None = None
     accept: Sequence[str] = ()
     """These six as for `Classifier.load`."""
+    pictures: bool = False
+    """Whether to draw pictures of each film after its result."""
     time_limit_s: float = TIME_LIMIT_S
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
 
@@ -66,8 +71,10 @@ class JobResult(NamedTuple):
     finding: dict[str, Any] | None = None
     """For OK: `Finding.to_dict`."""
     code: str = ""
-    """For TRANSIENT: the cause, such as EACCES."""
+    """For TRANSIENT, and for DRAWN without pictures: the cause, such as EACCES."""
     reason: Reason | None = None
     """For CRASHED: the reason of the refusal."""
     predictor: str = ""
     """Model, mode and operating point or site profile, see `main.describe`."""
+    pictures: Mapping[str, bytes] = MappingProxyType({})
+    """For DRAWN: JPEG files by kind, see `drawing`."""

@@ -77,6 +77,32 @@ def fates(worker) -> list[tuple]:
     ]
 
 
+# ---- pictures ----
+
+
+def test_pictures_come_after_the_answer_and_a_worker_that_draws_is_not_idle(place):
+    worker = place.spawn_ready()
+    worker.submit(job("drawn-1"))
+    answers = []
+    while len(answers) < 2:
+        answers += next_answers(worker)
+        assert worker.is_idle == (len(answers) == 2)
+    assert [answer.status for answer in answers] == [JobStatus.OK, JobStatus.DRAWN]
+    assert answers[1].claim == answers[0].claim
+    assert answers[1].pictures == {"thumb": b"jpeg"}
+
+
+def test_a_film_is_not_blamed_for_a_crash_while_another_was_drawn(place):
+    worker = place.spawn_ready()
+    worker.submit(job("drawncrash-1"))
+    worker.submit(job("film-2"))
+    assert fates(worker) == [
+        ("drawncrash-1", JobStatus.OK, "", None),
+        ("film-2", JobStatus.NOT_STARTED, "", None),
+        ("drawncrash-1", JobStatus.DRAWN, "worker_exited", None),
+    ]
+
+
 # ---- films and answers ----
 
 

@@ -1,0 +1,1 @@
+"""Pictures of films for people, written after the result."""
