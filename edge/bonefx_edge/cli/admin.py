@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bonefx_edge.cli.admin_config import print_settings
 from bonefx_edge.cli.admin_results import export, list_images, show, status
 from bonefx_edge.cli.admin_text import describe
 from bonefx_edge.cli.command import Command, make_app, was_given
@@ -190,6 +191,7 @@ def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
 
 
 app.command(cls=Command)(commission)
+app.command("config", cls=Command)(print_settings)
 
 
 @app.command("install-service", cls=Command)
@@ -198,6 +200,10 @@ def install_service(
     watch: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder where radiographs arrive.")
     ] = Path("/srv/incoming"),
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings file for the service; it may read it."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
     ] = False,
@@ -209,7 +215,7 @@ def install_service(
     from bonefx_edge.watch.install import describe, install, installation
 
     try:
-        steps = installation(Path(sys.prefix) / "bin" / "edge-classify", watch)
+        steps = installation(Path(sys.prefix) / "bin" / "edge-classify", watch, config)
         if not dry_run:
             install(steps)
     except UsageError as err:

@@ -22,7 +22,7 @@ from bonefx_edge.parallel import threads_to_try
 
 
 class _Classify(Command):
-    sections: ClassVar = {"Watch a folder": ("watch", *WATCH_ONLY)}
+    sections: ClassVar = {"Watch a folder": ("config", "watch", *WATCH_ONLY)}
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -119,6 +119,7 @@ def classify(
         bool, typer.Option("--verbose", help="Show what the interpreter writes, too.")
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    config: opt.Config = None,
     watch: opt.Watch = None,
     out: opt.Out = None,
     journal: opt.Journal = None,

@@ -38,6 +38,8 @@ NEEDS: Final = {"dicom_object": "dicom_results"}
 def check_options(context: typer.Context, *, watching: bool) -> None:
     """Leave if an option would do nothing, takes no such word, or contradicts another."""
     named = _named_options(context)
+    if was_given(context, "config") and not watching:
+        fail("--config: it names no folder; add watch to it, or --watch", code=ExitCode.USAGE)
     for name, shown in named:
         if watching and name in FILES_ONLY:
             instead = "give --pictures DIR" if name == "heatmap" else "leave it out"

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from bonefx_edge.cli.option_rules import CHOICES
+from bonefx_edge.cli.settings_file import read_settings
 
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=read_settings,
+        is_eager=True,
+        help="Settings of --watch (TOML), see edge-admin config. The command line wins.",
+    ),
+]
 Watch = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Classify files that arrive in DIR, until stopped."),

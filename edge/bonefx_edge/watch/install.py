@@ -42,18 +42,21 @@ class Step:
         )
 
 
-def unit_text(program: Path, incoming: Path) -> str:
+def unit_text(program: Path, incoming: Path, config: Path | None = None) -> str:
     """Return the unit that runs `program`, an edge-classify, on the folder `incoming`.
+
+    `config` is a settings file; the folders in the unit count before those in it.
 
     Raises
     ------
     UsageError
         One of the paths would need quotes, or is hidden from the service.
     """
-    for path in (program, incoming):
+    for path in (program, incoming, *([config] if config else [])):
         check_path(path)
     text = UNIT.read_text("utf-8")
-    return text.replace(_PROGRAM, str(program)).replace(_INCOMING, str(incoming))
+    text = text.replace(_PROGRAM, str(program)).replace(_INCOMING, str(incoming))
+    return text.replace(" --watch ", f" --config {config} --watch ") if config else text
 
 
 def check_path(path: Path) -> None:
@@ -69,7 +72,7 @@ def check_path(path: Path) -> None:
         raise UsageError(msg)
 
 
-def installation(program: Path, incoming: Path) -> list[Step]:
+def installation(program: Path, incoming: Path, config: Path | None = None) -> list[Step]:
     """Return the steps; a user and a folder that exist are left as they are.
 
     Raises
@@ -77,7 +80,7 @@ def installation(program: Path, incoming: Path) -> list[Step]:
     UsageError
         See `unit_text`.
     """
-    text = unit_text(program, incoming)
+    text = unit_text(program, incoming, config)
     steps = []
     if USER not in {entry.pw_name for entry in pwd.getpwall()}:
         options = ("--system", "--user-group", "--home-dir", "/nonexistent")

@@ -84,3 +84,8 @@ def test_the_first_step_that_fails_ends_the_installation(monkeypatch, tmp_path) 
         install(steps)
     assert written.read_text() == "text"
     assert not never.exists()
+
+
+def test_the_unit_names_the_settings_file():
+    text = unit_text(Path("/opt/bonefx/bin/edge-classify"), Path("/srv/in"), Path("/etc/b.toml"))
+    assert "edge-classify --config /etc/b.toml --watch /srv/in --out /var/lib/bonefx\n" in text
