@@ -2,15 +2,21 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from bonefx_edge.decode.options import DecodeOptions
+from bonefx_edge.decode.radiograph import GrayMapping
 from bonefx_edge.errors import Reason
 
 from bonefx_dicom.results.content import ResultContent
 from bonefx_dicom.results.encode import Reference, ResultObject
 from bonefx_dicom.results.film import Film, NoStudyError, read_film
 from bonefx_dicom.results.kinds import DEFAULT_KINDS, ObjectKind
+from bonefx_dicom.results.presentation_state import build_presentation
 from bonefx_dicom.results.structured_report import build_report
+
+_VOI: Final = (GrayMapping.VOI_LUT, GrayMapping.VOI_WINDOW, GrayMapping.VOI_ALTERNATIVE)
+"""Where the film has a usable VOI LUT or window."""
 
 
 def build_objects(
@@ -22,6 +28,8 @@ def build_objects(
     replaces: Reference | None = None,
 ) -> list[ResultObject]:
     """Return the objects of a result, in the order of `ObjectKind`.
+
+    A refused film and one in color have no presentation state.
 
     Parameters
     ----------
@@ -42,11 +50,20 @@ def build_objects(
     NoStudyError
         The file is not a radiograph in DICOM, or does not name its study.
     """
-    _read(data, record)
-    found = []
+    film, content = _read(data, record)
+    found: list[ResultObject | None] = []
     if ObjectKind.SR in kinds:
-        found.append(build_result_report(data, record, when, replaces=replaces))
-    return found
+        found.append(build_report(film, content, when, replaces=replaces))
+    if ObjectKind.SC in kinds:
+        # Here: OpenCV is not loaded for a report alone.
+        from bonefx_dicom.results.secondary_capture import build_capture
+
+        options = DecodeOptions.of(record["accepted"])
+        found.append(build_capture(film, content, when, data, options=options))
+    if ObjectKind.GSPS in kinds:
+        has_voi = record["gray_mapping"] in _VOI
+        found.append(build_presentation(film, content, when, has_voi=has_voi))
+    return [each for each in found if each is not None]
 
 
 def build_result_report(

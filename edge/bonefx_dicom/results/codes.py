@@ -38,6 +38,7 @@ ALGORITHM_FAMILY: Final = ("111000", "DCM", "Algorithm Family")
 ARTIFICIAL_INTELLIGENCE: Final = ("123110", "DCM", "Artificial Intelligence")
 IMAGE_REGION: Final = ("111030", "DCM", "Image Region")
 SOURCE: Final = ("260753009", "SCT", "Source")
+SOURCE_IMAGE: Final = ("121322", "DCM", "Source image for image processing operation")
 COMMENT: Final = ("121106", "DCM", "Comment")
 
 OF_STATE: Final[dict[State, Code]] = {

@@ -16,6 +16,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from bonefx_dicom.results.content import ResultContent
 from bonefx_dicom.results.film import Film
+from bonefx_dicom.results.kinds import ObjectKind
 from bonefx_dicom.results.own_objects import DEVICE_UID, MANUFACTURER
 
 _NAMESPACE: Final = uuid.UUID(int=int(DEVICE_UID.removeprefix("2.25.")))
@@ -38,8 +39,7 @@ class Reference:
 class ResultObject:
     """One DICOM object of a result."""
 
-    kind: str
-    """sr, sc or gsps."""
+    kind: ObjectKind
     reference: Reference
     data: bytes
     """A DICOM Part 10 file in Explicit VR Little Endian; the same for the same input."""
@@ -87,7 +87,7 @@ def date_and_time(film: Film, when: datetime) -> tuple[str, str]:
     return when.strftime("%Y%m%d"), when.strftime("%H%M%S")
 
 
-def finish_object(kind: str, film: Film, dataset: Dataset) -> ResultObject:
+def finish_object(kind: ObjectKind, film: Film, dataset: Dataset) -> ResultObject:
     """Return the object with its SOP Instance UID: a hash of all else that is in it.
 
     So two objects with one UID have the same bytes, which a PACS may take twice without harm.

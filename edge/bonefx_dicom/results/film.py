@@ -1,5 +1,6 @@
 """The header of a film, and what a result object copies from it, byte for byte."""
 
+import copy
 import re
 import warnings
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import BaseTag, Tag
 
 COPIED: Final = (
@@ -41,6 +43,8 @@ _OF_THE_FILM: Final = (
     *("ShutterUpperHorizontalEdge", "ShutterLowerHorizontalEdge", "CenterOfCircularShutter"),
     *("RadiusOfCircularShutter", "VerticesOfThePolygonalShutter"),
 )
+_SIDES: Final = ("ImageLaterality", "Laterality")
+"""Of the image, of the series; one of them is enough."""
 _READ: Final = (*COPIED, *_OF_THE_FILM)
 _UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 """In the order of the fields of `Film`."""
@@ -83,6 +87,31 @@ class Film:
             if tag in self.header:
                 found[tag] = _explicit(self.header.get_item(tag))
         return Dataset(found)
+
+    def body_part(self) -> Dataset:
+        """Return body part and side of the film; an empty side alone if it names none.
+
+        A paired part requires a side, any other forbids it (PS3.3 C.7.3.1): without side, a list
+        of paired parts would have to decide.
+        """
+        for side in _SIDES:
+            if self.text(side):
+                return self.copy((side, "BodyPartExamined"))
+        unknown = Dataset()
+        unknown.Laterality = None
+        return unknown
+
+    def sequences(self, keywords: Iterable[str]) -> Dataset:
+        """Return those sequences of lookup tables that the film has, with explicit VRs."""
+        found = Dataset()
+        for keyword in keywords:
+            if keyword in self.header:
+                found[keyword] = copy.deepcopy(self.header[keyword])
+        # Whether a table begins at a negative value depends on the pixels of the film.
+        found.PixelRepresentation = self.header.get("PixelRepresentation", 0)
+        found = correct_ambiguous_vr(found, is_little_endian=True)
+        del found.PixelRepresentation
+        return found
 
     def context(self) -> Dataset:
         """Return a data set with the patient and study of the film."""

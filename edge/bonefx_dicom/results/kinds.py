@@ -9,6 +9,11 @@ class ObjectKind(StrEnum):
 
     SR = "sr"
     """Structured report: what a program reads."""
+    SC = "sc"
+    """Secondary Capture: the film with its regions and the answer, as a picture."""
+    GSPS = "gsps"
+    """Grayscale Softcopy Presentation State: the regions, drawn by the viewer over the film."""
 
 
-DEFAULT_KINDS: Final = (ObjectKind.SR,)
+DEFAULT_KINDS: Final = (ObjectKind.SR, ObjectKind.SC)
+"""The picture too: few PACS show reports."""

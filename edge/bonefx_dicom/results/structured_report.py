@@ -25,6 +25,7 @@ from bonefx_dicom.results.encode import (
     reference_item,
 )
 from bonefx_dicom.results.film import Film
+from bonefx_dicom.results.kinds import ObjectKind
 from bonefx_dicom.results.own_objects import DEVICE_UID, MANUFACTURER
 
 _SERIES_NUMBER: Final = 9801
@@ -70,7 +71,7 @@ def build_report(
     if replaces is not None:
         dataset.PredecessorDocumentsSequence = evidence(replaces)
     _add_content(dataset, film, content)
-    return finish_object("sr", film, dataset)
+    return finish_object(ObjectKind.SR, film, dataset)
 
 
 def _add_content(dataset: Dataset, film: Film, content: ResultContent) -> None:

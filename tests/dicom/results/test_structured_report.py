@@ -8,7 +8,7 @@ from io import BytesIO
 import highdicom
 import pydicom
 import pytest
-from bonefx_dicom.results.build import build_objects
+from bonefx_dicom.results.build import build_result_report
 from bonefx_dicom.results.content import ResultContent
 from bonefx_dicom.results.film import NoStudyError, read_film
 from bonefx_dicom.results.structured_report import build_report
@@ -34,7 +34,7 @@ FILMS = {
 
 
 def report_of(data, finding=FINDINGS["fracture"], when=WHEN, **options):
-    return build_objects(data, record_of(data, finding), when, **options)[0]
+    return build_result_report(data, record_of(data, finding), when, **options)
 
 
 @pytest.mark.parametrize("state", FINDINGS)
