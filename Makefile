@@ -28,7 +28,7 @@ help:
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
 	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share (11 minutes)"
-	@echo "make chaos-dicom  kill the DICOM listener while films arrive (needs dcmtk; 2 minutes)"
+	@echo "make chaos-dicom  kill DICOM listener and sender at work (needs dcmtk, orthanc; minutes)"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 	@echo "make peers        compare with other runtimes (downloads 0.5 GB, then six minutes)"
 
@@ -156,9 +156,10 @@ peers: .venv-dev/stamp
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
 
-# Needs Debian's dcmtk.
+# Needs Debian's dcmtk and orthanc.
 chaos-dicom: .venv-dev/stamp
-	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_dicom_listener.py
+	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_dicom_listener.py \
+		tests/end_to_end/test_dicom_sender.py
 
 clean:
 	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist wheelhouse-*

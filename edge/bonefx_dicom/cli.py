@@ -9,7 +9,9 @@ from bonefx_edge.cli.command import Command, make_app
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, UsageError
 
-app = make_app("Receive radiographs from modalities by DICOM.")
+from bonefx_dicom.ae_title import check_ae_title
+
+app = make_app("Receive radiographs by DICOM, and send their results.")
 
 AllowOption = Annotated[
     list[str],
@@ -77,7 +79,7 @@ def listen(
     from bonefx_edge.watch.logs import configure_logging
 
     from bonefx_dicom.listener.app import listen as run
-    from bonefx_dicom.listener.options import ListenOptions, Peer, TlsFiles, check_ae_title
+    from bonefx_dicom.listener.options import ListenOptions, Peer, TlsFiles
 
     files = [each for each in (tls_cert, tls_key, tls_client_ca) if each is not None]
     if len(files) not in (0, len(_TLS)):
@@ -103,6 +105,56 @@ def listen(
         fail_with(err)
 
 
+@app.command(cls=Command)
+def send(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder of the results, --out of the service.")
+    ],
+    *,
+    films: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="The watched folder; again for where films are moved."),
+    ],
+    to: Annotated[
+        list[str],
+        typer.Option(metavar="TITLE@HOST:PORT", help="An archive. Repeatable."),
+    ],
+    ae: AeOption = "BONEFX",
+    tls_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
+    ] = None,
+) -> None:
+    """Send the result of a message on standard input: for edge-classify --on-result."""
+    _need_pynetdicom()
+    from bonefx_dicom.sender.destination import ClientTls, Destination
+    from bonefx_dicom.sender.options import SendOptions
+    from bonefx_dicom.sender.send import send as run
+
+    files = [each for each in (tls_ca, tls_cert, tls_key) if each is not None]
+    if len(files) not in (0, len(_TLS)):
+        msg = "--tls-ca, --tls-cert, --tls-key: give all three, or none"
+        fail(msg, code=ExitCode.USAGE)
+    try:
+        options = SendOptions(
+            results=out,
+            films=tuple(films),
+            destinations=tuple(Destination.parse(each) for each in to),
+            calling=check_ae_title(ae, option="--ae"),
+            tls=ClientTls(*files).context() if files else None,
+        )
+        is_done = run(options, sys.stdin.buffer.read())
+    except BonefxError as err:
+        fail_with(err)
+    if not is_done:
+        raise typer.Exit(ExitCode.OUTPUT)
+
+
 @app.command("install-service", cls=Command)
 def install_service(
     *,
@@ -123,7 +175,7 @@ def install_service(
     from bonefx_edge.watch.install import install
 
     from bonefx_dicom.listener.install import describe, installation
-    from bonefx_dicom.listener.options import Peer, check_ae_title
+    from bonefx_dicom.listener.options import Peer
 
     try:
         check_ae_title(ae, option="--ae")

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from bonefx_dicom.listener import node, store
-from bonefx_dicom.listener.node import offered_contexts
-from bonefx_dicom.listener.pynetdicom_setup import (
+from bonefx_dicom.implementation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
+from bonefx_dicom.listener import node, store
+from bonefx_dicom.listener.node import offered_contexts
 
 TEXT = (Path(__file__).parents[2] / "docs" / "dicom-conformance.md").read_text()
 

@@ -1,7 +1,7 @@
 """`edge-dicom listen` as a process, films for it, and raw senders that behave badly."""
 
-import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ PROGRAM = [sys.executable, "-c", "from bonefx_dicom.cli import main; main()"]
 SENDER = "DX1"
 TITLE = "BONEFX"
 HOST = "127.0.0.1"
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_STORESCP = shutil.which("storescp") or "storescp"
 
 
 def film_uid(number: int) -> str:
@@ -189,3 +190,50 @@ def _read(connection: socket.socket, length: int) -> bytes:
             break
         data += part
     return data
+
+
+class Archive:
+    """dcmtk's storescp as an archive: each object it has is a file."""
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self._options = folder, options
+        self.port = port or free_port()
+        self.start()
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    @property
+    def name(self) -> str:
+        return f"PACS@{HOST}:{self.port}"
+
+    def start(self) -> None:
+        words = [_STORESCP, "-aet", "PACS", "-od", self.folder, *self._options, str(self.port)]
+        self._process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, what="the archive listens")
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def objects(self) -> list[Path]:
+        return sorted(self.folder.iterdir())
+
+    def count(self) -> int:
+        return len(self.objects())
+
+    def _answers(self) -> bool:
+        with suppress(ConnectionRefusedError), socket.create_connection((HOST, self.port)):
+            return True
+        return False
+
+
+def free_port() -> int:
+    """Return a port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

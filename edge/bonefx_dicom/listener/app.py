@@ -19,6 +19,7 @@ from bonefx_edge.watch.logs import log_uncaught
 from bonefx_edge.watch.monitoring.page_server import PageServer
 from bonefx_edge.watch.monitoring.systemd import Notifier
 
+from bonefx_dicom.implementation import silence
 from bonefx_dicom.listener import pynetdicom_setup
 from bonefx_dicom.listener.counts import Counts
 from bonefx_dicom.listener.health import Health
@@ -52,7 +53,7 @@ def listen(options: ListenOptions) -> None:
     sys.excepthook = log_uncaught
     threading.excepthook = _log_thread_error
     woken = _wake_on_signals()
-    pynetdicom_setup.silence()
+    silence()
     files, counts = _open_files(options), Counts()
     pynetdicom_setup.receive_to_disk(files)
     tls = None if options.tls is None else server_context(options.tls)

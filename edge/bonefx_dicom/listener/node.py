@@ -17,13 +17,10 @@ from pynetdicom import AE, build_context, evt
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationServer
 
+from bonefx_dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bonefx_dicom.listener.counts import Counts
 from bonefx_dicom.listener.guard import PDU_TIMEOUT_S, guard
 from bonefx_dicom.listener.options import ANY, ListenOptions, Peer
-from bonefx_dicom.listener.pynetdicom_setup import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-)
 
 logger = logging.getLogger(__name__)
 

@@ -1,15 +1,14 @@
 """Options of `edge-dicom listen`: who may send, where films are stored, which limits hold."""
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import UsageError
 
-_AE_TITLE: Final = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?", re.ASCII)
-"""Value representation AE (PS3.5 section 6.2): 1 to 16 printable characters without backslash."""
+from bonefx_dicom.ae_title import check_ae_title
+
 ANY: Final = "*"
 """In place of a calling AE title."""
 
@@ -83,11 +82,3 @@ class ListenOptions:
     """Whether Secondary Capture is accepted too: some film digitizers send it."""
     health_port: int | None = None
     """Port on 127.0.0.1, 0 for any free one; None: no health server."""
-
-
-def check_ae_title(title: str, *, option: str) -> str:
-    """Return an AE title, or raise UsageError that names the option."""
-    if not _AE_TITLE.fullmatch(title):
-        msg = f"{option}: expected an AE title of 1 to 16 ASCII characters, got {title!r}"
-        raise UsageError(msg)
-    return title

@@ -1,29 +1,18 @@
 """What is set in pynetdicom for the whole process, before the first association."""
 
-import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pynetdicom
 from pydicom.uid import UID
 from pynetdicom import _config, dimse_messages
 from pynetdicom.dsutils import create_file_meta
 
+from bonefx_dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
 if TYPE_CHECKING:
     from pydicom.dataset import FileMetaDataset
 
     from bonefx_dicom.listener.incoming import IncomingFiles
-
-IMPLEMENTATION_CLASS_UID: Final = UID("2.25.188584355546537990157873879646013585668")
-"""Of bonefx as a DICOM implementation (PS3.7 annex D.3.3.2); derived from a UUID (PS3.5 B.2)."""
-IMPLEMENTATION_VERSION_NAME: Final = "BONEFX_DICOM_1"
-"""Changes only when the file meta information changes: it is part of each film's sha256."""
-
-
-def silence() -> None:
-    """Switch off the logs of pynetdicom and pydicom: they quote values of data sets."""
-    _config.LOG_HANDLER_LEVEL = "none"
-    for name in ("pynetdicom", "pydicom"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def receive_to_disk(files: "IncomingFiles") -> None:

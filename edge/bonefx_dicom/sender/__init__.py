@@ -1,0 +1,1 @@
+"""C-STORE SCU: results go into the study of their film, in one or more archives."""

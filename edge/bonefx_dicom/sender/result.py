@@ -1,0 +1,92 @@
+"""From a message of the outbox to the DICOM objects of its result."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from bonefx_edge.errors import BonefxError, UsageError
+
+_DIGITS: Final = 16
+"""Of the sha256, in the name of a film that was moved."""
+
+
+class FilmError(BonefxError):
+    """The film of a result is no longer there: nothing can be added to its study."""
+
+    code = "film_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMessage:
+    """What the outbox says about a result, see docs/operating.md."""
+
+    sha256: str
+    path: str
+    """Of the film, relative to the watched folder."""
+    sequence: int
+    is_current: bool
+    """Whether no newer result or content replaced it."""
+
+    @classmethod
+    def parse(cls, body: bytes) -> "ResultMessage":
+        """Return the message.
+
+        Raises
+        ------
+        UsageError
+            It is none, or the service does not add the path of the film.
+        """
+        try:
+            found: Mapping[str, Any] = json.loads(body)
+            if "path" not in found:
+                msg = "expected a message with the path of its film; add --message-names to the "
+                msg += "service"
+                raise UsageError(msg)
+            return cls(
+                str(found["sha256"]), str(found["path"]), int(found["sequence"]),
+                bool(found["current"]),
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError) as err:
+            msg = (
+                "expected a message of the service on standard input; "
+                "use the command with edge-classify --on-result"
+            )
+            raise UsageError(msg) from err
+
+
+def read_result(message: ResultMessage, results: Path) -> tuple[dict[str, Any], datetime]:
+    """Return the finding of a current result, and when it was made.
+
+    Raises
+    ------
+    OSError
+        The result file cannot be read.
+    """
+    record = json.loads((results / f"{message.sha256}.json").read_text("ascii"))
+    return record["finding"], datetime.fromisoformat(record["classified_at"])
+
+
+def read_film_bytes(message: ResultMessage, folders: Sequence[Path]) -> bytes:
+    """Return the content of the film, from the first folder that has it.
+
+    Raises
+    ------
+    FilmError
+        No folder has a file of that path with that content.
+    """
+    name = PurePath(message.path)
+    # As it is named in the watched folder, and by --move-done.
+    moved = name.with_name(f"{name.stem}.{message.sha256[:_DIGITS]}{name.suffix}")
+    for path in [folder / each for folder in folders for each in (name, moved)]:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        if hashlib.sha256(data).hexdigest() == message.sha256:
+            return data
+    msg = "the film was moved, changed or deleted; name the folder in --films"
+    raise FilmError(msg)

@@ -1,0 +1,39 @@
+"""Send the result of one message of the outbox to the archives.
+
+The service runs this for each message (`--on-result`), keeps the order for each film, and repeats
+what failed with growing pauses. Repeating does no harm: the same result has the same UIDs.
+"""
+
+import sys
+
+from bonefx_dicom.sender.options import SendOptions
+from bonefx_dicom.sender.progress import Progress
+from bonefx_dicom.sender.result import ResultMessage
+
+
+def send(options: SendOptions, body: bytes) -> bool:
+    """Send the result that a message is about; return False if it must be repeated.
+
+    Raises
+    ------
+    UsageError
+        The message is none, or has no path of its film.
+    """
+    message = ResultMessage.parse(body)
+    progress = Progress(options.results, message.sequence)
+    try:
+        waiting = progress.waiting(options.destinations) if message.is_current else []
+        if waiting:
+            if all(progress.is_paused(each) for each in waiting):
+                return False
+            # Imported here: an archive that is down is asked again and again, by each message.
+            from bonefx_dicom.sender.sending import Sending
+
+            if not Sending(options, message, progress).run():
+                return False
+        progress.clear()
+    except OSError as err:
+        # Film or result: a share that is gone, a result that is being replaced; or a full disk.
+        sys.stderr.write(f"film or result cannot be read, or progress noted: {err.strerror}\n")
+        return False
+    return True
