@@ -10,6 +10,8 @@ from bonefx_dicom.implementation import (
 from bonefx_dicom.listener import node, store
 from bonefx_dicom.listener.node import offered_contexts
 
+from bonefx_dicom.sender.archive import CLASSES
+
 TEXT = (Path(__file__).parents[2] / "docs" / "dicom-conformance.md").read_text()
 
 
@@ -28,6 +30,10 @@ def test_every_class_and_every_transfer_syntax_is_listed():
 @pytest.mark.parametrize("name", [n for n in vars(store) if n.isupper() and n[0] != "_"])
 def test_every_status_is_listed(name):
     assert f"| {getattr(store, name):04X} |" in TEXT
+
+
+def test_every_class_that_is_proposed_is_listed():
+    assert all(f"| {sop_class} | Explicit VR Little Endian | SCU |" in TEXT for sop_class in CLASSES)
 
 
 def test_the_times_are_those_of_the_node():

@@ -20,7 +20,7 @@ COMMANDS = {
             *(["rebuild"], ["reset-canary"], ["install-service"]),
         ],
     ),
-    "edge-dicom": ("bonefx_dicom.cli", [[], ["listen"], ["install-service"]]),
+    "edge-dicom": ("bonefx_dicom.cli", [[], ["listen"], ["send"], ["install-service"]]),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
 }
