@@ -10,6 +10,7 @@ from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, UsageError
 
 from bonefx_dicom.ae_title import check_ae_title
+from bonefx_dicom.results.kinds import DEFAULT_KINDS, ObjectKind
 
 app = make_app("Receive radiographs by DICOM, and send their results.")
 
@@ -120,6 +121,13 @@ def send(
         typer.Option(metavar="TITLE@HOST:PORT", help="An archive. Repeatable."),
     ],
     ae: AeOption = "BONEFX",
+    dicom_object: Annotated[
+        list[ObjectKind] | None,
+        typer.Option(
+            metavar="|".join(ObjectKind),
+            help=f"What to send; repeatable. Default: {' and '.join(DEFAULT_KINDS)}.",
+        ),
+    ] = None,
     tls_ca: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
     ] = None,
@@ -146,6 +154,7 @@ def send(
             films=tuple(films),
             destinations=tuple(Destination.parse(each) for each in to),
             calling=check_ae_title(ae, option="--ae"),
+            kinds=tuple(dicom_object or DEFAULT_KINDS),
             tls=ClientTls(*files).context() if files else None,
         )
         is_done = run(options, sys.stdin.buffer.read())

@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonefx_dicom.results.kinds import DEFAULT_KINDS, ObjectKind
 from bonefx_dicom.sender.destination import Destination
 
 
@@ -18,4 +19,6 @@ class SendOptions:
     destinations: tuple[Destination, ...]
     calling: str
     """Own AE title."""
+    kinds: tuple[ObjectKind, ...] = DEFAULT_KINDS
+    """What to send."""
     tls: ssl.SSLContext | None = None

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bonefx_dicom.results.build import build_objects
-from bonefx_dicom.results.content import ResultContent
+from bonefx_dicom.results.build import build_objects, build_result_report
 from bonefx_dicom.results.encode import ResultObject
 from bonefx_dicom.results.film import NoStudyError, read_film
-from bonefx_dicom.results.structured_report import build_report
+from bonefx_dicom.results.kinds import ObjectKind
 from bonefx_dicom.sender.archive import (
     COMPREHENSIVE_3D_SR,
     COMPREHENSIVE_SR,
@@ -35,7 +34,7 @@ class Sending:
         """Return whether the message is done: sent, or given up."""
         try:
             data = read_film_bytes(self._message, self._options.films)
-            reports = _Reports(self._options.results, self._message, data)
+            reports = _Reports(self._options, self._message, data)
         except NoStudyError:
             return True  # a film that is no DICOM image of a study
         except FilmError as err:
@@ -86,8 +85,8 @@ class Sending:
 class _Reports:
     """The objects of one result; reports by the SOP class that an archive takes."""
 
-    def __init__(self, results: Path, message: ResultMessage, data: bytes) -> None:
-        self._data = data
+    def __init__(self, options: SendOptions, message: ResultMessage, data: bytes) -> None:
+        self._data, self._kinds, results = data, options.kinds, options.results
         self._finding, self._when = read_result(message, results)
         self._version = Version(message.sha256, self._when.isoformat())
         film_uid = read_film(data).sop_instance_uid
@@ -95,15 +94,19 @@ class _Reports:
             results, film_uid=film_uid, sop_class=sop_class
         )
         replaces = self._history(COMPREHENSIVE_3D_SR).predecessor(self._version)
-        self._objects = build_objects(data, self._finding, self._when, replaces=replaces)
+        self._objects = build_objects(
+            data, self._finding, self._when, kinds=options.kinds, replaces=replaces
+        )
 
     def objects_for(self, archive: Archive) -> list[ResultObject]:
         """Return the objects, with the older kind of report where the archive takes no other."""
-        if archive.takes(COMPREHENSIVE_3D_SR) or not archive.takes(COMPREHENSIVE_SR):
+        is_older = archive.takes(COMPREHENSIVE_SR) and not archive.takes(COMPREHENSIVE_3D_SR)
+        if ObjectKind.SR not in self._kinds or not is_older:
             return self._objects
         replaces = self._history(COMPREHENSIVE_SR).predecessor(self._version)
-        film, content = read_film(self._data), ResultContent.from_record(self._finding)
-        older = build_report(film, content, self._when, replaces=replaces, is_3d=False)
+        older = build_result_report(
+            self._data, self._finding, self._when, replaces=replaces, is_3d=False
+        )
         others = [
             each for each in self._objects if each.reference.sop_class_uid != COMPREHENSIVE_3D_SR
         ]
