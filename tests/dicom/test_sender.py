@@ -14,9 +14,10 @@ from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.results import result_record
 from dicom_node import PROGRAM, Archive, data_set_of
 from example_findings import ANSWERED, REFUSED
-from study_films import NAMES, film_file
+from study_films import NAMES, demo_pixels, film_file
 
 COMPREHENSIVE_3D, COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.33"
+REPORT = ("--dicom-object", "sr")
 PEM = Path(__file__).parents[1] / "support" / "localhost.pem"
 
 
@@ -42,7 +43,7 @@ class Site:
         return {"sha256": sha256, "path": path, "sequence": self._sequence, "current": True,
                 "classified_at": record["classified_at"]}  # fmt: skip
 
-    def send(self, message, *archives: Archive, films=(), options=()):
+    def send(self, message, *archives: Archive, films=(), options=REPORT):
         to = [word for each in archives for word in ("--to", getattr(each, "name", each))]
         films = [word for each in (self.films, *films) for word in ("--films", str(each))]
         return subprocess.run(
@@ -76,6 +77,17 @@ def test_the_report_of_a_result_arrives_in_the_study_of_its_film(site, archive):
     assert report.StudyInstanceUID == film.StudyInstanceUID
     assert name in path.read_bytes(), "the name is sent as the bytes of the film"
     assert list(site.out.glob("dicom-sent/*")) == []
+
+
+def test_report_picture_and_regions_arrive_in_the_study_of_their_film(site, archive):
+    message = site.result(film_file(demo_pixels()))
+    kinds = ("--dicom-object", "sr", "--dicom-object", "sc", "--dicom-object", "gsps")
+    for options, modalities in (((), ["OT", "SR"]), (kinds, ["OT", "PR", "SR"])):
+        assert site.send(message, archive, options=options).returncode == 0
+        found = [pydicom.dcmread(path) for path in archive.objects()]
+        assert sorted(each.Modality for each in found) == modalities
+        assert len({each.StudyInstanceUID for each in found}) == 1
+    assert site.not_sent() == []
 
 
 def test_a_message_that_comes_twice_changes_nothing(site, archive):
@@ -250,5 +262,5 @@ def test_reports_go_over_tls_to_an_archive_whose_certificate_is_known(site, tmp_
     with Archive(tmp_path / "archive", *words) as archive:
         files = ["--tls-ca", str(PEM), "--tls-cert", str(PEM), "--tls-key", str(PEM)]
         to = archive.name.replace("127.0.0.1", "localhost")
-        assert site.send(site.result(film_file()), to, options=files).returncode == 0
+        assert site.send(site.result(film_file()), to, options=[*REPORT, *files]).returncode == 0
         assert len(archive.objects()) == 1

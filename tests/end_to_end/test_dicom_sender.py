@@ -24,9 +24,9 @@ LONG = os.environ.get("BONEFX_CHAOS") == "long"
 FILMS, KILLS = (100, 50) if LONG else (10, 4)
 
 
-def receiver(folder, out, archive) -> list[str]:
+def receiver(folder, out, archive, *kinds: str) -> list[str]:
     """Return the options of a service that sends its results to an archive."""
-    words = [*PROGRAM, "send", str(out), "--films", str(folder), "--to", archive.name]
+    words = [*PROGRAM, "send", str(out), "--films", str(folder), "--to", archive.name, *kinds]
     return ["--on-result", shlex.join(words), "--message-names"]
 
 
@@ -55,7 +55,7 @@ def _archive(tmp_path):
 @pytest.mark.timeout(1800 if LONG else 300)
 def test_each_result_is_stored_exactly_once_although_service_and_archive_end(folder, out, archive):
     rng = random.Random(5)
-    options = receiver(folder, out, archive)
+    options = receiver(folder, out, archive, "--dicom-object", "sr")
     for number in range(FILMS):
         (folder / f"{number}.dcm").write_bytes(a_film(number))
     for number in range(KILLS):
@@ -75,7 +75,7 @@ def test_each_result_is_stored_exactly_once_although_service_and_archive_end(fol
     assert not (out / "dicom-not-sent.jsonl").exists()
 
 
-def test_a_film_that_is_sent_has_its_report_in_the_archive(folder, out, archive, tmp_path):
+def test_a_film_that_is_sent_has_report_and_picture_in_the_archive(folder, out, archive, tmp_path):
     path = tmp_path / "film.dcm"
     path.write_bytes(a_film(1))
     options = receiver(folder, out, archive)
@@ -83,4 +83,4 @@ def test_a_film_that_is_sent_has_its_report_in_the_archive(folder, out, archive,
         held.enter_context(Watcher(folder, out, *options))
         listener = held.enter_context(Listener(folder))
         assert listener.send(path).returncode == 0
-        wait_until(lambda: archive.count() == 1, what="the report")
+        wait_until(lambda: archive.count() == 2, what="report and picture")
