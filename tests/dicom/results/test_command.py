@@ -62,6 +62,20 @@ def test_another_model_gives_a_report_that_names_its_predecessor(film, tmp_path)
     assert len(uids) == len(set(uids)) == 3  # the second run of a model adds nothing
 
 
+def test_another_content_of_a_film_gives_a_report_that_names_its_predecessor(
+    film, tmp_path
+) -> None:
+    out = tmp_path / "out"
+    assert run(film, "--dicom-results", out, "--dicom-object", "sr").exit_code == 0
+    (first,) = out.iterdir()
+    film.write_bytes(film_file(demo_pixels("not-fractured")))
+    assert run(film, "--dicom-results", out, "--dicom-object", "sr").exit_code == 0
+    (second,) = set(out.iterdir()) - {first}
+    older = pydicom.dcmread(second).PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    named = older.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    assert named == pydicom.dcmread(first).SOPInstanceUID
+
+
 def test_files_without_a_study_are_counted(film, tmp_path) -> None:
     png = tmp_path / "film.png"
     png.write_bytes(b"\x89PNG")
