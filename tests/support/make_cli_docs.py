@@ -21,6 +21,10 @@ COMMANDS = {
         ],
     ),
     "edge-dicom": ("bonefx_dicom.cli", [[], ["listen"], ["send"], ["install-service"]]),
+    "edge-page": (
+        "bonefx_page.cli",
+        [[], ["serve"], ["add-user"], ["password"], ["remove-user"], ["users"], ["rebuild"]],
+    ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
 }

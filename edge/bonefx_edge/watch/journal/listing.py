@@ -122,6 +122,11 @@ class Listing:
         found = self._connection.execute("SELECT * FROM image WHERE sha256 = ?", (sha256,))
         return self._listed(found.fetchone())
 
+    def is_known(self, sha256: str) -> bool:
+        """Return whether the journal has an image with this content."""
+        row = self._connection.execute("SELECT 1 FROM image WHERE sha256 = ?", (sha256,)).fetchone()
+        return row is not None
+
     def replaced_by(self, sha256: str) -> Sequence[ListedImage]:
         """Return the earlier contents of the files of an image, in order of arrival."""
         rows = self._connection.execute(

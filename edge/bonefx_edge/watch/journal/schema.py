@@ -79,7 +79,15 @@ CREATE VIEW current_image AS     -- images that are not superseded, each with a 
   FROM image WHERE superseded_by IS NULL;
 """
 
-STEPS: Final = (_V1, _V2, _V3)
+_V4: Final = """
+ALTER TABLE image ADD COLUMN listed TEXT AS   -- what a list for people says: a finding's state
+  (CASE WHEN record IS NULL THEN 'waiting' ELSE json_extract(record, '$.finding.state') END)
+  VIRTUAL;
+-- A page of a list in the time of its rows, however many images there are.
+CREATE INDEX image_listed ON image (listed, received, id, sha256) WHERE superseded_by IS NULL;
+"""
+
+STEPS: Final = (_V1, _V2, _V3, _V4)
 """Step n takes a journal of version n to version n + 1; never edited after its release."""
 
 

@@ -26,10 +26,13 @@ def write_old_journal(folder, version):
     folder.mkdir(mode=0o700)
     with sqlite3.connect(folder / JOURNAL_NAME) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        for step in STEPS[:version]:
+        written = min(version, 2)  # the rows are of 0.4; newer versions are migrated from there
+        for step in STEPS[:written]:
             connection.executescript(step)
         rows = [line for line in ROWS.splitlines() if version > 1 or '"outbox"' not in line]
         connection.executescript("\n".join(rows))
+        for step in STEPS[written:version]:
+            connection.executescript(step)
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 

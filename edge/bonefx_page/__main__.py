@@ -1,0 +1,5 @@
+"""`python -m bonefx_page` is `edge-page`."""
+
+from bonefx_page.cli import main
+
+main()

@@ -1,0 +1,70 @@
+"""The page as an ASGI application."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from time import time
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bonefx_page.guard import HEADERS, guarded
+from bonefx_page.routes import ROUTES
+from bonefx_page.services import Services
+from bonefx_page.settings import Settings
+from bonefx_page.store.audit import Audit
+from bonefx_page.store.database import connect, create
+
+STATIC: Final = Path(__file__).with_name("static")
+
+
+def build(settings: Settings) -> Starlette:
+    """Return the application; the database of the page is created if there is none.
+
+    Raises
+    ------
+    JournalError
+        The database cannot be opened; OSError if its folder cannot be written.
+    """
+    database = create(settings.data)
+    with closing(connect(database)) as connection:
+        Audit(connection).remove_old(now=time())
+    services = Services(settings, database)
+    routes = [
+        Route(each.path, guarded(each.handler, services, role=each.role), methods=[each.method])
+        for each in ROUTES
+    ]
+    return Starlette(
+        routes=[*routes, Mount("/static", StaticFiles(directory=STATIC))],
+        middleware=[
+            Middleware(_Headers),
+            Middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False),
+        ],
+    )
+
+
+class _Headers:
+    """Adds the headers of `guard.HEADERS` to every response, also to errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, _with_headers(send))
+
+
+def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
+    added = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [pair for pair in message["headers"] if pair[0].lower() not in dict(added)]
+            message["headers"] = [*kept, *added]
+        await send(message)
+
+    return add

@@ -1,0 +1,1 @@
+"""What the page reads of the service: films, pictures, health."""

@@ -1,0 +1,44 @@
+"""The journal of the service, read beside it, with the verdicts of the page in reach."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bonefx_edge.watch.journal.connection import LOCK_NAME, is_locked, reopen
+from bonefx_edge.watch.journal.listing import Listing
+from bonefx_edge.watch.journal.worklist import Worklist
+
+_VERDICT: Final = "SELECT 1 FROM page.verdict AS v WHERE v.sha256 = image.sha256 AND v.is_current"
+UNREAD: Final = f"NOT EXISTS ({_VERDICT})"
+READ: Final = f"EXISTS ({_VERDICT})"
+DISAGREED: Final = (
+    "sha256 IN (SELECT v.sha256 FROM page.verdict AS v WHERE v.is_current AND v.agrees = 0)"
+)
+"""For `WorklistFilter.condition`."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalView:
+    """An open journal; nothing can be written through it."""
+
+    images: Listing
+    worklist: Worklist
+    is_running: bool
+    """Whether a service runs on it."""
+
+
+@contextmanager
+def open_journal(folder: Path, database: Path) -> Iterator[JournalView]:
+    """Yield the journal in a folder, with the database of the page attached as `page`.
+
+    Raises
+    ------
+    JournalError, OSError
+        There is no journal, or it cannot be read.
+    """
+    with closing(reopen(folder)) as connection:
+        connection.execute("ATTACH ? AS page", (str(database),))
+        connection.execute("PRAGMA query_only = ON")
+        yield JournalView(Listing(connection), Worklist(connection), is_locked(folder / LOCK_NAME))

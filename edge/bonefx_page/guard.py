@@ -1,0 +1,157 @@
+"""What every request passes before its handler: session, role, form token; headers on the way out.
+
+The Host header is checked before, by Starlette's TrustedHostMiddleware.
+"""
+
+import hmac
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from bonefx_edge.errors import BonefxError, JournalError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from bonefx_page.rendering import language_of
+from bonefx_page.services import Services
+from bonefx_page.store.audit import Action, Audit
+from bonefx_page.store.database import connect
+from bonefx_page.store.sessions import Session, Sessions
+from bonefx_page.store.users import Role
+
+logger = logging.getLogger(__name__)
+
+MAX_FORM_BYTES: Final = 16_384
+MAX_FIELDS: Final = 32
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+"""Of every response. Films and names stay in no cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be answered."""
+
+    request: Request
+    services: Services
+    database: sqlite3.Connection
+    session: Session | None
+    """None on the page to sign in only."""
+    form: Mapping[str, str]
+    """Fields of a POST."""
+    now: float
+    """Seconds since 1970."""
+
+    @property
+    def signed_in(self) -> Session:
+        """The session, on a route that needs one."""
+        if self.session is None:
+            msg = "expected a route with a role"
+            raise RuntimeError(msg)
+        return self.session
+
+    def note(self, action: Action, sha256: str | None = None) -> None:
+        """Add an entry to the audit log."""
+        Audit(self.database).note(self.signed_in.user.name, action, sha256, now=self.now)
+
+    def page(
+        self, template: str, values: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK
+    ) -> Response:
+        """Return a page; the frame gets who is signed in, the form token and the predictor.
+
+        The predictor is read from the journal, unless `values` has one.
+        """
+        language = language_of(self.request.headers.get("accept-language", ""))
+        frame: dict[str, Any] = {
+            "user": self.session.user if self.session else None,
+            "form_token": self.session.form_token if self.session else "",
+            "path": self.request.url.path,
+        }
+        if "predictor" not in values:
+            frame["predictor"] = self.services.predictor()
+        html = self.services.renderer.html(template, language=language, values=frame | dict(values))
+        return HTMLResponse(html, status)
+
+
+Handler = Callable[[Asked], Response]
+
+
+def guarded(
+    handler: Handler, services: Services, *, role: Role | None
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that calls `handler` for whoever has the role; None: for everybody."""
+
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_FORM_BYTES:
+                return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return await run_in_threadpool(_answer, handler, request, body, services, role)
+
+    return endpoint
+
+
+def _answer(
+    handler: Handler, request: Request, body: bytes, services: Services, role: Role | None
+) -> Response:
+    with closing(connect(services.database)) as database:
+        now = time.time()
+        cookie = request.cookies.get(services.cookie_name, "")
+        session = Sessions(database).find(cookie, now=now) if cookie and role else None
+        if role and session is None:
+            return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+        if role and session and not session.user.role.may(role):
+            return _plain(HTTPStatus.FORBIDDEN)
+        form = _fields(body) if request.method == "POST" else {}
+        if form is None or (session and form and not _has_token(form, session)):
+            return _plain(HTTPStatus.FORBIDDEN)
+        if request.method == "POST" and session and not form:
+            return _plain(HTTPStatus.FORBIDDEN)
+        asked = Asked(request, services, database, session, form, now)
+        try:
+            return handler(asked)
+        except (JournalError, OSError, sqlite3.Error) as err:
+            # No traceback: it may contain names of files.
+            logger.error("journal or disk cannot be read: %s", type(err).__name__)  # noqa: TRY400
+            values, status = {"predictor": None}, HTTPStatus.SERVICE_UNAVAILABLE
+            return asked.page("unavailable.html", values, status)
+        except BonefxError as err:
+            return asked.page("wrong.html", {"message": str(err)}, HTTPStatus.BAD_REQUEST)
+
+
+def _fields(body: bytes) -> dict[str, str] | None:
+    try:
+        fields = parse_qs(
+            body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        return None
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _has_token(form: Mapping[str, str], session: Session) -> bool:
+    given = form.get("form_token", "")
+    return hmac.compare_digest(given.encode(), session.form_token.encode())
+
+
+def _plain(status: HTTPStatus) -> Response:
+    return Response(f"{status.value} {status.phrase}\n", status, media_type="text/plain")

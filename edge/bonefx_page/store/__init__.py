@@ -1,0 +1,1 @@
+"""What the page keeps: users, sessions, verdicts and who saw what."""

@@ -1,0 +1,214 @@
+"""What readers say about films: in the database, and in a file for each film.
+
+The file has one JSON object a line, oldest first. It is written and synced before the database, so
+that a lost database can be made again of the files: `edge-page rebuild`.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bonefx_edge.errors import UsageError
+from bonefx_edge.watch.files import sync_folder
+
+from bonefx_page.store.database import transaction
+
+SCHEMA: Final = "bonefx.verdict/1"
+FOLDER: Final = "verdicts"
+MAX_REMARK: Final = 500
+"""Characters."""
+
+
+class Answer(StrEnum):
+    """What a reader sees on a film."""
+
+    FRACTURE = "fracture"
+    NO_FRACTURE = "no_fracture"
+    UNSURE = "unsure"
+    NOT_READABLE = "not_readable"
+
+
+class Box(NamedTuple):
+    """Where the fracture is: shares of the film's width and height, [0, 1]."""
+
+    left: float
+    top: float
+    width: float
+    """> 0; left + width <= 1."""
+    height: float
+    """> 0; top + height <= 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one reader said about one film, and about which result."""
+
+    sha256: str
+    """Of the film."""
+    given: float
+    """Seconds since 1970."""
+    reader: str
+    answer: Answer
+    box: Box | None
+    remark: str
+    received: float
+    """First arrival of the film, seconds since 1970."""
+    state: str
+    """Of the finding that the reader saw, as the next ones."""
+    score: float | None
+    reason: str | None
+    model: str
+    """Name and version."""
+    model_sha256: str
+    mode: str
+    operating_point: str
+    site_profile: str | None
+    """sha256, 12 digits; None: not commissioned."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether reader and result say the same; None where one of them says neither yes nor no.
+
+        >>> _CLEAR == {Answer.FRACTURE.value, Answer.NO_FRACTURE.value}
+        True
+        """
+        if self.answer.value not in _CLEAR or self.state not in _CLEAR:
+            return None
+        return self.answer.value == self.state
+
+
+_CLEAR: Final = frozenset({"fracture", "no_fracture"})
+
+
+class Verdicts:
+    """The verdicts in the database and the folder of the page."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder / FOLDER
+
+    def give(self, verdict: Verdict) -> None:
+        """Add a verdict; it becomes the current one of its film. On disk when this returns."""
+        record = asdict(verdict) | {"schema": SCHEMA, "box": _box_dict(verdict.box)}
+        text = json.dumps(record, allow_nan=False)
+        self._append(verdict.sha256, text + "\n")
+        with transaction(self._connection):
+            self._insert(verdict, text)
+
+    def current(self, sha256: str) -> Verdict | None:
+        """Return the verdict that counts for a film."""
+        history = self.history(sha256)
+        return history[-1] if history else None
+
+    def history(self, sha256: str) -> list[Verdict]:
+        """Return all verdicts about a film, oldest first."""
+        rows = self._connection.execute(
+            "SELECT record FROM verdict WHERE sha256 = ? ORDER BY id", (sha256,)
+        )
+        return [verdict_of(json.loads(row["record"])) for row in rows]
+
+    def answers(self, contents: list[str]) -> dict[str, tuple[Answer, bool | None]]:
+        """Return the current answers about some films, and whether they agree with the result."""
+        marks = ", ".join("?" * len(contents))
+        rows = self._connection.execute(
+            "SELECT sha256, answer, agrees FROM verdict"  # noqa: S608 question marks
+            f" WHERE is_current AND sha256 IN ({marks})",
+            contents,
+        )
+        return {
+            row["sha256"]: (
+                Answer(row["answer"]),
+                None if row["agrees"] is None else bool(row["agrees"]),
+            )
+            for row in rows
+        }
+
+    def all_current(self) -> Iterator[Verdict]:
+        """Yield the verdicts that count, by arrival of their films."""
+        rows = self._connection.execute(
+            "SELECT record FROM verdict WHERE is_current ORDER BY received, id"
+        )
+        return (verdict_of(json.loads(row["record"])) for row in rows)
+
+    def rebuild(self) -> int:
+        """Fill an empty database from the files; return the number of verdicts.
+
+        Raises
+        ------
+        UsageError
+            The database has verdicts already, or a file has something else than verdicts.
+        """
+        if self._connection.execute("SELECT 1 FROM verdict LIMIT 1").fetchone():
+            msg = "the database has verdicts already; move page.sqlite away, then try again"
+            raise UsageError(msg)
+        n = 0
+        with transaction(self._connection):
+            for path in sorted(self._folder.glob("*.jsonl")):
+                for line in _complete_lines(path):
+                    self._insert(_verdict_in(line, path), line)
+                    n += 1
+        return n
+
+    def _append(self, sha256: str, line: str) -> None:
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        path = self._folder / f"{sha256}.jsonl"
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "r+", encoding="ascii") as stream:
+            _cut_half_line(stream.fileno())
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_folder(self._folder)
+
+    def _insert(self, verdict: Verdict, text: str) -> None:
+        self._connection.execute(
+            "UPDATE verdict SET is_current = 0 WHERE sha256 = ? AND is_current", (verdict.sha256,)
+        )
+        self._connection.execute(
+            "INSERT INTO verdict (sha256, given, reader, answer, agrees, state, received, record)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(verdict.sha256, verdict.given, verdict.reader, verdict.answer),
+                *(verdict.agrees, verdict.state, verdict.received, text),
+            ),
+        )
+
+
+def verdict_of(record: dict[str, Any]) -> Verdict:
+    """Return the verdict of a JSON object."""
+    box = record["box"]
+    return Verdict(
+        **{key: value for key, value in record.items() if key not in ("schema", "box", "answer")},
+        answer=Answer(record["answer"]),
+        box=Box(**box) if box else None,
+    )
+
+
+def _box_dict(box: Box | None) -> dict[str, float] | None:
+    return box._asdict() if box else None
+
+
+def _verdict_in(line: str, path: Path) -> Verdict:
+    try:
+        return verdict_of(json.loads(line))
+    except (ValueError, KeyError, TypeError) as err:
+        msg = f"{path}: expected one verdict a line, got {err!r}; move the file away, try again"
+        raise UsageError(msg) from err
+
+
+def _complete_lines(path: Path) -> list[str]:
+    """Return the lines of a file; half a line at its end is of a power cut, and never counted."""
+    text = path.read_text("ascii")
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _cut_half_line(descriptor: int) -> None:
+    """Remove what a power cut left of a line at the end of a file."""
+    size = os.fstat(descriptor).st_size
+    data = os.pread(descriptor, size, 0)
+    if data and not data.endswith(b"\n"):
+        os.ftruncate(descriptor, data.rfind(b"\n") + 1)
