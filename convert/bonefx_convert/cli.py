@@ -118,6 +118,55 @@ def convert(
 
 
 @app.command(cls=Command)
+def refit(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Files of one model, the most precise first."),
+    ],
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The films that it was fitted on, with their splits."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the new model files.")],
+    version: Annotated[str, typer.Option(metavar="VERSION", help="New version of the model.")],
+    verify_with: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PYTHON", help="Also run the model in this Python; repeatable."),
+    ] = None,
+) -> None:
+    """Write model files of an older version anew; the networks stay as they are.
+
+    Tiles, weights and thresholds become those of this version, fitted on the tune films.
+    """
+    with exit_on_error(EXIT_CODES):
+        import_keras()
+        from bonefx_convert.refit import RefitOptions
+        from bonefx_convert.refit import refit as write_anew
+
+        options = RefitOptions(data, data.resolve().name, out, version, tuple(verify_with or ()))
+        for path in write_anew(models, options=options):
+            typer.echo(path)
+
+
+@app.command(cls=Command)
+def familiarity(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files.")],
+    *,
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the sets, fracatlas and others.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the new model files.")],
+) -> None:
+    """Write model files that answer `uncertain` on films unlike those they were made with."""
+    with exit_on_error(EXIT_CODES):
+        from bonefx_convert.familiarity import write_familiar
+
+        for path in write_familiar(models, data=data, out=out):
+            typer.echo(path)
+
+
+@app.command(cls=Command)
 def parity(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files.")],
     *,

@@ -79,6 +79,7 @@ def measure_input_check(
         roughness=roughness,
         excluded_body_parts=EXCLUDED_BODY_PARTS,
         distance_limit=None,
+        familiarity=None,
     )
 
 

@@ -15,7 +15,6 @@ from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.model.interpreter import open_interpreter
 from bonefx_edge.model.manifest import FORMAT_VERSION, Manifest, Provenance
 from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_file
-from bonefx_train.data.pixels import Pixels
 from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs
@@ -24,7 +23,6 @@ from bonefx_train.text_file import write_text
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
-from bonefx_convert.parity.scored import Scored
 from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.variants import Variant
 
@@ -91,8 +89,8 @@ def build_manifest(
             n_train=n_train,
             representative_sha256=(representative_sha256 if variant.kind is Kind.INT8 else ""),
             settings=shared,
-            metrics=_metrics(variant.network.score(tune)[0], tune.images),
-            converter=f"bonefx {__version__}, tensorflow {_tensorflow_version()}",
+            metrics=measure_metrics(variant, tune),
+            converter=converter_versions(),
         ),
     )
 
@@ -160,10 +158,14 @@ def write_report(report: "ParityReport", stem: Path) -> None:
         write_text(stem.with_name(f"{stem.name}{suffix}"), text)
 
 
-def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:
-    """Return each figure on tune with n and 95 % interval; tune chose the operating point."""
+def measure_metrics(variant: Variant, tune: NetworkInputs) -> dict[str, Any]:
+    """Return each figure of the default mode on tune, which chose the operating point.
+
+    With n and 95 % interval.
+    """
+    scored, samples = variant.network.score(tune)[0], tune.images.samples
     evaluation = evaluate(
-        scored.p_fracture, tune.samples, operating_point=scored.operating_point, split="tune"
+        scored.p_fracture, samples, operating_point=scored.operating_point, split="tune"
     )
     figures = {
         figure.name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
@@ -177,7 +179,8 @@ def _metrics(scored: Scored, tune: Pixels) -> dict[str, Any]:
     }
 
 
-def _tensorflow_version() -> str:
+def converter_versions() -> str:
+    """Return the versions of what writes a model file."""
     import tensorflow as tf
 
-    return str(tf.__version__)
+    return f"bonefx {__version__}, tensorflow {tf.__version__}"

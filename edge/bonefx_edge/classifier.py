@@ -13,11 +13,12 @@ from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, decode_array, read_file
 from bonefx_edge.errors import DecodeError, UsageError
 from bonefx_edge.finding import Analysis, Explanation, Finding, ModelId, Predictor, Stopwatch
-from bonefx_edge.inference.decision import SiteProfileId, State, decide
+from bonefx_edge.inference.decision import SiteProfileId, State
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
+from bonefx_edge.inference.judge import judge
 from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
-from bonefx_edge.inference.tiling import NetworkOutputs, image_logit, infer_tiles
+from bonefx_edge.inference.tiling import NetworkOutputs, infer_tiles
 from bonefx_edge.model.bundled import find_model
 from bonefx_edge.model.interpreter import Interpreter, autotune_threads, open_interpreter
 from bonefx_edge.model.model_file import ModelFile, check_tensors
@@ -284,10 +285,8 @@ class Classifier:
                 self.mode, radiograph, spec=self.manifest.input, infer=self._infer
             )
             clock.lap("tiles_ms")
-        logit = image_logit(self.mode, whole=whole, tiles=tile_outputs)
-        decision = decide(
-            logit, temperature=self.mode.temperature, operating_point=self.operating_point
-        )
+        spec = self.manifest.input_check.familiarity
+        decision = judge(self.mode, self.operating_point, spec, whole=whole, tiles=tile_outputs)
         regions: tuple[Region, ...] = ()
         if tiles and tile_outputs and decision.state is not State.NO_FRACTURE:
             regions = select_regions(tiles.rectangles, tile_outputs.logits.tolist())

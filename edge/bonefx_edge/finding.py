@@ -12,6 +12,7 @@ from bonefx_edge.decode.radiograph import GrayMapping, Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.decision import (
     CLASS_OF_STATE,
+    Caution,
     Decision,
     OperatingPoint,
     SiteProfileId,
@@ -69,8 +70,10 @@ class Finding:
     state: State
     reason: Reason | None
     """Why the file was refused."""
+    caution: Caution | None
+    """Why the state is `uncertain` whatever the score; None for other states."""
     detail: str | None
-    """The refusal in words: what was expected, what came, what to do."""
+    """The refusal or the caution in words: what was expected, what came, what to do."""
     p_fracture: float | None
     """[0, 1], after temperature."""
     original_class: int | None
@@ -103,6 +106,9 @@ class Finding:
         if refused != (self.reason is not None) or refused != (self.p_fracture is None):
             msg = f"finding: state {self.state} does not go with reason {self.reason}"
             raise ValueError(msg)
+        if self.caution is not None and self.state is not State.UNCERTAIN:
+            msg = f"finding: state {self.state} does not go with caution {self.caution}"
+            raise ValueError(msg)
 
     @property
     def class_index(self) -> int | None:
@@ -129,6 +135,7 @@ class Finding:
             "sha256": self.sha256,
             "state": self.state.value,
             "reason": self.reason.value if self.reason else None,
+            "caution": self.caution.value if self.caution else None,
             "detail": self.detail,
             "score": self.score,
             "p_fracture": self.p_fracture,
@@ -180,7 +187,8 @@ class Predictor:
             sha256=sha256,
             state=decision.state if decision else State.REFUSED,
             reason=error.reason if error else None,
-            detail=str(error) if error else None,
+            caution=decision.caution if decision else None,
+            detail=str(error) if error else decision.detail if decision else None,
             p_fracture=decision.p_fracture if decision else None,
             original_class=decision.original_class
             if decision and self.mode.is_network_output

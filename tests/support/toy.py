@@ -56,6 +56,7 @@ TOY_INPUT_CHECK: Final = InputCheckSpec(
     roughness=Interval(0.0, 0.6),
     excluded_body_parts=("CHEST", "SKULL", "HEAD", "NECK"),
     distance_limit=None,
+    familiarity=None,
 )
 """Refuses noise, pictures (almost) black or white, chests, skulls, heads and necks."""
 

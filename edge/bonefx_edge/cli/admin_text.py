@@ -28,6 +28,12 @@ def describe(manifest: "Manifest") -> str:
         f"settings     {json.dumps(about.settings)}",
         f"metrics      {json.dumps(about.metrics)}",
     ]
+    familiarity = manifest.input_check.familiarity
+    if familiarity is not None:
+        kinds = ", ".join(detector.kind for detector in familiarity.detectors) or "none"
+        lines.append(
+            f"unfamiliar   distance above {familiarity.distance_limit:.4g}; detectors: {kinds}"
+        )
     for mode in manifest.modes:
         lines += _describe_mode(mode)
     lines += [

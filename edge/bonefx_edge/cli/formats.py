@@ -12,7 +12,7 @@ from typing import Any, Final
 from bonefx_edge import NOTICE
 from bonefx_edge.errors import ADVICE
 from bonefx_edge.finding import Finding
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import CAUTION_ADVICE, State
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 from bonefx_edge.text import printable
 
@@ -98,6 +98,8 @@ class Table:
         text += f"{words(finding.state):<12} {score:<5}  {name}\n"
         if finding.reason:
             text += f"{'':13}{finding.reason}: {ADVICE[finding.reason]}\n"
+        if finding.caution:
+            text += f"{'':13}{finding.caution}: {CAUTION_ADVICE[finding.caution]}\n"
         if finding.accepted:
             text += f"{'':13}accepted: {', '.join(finding.accepted)}\n"
         return text
@@ -170,7 +172,7 @@ def _csv_line(cells: tuple[str, ...] | list[str]) -> str:
 
 
 _CSV_COLUMNS: Final = (
-    *("schema", "path", "sha256", "state", "reason", "detail", "score", "p_fracture"),
+    *("schema", "path", "sha256", "state", "reason", "caution", "detail", "score", "p_fracture"),
     *("class_index", "original_class", "mode", "regions", "operating_point"),
     *("no_fracture_below", "fracture_from", "site_profile.sha256", "site_profile.date"),
     *("model.name", "model.version", "model.sha256"),

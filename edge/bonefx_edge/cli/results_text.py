@@ -60,6 +60,9 @@ class DayTable:
         return text
 
 
+_OF_FINDING: Final = ("reason", "caution", "detail", "score", "site_profile")
+
+
 def image_json(image: ListedImage) -> str:
     """Return one line of JSON; ASCII, times in UTC."""
     finding = image.finding or {}
@@ -70,7 +73,10 @@ def image_json(image: ListedImage) -> str:
         "classified_at": _iso(image.classified_at),
         "state": image.state.value,
         "failure": image.failure,
-        **{key: finding.get(key) for key in ("reason", "detail", "score", "site_profile")},
+        **{
+            key: finding.get(key)
+            for key in ("reason", "caution", "detail", "score", "site_profile")
+        },
         "notice": NOTICE,
     }
     return json.dumps(record, allow_nan=False) + "\n"
@@ -123,6 +129,8 @@ def _finding_lines(finding: dict[str, Any]) -> list[str]:
         lines.append(_line("score", f"{shown(finding['score'])}: {_SCALE}"))
     else:  # of version 0.4
         lines.append(_line("p_fracture", f"{finding['p_fracture']:.3f}"))
+    if finding.get("caution"):
+        lines.append(_line("uncertain for", printable(finding["detail"])))
     lines += [
         _line(
             "region",

@@ -22,6 +22,18 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+class Caution(StrEnum):
+    """Why a film is `uncertain` whatever its score. The values are stable."""
+
+    UNFAMILIAR = "unfamiliar"
+    """Unlike the films that the model was made with."""
+
+
+CAUTION_ADVICE: Final = {
+    Caution.UNFAMILIAR: "unlike the films this model was made with; read it by eye",
+}
+"""What a person should do, in a few words."""
+
 CLASS_OF_STATE: Final = {State.FRACTURE: BROKEN, State.NO_FRACTURE: NOT_BROKEN}
 """The class that a state means; the other states have none."""
 
@@ -87,6 +99,10 @@ class Decision:
     original_class: int
     """0 broken, 1 not broken: what `predict().round()` of the original presentation gives for this
     logit. It knows no operating point, so it may differ from `state`."""
+    caution: Caution | None = None
+    """Why the state is `uncertain` whatever `p_fracture` is; None: the thresholds made it."""
+    detail: str | None = None
+    """The caution in words."""
 
 
 def decide(logit: float, *, temperature: float, operating_point: OperatingPoint) -> Decision:

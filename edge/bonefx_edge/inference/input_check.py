@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.body_parts import find_excluded
+from bonefx_edge.inference.familiarity import Familiarity
 
 MIN_SIDE_PX: Final = 64
 """Shortest side that is accepted: below it a fracture line is not visible."""
@@ -46,11 +47,16 @@ class InputCheckSpec:
     distance_limit: float | None
     """Largest accepted mean of squares of the network's features of the whole image (about 1 for
     training images); > 0, None for a network without features."""
+    familiarity: Familiarity | None
+    """Which films are answered with `uncertain` only; None: none."""
 
     def __post_init__(self) -> None:
         limit = self.distance_limit
         if limit is not None and not (math.isfinite(limit) and limit > 0):
             msg = f"input check: expected a finite distance_limit > 0, got {limit}"
+            raise ValueError(msg)
+        if self.familiarity is not None and limit is None:
+            msg = "input check: familiarity goes with a distance_limit, got none"
             raise ValueError(msg)
 
 

@@ -106,7 +106,8 @@ def _along(side: int, *, longest: int, spec: TileSpec) -> list[tuple[int, int]]:
     ceil(tile) apart, and the last tile ends where the image does.
     """
     tile = min(side, math.ceil(spec.share * longest - _ROUNDING))
-    n = spec.tiles_along(side, longest=longest)
+    # Where rounding up made the tile as long as the side, two would be the same.
+    n = 1 if tile == side else spec.tiles_along(side, longest=longest)
     starts = [i * (side - tile) // max(1, n - 1) for i in range(n)]
     return [(start, start + tile) for start in starts]
 

@@ -163,6 +163,11 @@ class NetworkOutputs:
         )
 
 
+def all_features(whole: NetworkOutputs, tiles: NetworkOutputs | None) -> NDArray[np.float32] | None:
+    """Return (n, k) features of the whole image, then of its tiles; None without that output."""
+    return whole.features if tiles is None else _join(whole.features, tiles.features)
+
+
 def _join(
     one: NDArray[np.float32] | None, other: NDArray[np.float32] | None
 ) -> NDArray[np.float32] | None:

@@ -38,6 +38,8 @@ def _from_3(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a manifest of format 3 (bonefx 0.5) in format 4: all that is new is off."""
     for mode in _objects(raw.get("modes")):
         _add(mode, tile_selection=None, refinement=None)
+    if isinstance(raw.get("input_check"), dict):
+        _add(raw["input_check"], familiarity=None)
     return raw | {"format_version": 4}
 
 

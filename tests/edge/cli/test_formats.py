@@ -26,6 +26,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "sha256": "ab" * 32,
         "state": "fracture",
         "reason": None,
+        "caution": None,
         "detail": None,
         "score": pytest.approx(0.67 + 0.33 * math.log(3) / (8 - math.log(3))),
         "p_fracture": 0.9,
@@ -87,7 +88,7 @@ def test_csv_has_the_same_keys_and_values_as_json() -> None:
 def test_text_that_begins_as_a_formula_is_defused_and_numbers_are_not(start: str) -> None:
     record = ANSWERED.to_dict() | {"path": f"{start}1+1", "p_fracture": -0.5, "files": "\t=1"}
     (cells,) = csv.reader([record_csv(record, ("files",))])
-    assert (cells[1], cells[7], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
+    assert (cells[1], cells[8], cells[-1]) == (f"'{start}1+1", "-0.5", r"\t=1")
 
 
 def test_a_list_of_names_can_be_read_in_a_spreadsheet_and_is_json() -> None:

@@ -78,7 +78,9 @@ def fit_fusion(scores: Floats, class_index: NDArray[np.uint8]) -> Fusion:
     )
 
 
-def fit_logistic(design: Floats, positive: NDArray[Any], *, ridge: Floats) -> tuple[Floats, float]:
+def fit_logistic(
+    design: Floats, positive: NDArray[Any], *, ridge: Floats, weight: Floats | None = None
+) -> tuple[Floats, float]:
     """Return the weights (k,) of a logistic regression by Newton's method, and their loss in nats.
 
     Parameters
@@ -89,18 +91,21 @@ def fit_logistic(design: Floats, positive: NDArray[Any], *, ridge: Floats) -> tu
         (n,), 0 or 1.
     ridge
         (k,), nats per half a squared weight.
+    weight
+        (n,), >= 0, of each row; None: all alike.
     """
+    share = np.full(len(design), 1 / len(design)) if weight is None else weight / weight.sum()
 
     def loss_of(weights: Floats) -> float:
         towards_truth = np.where(positive == 1, 1, -1) * (design @ weights)
-        nats = float(np.logaddexp(0.0, -towards_truth).mean())
+        nats = float(share @ np.logaddexp(0.0, -towards_truth))
         return nats + float(ridge @ weights**2) / 2
 
     weights = np.zeros(design.shape[1])
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
-        slope = design.T @ (p - positive) / len(p) + ridge * weights
-        bend = (design * (p * (1 - p))[:, np.newaxis]).T @ design / len(p) + np.diag(ridge)
+        slope = design.T @ (share * (p - positive)) + ridge * weights
+        bend = (design * (share * p * (1 - p))[:, np.newaxis]).T @ design + np.diag(ridge)
         step = np.linalg.lstsq(bend, slope, rcond=None)[0]
         # A full step from far away can overshoot: halve it until it gains.
         while loss_of(weights - step) > loss_of(weights) and np.abs(step).max() > TOLERANCE:

@@ -45,6 +45,7 @@ def message(record: dict[str, Any], *, supersedes: Sequence[str], with_name: boo
         "predictor": record["predictor"],
         "state": finding["state"],
         "reason": finding["reason"],
+        "caution": finding.get("caution"),  # results of bonefx 0.5 have none
         "p_fracture": finding["p_fracture"],
         "score": finding.get("score"),  # results of bonefx 0.4 have neither
         "site_profile": finding.get("site_profile"),
