@@ -145,7 +145,7 @@ def _fields(body: bytes) -> dict[str, str] | None:
         )
     except ValueError:
         return None
-    return {name: values[0] for name, values in fields.items()}
+    return {name: values[-1] for name, values in fields.items()}  # the button, after the radios
 
 
 def _has_token(form: Mapping[str, str], session: Session) -> bool:

@@ -189,3 +189,9 @@ def test_a_list_of_100_000_films_is_read_by_key(tmp_path) -> None:
 def test_the_exported_columns_are_those_of_the_documentation(reader) -> None:
     lines = reader.get("/export/boxes.csv").text.splitlines()
     assert next(csv.reader(lines)) == ["path", "x_center", "y_center", "width", "height"]
+
+
+def test_the_button_agree_counts_and_not_the_answer_that_was_chosen_before(reader, out) -> None:
+    film = answered(out)
+    give(reader, film, answer=["no_fracture", "fracture"])  # a radio, then the button
+    assert "<strong>fracture</strong>, reader" in reader.get(f"/film/{film}").text
