@@ -27,3 +27,22 @@ def _share(tmp_path):
     yield share
     if share.is_mounted:
         share.unmount()
+
+
+@pytest.fixture(name="disks")
+def _disks(tmp_path):
+    """Return a function that makes a disk by name; each is mounted, and can be unmounted."""
+    disks = []
+
+    def make(name: str) -> Share:
+        server, folder = tmp_path / f"{name}-disk", tmp_path / name
+        server.mkdir()
+        folder.mkdir()
+        disks.append(Share(server, folder))
+        disks[-1].mount()
+        return disks[-1]
+
+    yield make
+    for disk in disks:
+        if disk.is_mounted:
+            disk.unmount()

@@ -100,9 +100,10 @@ def decided(out: Path) -> set[str]:
     return set(current(out))
 
 
-def films(out: Path) -> dict[str, sqlite3.Row]:
+def films(out: Path, journal: Path | None = None) -> dict[str, sqlite3.Row]:
     """Return the journal's rows by sha256; none while the service is still making its tables."""
-    connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
+    journal = journal or out / "journal"
+    connection = sqlite3.connect(f"file:{journal}/journal.sqlite?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] < len(STEPS):
@@ -113,7 +114,11 @@ def films(out: Path) -> dict[str, sqlite3.Row]:
 
 
 def check_exactly_one(
-    out: Path, originals: dict[Path, bytes], *, halves: Set[str] = frozenset()
+    out: Path,
+    originals: dict[Path, bytes],
+    *,
+    halves: Set[str] = frozenset(),
+    journal: Path | None = None,
 ) -> None:
     """Every film has exactly one current result; none is lost or doubled, no original changed.
 
@@ -125,7 +130,7 @@ def check_exactly_one(
     assert set(results) == {sha256(data) for data in originals.values()}
     for name, result in results.items():
         assert result["sha256"] == result["finding"]["sha256"] == name
-    rows = films(out)
+    rows = films(out, journal)
     stands = {name: row for name, row in rows.items() if row["superseded_by"] is None}
     absent = {name for name, row in stands.items() if row["failure"] == ABSENT}
     assert absent <= halves

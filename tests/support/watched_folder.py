@@ -7,9 +7,11 @@ import time
 from collections import namedtuple
 
 from bonefx_edge.watch.files import stat_signature
+from bonefx_edge.watch.folder_claims import RESULTS, claim
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.marked_folder import MarkedFolder
 from bonefx_edge.watch.results import ResultFolder
 from bonefx_edge.watch.service import (
     Pause,
@@ -72,7 +74,7 @@ class Place:
         """How the next workers load; those after them become ready."""
         self.refuses = []
         """What the system says to the next workers that are to be started; None: nothing."""
-        self.results = FailingResults(self.out)
+        self.results = FailingResults(MarkedFolder(self.out, RESULTS))
         self.journal_folder = folder / "journal"
         self.reopen()
 
@@ -80,6 +82,7 @@ class Place:
         """Open the journal as the service does at its start."""
         self.journal = CheckedJournal.open(self.journal_folder, owner=True)
         self.journal.place = self
+        claim(self.journal.connection, self.results.marked, journal=self.journal_folder)
 
     def begin(
         self, *, workers=1, once=False, min_free_bytes=0, needs_polling=True, threaded=False
@@ -92,7 +95,7 @@ class Place:
             )  # fmt: skip
 
         if threaded:
-            self.intake = IntakeThread(make, journal=self.journal_folder, clock=lambda: self.now)
+            self.intake = IntakeThread(make, journal=self.journal.access, clock=lambda: self.now)
         else:
             self.intake = InlineIntake(make, journal=self.journal_folder)
         self.canary = Canary(self.journal, clock=lambda: self.now)

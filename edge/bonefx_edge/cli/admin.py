@@ -178,6 +178,14 @@ def reset_canary(out: OutArgument, *, journal: JournalOption = None) -> None:
     sys.stdout.write(f"{n} self-test baselines removed; restart the service\n")
 
 
+@app.command("adopt-folders", cls=Command)
+def adopt_folders(out: OutArgument, *, journal: JournalOption = None) -> None:
+    """Use the folders of results and archive as they are."""
+    with open_journal(out, journal) as admin:
+        n = admin.adopt_folders()
+    sys.stdout.write(f"{n} folders will be used as they are; restart the service\n")
+
+
 @app.command(cls=Command)
 def rebuild(out: OutArgument, *, journal: JournalOption = None) -> None:
     """Recreate a lost journal from the result files."""

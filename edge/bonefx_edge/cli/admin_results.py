@@ -37,7 +37,7 @@ def status(
 
     now = time.time()
     with open_journal(out, journal) as admin:
-        found = admin.status(now=now)
+        found = dataclasses.replace(admin.status(now=now), folders=admin.folders())
         counts = admin.images.count_received(*_bounds(None, now=now))
         attention = Attention(
             admin.images.unreadable(NAMED),

@@ -31,7 +31,8 @@ class ExitCode(IntEnum):
     MODEL = 4
     """The model file or the interpreter cannot be used; no answer after this one is to be had."""
     JOURNAL = 5
-    """Watching: the journal is in use by another service, damaged, or of a newer bonefx."""
+    """Watching: the journal is in use by another service, damaged, of a newer bonefx, or away;
+    a folder belongs to the service of another journal."""
 
 
 _CODES: Final = {

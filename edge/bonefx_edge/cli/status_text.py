@@ -22,6 +22,7 @@ def status_lines(found: Status, today: dict[str, int]) -> list[str]:
     lines = {
         "service": "running" if found.is_running else "not running",
         "folder": printable(found.folder or "-"),
+        "writes to": "; ".join(f"{name}: {place}" for name, place in found.folders.items()) or "-",
         "today": counts({name.replace("_", " "): n for name, n in today.items()}),
         "images": counts(found.states),
         "refused for": counts(found.refusals),

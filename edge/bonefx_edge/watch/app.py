@@ -18,15 +18,18 @@ from bonefx_edge.watch.background import BackgroundTasks, PeriodicTask, drain
 from bonefx_edge.watch.config import (
     Folders,
     WatchOptions,
+    create_results_folder,
     disk_errors_as_journal_error,
     find_folders,
 )
+from bonefx_edge.watch.heartbeat import Heartbeat
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal_wait import JournalWait
 from bonefx_edge.watch.logs import log_uncaught
-from bonefx_edge.watch.monitoring.health import status_line
+from bonefx_edge.watch.monitoring.health import ServiceSnapshot
 from bonefx_edge.watch.monitoring.systemd import Notifier
 from bonefx_edge.watch.pictures.start import open_pictures
 from bonefx_edge.watch.results import ResultFolder
@@ -42,8 +45,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STATUS_EVERY_S: Final = 10.0
-"""Minimum between two status lines for the service manager."""
 STOP_TIMEOUT_S: Final = 20.0
 """For the images in progress at SIGTERM; the others are released to the queue."""
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -71,12 +72,22 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
     sys.excepthook = log_uncaught
     threading.excepthook = _end_with_thread
     stopped = _stop_on_signals()
+    metrics = _new_metrics() if options.health_port is not None else None
+    notifier = Notifier.from_environment(os.environ)
     with ExitStack() as held:
         relay = _outbox_relay(options, held)
         with disk_errors_as_journal_error(folders.out):
-            journal = held.enter_context(Journal.open(folders.journal, owner=True))
+            wait = JournalWait(folders.journal, folders.marked, notifier)
+            if wait.is_needed(once=options.once):
+                with _health_port(options.health_port, wait.snapshot, folders, metrics):
+                    if not wait.run(lambda: bool(stopped)):
+                        return 0
+            if wait.is_first_start:
+                create_results_folder(folders.out)  # the journal may be inside
+            journal = held.enter_context(
+                Journal.open(folders.journal, owner=True, create=wait.is_first_start)
+            )
             _keep_to_one_folder(journal, folders.root)
-            metrics = _new_metrics() if options.health_port is not None else None
             service = _assemble(
                 options,
                 folders,
@@ -88,11 +99,10 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
             )
         tasks = [task for task in (relay, _archiver(folders)) if task]
         logger.info("bonefx %s, results in %s", __version__, folders.out)
-        notifier = Notifier.from_environment(os.environ)
-        heartbeat = _Heartbeat(service, notifier, clock=time.monotonic)
+        heartbeat = Heartbeat(service, notifier, clock=time.monotonic)
         with (
-            _health_port(options.health_port, heartbeat, folders, metrics),
-            _background([] if options.once else tasks, folders.journal),
+            _health_port(options.health_port, lambda: heartbeat.snapshot, folders, metrics),
+            _background([] if options.once else tasks, journal),
         ):
             try:
                 service.serve(lambda: bool(stopped), heartbeat=heartbeat)
@@ -101,7 +111,7 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
                 service.close(timeout_s=STOP_TIMEOUT_S)
         if not options.once:
             return 0
-        drain(tasks, journal=folders.journal, stop=lambda: bool(stopped))
+        drain(tasks, journal=journal.access, stop=lambda: bool(stopped))
         with disk_errors_as_journal_error(folders.out):
             unfinished = journal.count_unfinished()
         return service.refused + unfinished + (not folders.root.is_dir())
@@ -149,40 +159,23 @@ def _assemble(
             message_names=options.message_names,
         ),
         journal=journal,
-        intake=IntakeThread(make_intake, journal=folders.journal, clock=clock),
-        results=ResultFolder(folders.out),
+        intake=IntakeThread(make_intake, journal=journal.access, clock=clock),
+        results=ResultFolder(folders.results),
         pool=pool,
         clock=clock,
         wall=wall,
         metrics=metrics,
         pictures=pictures,
+        archives=list(folders.archives.values()),
     )
-
-
-class _Heartbeat:
-    """Reports readiness, watchdog and status to the service manager, once per step."""
-
-    def __init__(self, service: Service, notifier: Notifier, *, clock: Callable[[], float]) -> None:
-        self._service, self._notifier, self._clock = service, notifier, clock
-        self._was_ready, self._last_status, self._next_status = False, "", clock()
-        self.snapshot = service.snapshot()
-        """After the last step, for the thread of the health port."""
-
-    def __call__(self) -> None:
-        self.snapshot = self._service.snapshot()
-        if not self._was_ready and self._service.is_ready():
-            self._was_ready = True
-            self._notifier.ready("watching")
-        self._notifier.heartbeat()
-        status = status_line(self.snapshot)
-        if status != self._last_status and self._clock() >= self._next_status:
-            self._notifier.status(status)
-            self._last_status, self._next_status = status, self._clock() + STATUS_EVERY_S
 
 
 @contextmanager
 def _health_port(
-    port: int | None, heartbeat: _Heartbeat, folders: Folders, metrics: "Metrics | None"
+    port: int | None,
+    snapshot: Callable[[], ServiceSnapshot],
+    folders: Folders,
+    metrics: "Metrics | None",
 ) -> Iterator[None]:
     """Run the health server meanwhile, if a port is given."""
     if port is None or metrics is None:
@@ -192,7 +185,7 @@ def _health_port(
 
     server = HealthServer(
         port,
-        snapshot=lambda: heartbeat.snapshot,
+        snapshot=snapshot,
         journal=folders.journal,
         out=folders.out,
         metrics=metrics,
@@ -227,9 +220,9 @@ def _stop_on_signals() -> list[int]:
 
 
 @contextmanager
-def _background(tasks: list[PeriodicTask], journal: Path) -> Iterator[None]:
+def _background(tasks: list[PeriodicTask], journal: Journal) -> Iterator[None]:
     """Run tasks in the background meanwhile."""
-    threads = BackgroundTasks(tasks, journal=journal)
+    threads = BackgroundTasks(tasks, journal=journal.access)
     try:
         yield
     finally:
@@ -277,12 +270,17 @@ def _outbox_relay(options: WatchOptions, held: ExitStack) -> PeriodicTask | None
 
 def _archiver(folders: Folders) -> PeriodicTask | None:
     """Return the task that moves originals, None if they stay."""
-    if not folders.targets:
+    if not folders.archives:
         return None
     from bonefx_edge.watch.archive.archiver import Archiver
 
-    targets = {state: os.fsencode(folder) for state, folder in folders.targets.items()}
-    return Archiver(os.fsencode(folders.root), targets, clock=time.monotonic, wall=time.time)
+    return Archiver(
+        os.fsencode(folders.root),
+        folders.archives,
+        journal=folders.journal,
+        clock=time.monotonic,
+        wall=time.time,
+    )
 
 
 def _keep_to_one_folder(journal: Journal, root: Path) -> None:

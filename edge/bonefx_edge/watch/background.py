@@ -9,12 +9,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import Final, Protocol
 
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.journal.connection import error_code, reopen
+from bonefx_edge.watch.journal.access import JournalAccess
+from bonefx_edge.watch.journal.connection import damage_as_journal_error, error_code
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,8 @@ class PeriodicTask(Protocol):
 class BackgroundTasks:
     """One thread for each task."""
 
-    def __init__(self, tasks: Sequence[PeriodicTask], *, journal: Path) -> None:
-        """Start the threads; `journal` is the folder of the journal."""
+    def __init__(self, tasks: Sequence[PeriodicTask], *, journal: JournalAccess) -> None:
+        """Start the threads; while the journal is shut, they wait."""
         self._journal = journal
         self._stop = threading.Event()
         self._threads = [
@@ -57,28 +56,38 @@ class BackgroundTasks:
 
     def _run(self, task: PeriodicTask) -> None:
         while not self._stop.is_set():
-            _repeat(task, journal=self._journal, wait=self._wait, stop=self._stop.is_set)
-            self._stop.wait(ERROR_PAUSE_S)
+            if not self._journal.is_shut:
+                _repeat(task, journal=self._journal, wait=self._wait, stop=self._must_end)
+            self._stop.wait(IDLE_INTERVAL_S if self._journal.is_shut else ERROR_PAUSE_S)
+
+    def _must_end(self) -> bool:
+        return self._stop.is_set() or self._journal.is_shut
 
     def _wait(self) -> bool:
         return not self._stop.wait(IDLE_INTERVAL_S)
 
 
-def drain(tasks: Sequence[PeriodicTask], *, journal: Path, stop: Callable[[], bool]) -> None:
+def drain(
+    tasks: Sequence[PeriodicTask], *, journal: JournalAccess, stop: Callable[[], bool]
+) -> None:
     """Run each task until it has nothing to do, or until `stop()`."""
     for task in tasks:
         _repeat(task, journal=journal, wait=lambda: False, stop=stop)
 
 
 def _repeat(
-    task: PeriodicTask, *, journal: Path, wait: Callable[[], bool], stop: Callable[[], bool]
+    task: PeriodicTask,
+    *,
+    journal: JournalAccess,
+    wait: Callable[[], bool],
+    stop: Callable[[], bool],
 ) -> None:
     """Run a task until `stop()`, or until the journal cannot be used.
 
     `wait` is called when the task has nothing to do; the task ends if it returns False.
     """
     try:
-        with closing(reopen(journal)) as connection:
+        with damage_as_journal_error(), journal.connect() as connection:
             while not stop() and (task.run_once(connection) or wait()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import JournalError, UsageError
+from bonefx_edge.watch.folder_claims import RESULTS
 from bonefx_edge.watch.intake.filesystem import needs_polling
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER, ImageState
+from bonefx_edge.watch.marked_folder import MarkedFolder
+from bonefx_edge.watch.results import make_result_folder
 
 _TEMPORARY: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """Temporary errors of a disk: the command line is correct, so the service manager retries."""
@@ -83,14 +86,22 @@ class Folders:
     out: Path
     """Folder of the results."""
     journal: Path
-    targets: dict[ImageState, Path]
+    results: MarkedFolder
+    """The same as `out`."""
+    archives: dict[ImageState, MarkedFolder]
     """Target folder for originals of images in this state."""
     pictures: Path | None = None
+
+    @property
+    def marked(self) -> list[MarkedFolder]:
+        """The folder of the results and the archives."""
+        return [self.results, *self.archives.values()]
 
     def inside(self) -> frozenset[bytes]:
         """Return the folders of this object below the watched folder, relative to it."""
         root = self.root.resolve()  # paths may contain symbolic links and `..`
-        own = [path.resolve() for path in (self.out, self.journal, *self.targets.values())]
+        own = [path.resolve() for path in (self.out, self.journal)]
+        own += [each.path.resolve() for each in self.archives.values()]
         own += [self.pictures.resolve()] if self.pictures else []
         return frozenset(
             os.fsencode(path.relative_to(root)) for path in own if path.is_relative_to(root)
@@ -98,14 +109,12 @@ class Folders:
 
 
 def find_folders(options: WatchOptions) -> Folders:
-    """Return the folders of the options; the folder of the results is created if it is missing.
+    """Return the folders of the options; none is created.
 
     Raises
     ------
     UsageError
         They cannot be used.
-    JournalError
-        The disk of the results cannot be written at the moment.
     """
     root = options.folder.absolute()
     if options.folder.exists() and not options.folder.is_dir():
@@ -126,15 +135,28 @@ def find_folders(options: WatchOptions) -> Folders:
         )
         raise UsageError(msg)
     targets = _targets(options, taken={root, out, journal})
+    archives = {state: MarkedFolder(path, f"archive {state}") for state, path in targets.items()}
+    pictures = _pictures(options, taken={root, out, journal, *targets.values()})
+    return Folders(root, out, journal, MarkedFolder(out, RESULTS), archives, pictures)
+
+
+def create_results_folder(out: Path) -> None:
+    """Create the folder of the results for a first start.
+
+    Raises
+    ------
+    UsageError
+        It cannot be created.
+    JournalError
+        Its disk cannot be written at the moment.
+    """
     try:
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_result_folder(out)
     except OSError as err:
         if err.errno in _TEMPORARY:
             raise JournalError(_disk_message(out, err)) from err
         msg = f"{out}: cannot create the results folder ({err.strerror}); give another --out"
         raise UsageError(msg) from err
-    pictures = _pictures(options, taken={root, out, journal, *targets.values()})
-    return Folders(root, out, journal, targets, pictures)
 
 
 @contextmanager

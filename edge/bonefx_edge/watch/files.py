@@ -50,13 +50,19 @@ def sync_folder(folder: Path | bytes) -> None:
     """Write new names in a folder to disk: fsync of a file does not (fsync(2), Notes)."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_descriptor(folder: int) -> None:
+    """Write new names in an open folder to disk."""
+    try:
+        os.fsync(folder)
     except OSError as err:
         # Not supported by some shares, such as CIFS before Linux 4.17.
         if err.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(folder: bytes) -> None:

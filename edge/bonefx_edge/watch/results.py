@@ -4,17 +4,20 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bonefx_edge.watch.files import sync_folder
+from bonefx_edge.watch.files import sync_descriptor
+from bonefx_edge.watch.marked_folder import MarkedFolder
 from bonefx_edge.watch.result_upgrade import SCHEMA, SCHEMA_V1, upgrade
 
 SUPERSEDED_FOLDER: Final = "superseded"
 """Results of overwritten files: kept, but apart from the current `*.json`."""
 _PARTIAL: Final = ".partial-"
 _GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def result_record(
@@ -48,46 +51,52 @@ class ResultFolder:
     read it (0750), new files are readable by the group (0640), as far as the umask allows (0027).
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._superseded = folder / SUPERSEDED_FOLDER
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shared = folder.stat().st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ
-        self._file_mode = 0o640 if shared else 0o600
-        self._folder_mode = 0o750 if shared else 0o700
-        self._superseded.mkdir(exist_ok=True, mode=self._folder_mode)
+    def __init__(self, folder: MarkedFolder) -> None:
+        """Store the folder; it need not be there yet. Reading needs no marker."""
+        self.marked, self._folder = folder, folder.path
 
     def publish(self, sha256: str, record: dict[str, Any]) -> None:
         """Write or replace a result file; it is on disk when this returns.
 
         The content is on disk before the name, and the name before the journal's entry: a kill in
         between repeats the image, under the same name.
+
+        Raises
+        ------
+        FolderAwayError
+            If it is not the folder that was marked. OSError if the disk cannot be written.
         """
-        partial = self._folder / f"{_PARTIAL}{sha256}"
+        partial = f"{_PARTIAL}{sha256}"
         text = json.dumps(record, allow_nan=False, indent=1) + "\n"
-        partial.unlink(missing_ok=True)  # left by a kill, with unknown permissions
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(partial, flags, self._file_mode)
-        with open(descriptor, "w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(partial, self._path(sha256))
-        sync_folder(self._folder)
+        with self.marked.opened() as folder:
+            with suppress(FileNotFoundError):
+                os.unlink(partial, dir_fd=folder)  # left by a kill, with unknown permissions
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            mode = 0o640 if _is_shared(folder) else 0o600
+            descriptor = os.open(partial, flags, mode, dir_fd=folder)
+            with open(descriptor, "w", encoding="ascii") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(descriptor)
+            os.replace(partial, _name(sha256), src_dir_fd=folder, dst_dir_fd=folder)
+            sync_descriptor(folder)
 
     def retire(self, sha256: str) -> None:
         """Move the result of an overwritten file to the superseded ones; idempotent."""
-        if not self._path(sha256).exists():
-            return  # moved before a kill, without an entry in the journal
-        self._superseded.mkdir(exist_ok=True, mode=self._folder_mode)  # it may have been deleted
-        os.replace(self._path(sha256), self._superseded / f"{sha256}.json")
-        sync_folder(self._superseded)
-        sync_folder(self._folder)
+        with self.marked.opened() as folder, _superseded(folder) as superseded:
+            try:
+                os.replace(_name(sha256), _name(sha256), src_dir_fd=folder, dst_dir_fd=superseded)
+            except FileNotFoundError:
+                return  # moved before a kill, without an entry in the journal
+            sync_descriptor(superseded)
+            sync_descriptor(folder)
 
     def sweep(self) -> None:
         """Remove partial files that a kill during `publish` left."""
-        for partial in self._folder.glob(f"{_PARTIAL}*"):
-            partial.unlink()
+        with self.marked.opened() as folder:
+            for name in os.listdir(folder):
+                if name.startswith(_PARTIAL):
+                    os.unlink(name, dir_fd=folder)
 
     def read_all(self, *, superseded: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the records of all result files, in any order; older versions are upgraded.
@@ -97,11 +106,40 @@ class ResultFolder:
         ValueError
             A file `*.json` is not a result; OSError if it cannot be read.
         """
-        for path in (self._superseded if superseded else self._folder).glob("[!.]*.json"):
+        folder = self._folder / SUPERSEDED_FOLDER if superseded else self._folder
+        for path in folder.glob("[!.]*.json"):
             yield _read(path)
 
-    def _path(self, sha256: str) -> Path:
-        return self._folder / f"{sha256}.json"
+
+def make_result_folder(folder: Path) -> None:
+    """Create the folder of the results and the one in it, if they are missing."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        with _superseded(descriptor):
+            pass
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _superseded(folder: int) -> Iterator[int]:
+    """Yield a descriptor of the folder of superseded results, created if it is missing."""
+    with suppress(FileExistsError):
+        os.mkdir(SUPERSEDED_FOLDER, 0o750 if _is_shared(folder) else 0o700, dir_fd=folder)
+    descriptor = os.open(SUPERSEDED_FOLDER, _FOLDER, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_shared(folder: int) -> bool:
+    return os.fstat(folder).st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ
+
+
+def _name(sha256: str) -> str:
+    return f"{sha256}.json"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,9 +8,8 @@ image under the same name. `step` does what is due, `serve` waits between two st
 
 import logging
 import select
-import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,12 +18,14 @@ from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.clock_steps import ClockSteps
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.job_queue import JobQueue
-from bonefx_edge.watch.journal.connection import error_code
+from bonefx_edge.watch.journal.connection import damage_as_journal_error, error_code
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
 from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, Claim
+from bonefx_edge.watch.marked_folder import FolderAwayError, MarkedFolder
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
+from bonefx_edge.watch.storage import Storage
 from bonefx_edge.watch.workers.pool import WorkerPool
 from bonefx_edge.watch.workers.protocol import Job, JobResult, JobStatus
 
@@ -36,11 +37,6 @@ logger = logging.getLogger(__name__)
 
 MAX_WAIT_S: Final = 1.0
 """Between two steps: interval of the checks for a stop, disk space and `edge-admin requeue`."""
-DISK_CHECK_S: Final = 1.0
-ERROR_PAUSE_S: Final = 5.0
-"""After results or journal could not be written."""
-MIN_RESUME_BYTES: Final = 1 << 20
-"""Free space to resume after a full disk: enough for a few hundred results."""
 INCOMPLETE_GRACE_S: Final = 30.0
 """A file that may be incomplete is refused this long after its arrival: the upload may continue."""
 
@@ -50,7 +46,7 @@ class Settings:
     """Settings of the service; those of the classification are in `WorkerConfig`."""
 
     out: Path
-    """Folder of results and journal."""
+    """Folder of results."""
     min_free_bytes: int
     """Free space on the disk of `out`; with less, nothing is classified."""
     once: bool
@@ -76,22 +72,38 @@ class Service:
         wall: Callable[[], float],
         metrics: "Metrics | None" = None,
         pictures: "PictureWriter | None" = None,
+        archives: Sequence[MarkedFolder] = (),
     ) -> None:
         """Store the parts; `clock` gives monotonic seconds, `wall` those since 1970.
 
         Cleans up after a kill: partial results, and superseded ones among the current.
+
+        Raises
+        ------
+        JournalError
+            The folder of the results belongs to the service of another journal.
         """
         self._settings, self._journal, self._intake = settings, journal, intake
         self._results, self._pool, self._clock, self._wall = results, pool, clock, wall
-        self._metrics, self._pictures, self._next_disk_check = metrics, pictures, clock()
+        self._metrics, self._pictures = metrics, pictures
         self._clock_steps = ClockSteps(clock=clock, wall=wall)
         self._queue = JobQueue(journal, clock=clock, wall=wall, retries=not settings.once)
         self._accepts = True
-        self.pause = Pause.NONE
         self.classified = self.refused = 0
         """Results, and refusals among them, since the start."""
-        results.sweep()
-        self._retire()
+        self._archives = archives
+        self._storage = Storage(journal, results, settings.min_free_bytes, clock=clock)
+        try:
+            self._storage.claim()
+            results.sweep()
+            self._retire()
+        except FolderAwayError as err:
+            self._suspend(err)
+
+    @property
+    def pause(self) -> Pause:
+        """Why no image is classified at the moment."""
+        return self._storage.pause
 
     # ---- the loop ----
 
@@ -119,9 +131,10 @@ class Service:
         while not self._pool.is_idle and self._clock() < end:
             self.step()
             self.wait()
+        dropped = [*self._pool.stop(), *self._queue.clear()]
         try:
-            for claim in [*self._pool.stop(), *self._queue.clear()]:
-                self._journal.release(claim.sha256)
+            for image in [] if self._storage.journal_is_lost else dropped:
+                self._journal.release(image.sha256)
         except sqlite3.OperationalError as err:
             logger.warning(
                 "cannot release the images in progress (%s): the next start does",
@@ -147,10 +160,14 @@ class Service:
             refused=self.refused,
             clock_steps=self._clock_steps.found,
             picture_failure=self._pictures.noted if self._pictures else "",
+            away=self._storage.away,
+            archives_away=tuple(each.name for each in self._archives if each.away is not None),
         )
 
     def is_done(self) -> bool:
         """Return whether every image has a result, or must wait for a retry."""
+        if self._storage.is_broken:
+            return False
         if self._intake.folder_exists is False:
             return self._pool.is_idle and not self._queue.has_poison_jobs
         # In this order: what the intake accepted before it became idle has changed the journal.
@@ -178,51 +195,33 @@ class Service:
         """Do what is due: write results, claim images."""
         self._clock_steps.observe()
         try:
-            self._check_disk()
-            accepts = self._accepts and self.pause is Pause.NONE
-            if accepts:
-                self._intake.resume()
-            else:
-                self._intake.suspend()
-            if self._polls_results:
-                for result in self._pool.poll():
-                    self._record(result)
-                self._retire()
-            if accepts:
-                self._pool.maintain()
-                self._claim()
+            with damage_as_journal_error():
+                self._step()
         except (OSError, sqlite3.OperationalError, JournalError) as err:
             self._suspend(err)
 
-    def _check_disk(self) -> None:
-        """Pause while the disk is low; resume by itself, from the journal."""
-        now = self._clock()
-        if now < self._next_disk_check:
-            return
-        self._next_disk_check = now + DISK_CHECK_S
-        free = shutil.disk_usage(self._settings.out).free
-        if self.pause is Pause.NONE and free < self._settings.min_free_bytes:
-            logger.error("only %d MiB free: paused", free >> 20)
-            self.pause = Pause.DISK_LOW
-        elif self.pause is not Pause.NONE and free >= max(
-            self._settings.min_free_bytes, MIN_RESUME_BYTES
-        ):
-            if self.pause is Pause.STORAGE_ERROR:  # images in progress were dropped
-                self._journal.release_all_claimed()
-                self._results.sweep()
-            logger.warning("resumed")
-            self.pause = Pause.NONE
+    def _step(self) -> None:
+        if self._storage.check():
             self._queue.wake()
+        accepts = self._accepts and self.pause is Pause.NONE
+        if accepts:
+            self._intake.resume()
+        else:
+            self._intake.suspend()
+        if self._polls_results:
+            for result in self._pool.poll():
+                self._record(result)
+            self._retire()
+        if accepts:
+            self._pool.maintain()
+            self._claim()
 
     def _suspend(self, err: OSError | sqlite3.OperationalError | JournalError) -> None:
         """Pause after the disk of results or journal failed: it is full, missing or read-only.
 
         Images in progress are dropped; the journal has them, and they are classified later.
         """
-        stage = "results" if isinstance(err, OSError) else "journal"
-        logger.error("cannot write the %s (%s): paused", stage, error_code(err))
-        self.pause = Pause.STORAGE_ERROR
-        self._next_disk_check = self._clock() + ERROR_PAUSE_S
+        self._storage.suspend(err)
         self._pool.stop()
         self._queue.clear()
 

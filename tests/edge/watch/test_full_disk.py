@@ -6,12 +6,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from bonefx_edge.watch.folder_claims import RESULTS
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.marked_folder import MarkedFolder
 from bonefx_edge.watch.results import ResultFolder
-from bonefx_edge.watch.service import ERROR_PAUSE_S, Pause, Service, Settings
+from bonefx_edge.watch.service import Pause, Service, Settings
+from bonefx_edge.watch.storage import ERROR_PAUSE_S
 from bonefx_edge.watch.workers.canary import Canary
 from bonefx_edge.watch.workers.pool import WorkerPool
 from inline_intake import InlineIntake
@@ -67,7 +70,7 @@ class Place:
         )
         self.service = Service(
             settings=Settings(place / "out", 0, once=False), journal=journal, intake=self.intake,
-            results=ResultFolder(place / "out"), pool=self.pool,
+            results=ResultFolder(MarkedFolder(place / "out", RESULTS)), pool=self.pool,
             clock=lambda: self.seconds, wall=lambda: NOW + self.seconds,
         )  # fmt: skip
 

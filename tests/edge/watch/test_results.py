@@ -8,9 +8,11 @@ import resource
 from contextlib import contextmanager
 
 import pytest
+from bonefx_edge.watch.marked_folder import MARKER_NAME
 from bonefx_edge.watch.result_upgrade import SCHEMA
 from bonefx_edge.watch.results import SUPERSEDED_FOLDER, ResultFolder, result_record
 from inotify_simple import INotify, flags
+from marked import result_folder
 
 SHA, OTHER = "a" * 64, "b" * 64
 
@@ -29,7 +31,7 @@ def _folder(tmp_path):
 
 @pytest.fixture(name="results")
 def _results(folder) -> ResultFolder:
-    return ResultFolder(folder)
+    return result_folder(folder)
 
 
 @contextmanager
@@ -44,7 +46,8 @@ def small_disk():
 
 
 def names(folder) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER_NAME)
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def test_a_result_says_what_was_found_when_and_by_what() -> None:
@@ -70,8 +73,8 @@ def test_a_result_is_published_under_the_hash_of_its_film_and_nothing_else_is_le
 
 def test_the_folders_are_made_and_what_is_in_them_is_kept(tmp_path) -> None:
     folder = tmp_path / "not" / "yet"
-    ResultFolder(folder).publish(SHA, record())
-    results = ResultFolder(folder)
+    result_folder(folder).publish(SHA, record())
+    results = result_folder(folder)
     assert (folder / SUPERSEDED_FOLDER).is_dir()
     assert list(results.read_all()) == [record()]
 
@@ -242,7 +245,7 @@ def test_the_group_may_read_results_where_it_may_read_their_folder_and_others_ne
     folder.chmod(folder_mode)
     before = os.umask(umask)
     try:
-        ResultFolder(folder).publish(SHA, record())
+        result_folder(folder).publish(SHA, record())
     finally:
         os.umask(before)
     assert (folder / f"{SHA}.json").stat().st_mode & 0o777 == file_mode
@@ -267,7 +270,7 @@ def test_a_result_of_version_1_is_read_in_version_2_and_its_file_stays_as_it_is(
 ) -> None:
     results.publish(SHA, old_record())
     before = (folder / f"{SHA}.json").read_bytes()
-    (found,) = ResultFolder(folder).read_all()
+    (found,) = result_folder(folder).read_all()
     assert found["schema"] == "bonefx.result/2"
     assert (found["classified_at"], found["predictor"]) == (old_record()["decided"], "m closer")
     assert found["finding"] == {

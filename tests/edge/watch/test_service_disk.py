@@ -5,11 +5,8 @@ import os
 import sqlite3
 
 import pytest
-from bonefx_edge.watch.service import (
-    DISK_CHECK_S,
-    ERROR_PAUSE_S,
-    Pause,
-)
+from bonefx_edge.watch.monitoring.health import Pause
+from bonefx_edge.watch.storage import DISK_CHECK_S, ERROR_PAUSE_S
 from scripted_worker import jobs_in
 from watched_folder import A_LITTLE, PATIENCE_S, Usage
 
@@ -74,7 +71,7 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
     service = place.begin()
     place.go(lambda: len(place.spawned) == 2)
     with monkeypatch.context() as patch:
-        patch.setattr("bonefx_edge.watch.service.shutil.disk_usage", fail)
+        patch.setattr("bonefx_edge.watch.storage.shutil.disk_usage", fail)
         place.now += DISK_CHECK_S
         service.step()
     assert service.pause is Pause.STORAGE_ERROR
@@ -87,7 +84,7 @@ def test_a_film_that_ended_its_worker_just_before_the_disk_failed_is_refused_onc
 def test_below_the_watermark_nothing_is_taken_or_filed_until_there_is_room(place, monkeypatch):
     free = [100]
     monkeypatch.setattr(
-        "bonefx_edge.watch.service.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
+        "bonefx_edge.watch.storage.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
     )
     place.receive("film-1")
     service = place.begin(min_free_bytes=50 << 20)
@@ -114,7 +111,7 @@ def test_a_stop_below_the_watermark_ends_when_the_films_in_progress_are_answered
 ):
     free = [100]
     monkeypatch.setattr(
-        "bonefx_edge.watch.service.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
+        "bonefx_edge.watch.storage.shutil.disk_usage", lambda _folder: Usage(free[0] << 20)
     )
     place.receive("film-1")
     service = place.begin(min_free_bytes=50 << 20)

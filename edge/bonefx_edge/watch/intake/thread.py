@@ -10,12 +10,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any, Final
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.intake.intake import Intake
-from bonefx_edge.watch.journal.connection import reopen
+from bonefx_edge.watch.journal.access import JournalAccess
+from bonefx_edge.watch.journal.connection import damage_as_journal_error
 from bonefx_edge.watch.journal.file_index import FileIndex
 
 IDLE_S: Final = 1.0
@@ -31,7 +31,7 @@ class IntakeThread:
         self,
         make: Callable[[FileIndex], Intake],
         *,
-        journal: Path,
+        journal: JournalAccess,
         clock: Callable[[], float],
     ) -> None:
         """Store the parts; `resume` starts the thread.
@@ -42,7 +42,7 @@ class IntakeThread:
             Makes the intake. After an error a new one is made: it walks the whole folder, so an
             event that the other one had read is not lost.
         journal
-            Folder of the journal.
+            When it is shut, the intake ends; a new one is made when it continues.
         clock
             Monotonic seconds.
         """
@@ -96,7 +96,9 @@ class IntakeThread:
 
     def suspend(self) -> None:
         """Do no step after the one in progress."""
-        self._may_run = False
+        if self._may_run:
+            self._may_run = False
+            os.eventfd_write(self._control, 1)
 
     def close(self) -> None:
         """Stop it; a step that does not end in time ends with the process."""
@@ -132,15 +134,16 @@ class IntakeThread:
         OSError, sqlite3.OperationalError, JournalError
             The journal cannot be read or written.
         """
-        with closing(reopen(self._journal)) as connection:
+        with damage_as_journal_error(), self._journal.connect() as connection:
             self._intake = intake = self._make(FileIndex(connection))
             with closing(intake):
-                while not self._is_stopped:
+                while not (self._is_stopped or self._journal.is_shut):
                     if not self._may_run:
                         self._wait([], IDLE_S)
                     elif not self._step(intake):
                         sources = [] if intake.fileno() is None else [intake]
                         self._wait(sources, intake.next_due() - self._clock())
+        self._intake = None
 
     def _step(self, intake: Intake) -> bool:
         """Do a step; wake the main loop if the state has changed."""

@@ -3,8 +3,8 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,7 +13,9 @@ from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, is_locked
 from bonefx_edge.watch.journal.listing import Listing
+from bonefx_edge.watch.journal.meta import known_folders, set_known_folder
 from bonefx_edge.watch.journal.states import ABSENT, PICTURE_FAILURE, ImageState
+from bonefx_edge.watch.marked_folder import FolderAwayError, MarkedFolder
 from bonefx_edge.watch.result_upgrade import upgrade
 
 RATE_WINDOW_S: Final = 3600.0
@@ -56,6 +58,8 @@ class Status:
     """Results by predictor: model, mode, operating point."""
     picture_failure: str = ""
     """Why the last image has no pictures; empty if it has, or if none are asked for."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """See `JournalAdmin.folders`; empty in what the health port uses."""
 
 
 class Requeue(StrEnum):
@@ -107,7 +111,7 @@ class JournalAdmin:
         if not (folder / JOURNAL_NAME).is_file():
             msg = f"{folder}: there is no journal of a watched folder; give its --out"
             raise UsageError(msg)
-        return cls(connect(folder, owner=False), folder)
+        return cls(connect(folder, owner=False, create=False), folder)
 
     def close(self) -> None:
         """Close it."""
@@ -164,6 +168,20 @@ class JournalAdmin:
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row["value"])
 
+    def folders(self) -> dict[str, str]:
+        """Return for results and archives "in place", or "away" and why; a share may hang."""
+        return {
+            name: _place(MarkedFolder(Path(known.path), name, known.marker))
+            for name, known in known_folders(self._connection).items()
+        }
+
+    def adopt_folders(self) -> int:
+        """Let the next start of the service use the folders that are at their paths then."""
+        known = known_folders(self._connection)
+        for name, folder in known.items():
+            set_known_folder(self._connection, name, folder._replace(marker=""))
+        return len(known)
+
     def reset_canary(self) -> int:
         """Remove the baselines of the self-test; return their number."""
         return self._connection.execute("DELETE FROM meta WHERE name LIKE 'canary %'").rowcount
@@ -196,3 +214,11 @@ class JournalAdmin:
 
     def _counts(self, sql: str) -> dict[str, int]:
         return {str(name): int(n) for name, n in self._connection.execute(sql)}
+
+
+def _place(folder: MarkedFolder) -> str:
+    try:
+        folder.check()
+    except FolderAwayError as err:
+        return f"away ({err.cause})"
+    return "in place"

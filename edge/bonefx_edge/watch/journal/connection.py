@@ -4,9 +4,11 @@ import errno
 import fcntl
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.files import error_name
@@ -19,11 +21,13 @@ WAL_PAGES: Final = 100
 fill a small disk, and the journal could then not be written even to free space."""
 _NOT_WHOLE: Final = "its pages do not fit together"
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PRIMARY: Final = 0xFF
+"""Part of an error code that is the same for all its kinds (sqlite.org/rescode.html)."""
 BUSY_TIMEOUT_S: Final = 10.0
 """For the transaction of another process: edge-admin writes while the service runs."""
 
 
-def connect(folder: Path, *, owner: bool) -> sqlite3.Connection:
+def connect(folder: Path, *, owner: bool, create: bool = True) -> sqlite3.Connection:
     """Return a connection to the journal in a folder, created if there is none.
 
     Parameters
@@ -34,18 +38,24 @@ def connect(folder: Path, *, owner: bool) -> sqlite3.Connection:
     owner
         Whether the caller holds the lock of the service. Then every page is checked first, which
         takes seconds for a large journal.
+    create
+        Otherwise a journal that does not exist is an error: its disk may not be mounted.
 
     Raises
     ------
     JournalError
         It is damaged, of a newer bonefx, cannot be opened, or is of an older version and in use.
     OSError
-        The folder cannot be written.
+        The folder cannot be written, or FileNotFoundError.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / JOURNAL_NAME
-    _make_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    if create:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(path)
+    elif not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "the journal does not exist any more")
+    uri = f"file:{quote(os.fsencode(path))}?mode=rw"  # rw: without it SQLite creates the file
+    connection = sqlite3.connect(uri, isolation_level=None, timeout=BUSY_TIMEOUT_S, uri=True)
     connection.row_factory = sqlite3.Row
     try:
         _prepare(connection, check=owner)
@@ -67,9 +77,7 @@ def reopen(folder: Path) -> sqlite3.Connection:
     JournalError, OSError
         As `connect`; also if it does not exist, as when its disk is not mounted.
     """
-    if not (folder / JOURNAL_NAME).is_file():
-        raise FileNotFoundError(errno.ENOENT, "the journal does not exist any more")
-    return connect(folder, owner=False)
+    return connect(folder, owner=False, create=False)
 
 
 def _make_private(path: Path) -> None:
@@ -118,6 +126,21 @@ def error_code(err: OSError | sqlite3.OperationalError | JournalError) -> str:
     if isinstance(err, JournalError):
         return err.code
     return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
+
+
+@contextmanager
+def damage_as_journal_error() -> Iterator[None]:
+    """Raise what SQLite takes for damage as JournalError: a disk that goes away reads as zeros.
+
+    Whether it is damage turns out when the journal is opened anew.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as err:
+        if getattr(err, "sqlite_errorcode", 0) & _PRIMARY not in _DAMAGE:
+            raise
+        msg = f"the journal cannot be read ({err})"
+        raise JournalError(msg) from err
 
 
 def describe_error(path: Path, err: sqlite3.DatabaseError) -> str:

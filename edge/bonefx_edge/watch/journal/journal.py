@@ -6,88 +6,25 @@ An image is a content, identified by its sha256; a file is a path that has, or h
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.backoff import MAX_RETRY_S, pause_before_retry
 from bonefx_edge.watch.journal import outbox
-from bonefx_edge.watch.journal.connection import (
-    JOURNAL_NAME,
-    LOCK_NAME,
-    connect,
-    describe_error,
-    lock,
-)
-from bonefx_edge.watch.journal.file_index import FileIndex
+from bonefx_edge.watch.journal.journal_file import JournalFile
+from bonefx_edge.watch.journal.meta import get_meta, set_meta
 from bonefx_edge.watch.journal.states import ABSENT, PERHAPS_PUBLISHED, Claim, ImageState
 from bonefx_edge.watch.journal.transaction import WRITE_LOCK, transaction
 from bonefx_edge.watch.journal.transitions import MARK_ABSENT, next_image, path_of
 
 
-class Journal:
+class Journal(JournalFile):
     """The journal of one watched folder. One process writes results; others may read or requeue."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
-        self._connection = connection
-        self._lock = lock
-        self.files = FileIndex(connection)
-        """The files that have, or had, the images."""
-
-    @classmethod
-    def open(cls, folder: Path, *, owner: bool) -> Self:
-        """Return the journal in a folder, created if there is none; see `connection.connect`.
-
-        Parameters
-        ----------
-        owner
-            The service: it locks the journal, and releases images that an earlier one had claimed.
-
-        Raises
-        ------
-        JournalError
-            It is in use by another service, or as `connection.connect`.
-        OSError
-            The folder cannot be written.
-        """
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        held = lock(folder / LOCK_NAME) if owner else None
-        try:
-            journal = cls(connect(folder, owner=owner), held)
-        except BaseException:
-            if held is not None:
-                os.close(held)
-            raise
-        try:
-            if owner:
-                journal.release_all_claimed()
-        except sqlite3.DatabaseError as err:
-            journal.close()
-            raise JournalError(describe_error(folder / JOURNAL_NAME, err)) from err
-        return journal
-
-    def close(self) -> None:
-        """Close and unlock it."""
-        self._connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _begin(self) -> None:
+        self.release_all_claimed()  # of a service that was killed
 
     # ---- images ----
 
@@ -233,17 +170,11 @@ class Journal:
 
     def get_meta(self, name: str) -> str | None:
         """Return a value by name, None if there is none; read-only."""
-        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row["value"])
+        return get_meta(self._connection, name)
 
     def set_meta(self, name: str, value: str) -> None:
         """Set or replace the value of a name."""
-        with transaction(self._connection) as run:
-            run(
-                "INSERT INTO meta (name, value) VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (name, value),
-            )
+        set_meta(self._connection, name, value)
 
     def _image(self, sha256: str) -> sqlite3.Row | None:
         found = self._connection.execute("SELECT * FROM image WHERE sha256 = ?", (sha256,))

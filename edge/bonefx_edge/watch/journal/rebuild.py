@@ -12,8 +12,10 @@ from typing import Any, Final
 from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.files import sync_folder
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, lock
+from bonefx_edge.watch.journal.meta import make_journal_id
 from bonefx_edge.watch.journal.outbox import SEQUENCE
 from bonefx_edge.watch.journal.states import ImageState
+from bonefx_edge.watch.marked_folder import MarkedFolder, open_folder, read_marker
 from bonefx_edge.watch.results import ResultFolder
 
 UNKNOWN: Final = "unknown"
@@ -46,7 +48,10 @@ def rebuild(out: Path, journal: Path) -> int:
             raise UsageError(msg)
         _discard(building)  # of a rebuild that was killed
         with closing(connect(building, owner=True)) as connection:
-            n = _fill(connection, ResultFolder(out))
+            n = _fill(connection, ResultFolder(MarkedFolder(out, "results")))
+            _keep_id(connection, out)
+            # Into the file that is moved afterwards: the log is not.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (building / JOURNAL_NAME).rename(journal / JOURNAL_NAME)
         sync_folder(journal)
     finally:
@@ -73,9 +78,15 @@ def _fill(connection: sqlite3.Connection, results: ResultFolder) -> int:
     # Seconds since 1970: larger than the number of any message of the journal that was lost.
     connection.execute("INSERT INTO meta VALUES (?, strftime('%s', 'now'))", (SEQUENCE,))
     connection.execute("COMMIT")
-    # Into the file that is moved afterwards: the log is not.
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return n
+
+
+def _keep_id(connection: sqlite3.Connection, out: Path) -> None:
+    """Give the journal the id of the lost one: the marked folders belong to it."""
+    with open_folder(out, "results") as folder:
+        marker = read_marker(folder)
+    if marker is not None:
+        make_journal_id(connection, marker.journal)
 
 
 def _insert(connection: sqlite3.Connection, record: dict[str, Any], *, superseded: bool) -> int:

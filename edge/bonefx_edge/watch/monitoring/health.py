@@ -19,6 +19,7 @@ FOLDER_LIMIT_S: Final = 30.0
 QUEUE_LIMIT_S: Final = 600.0
 """Age of the oldest image while there is no new result: the queue is stuck. A queue that moves may
 be older. Longer than the longest pause between two attempts."""
+_MOUNT: Final = "mount its disk; if it is another disk on purpose, run edge-admin adopt-folders"
 CANARY_LIMIT_S: Final = 3.0 * CANARY_INTERVAL_S
 """Without a passed self-test."""
 
@@ -31,6 +32,8 @@ class Pause(StrEnum):
     """Less free space than the watermark."""
     STORAGE_ERROR = "storage_error"
     """Results or journal could not be written."""
+    FOLDER_AWAY = "folder_away"
+    """The folder of results or journal is not mounted, or another one is in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class ServiceSnapshot:
     """Steps of the wall clock since the start."""
     picture_failure: str = ""
     """Why the last film has no pictures; "" if it has, or none are asked for."""
+    away: str = ""
+    """Which folder is waited for: results or journal."""
+    archives_away: tuple[str, ...] = ()
+    """The archives that are waited for."""
 
 
 def check_alive(snapshot: ServiceSnapshot, *, now: float) -> Check:
@@ -96,6 +103,7 @@ def _service_checks(snapshot: ServiceSnapshot, *, now: float) -> list[Check]:
         _folder(snapshot, now=now),
         _workers(snapshot),
         _results(snapshot),
+        _archives(snapshot),
         _canary(snapshot, now=now),
         *_pictures(snapshot),
     ]
@@ -120,8 +128,18 @@ def _workers(snapshot: ServiceSnapshot) -> Check:
 def _results(snapshot: ServiceSnapshot) -> Check:
     if snapshot.pause is Pause.NONE:
         return Check("results", CheckStatus.OK, "can be written")
+    if snapshot.pause is Pause.FOLDER_AWAY:
+        found = f"waiting for the folder of the {snapshot.away}"
+        return Check("results", CheckStatus.FAIL, found, f"{_MOUNT}; see the log")
     remedy = "free space on the disk of results and journal; check that it is writable"
     return Check("results", CheckStatus.FAIL, f"paused: {snapshot.pause}", remedy)
+
+
+def _archives(snapshot: ServiceSnapshot) -> Check:
+    if not snapshot.archives_away:
+        return Check("archive", CheckStatus.OK, "nothing is waited for")
+    found = f"waiting for the folder of the {', '.join(snapshot.archives_away)}"
+    return Check("archive", CheckStatus.WARN, found, _MOUNT)
 
 
 def _canary(snapshot: ServiceSnapshot, *, now: float) -> Check:

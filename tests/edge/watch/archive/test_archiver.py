@@ -14,6 +14,7 @@ from bonefx_edge.watch.archive.archiver import (
 from bonefx_edge.watch.files import Signature
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import ImageState
+from marked import marked
 
 SLOW_S = 3.0
 
@@ -41,7 +42,7 @@ class Place:
         self.is_walked = False
         """Whether the intake finds each file during its move, while the copy is written."""
         self.archiver = Archiver(
-            os.fsencode(folder), {ImageState.DONE: os.fsencode(folder)},
+            os.fsencode(folder), {ImageState.DONE: marked(folder)}, journal=folder,
             clock=lambda: self.now, wall=lambda: 1e9 + self.now,
         )  # fmt: skip
 

@@ -10,7 +10,8 @@ from bonefx_edge.watch.intake import intake as module
 from bonefx_edge.watch.intake import thread
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.monitoring.health import FOLDER_LIMIT_S, check_ready
-from bonefx_edge.watch.service import ERROR_PAUSE_S, Pause
+from bonefx_edge.watch.service import Pause
+from bonefx_edge.watch.storage import ERROR_PAUSE_S
 from watched_folder import PATIENCE_S, SETTLE_S
 
 

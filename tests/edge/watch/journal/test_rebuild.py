@@ -9,7 +9,8 @@ from bonefx_edge.watch.journal import rebuild as module
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.rebuild import rebuild
-from bonefx_edge.watch.results import ResultFolder, result_record
+from bonefx_edge.watch.results import result_record
+from marked import result_folder
 
 SHA, OLD = "ab" * 32, "ef" * 32
 
@@ -19,7 +20,7 @@ def _out(tmp_path):
     """A folder with one result."""
     finding = {"sha256": SHA, "state": "uncertain", "reason": None, "p_fracture": 0.5}
     record = result_record(finding, received=1e9, classified_at=1e9 + 1, predictor="model")
-    ResultFolder(tmp_path / "out").publish(SHA, record)
+    result_folder(tmp_path / "out").publish(SHA, record)
     return tmp_path / "out"
 
 
@@ -114,7 +115,7 @@ def test_results_of_version_1_are_in_a_rebuilt_journal_in_version_2(out, tmp_pat
         "schema": "bonefx.result/1", "sha256": OLD, "received": "2026-05-01T10:00:00+00:00",
         "decided": "2026-05-01T10:00:01+00:00", "answered_by": "model", "finding": finding,
     }  # fmt: skip
-    ResultFolder(out).publish(OLD, record)
+    result_folder(out).publish(OLD, record)
     assert rebuild(out, tmp_path / "journal") == 2
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         row = journal._image(OLD)

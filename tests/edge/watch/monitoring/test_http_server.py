@@ -77,7 +77,7 @@ def test_a_ready_service_says_200_and_each_check_by_name(tmp_path, journal):
     assert status == 200
     assert told["passed"]
     assert [check["name"] for check in told["checks"]] == [
-        "loop", "folder", "workers", "results", "canary", "journal", "queue", "files",
+        "loop", "folder", "workers", "results", "archive", "canary", "journal", "queue", "files",
         "messages",
     ]  # fmt: skip
     assert "not a diagnosis" in told["notice"]

@@ -1,0 +1,61 @@
+"""Connections of the other threads to the journal, which can be closed from the main loop.
+
+A journal whose disk failed is opened anew only when no connection of this process is left: SQLite
+keeps one state for all connections to a file, and would use that of the dead disk for the new one.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bonefx_edge.errors import JournalError
+from bonefx_edge.watch.journal.connection import reopen
+
+
+class JournalAccess:
+    """Lets threads connect to an existing journal until it is shut."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._n_open = 0
+        self.is_shut = False
+        """Whether threads must close their connections and make no new ones."""
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no connection is open."""
+        return self._n_open == 0
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection for the thread that calls; it ends its work when `is_shut`.
+
+        Raises
+        ------
+        JournalError, OSError, sqlite3.OperationalError
+            As `connection.reopen`; JournalError while it is shut.
+        """
+        with self._lock:
+            if self.is_shut:
+                msg = "the journal is closed until its disk is back"
+                raise JournalError(msg)
+            self._n_open += 1
+        try:
+            with closing(reopen(self._folder)) as connection:
+                yield connection
+        finally:
+            with self._lock:
+                self._n_open -= 1
+
+    def shut(self) -> None:
+        """Make the threads close their connections, each after its step."""
+        with self._lock:
+            self.is_shut = True
+
+    def allow(self) -> None:
+        """Let them connect again."""
+        with self._lock:
+            self.is_shut = False
