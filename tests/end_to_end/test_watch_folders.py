@@ -139,6 +139,18 @@ def test_a_start_without_the_disk_of_the_journal_waits_for_it(folder, disks, out
     assert len(films(out, disk.folder)) == 2, "of one journal"
 
 
+def test_once_says_by_its_exit_code_that_the_journal_went_away(folder, disks, out):
+    disk = disks("journal")
+    options = ("--journal", str(disk.folder), "--once", "--settle", "60")
+    send(folder, "a.png", 1)
+    with Watcher(folder, out, *options) as watcher:
+        wait_until(lambda: "worker ready" in watcher.said(), what="ready")
+        disk.unmount()
+        wait_until(lambda: JOURNAL_AWAY in watcher.said(), what="said")
+        assert watcher.stop() == ExitCode.JOURNAL
+    assert "Traceback" not in watcher.said()
+
+
 def test_a_stop_is_obeyed_while_the_disk_of_the_journal_is_waited_for(folder, disks, out):
     disk = disks("journal")
     options = ("--journal", str(disk.folder))

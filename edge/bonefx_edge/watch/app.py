@@ -25,6 +25,7 @@ from bonefx_edge.watch.config import (
 from bonefx_edge.watch.heartbeat import Heartbeat
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.thread import IntakeThread
+from bonefx_edge.watch.journal.access import JournalAccess
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal_wait import JournalWait
@@ -79,7 +80,8 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
         with disk_errors_as_journal_error(folders.out):
             wait = JournalWait(folders.journal, folders.marked, notifier)
             if wait.is_needed(once=options.once):
-                with _health_port(options.health_port, wait.snapshot, folders, metrics):
+                access = JournalAccess(folders.journal)
+                with _health_port(options, wait.snapshot, access, folders, metrics):
                     if not wait.run(lambda: bool(stopped)):
                         return 0
             if wait.is_first_start:
@@ -101,7 +103,7 @@ def watch(options: WatchOptions, worker_config: WorkerConfig) -> int:
         logger.info("bonefx %s, results in %s", __version__, folders.out)
         heartbeat = Heartbeat(service, notifier, clock=time.monotonic)
         with (
-            _health_port(options.health_port, lambda: heartbeat.snapshot, folders, metrics),
+            _health_port(options, lambda: heartbeat.snapshot, journal.access, folders, metrics),
             _background([] if options.once else tasks, journal),
         ):
             try:
@@ -172,23 +174,20 @@ def _assemble(
 
 @contextmanager
 def _health_port(
-    port: int | None,
+    options: WatchOptions,
     snapshot: Callable[[], ServiceSnapshot],
+    journal: JournalAccess,
     folders: Folders,
     metrics: "Metrics | None",
 ) -> Iterator[None]:
     """Run the health server meanwhile, if a port is given."""
-    if port is None or metrics is None:
+    if options.health_port is None or metrics is None:
         yield
         return
     from bonefx_edge.watch.monitoring.http_server import HealthServer
 
     server = HealthServer(
-        port,
-        snapshot=snapshot,
-        journal=folders.journal,
-        out=folders.out,
-        metrics=metrics,
+        options.health_port, snapshot=snapshot, journal=journal, out=folders.out, metrics=metrics
     )
     try:
         yield

@@ -9,7 +9,6 @@ from typing import Final
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.text import printable
-from bonefx_edge.watch.files import error_name
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME
 from bonefx_edge.watch.journal.journal_file import JOURNAL
 from bonefx_edge.watch.journal.meta import (
@@ -42,17 +41,18 @@ def find_journal(journal: Path, folders: Iterable[MarkedFolder]) -> bool:
     ------
     FolderAwayError
         There was one: a folder is marked by it, so its disk is not mounted.
+        Also if a marker cannot be read.
     JournalError
-        A folder belongs to the journal in another place.
+        The results belong to the journal in another place.
     """
     if (journal / JOURNAL_NAME).is_file():
         return True
     for folder in folders:
         marker = _marker_at(folder)
-        if marker is not None:
-            if marker.journal_folder != str(journal):
-                raise _taken(folder, marker)
+        if marker is not None and marker.journal_folder == str(journal):
             raise FolderAwayError(JOURNAL, "it does not exist")
+        if marker is not None and folder.name == RESULTS:
+            raise _taken(folder, marker)
     _refuse_unmounted(journal, JOURNAL)
     return False
 
@@ -72,34 +72,39 @@ def claim(connection: sqlite3.Connection, folder: MarkedFolder, *, journal: Path
     FolderAwayError
         The folder cannot be marked now.
     JournalError
-        It belongs to the service of another journal.
+        It has the results of another journal. An archive may belong to several.
     """
     own = make_journal_id(connection)
     known = known_folders(connection).get(folder.name)
     if known is not None and known.marker and known.path == str(folder.path):
         folder.marker = known.marker
-        _update_marker(folder, journal=journal)
+        with suppress(FolderAwayError), folder.opened() as descriptor:
+            marker = read_marker(descriptor, folder.name)
+            if marker is not None:
+                _name_journal(descriptor, marker, own=own, journal=journal)
         return
     _refuse_unmounted(folder.path, folder.name)
     if folder.name == RESULTS:
         _make_results(connection, folder, is_chosen=known is not None)
     with open_folder(folder.path, folder.name) as descriptor:
-        marker = _read(descriptor, folder)
-        if marker is not None and marker.journal != own:
-            raise _taken(folder, marker)
-        if marker is None or marker.journal_folder != str(journal):
-            marker = (marker or new_marker(own, journal))._replace(journal_folder=str(journal))
+        marker = read_marker(descriptor, folder.name)
+        if marker is not None and marker.journal != own and folder.name == RESULTS:
+            if known is None or known.marker:  # else the user has adopted it
+                raise _taken(folder, marker)
+            marker = None
+        if marker is None:
+            marker = new_marker(own, journal)
             write_marker(descriptor, marker)
+        else:
+            _name_journal(descriptor, marker, own=own, journal=journal)
     set_known_folder(connection, folder.name, KnownFolder(marker.folder, str(folder.path)))
     folder.marker = marker.folder
 
 
-def _update_marker(folder: MarkedFolder, *, journal: Path) -> None:
-    """Record in the marker that the journal was moved; what is away keeps its marker."""
-    with suppress(FolderAwayError), folder.opened() as descriptor:
-        marker = _read(descriptor, folder)
-        if marker is not None and marker.journal_folder != str(journal):
-            write_marker(descriptor, marker._replace(journal_folder=str(journal)))
+def _name_journal(folder: int, marker: Marker, *, own: str, journal: Path) -> None:
+    """Record in the marker that the journal was moved; a shared archive names its first one."""
+    if marker.journal == own and marker.journal_folder != str(journal):
+        write_marker(folder, marker._replace(journal_folder=str(journal)))
 
 
 def _make_results(connection: sqlite3.Connection, folder: MarkedFolder, *, is_chosen: bool) -> None:
@@ -112,26 +117,27 @@ def _make_results(connection: sqlite3.Connection, folder: MarkedFolder, *, is_ch
 
 
 def _marker_at(folder: MarkedFolder) -> Marker | None:
-    """Return the marker of a folder, None if there is no folder or no marker."""
+    """Return the marker of a folder, None if there is no folder or no marker.
+
+    Raises
+    ------
+    FolderAwayError
+        It cannot be known: a marker that cannot be read is not taken for none.
+    """
     try:
         with open_folder(folder.path, folder.name) as descriptor:
-            return _read(descriptor, folder)
-    except FolderAwayError:
-        return None
-
-
-def _read(descriptor: int, folder: MarkedFolder) -> Marker | None:
-    try:
-        return read_marker(descriptor)
-    except OSError as err:
-        raise FolderAwayError(folder.name, error_name(err)) from err
+            return read_marker(descriptor, folder.name)
+    except FolderAwayError as err:
+        if isinstance(err.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
 
 
 def _taken(folder: MarkedFolder, marker: Marker) -> JournalError:
     msg = (
         f"{printable(str(folder.path))}: the folder belongs to the service whose journal is in "
-        f"{printable(marker.journal_folder)}; give another --out, --move-done or --move-refused, "
-        "or --journal that folder"
+        f"{printable(marker.journal_folder)}; give another --out, or --journal that folder; "
+        "if you replaced the disk, run edge-admin adopt-folders"
     )
     return JournalError(msg)
 

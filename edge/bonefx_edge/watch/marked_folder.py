@@ -53,24 +53,28 @@ def new_marker(journal: str, journal_folder: Path) -> Marker:
     return Marker(secrets.token_hex(8), journal, str(journal_folder))
 
 
-def read_marker(folder: int) -> Marker | None:
+def read_marker(folder: int, name: str) -> Marker | None:
     """Return the marker in a folder, given by its descriptor; None if there is none.
 
     Raises
     ------
-    OSError
-        If it cannot be read, or is no marker (EINVAL).
+    FolderAwayError
+        If it cannot be read, or is damaged; `name` is that of the folder.
     """
     try:
         descriptor = os.open(MARKER_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return None
+    except OSError as err:
+        raise FolderAwayError(name, error_name(err)) from err
     try:
         found = json.loads(os.read(descriptor, _MAX_BYTES))
         return Marker(*(str(found[key]) for key in Marker._fields))
     except (ValueError, KeyError, TypeError) as err:
-        msg = f"{MARKER_NAME} is damaged: remove it, then run edge-admin adopt-folders"
-        raise OSError(errno.EINVAL, msg) from err
+        cause = f"{MARKER_NAME} is damaged: remove it, run edge-admin adopt-folders"
+        raise FolderAwayError(name, cause) from err
+    except OSError as err:
+        raise FolderAwayError(name, error_name(err)) from err
     finally:
         os.close(descriptor)
 
@@ -84,6 +88,9 @@ def write_marker(folder: int, marker: Marker) -> None:
     with open(os.open(partial, flags, 0o600, dir_fd=folder), "w", encoding="ascii") as stream:
         stream.write(json.dumps({"about": _ABOUT} | marker._asdict()) + "\n")
         stream.flush()
+        if os.geteuid() == 0:  # started by hand as root: the user of the service must read it
+            owner = os.fstat(folder)
+            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
         os.fsync(stream.fileno())
     os.rename(partial, MARKER_NAME, src_dir_fd=folder, dst_dir_fd=folder)
     sync_descriptor(folder)
@@ -148,10 +155,7 @@ class MarkedFolder:
             raise
 
     def _recognize(self, descriptor: int) -> None:
-        try:
-            found = read_marker(descriptor)
-        except OSError as err:
-            raise FolderAwayError(self.name, error_name(err)) from err
+        found = read_marker(descriptor, self.name)
         if found is None or found.folder != self.marker:
             what = "no marker" if found is None else "the marker of another folder"
             raise FolderAwayError(self.name, what)

@@ -141,6 +141,8 @@ class Service:
                 error_code(err),
             )
         self._intake.close()
+        if self._settings.once:
+            self._storage.require_journal()
 
     def is_ready(self) -> bool:
         """Return whether a worker is ready. The folder need not exist yet."""

@@ -66,6 +66,12 @@ class Storage:
             claim(self._journal.connection, self._results.marked, journal=self._journal.folder)
         self._results.marked.check()
 
+    def require_journal(self) -> None:
+        """Raise JournalError if the journal is away: what is left to do is not known."""
+        if self.journal_is_lost:
+            msg = f"{self._journal.folder}: the journal is away; mount its disk and start again"
+            raise JournalError(msg)
+
     def check(self) -> bool:
         """Check what is due: pause while a disk is low; return whether work is resumed.
 
@@ -80,7 +86,10 @@ class Storage:
         self._next_check = now + DISK_CHECK_S
         if not self._has_journal():
             return False
-        self.claim()
+        try:
+            self.claim()
+        except JournalError as err:  # another service has taken the folder meanwhile
+            raise FolderAwayError(self._results.marked.name, str(err)) from err
         free = shutil.disk_usage(self._results.marked.path).free
         if self.pause is Pause.NONE:
             self._errors = 0

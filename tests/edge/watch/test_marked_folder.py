@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_folder_without_its_marker_or_with_another_one_is_away(tmp_path):
     folder = marked(tmp_path / "a")
     folder.check()
     with open_folder(marked(tmp_path / "b").path, "b") as other:
-        marker = read_marker(other)
+        marker = read_marker(other, "b")
     with open_folder(folder.path, "a") as descriptor:
         write_marker(descriptor, marker)
     with pytest.raises(FolderAwayError, match="marker of another folder"):
@@ -168,6 +169,65 @@ def test_a_journal_that_was_moved_is_named_by_the_markers(tmp_path, journal):
         find_journal(tmp_path / "moved", [folder])
     with pytest.raises(JournalError, match="moved"):
         find_journal(tmp_path / "third", [folder])
+
+
+def test_an_archive_can_be_shared_by_services(tmp_path, journal):
+    (tmp_path / "archive").mkdir()
+    first = claimed(journal, tmp_path / "archive", "archive done")
+    before = (first.path / MARKER_NAME).read_bytes()
+    assert not find_journal(tmp_path / "other", [MarkedFolder(first.path, first.name)])
+    with Journal.open(tmp_path / "other", owner=True) as other:
+        for _ in range(2):
+            assert claimed(other, first.path, first.name).marker == first.marker
+    assert (first.path / MARKER_NAME).read_bytes() == before
+
+
+def test_a_journal_rebuilt_without_a_marker_gets_its_archive_back(tmp_path):
+    (tmp_path / "archive").mkdir()
+    with Journal.open(tmp_path / "journal", owner=True) as lost:
+        claimed(lost, tmp_path / "out")
+        marker = claimed(lost, tmp_path / "archive", "archive done").marker
+    shutil.rmtree(tmp_path / "journal")
+    (tmp_path / "out" / MARKER_NAME).unlink()
+    rebuild(tmp_path / "out", tmp_path / "journal")
+    with Journal.open(tmp_path / "journal", owner=True) as journal:
+        claimed(journal, tmp_path / "out").check()
+        assert claimed(journal, tmp_path / "archive", "archive done").marker == marker
+
+
+def test_a_disk_of_another_journal_is_used_for_results_after_it_was_adopted(tmp_path, journal):
+    claimed(journal, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+    with Journal.open(tmp_path / "other", owner=True) as other:
+        theirs = claimed(other, tmp_path / "out")
+    with pytest.raises(FolderAwayError):
+        claimed(journal, tmp_path / "out").check()
+    admin = JournalAdmin.open(tmp_path / "journal")
+    admin.adopt_folders()
+    admin.close()
+    claimed(journal, tmp_path / "out").check()
+    with pytest.raises(FolderAwayError):
+        theirs.check()
+
+
+def test_a_marker_that_cannot_be_read_is_not_taken_for_none(tmp_path, journal):
+    folder = claimed(journal, tmp_path / "out")
+    (folder.path / MARKER_NAME).write_text("{}")
+    with pytest.raises(FolderAwayError, match="damaged: remove it, run edge-admin adopt-folders"):
+        find_journal(tmp_path / "new", [folder])
+    (folder.path / MARKER_NAME).unlink()
+    (folder.path / MARKER_NAME).mkdir()
+    with pytest.raises(FolderAwayError, match="EISDIR"):
+        find_journal(tmp_path / "new", [folder])
+
+
+def test_a_marker_made_by_root_belongs_to_the_owner_of_the_folder(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    (tmp_path / "out").mkdir()
+    os.chown(tmp_path / "out", 12345, 12346)
+    status = (marked(tmp_path / "out").path / MARKER_NAME).stat()
+    assert (status.st_uid, status.st_gid) == (12345, 12346)
 
 
 def test_adopted_folders_are_marked_at_the_next_start(tmp_path, journal):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import Signature, error_name
 from bonefx_edge.watch.folder_claims import claim
@@ -105,8 +104,6 @@ class Archiver:
             target.check()
         except FolderAwayError as err:
             self._away_log.report(err)
-        except JournalError as err:  # it belongs to another service
-            self._away_log.report(FolderAwayError(target.name, str(err)))
         except OSError as err:
             self._log_failure(err)
         else:

@@ -95,7 +95,8 @@ class IntakeThread:
             self._thread.start()
 
     def suspend(self) -> None:
-        """Do no step after the one in progress."""
+        """Do no step after the one in progress; forget what ended the intake: a new one is made."""
+        self._failure = None
         if self._may_run:
             self._may_run = False
             os.eventfd_write(self._control, 1)
@@ -123,7 +124,11 @@ class IntakeThread:
             try:
                 self._run_intake()
             except (OSError, sqlite3.OperationalError, JournalError) as err:
-                self._may_run, self._failure, self._intake = False, err, None
+                self._intake = None
+                if self._journal.is_shut:  # the main loop knows it
+                    self._wait([], IDLE_S)
+                    continue
+                self._may_run, self._failure = False, err
                 os.eventfd_write(self._wakeup, 1)
 
     def _run_intake(self) -> None:

@@ -18,7 +18,7 @@ class JournalAccess:
     """Lets threads connect to an existing journal until it is shut."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._n_open = 0
         self.is_shut = False
@@ -44,7 +44,7 @@ class JournalAccess:
                 raise JournalError(msg)
             self._n_open += 1
         try:
-            with closing(reopen(self._folder)) as connection:
+            with closing(reopen(self.folder)) as connection:
                 yield connection
         finally:
             with self._lock:

@@ -84,7 +84,7 @@ def _fill(connection: sqlite3.Connection, results: ResultFolder) -> int:
 def _keep_id(connection: sqlite3.Connection, out: Path) -> None:
     """Give the journal the id of the lost one: the marked folders belong to it."""
     with open_folder(out, "results") as folder:
-        marker = read_marker(folder)
+        marker = read_marker(folder, "results")
     if marker is not None:
         make_journal_id(connection, marker.journal)
 

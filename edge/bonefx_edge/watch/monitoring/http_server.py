@@ -15,6 +15,7 @@ from typing import Final
 
 from bonefx_edge.check import Check
 from bonefx_edge.errors import BonefxError
+from bonefx_edge.watch.journal.access import JournalAccess
 from bonefx_edge.watch.journal.admin import JournalAdmin, Status
 from bonefx_edge.watch.monitoring.health import ServiceSnapshot, check_alive, check_ready
 from bonefx_edge.watch.monitoring.metrics import Metrics
@@ -40,11 +41,22 @@ class HealthServer:
         port: int,
         *,
         snapshot: Callable[[], ServiceSnapshot],
-        journal: Path,
+        journal: JournalAccess,
         out: Path,
         metrics: Metrics,
     ) -> None:
-        """Start to serve on `port`, 0 for any free one; `journal` and `out` are folders.
+        """Start to serve on `port`, 0 for any free one.
+
+        Parameters
+        ----------
+        snapshot
+            Returns the state after the last step of the main loop.
+        journal
+            Connections are counted there: the journal is opened anew only when none is left.
+        out
+            Folder of the results.
+        metrics
+            What `/metrics` shows.
 
         Raises
         ------
@@ -98,13 +110,11 @@ class HealthServer:
         return checks, None if isinstance(found, str) else found
 
 
-def _query(folder: Path, snapshot: ServiceSnapshot, *, wall: float) -> Status | str:
+def _query(journal: JournalAccess, snapshot: ServiceSnapshot, *, wall: float) -> Status | str:
     """Return the status of the journal, or the type of the error: no message, no file name."""
     try:
-        admin = JournalAdmin.open(folder)
-        try:
+        with journal.connect() as connection:
+            admin = JournalAdmin(connection, journal.folder)
             return admin.status(now=wall, clock_steps=snapshot.clock_steps)
-        finally:
-            admin.close()
     except (OSError, sqlite3.Error, BonefxError) as err:
         return type(err).__name__

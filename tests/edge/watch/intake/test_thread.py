@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from bonefx_edge.check import CheckStatus
+from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.intake import intake as module
 from bonefx_edge.watch.intake import thread
 from bonefx_edge.watch.journal.file_index import FileIndex
@@ -64,6 +65,22 @@ def test_a_stop_does_not_wait_for_a_folder_that_hangs(place, share, monkeypatch)
     assert share.reached.wait(PATIENCE_S)
     service.close(timeout_s=PATIENCE_S)
     assert place.states() == {"film-1": "done"}
+
+
+def test_an_error_of_the_intake_during_a_pause_is_not_a_second_pause(place, monkeypatch):
+    """The journal is closed to all threads, so the intake fails with it."""
+    service = place.begin(threaded=True, needs_polling=False)
+    place.go(lambda: service.snapshot().folder_exists)
+    service._storage.suspend(JournalError("scripted"))
+    service._intake._failure = JournalError("of the thread, at the same time")
+    service.step()
+    said = []
+    suspend = service._storage.suspend
+    monkeypatch.setattr(service._storage, "suspend", lambda err: (said.append(err), suspend(err)))
+    place.now += ERROR_PAUSE_S + 1
+    (place.root / "film-1").write_bytes(b"content")
+    place.go(lambda: len(place.finished) == 1)
+    assert said == []
 
 
 def test_an_error_of_the_journal_pauses_all_and_then_the_folder_is_walked_anew(place, monkeypatch):

@@ -16,6 +16,7 @@ import pytest
 from bonefx_edge.errors import PortError
 from bonefx_edge.watch.clock_steps import ClockStep
 from bonefx_edge.watch.files import Signature
+from bonefx_edge.watch.journal.access import JournalAccess
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.monitoring import http_server
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
@@ -44,8 +45,9 @@ def _journal(tmp_path):
 @contextmanager
 def answering(folder, snapshot=WELL, metrics=None):
     port = HealthServer(
-        0, snapshot=lambda: snapshot, journal=folder, out=folder, metrics=metrics or Metrics()
-    )
+        0, snapshot=lambda: snapshot, journal=JournalAccess(folder), out=folder,
+        metrics=metrics or Metrics(),
+    )  # fmt: skip
     try:
         yield port.port
     finally:
@@ -213,7 +215,10 @@ def test_head_is_answered_as_get_without_the_body(tmp_path, journal):
 
 def test_a_port_that_is_taken_is_refused_in_words(tmp_path, journal):
     with answering(tmp_path) as port, pytest.raises(PortError, match="expected a free port"):
-        HealthServer(port, snapshot=lambda: WELL, journal=tmp_path, out=tmp_path, metrics=Metrics())
+        HealthServer(
+            port, snapshot=lambda: WELL, journal=JournalAccess(tmp_path), out=tmp_path,
+            metrics=Metrics(),
+        )  # fmt: skip
 
 
 def test_a_clock_that_was_set_makes_no_queue_stuck(tmp_path, journal):
@@ -230,3 +235,29 @@ def test_a_clock_that_was_set_makes_no_queue_stuck(tmp_path, journal):
         assert 60.0 <= oldest < 120.0
     with answering(tmp_path) as port:
         assert ask(port, "/readyz")[0] == 503
+
+
+def test_a_query_is_a_connection_that_a_journal_opened_anew_waits_for(
+    journal, tmp_path, monkeypatch
+):
+    """SQLite keeps the state of the dead disk while any connection of the process is open."""
+    counted = []
+    status = http_server.JournalAdmin.status
+
+    def watched(admin, **words):
+        counted.append(journal.access.is_unused)
+        return status(admin, **words)
+
+    monkeypatch.setattr(http_server.JournalAdmin, "status", watched)
+    server = HealthServer(
+        0, snapshot=lambda: WELL, journal=journal.access, out=tmp_path, metrics=Metrics()
+    )
+    try:
+        ask(server.port, "/readyz")
+        journal.access.shut()
+        server._next_query = 0.0
+        told = json.loads(ask(server.port, "/readyz")[1])
+    finally:
+        server.close()
+    assert counted == [False]
+    assert {check["name"]: check["status"] for check in told["checks"]}["journal"] == "fail"
