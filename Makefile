@@ -54,7 +54,7 @@ help:
 
 # ---- what people run ----
 
-# Exit code 3 says that files were refused: the demo has three.
+# Exit code 3 says that files were refused: the demo has two.
 demo: .venv/stamp
 	@.venv/bin/python demo/make_films.py demo-out/films
 	@cd demo-out && ../.venv/bin/edge-classify films --heatmap heatmaps || test $$? -eq 3
@@ -113,8 +113,9 @@ train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 		--out models/first --kinds float16 $(DEEP_TOLERANCES) --training-data "$(FRACATLAS); $(IMAGENET)"
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --seed 2 --out runs/lite0 \
 		--start-from models/first/lite0-float16.tflite --resume
-	.venv-dev/bin/bonefx-convert run runs/lite0 --out models --version 0.4.0 $(DEEP_TOLERANCES) \
+	.venv-dev/bin/bonefx-convert run runs/lite0 --out models/plain --version 0.6.0 $(DEEP_TOLERANCES) \
 		--training-data "$(FRACATLAS); $(IMAGENET)" $(if $(HAS_311),--verify-with .venv-tflite/bin/python)
+	.venv-dev/bin/bonefx-convert familiarity models/plain/lite0-*.tflite --data $(DATA) --out models
 
 train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network seed --out runs/seed --resume

@@ -176,7 +176,7 @@ def test_models_that_were_not_timed_are_named(package: Any, tmp_path: Path) -> N
 def test_a_model_file_that_is_not_shipped_is_shown_with_its_hash() -> None:
     report = json.loads((REFERENCES / "localization.json").read_text())
     report["model"]["sha256"] = "ab" * 32
-    assert "lite0-int8 0.4.0 `abababababab`, mode" in pages.page("localization", report)
+    assert "lite0-int8 0.6.0 `abababababab`, mode" in pages.page("localization", report)
 
 
 def test_the_templates_hold_no_figures() -> None:

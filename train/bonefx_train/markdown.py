@@ -93,5 +93,8 @@ def parameters(mode: Any) -> str:
     values = dataclasses.asdict(mode)
     tiles = values.pop("tiles")
     del values["name"], values["operating_points"]
+    nested = {key: values.pop(key) for key in ("tile_selection", "refinement")}
     parts = [f"{key} {value:.4g}" for key, value in values.items()]
-    return "; ".join([*parts, *(f"tiles {plain(dict(spec))}" for spec in tiles)])
+    parts += [f"tiles {plain(dict(spec))}" for spec in tiles]
+    parts += [f"{key}: {plain(value)}" for key, value in nested.items() if value is not None]
+    return "; ".join(parts)
