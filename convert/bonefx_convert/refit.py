@@ -94,7 +94,10 @@ def _manifest(old: Manifest, variant: Variant, tune: NetworkInputs, *, version: 
         format_version=FORMAT_VERSION,
         version=version,
         modes=variant.network.modes,
-        input_check=dataclasses.replace(old.input_check, distance_limit=variant.distance_limit),
+        # Detectors and limits of unfamiliar films are fitted again by `familiarity`.
+        input_check=dataclasses.replace(
+            old.input_check, distance_limit=variant.distance_limit, familiarity=None
+        ),
         verified_runtimes=variant.runtimes,
         provenance=dataclasses.replace(
             old.provenance,

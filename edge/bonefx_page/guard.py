@@ -135,7 +135,8 @@ def _answer(
             values, status = {"predictor": None}, HTTPStatus.SERVICE_UNAVAILABLE
             return asked.page("unavailable.html", values, status)
         except BonefxError as err:
-            return asked.page("wrong.html", {"message": str(err)}, HTTPStatus.BAD_REQUEST)
+            wrong: dict[str, Any] = {"message": str(err), "predictor": None}
+            return asked.page("wrong.html", wrong, HTTPStatus.BAD_REQUEST)
 
 
 def _fields(body: bytes) -> dict[str, str] | None:

@@ -5,8 +5,10 @@ import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
+from bonefx_dicom.listener.incoming import IncomingFiles
 from dicom_node import (
     Listener,
     association_request,
@@ -197,3 +199,11 @@ def test_four_associations_at_once_store_all_their_films(listener, folder, tmp_p
         found = list(pool.map(lambda part: listener.send(*part), parts))
     assert [each.returncode for each in found] == [0] * 4
     assert len(list(folder.glob("*.dcm"))) == 80
+
+
+def test_a_second_listener_on_a_folder_is_refused_and_removes_nothing(tmp_path) -> None:
+    first = IncomingFiles(tmp_path, is_low=lambda: False)
+    receiving = first.open()
+    with pytest.raises(BlockingIOError):
+        IncomingFiles(tmp_path, is_low=lambda: False)
+    assert Path(receiving.name).exists()

@@ -94,6 +94,9 @@ def _open_files(options: ListenOptions) -> IncomingFiles:
 
     try:
         return IncomingFiles(folder, is_low=is_low)
+    except BlockingIOError as err:
+        msg = f"{folder}: another edge-dicom listen writes into it; give each its own folder"
+        raise UsageError(msg) from err
     except OSError as err:
         msg = f"{folder}: cannot be written ({error_name(err)}); correct its permissions"
         raise OutputError(msg) from err

@@ -1,5 +1,6 @@
 """Data sets on their way to disk: written as they arrive, visible only when complete."""
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -113,11 +114,20 @@ class IncomingFiles:
 
         Raises
         ------
+        BlockingIOError
+            Another listener uses the folder: its films must not be taken for leftovers.
         OSError
             The folder cannot be created or written.
         """
         self._folder, self._is_low = folder / PARTIAL_FOLDER, is_low
         self._folder.mkdir(exist_ok=True)
+        # Held until the process ends, also by SIGKILL.
+        self._claim = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._claim)
+            raise
         for left in self._folder.iterdir():
             left.unlink()
         self._numbers = count()

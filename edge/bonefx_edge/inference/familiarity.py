@@ -79,7 +79,7 @@ def apply_familiarity(
     """
     if familiarity is None or features is None:
         return decision
-    why = _why_unfamiliar(decision.p_fracture, familiarity, features)
+    why = _why_unfamiliar(decision, familiarity, features)
     if why is None:
         return decision
     return dataclasses.replace(
@@ -91,13 +91,17 @@ def apply_familiarity(
 
 
 def _why_unfamiliar(
-    p_fracture: float, familiarity: Familiarity, features: NDArray[np.float32]
+    decision: Decision, familiarity: Familiarity, features: NDArray[np.float32]
 ) -> str | None:
     distance = float(np.mean(np.square(features[0], dtype=np.float64)))
     if distance > familiarity.distance_limit:
         return f"distance {distance:.2f}, limit {familiarity.distance_limit:.2f}"
     for detector in familiarity.detectors:
-        clear = detector.unless_from is not None and p_fracture >= detector.unless_from
-        if not clear and detector.score(features) > detector.limit:
+        least = detector.unless_from
+        # The state, too: an operating point or a site profile can have a higher threshold.
+        is_clear = least is not None and decision.p_fracture >= least
+        if decision.state is State.FRACTURE and is_clear:
+            continue
+        if detector.score(features) > detector.limit:
             return f"it resembles {WORDS[detector.kind]}"
     return None

@@ -145,7 +145,8 @@ def _taken(folder: MarkedFolder, marker: Marker) -> JournalError:
 def _refuse_unmounted(path: Path, name: str) -> None:
     """Raise `FolderAwayError` if fstab(5) has a disk for the path that is not mounted."""
     for point in _mount_points():
-        if path.is_relative_to(point) and not os.path.ismount(point):
+        under = path.is_relative_to(point) or path.resolve().is_relative_to(point)
+        if under and not os.path.ismount(point):
             raise FolderAwayError(name, "its disk in /etc/fstab is not mounted")
 
 

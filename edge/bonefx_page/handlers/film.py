@@ -1,6 +1,7 @@
 """One film: its result, its verdicts, its slip."""
 
 import math
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ def show(asked: Asked) -> Response:
             "after": after[0].sha256 if after else "",
             "may_judge": asked.signed_in.user.role.may(Role.READER) and image.finding is not None,
             "answers": list(Answer),
+            "mine": _latest_of(asked.signed_in.user.name, values["history"]),
             "max_remark": MAX_REMARK,
             "saved": "saved" in asked.request.query_params,
         },
@@ -88,6 +90,11 @@ def _film(asked: Asked) -> tuple[ListedImage, dict[str, Any]]:
         "has_large": services.pictures.has(sha256, Kind.LARGE),
         "has_overlay": services.pictures.has(sha256, Kind.OVERLAY),
     }
+
+
+def _latest_of(reader: str, history: Sequence[Verdict]) -> Verdict | None:
+    """Return the reader's own verdict: that of another one must not stand in the form."""
+    return next((each for each in reversed(history) if each.reader == reader), None)
 
 
 def _verdict(asked: Asked, image: ListedImage, finding: dict[str, Any]) -> Verdict:

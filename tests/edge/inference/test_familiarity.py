@@ -53,6 +53,12 @@ def test_what_is_unfamiliar_is_uncertain_and_says_why(rows, p_fracture, why) -> 
     assert after.detail.endswith("Read it by eye.")
 
 
+def test_a_childs_film_below_the_threshold_of_a_site_is_unfamiliar_whatever_its_score() -> None:
+    before = Decision(State.UNCERTAIN, 0.95, original_class=0)
+    after = apply_familiarity(before, FAMILIAR, features((0.5, 0.0), (1.6, 0.0)))
+    assert (after.state, after.caution) == (State.UNCERTAIN, Caution.UNFAMILIAR)
+
+
 @given(st.floats(0, 1), st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=1))
 def test_no_film_gets_another_state_than_its_own_or_uncertain(p_fracture, rows) -> None:
     before = decision(p_fracture)

@@ -265,3 +265,16 @@ def test_a_folder_that_is_away_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError, match="away") as caught:
         MarkedFolder(tmp_path / "absent", RESULTS, "1").check()
     assert caught.value.errno == errno.ENODEV
+
+
+def test_a_link_into_a_disk_of_fstab_that_is_not_mounted_is_not_marked(
+    tmp_path, journal, monkeypatch
+) -> None:
+    disk = tmp_path / "disk/results"
+    disk.mkdir(parents=True)
+    (tmp_path / "results").symlink_to(disk)
+    table = tmp_path / "fstab"
+    table.write_text(f"/dev/sdb {tmp_path}/disk ext4\n")
+    monkeypatch.setattr(folder_claims, "_FSTAB", table)
+    with pytest.raises(FolderAwayError, match="fstab"):
+        claimed(journal, tmp_path / "results", "archive done")
