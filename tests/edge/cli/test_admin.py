@@ -191,7 +191,9 @@ def test_install_service_prints_steps_and_unit_and_changes_nothing(monkeypatch) 
     assert not Path("/srv/of-a-test").exists()
 
 
-def test_install_service_refuses_a_folder_that_the_service_cannot_use() -> None:
-    done = run("install-service", "--dry-run", "--watch", "/srv/a b")
-    assert done.returncode == 2
+def test_install_service_refuses_a_folder_that_the_service_cannot_use(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "prefix", "/opt/of-a-test")  # a checkout below /tmp is refused, too
+    command = ["install-service", "--dry-run", "--watch", "/srv/a b"]
+    done = CliRunner().invoke(admin.app, command)
+    assert done.exit_code == 2
     assert "absolute path of letters" in done.stderr
