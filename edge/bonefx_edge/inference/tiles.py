@@ -1,6 +1,8 @@
 """Cut the tiles of an image, and fit each to the network's input."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,18 +82,33 @@ def extract_finer_tiles(
     """
     small, boxes = _grid(radiograph, refinement.grid)
     finer = [_rectangle(radiograph, small, box) for box in boxes]
-    parts: list[_Part] = []
-    for i in rank_finer_tiles(tiles.rectangles, logits, finer):
-        if len(parts) == refinement.tiles:
-            break
-        part = _extract(radiograph, small, boxes[i], spec)
-        if selection is None or selection.share(part[0]) >= selection.min_share:
-            parts.append(part)
+    ranked = rank_finer_tiles(tiles.rectangles, logits, finer)
+    # Lazily: a tile that is not wanted any more is not cut either.
+    cut = (_extract(radiograph, small, boxes[i], spec) for i in ranked)
+    parts = list(itertools.islice(_with_anatomy(cut, selection), refinement.tiles))
+    return _tiles(parts) if parts else None
+
+
+def extract_all_finer_tiles(
+    radiograph: Radiograph,
+    refinement: Refinement,
+    spec: InputSpec,
+    *,
+    selection: TileSelection | None = None,
+) -> Tiles | None:
+    """Return all tiles of which `extract_finer_tiles` takes some; None if there are none."""
+    small, boxes = _grid(radiograph, refinement.grid)
+    cut = (_extract(radiograph, small, box, spec) for box in boxes)
+    parts = list(_with_anatomy(cut, selection))
     return _tiles(parts) if parts else None
 
 
 _Part = tuple[NDArray[Any], Rectangle, Extent]
 """Network input, rectangle and extent of one tile."""
+
+
+def _with_anatomy(parts: Iterable[_Part], selection: TileSelection | None) -> Iterator[_Part]:
+    return (p for p in parts if selection is None or selection.share(p[0]) >= selection.min_share)
 
 
 def _tiles(parts: list[_Part]) -> Tiles:
@@ -112,11 +129,10 @@ def _extract_grid(
     """Return each selected tile of one grid; the first of those with most anatomy if none is."""
     small, boxes = _grid(radiograph, grid)
     parts = [_extract(radiograph, small, box, spec) for box in boxes]
-    if selection is None:
-        return parts
-    shares = [selection.share(x) for x, _, _ in parts]
-    kept = [part for part, share in zip(parts, shares, strict=True) if share >= selection.min_share]
-    return kept or [parts[shares.index(max(shares))]]
+    kept = list(_with_anatomy(parts, selection))
+    if kept or selection is None:
+        return kept
+    return [max(parts, key=lambda part: selection.share(part[0]))]  # the first of equal ones
 
 
 def _extract(radiograph: Radiograph, small: NDArray[np.uint8], box: Box, spec: InputSpec) -> _Part:

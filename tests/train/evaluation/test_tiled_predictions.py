@@ -122,3 +122,12 @@ def test_the_finer_tiles_that_count_are_those_of_the_device(images) -> None:
         ]
         np.testing.assert_array_equal(finer.x, inputs.x[at])
         assert found.tile[i] == pool_tile_logits(logits[[*coarse, *at]])
+
+
+def test_finer_tiles_without_anatomy_count_on_the_host_no_more_than_on_the_device(images) -> None:
+    refinement = Refinement(TileSpec(longest_px=64, share=0.3, overlap=0.5), tiles=3)
+    nothing = TileSelection(gray_level=254, min_share=1.0)
+    tile_mode = TileMode(TILES, ("tile",), nothing, refinement)
+    inputs = load_inputs(images[:2], spec=SPEC, tile_mode=tile_mode)
+    assert not inputs.finer.any()
+    assert len(inputs.x) == 4  # of each image the whole, and one tile of the first grid

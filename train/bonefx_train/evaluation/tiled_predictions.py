@@ -9,7 +9,7 @@ import numpy as np
 from bonefx_edge.decode.reader import decode, read_file
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.inference.tile_grid import Refinement, TileSelection, TileSpec, rank_finer_tiles
-from bonefx_edge.inference.tiles import extract_tiles
+from bonefx_edge.inference.tiles import extract_all_finer_tiles, extract_tiles
 from bonefx_edge.inference.tiling import NetworkOutputs, pool_tile_logits
 from numpy.typing import NDArray
 
@@ -114,11 +114,13 @@ def load_inputs(
         radiograph = decode(read_file(sample.path), allow_downscale=spec.allow_downscale)
         tiles = extract_tiles(radiograph, tile_mode.tiles, spec, selection=tile_mode.selection)
         finer = np.zeros(len(tiles.x), np.bool_)
+        more = None
         if tile_mode.refinement is not None:
-            grid = (tile_mode.refinement.grid,)
-            tiles = tiles.joined(
-                extract_tiles(radiograph, grid, spec, selection=tile_mode.selection)
+            more = extract_all_finer_tiles(
+                radiograph, tile_mode.refinement, spec, selection=tile_mode.selection
             )
+        if more is not None:
+            tiles = tiles.joined(more)
             finer = np.arange(len(tiles.x)) >= len(finer)
         kept = slice(None) if per_image is None else rng.permutation(len(tiles.x))[:per_image]
         x, where = tiles.x[kept], np.array(tiles.rectangles, np.int64)[kept]
