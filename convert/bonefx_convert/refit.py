@@ -1,7 +1,6 @@
 """Model files of an older version, read as this version reads films; the networks stay the same."""
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from bonefx_convert.pack import converter_versions, measure_metrics, write_model
 from bonefx_convert.runtime_check import choose_images
 from bonefx_convert.score_fusion import fit_modes, input_mode, run_inference
 from bonefx_convert.variants import Variant, measure, order_modes
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,8 @@ def listen(
     from bonefx_dicom.listener.app import listen as run
     from bonefx_dicom.listener.options import ListenOptions, Peer, TlsFiles
 
-    files = [each for each in (tls_cert, tls_key, tls_client_ca) if each is not None]
-    if len(files) not in (0, len(_TLS)):
-        msg = "--tls-cert, --tls-key, --tls-client-ca: give all three, or none"
-        fail(msg, code=ExitCode.USAGE)
+    names = "--tls-cert, --tls-key, --tls-client-ca"
+    files = _all_or_none(tls_cert, tls_key, tls_client_ca, names=names)
     configure_logging("bonefx_dicom")
     try:
         run(
@@ -144,10 +142,7 @@ def send(
     from bonefx_dicom.sender.options import SendOptions
     from bonefx_dicom.sender.send import send as run
 
-    files = [each for each in (tls_ca, tls_cert, tls_key) if each is not None]
-    if len(files) not in (0, len(_TLS)):
-        msg = "--tls-ca, --tls-cert, --tls-key: give all three, or none"
-        fail(msg, code=ExitCode.USAGE)
+    files = _all_or_none(tls_ca, tls_cert, tls_key, names="--tls-ca, --tls-cert, --tls-key")
     try:
         options = SendOptions(
             results=out,
@@ -203,6 +198,14 @@ def install_service(
         said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
         fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
     sys.stdout.write(describe(steps))
+
+
+def _all_or_none(*files: Path | None, names: str) -> list[Path]:
+    """Return the files of TLS; leave if some are given and some are not."""
+    given = [each for each in files if each is not None]
+    if len(given) not in (0, len(files)):
+        fail(f"{names}: give all three, or none", code=ExitCode.USAGE)
+    return given
 
 
 def _need_pynetdicom() -> None:

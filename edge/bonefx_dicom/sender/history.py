@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bonefx_edge.watch.files import write_file
+
 from bonefx_dicom.results.encode import Reference
 
 _FOLDER: Final = "dicom-reports"
@@ -43,9 +45,7 @@ class History:
             return
         lines = [asdict(known) | asdict(each) for known, each in [*entries, (version, reference)]]
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(lines, indent=1), "ascii")
-        partial.replace(self._path)
+        write_file(self._path, json.dumps(lines, indent=1).encode("ascii"))
 
     def _read(self) -> list[tuple[Version, Reference]]:
         try:

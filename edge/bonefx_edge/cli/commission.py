@@ -1,7 +1,6 @@
 """The command `edge-admin commission`: films of the site to a report and a site profile."""
 
 import json
-import os
 import sys
 import textwrap
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import BonefxError, OutputError, UsageError
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_edge.text import printable
+from bonefx_edge.watch.files import write_file
 
 if TYPE_CHECKING:
     from bonefx_edge.classifier import Classifier
@@ -199,14 +199,9 @@ def _written(out: Path, report: dict[str, Any]) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     """Write a file, all or nothing; what was there is replaced. Its folder is made."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_file(path, text.encode())
     except OSError as err:
         msg = f"{path}: cannot write ({err.strerror}); free the disk, or give another --out"
         raise OutputError(msg) from err

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bonefx_dicom.results.film import NoStudyError
-from bonefx_dicom.results.folder import write_objects
 from bonefx_dicom.results.kinds import ObjectKind
+from bonefx_dicom.results_folder import write_objects
 
 from bonefx_edge.decode.reader import read_file
 from bonefx_edge.errors import DecodeError, UsageError

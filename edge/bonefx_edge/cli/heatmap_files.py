@@ -1,7 +1,6 @@
 """Write the heat map of each image as a picture into one folder."""
 
 import os
-import secrets
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from bonefx_edge.errors import OutputError, UsageError
 from bonefx_edge.finding import Explanation, Finding
 from bonefx_edge.inference.overlay import overlay
+from bonefx_edge.watch.files import write_file
 
 HASH_DIGITS: Final = 8
 """Of the film's sha256, in the picture's name: films of two folders may have one name."""
@@ -64,18 +64,8 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
         If the folder is absent, may not be written to, or its disk is full.
     """
     data = cv2.imencode(".png", picture)[1].tobytes()
-    # Same folder, so that the rename cannot cross file systems; a short name, for a long one may
-    # leave no room for a suffix; a random one, for two processes may write the same picture.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_file(path, data)
     except OSError as err:
         msg = (
             f"{path}: cannot write the heat map ({err.strerror}). Free disk space, or name "

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +64,29 @@ def sync_descriptor(folder: int) -> None:
         # Not supported by some shares, such as CIFS before Linux 4.17.
         if err.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file with its content on disk, all or nothing; what was there is replaced.
+
+    The name itself may be lost by a power cut; see `sync_folder`.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses; nothing is left then.
+    """
+    # Same folder, so that the rename cannot cross file systems; a short name, for a long one may
+    # leave no room for a suffix; a random one, for two processes may write the same file.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: bytes) -> None:

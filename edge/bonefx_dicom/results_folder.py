@@ -1,8 +1,6 @@
 """Write the objects of a result into a folder; of a report, find the one that it replaces."""
 
 import hashlib
-import os
-import secrets
 import warnings
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -11,6 +9,7 @@ from typing import Any, Final
 
 from bonefx_edge.decode.dicom.guard import PYDICOM_ERRORS
 from bonefx_edge.errors import OutputError
+from bonefx_edge.watch.files import write_file
 from pydicom import dcmread
 
 from bonefx_dicom.results.build import build_objects, build_result_report
@@ -101,18 +100,9 @@ def _write(folder: Path, film_uid: str, result: ResultObject) -> Path:
     """Write one object, all or nothing."""
     digits = hashlib.sha256(result.data).hexdigest()[:_HASH_DIGITS]
     path = folder / f"{film_uid}-{result.kind}-{digits}.dcm"
-    temporary = folder / f".{secrets.token_hex(8)}.part"
     try:
-        if path.exists():
-            return path
-        try:
-            with temporary.open("xb") as file:
-                file.write(result.data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if not path.exists():
+            write_file(path, result.data)
     except OSError as err:
         msg = (
             f"{path}: cannot write the DICOM result ({err.strerror}). Free disk space, or name "
