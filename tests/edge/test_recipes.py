@@ -18,7 +18,7 @@ MESSAGE = {
 
 @pytest.fixture(name="run")
 def _run(tmp_path):
-    """Run a script on a message; return its exit code and what the program was told."""
+    """Run a script on a message; return its exit code and what the program got."""
     record = 'echo "$@" >"$CALLS"; [ ! -t 0 ] && cat >>"$CALLS"; exit "${CODE:-0}"\n'
     for name in ("msmtp", "lp"):
         (tmp_path / name).write_text(f"#!/bin/sh\n{record}")
@@ -80,8 +80,8 @@ def test_a_failure_is_passed_on_so_that_the_message_is_sent_again(run, script):
     ],
 )
 def test_the_lamp_is_on_for_a_fracture_only(run, version, words):
-    code, told = run("lamp.sh", "gpiochip0", "17", environment={"VERSION": version})
-    assert (code, told.splitlines()[0]) == (0, words)
+    code, got = run("lamp.sh", "gpiochip0", "17", environment={"VERSION": version})
+    assert (code, got.splitlines()[0]) == (0, words)
     assert run("lamp.sh", "gpiochip0", "17", state="uncertain") == (0, None)
 
 

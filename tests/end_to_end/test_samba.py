@@ -100,8 +100,8 @@ def test_a_scanner_writes_films_and_readers_get_results_that_they_cannot_change(
     film = tmp_path / "film.png"
     film.write_bytes(film_bytes(1))
     with Watcher(server.inbox, server.results) as watcher:
-        told = server.ask(SCANNER, "inbox", f"lcd {tmp_path}; put film.png")
-        assert "putting file film.png" in told
+        answer = server.ask(SCANNER, "inbox", f"lcd {tmp_path}; put film.png")
+        assert "putting file film.png" in answer
         wait_until(lambda: decided(server.results), what="the result")
         assert set(current(server.results)) == {sha256(film.read_bytes())}
         assert watcher.stop() == 0

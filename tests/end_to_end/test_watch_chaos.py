@@ -310,7 +310,7 @@ DISK_FILMS, DISK_KILLS = (500, 40) if LONG else (30, 3)
 
 
 class ComingAndGoing(threading.Thread):
-    """Unmounts and mounts disks at random until it is stopped; looks below each mount point."""
+    """Unmounts and mounts disks at random until it is stopped; lists what lies below each mount point."""
 
     def __init__(self, disks: list[Share], rng: random.Random) -> None:
         super().__init__()

@@ -44,15 +44,15 @@ cp -a "$BASE" "$ROOT"
 mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
-mkdir -p "$ROOT/wheels" "$ROOT/work"
+mkdir -p "$ROOT/wheels" "$ROOT/steps"
 mount --bind -o ro "$WHEELS" "$ROOT/wheels"
 printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$ROOT/etc/pip.conf"
-cp "$WHEELS"/bonefx-*.whl demo/radiographs/fractured/hand-1410.jpg "$ROOT/work"
-mv "$ROOT/work/hand-1410.jpg" "$ROOT/work/film.jpg"
+cp "$WHEELS"/bonefx-*.whl demo/radiographs/fractured/hand-1410.jpg "$ROOT/steps"
+mv "$ROOT/steps/hand-1410.jpg" "$ROOT/steps/film.jpg"
 
 inside() {
   chroot "$ROOT" /usr/bin/env -i HOME=/root LANG=C.UTF-8 SYSTEMD_OFFLINE=1 PATH=/usr/bin:/bin:/usr/sbin:/sbin \
-    DEBIAN_FRONTEND=noninteractive bash -c "cd /work && $1"
+    DEBIAN_FRONTEND=noninteractive bash -c "cd /steps && $1"
 }
 # No systemd runs here: systemctl enables the service and leaves the rest out.
 echo 'Defaults env_keep += "SYSTEMD_OFFLINE"' >"$ROOT/etc/sudoers.d/offline"
@@ -62,7 +62,7 @@ inside 'for name in scanner alice mallory; do useradd --create-home $name; done'
 inside 'apt-get update --quiet=2'
 for page in README.md docs/install.md; do
   echo "== the steps of $page"
-  steps "$page" | sed 's/apt-get install/apt-get install --yes/' >"$ROOT/work/steps.sh"
+  steps "$page" | sed 's/apt-get install/apt-get install --yes/' >"$ROOT/steps/steps.sh"
   inside 'bash -euxo pipefail steps.sh'
 done
 
@@ -71,7 +71,7 @@ inside '
   set -euo pipefail
   systemctl is-enabled bonefx-watch
   install --directory --owner bonefx --group bonefx --mode 0750 /var/lib/bonefx
-  su scanner -c "umask 0027; cp /work/film.jpg /srv/incoming/"
+  su scanner -c "umask 0027; cp /steps/film.jpg /srv/incoming/"
   command=$(sed -n "s/^ExecStart=//p" /etc/systemd/system/bonefx-watch.service)
   su bonefx --shell /bin/sh -c "umask 0027; exec $command --once"
   su alice -c "cat /var/lib/bonefx/*.json" | grep -q bonefx.result || exit 1

@@ -127,7 +127,7 @@ def test_it_says_whether_the_site_commissioned_the_model() -> None:
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_it_took() -> None:
-    slower = replace(FINDINGS["fracture"], path="elsewhere", runtime="another")
+    slower = replace(FINDINGS["fracture"], path="another/film.dcm", runtime="another")
     assert report_of(film_file()) == report_of(film_file(), slower)
 
 

@@ -49,7 +49,7 @@ def test_what_is_printed_can_be_read_and_is_printed_the_same(file):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "says"),
     [
         ("worker = 2", "no setting is named worker; did you mean workers?"),
         ("heatmap = 'x'", "no setting is named heatmap"),
@@ -68,11 +68,11 @@ def test_what_is_printed_can_be_read_and_is_printed_the_same(file):
         ("workers = 2", "--config: it names no folder; add watch to it, or --watch"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_to_do(file, text, told):
+def test_what_is_wrong_is_named_with_what_to_do(file, text, says):
     file.write_text(text)
     done = print_settings(file)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert says in done.stderr
     assert CliRunner().invoke(classify, ["--config", str(file)]).exit_code == 2
 
 

@@ -256,8 +256,8 @@ def test_a_query_is_a_connection_that_a_journal_opened_anew_waits_for(
         ask(server.port, "/readyz")
         journal.access.shut()
         server._next_query = 0.0
-        told = json.loads(ask(server.port, "/readyz")[1])
+        answer = json.loads(ask(server.port, "/readyz")[1])
     finally:
         server.close()
     assert counted == [False]
-    assert {check["name"]: check["status"] for check in told["checks"]}["journal"] == "fail"
+    assert {check["name"]: check["status"] for check in answer["checks"]}["journal"] == "fail"

@@ -1,4 +1,4 @@
-"""A disk for pictures that is slow, full or away delays no result; the failure is told once."""
+"""A disk for pictures that is slow, full or away delays no result; the failure is noted once."""
 
 import threading
 
@@ -26,7 +26,7 @@ class Disk:
             self.written.append(sha256)
 
 
-class Told:
+class Noted:
     def __init__(self, disk):
         self.notes, self.outcomes, self.counted = [], [], threading.Semaphore(0)
         self.writer = PictureWriter(
@@ -46,13 +46,13 @@ class Told:
 @pytest.mark.parametrize(
     ("error", "outcome"), [(OSError(28, "full"), "ENOSPC"), (NoSpaceError(), "disk_low")]
 )
-def test_a_failure_is_counted_and_told_and_so_is_its_end(error, outcome, caplog):
-    told = Told(Disk(error, error))
+def test_a_failure_is_counted_and_noted_and_so_is_its_end(error, outcome, caplog):
+    noted = Noted(Disk(error, error))
     for name in ("a", "b", "c", "d"):
-        told.add(name)
-    told.writer.close(timeout_s=PATIENCE_S)
-    assert told.outcomes == [outcome, outcome, "written", "written"]
-    assert told.notes[:1] == [outcome] or not told.notes  # the next film tells
+        noted.add(name)
+    noted.writer.close(timeout_s=PATIENCE_S)
+    assert noted.outcomes == [outcome, outcome, "written", "written"]
+    assert noted.notes[:1] == [outcome] or not noted.notes  # the next film notes it
     assert [record.getMessage() for record in caplog.records] == [
         f"no pictures of a film ({outcome}); its result is complete",
         "pictures are written again",
@@ -60,20 +60,20 @@ def test_a_failure_is_counted_and_told_and_so_is_its_end(error, outcome, caplog)
 
 
 def test_what_cannot_be_drawn_is_counted_and_a_file_without_picture_is_no_failure():
-    told = Told(Disk())
-    told.add("a", {}, "ENOMEM")
-    told.add("b", {}, waits=False)
-    told.writer.close(timeout_s=PATIENCE_S)
-    assert told.outcomes == told.notes == ["ENOMEM"]
+    noted = Noted(Disk())
+    noted.add("a", {}, "ENOMEM")
+    noted.add("b", {}, waits=False)
+    noted.writer.close(timeout_s=PATIENCE_S)
+    assert noted.outcomes == noted.notes == ["ENOMEM"]
 
 
 def test_films_beyond_those_that_wait_for_a_hanging_disk_are_left_out_at_once():
     disk = Disk()
     disk.answers.clear()
-    told = Told(disk)
+    noted = Noted(disk)
     for number in range(MAX_WAITING + 3):
-        told.add(str(number), waits=False)
-    assert told.counted.acquire(timeout=PATIENCE_S)
-    assert set(told.outcomes) == {"slow_disk"}
-    told.writer.close(timeout_s=0.01)
+        noted.add(str(number), waits=False)
+    assert noted.counted.acquire(timeout=PATIENCE_S)
+    assert set(noted.outcomes) == {"slow_disk"}
+    noted.writer.close(timeout_s=0.01)
     disk.answers.set()
