@@ -27,7 +27,7 @@ help:
 	@echo "make wheelhouse   wheels for an offline device: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
 	@echo "make train        fit and convert the default model, lite0, from DATA=$(DATA)"
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
-	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share (11 minutes)"
+	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share, lost disks (half an hour)"
 	@echo "make chaos-dicom  kill DICOM listener and sender at work (needs dcmtk, orthanc; minutes)"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 	@echo "make peers        compare with other runtimes (downloads 0.5 GB, then six minutes)"
@@ -155,7 +155,7 @@ peers: .venv-dev/stamp
 	.venv-dev/bin/python -m benchmarks.peers run $(DATA) --out benchmarks/reference/peers-$(BOARD)
 
 chaos: .venv-dev/stamp
-	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos.py
+	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos*.py
 
 # Needs Debian's dcmtk and orthanc.
 chaos-dicom: .venv-dev/stamp

@@ -1,128 +1,39 @@
 """Films arrive in every way, the service is killed at random: each has exactly one result.
 
-On a good disk, on one that is full again and again, and on a share that comes and goes. Short by
-themselves; `make chaos` runs 1,000 films with 100 kills and twice 340 with 40 (BONEFX_CHAOS=long).
+On a good disk, on one that is full again and again, and on a share that comes and goes; for
+results, journal and archive that come and go see test_watch_chaos_disks.py. Short by themselves;
+`make chaos` runs 1,000 films with 100 kills and twice 340 with 40 (BONEFX_CHAOS=long).
 """
 
 import os
 import random
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from bonefx_edge.cli.exit_codes import ExitCode
-from bonefx_edge.watch.marked_folder import MARKER_NAME
+from modality import LONG, Modality, finish, halves_of
 from watch_service import (
-    Share,
     Watcher,
     check_exactly_one,
     children_of,
-    current,
     decided,
     fill,
     film_bytes,
-    films,
     sha256,
     wait_until,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
 
-LONG = os.environ.get("BONEFX_CHAOS") == "long"
 FILMS, KILLS = (1000, 100) if LONG else (150, 12)
 FEWER_FILMS, FEWER_KILLS, ROUNDS = (300, 40, 7) if LONG else (60, 8, 2)
 FULL = "cannot write the"
 RUNS = "results in"
 CAME = "watching by"
 """What the service says when it finds the disk full, has begun, and looks at another folder."""
-
-
-def by_rename(path: Path, data: bytes, _rng: random.Random) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.rename(path)
-
-
-def in_slow_pieces(path: Path, data: bytes, rng: random.Random) -> None:
-    """With pauses, some of them longer than the settle time: the file looks finished and is not."""
-    with path.open("wb") as stream:
-        for start in range(0, len(data), len(data) // 3):
-            stream.write(data[start : start + len(data) // 3])
-            stream.flush()
-            time.sleep(rng.choice((0.01, 0.05, 0.6)))
-
-
-def reopened(path: Path, data: bytes, rng: random.Random) -> None:
-    """As scanners do: closed half way, opened again, closed again, touched."""
-    path.write_bytes(data[: len(data) // 2])
-    time.sleep(rng.choice((0.0, 0.5)))
-    with path.open("ab") as stream:
-        stream.write(data[len(data) // 2 :])
-    with path.open("ab"):
-        pass
-    os.utime(path)
-
-
-def by_copy(path: Path, data: bytes, _rng: random.Random) -> None:
-    path.write_bytes(data)
-
-
-def renamed_later(path: Path, data: bytes, rng: random.Random) -> None:
-    """Under a name of its own first, which the service may have taken already."""
-    first = path.with_name(f"raw {path.name}")
-    first.write_bytes(data)
-    time.sleep(rng.choice((0.0, 0.5, 1.0)))
-    first.rename(path)
-
-
-WAYS = (by_rename, in_slow_pieces, reopened, by_copy, renamed_later)
-
-
-def halves_of(data: bytes) -> set[str]:
-    """Return what a film may be known by before all of it is there: see the ways above."""
-    third = len(data) // 3
-    return {sha256(data[:end]) for end in (0, third, 2 * third, 3 * third, len(data) // 2)} - {
-        sha256(data)
-    }
-
-
-class Modality(threading.Thread):
-    """Sends films into the folder, in every way, some of them twice under another name."""
-
-    def __init__(self, folder: Path, *, films: int, seed: int, pause_s: float = 0.0) -> None:
-        super().__init__()
-        self._folder, self._rng = folder, random.Random(seed)
-        self._pause_s, self.films = pause_s, films
-        self.originals: dict[Path, bytes] = {}
-
-    def run(self) -> None:
-        for number in range(self.films):
-            sub = self._folder / f"day{number % 3}"
-            sub.mkdir(exist_ok=True)
-            path, data = sub / f"film {number}.png", film_bytes(number)
-            self._rng.choice(WAYS)(path, data, self._rng)
-            self.originals[path] = data
-            if number % 25 == 0:
-                again = sub / f"again {number}.png"
-                by_copy(again, data, self._rng)
-                self.originals[again] = data
-            time.sleep(self._rng.uniform(0.0, 2 * self._pause_s))
-
-
-def finish(watcher: Watcher, out: Path, number: int) -> None:
-    """Let a service that nobody kills do the rest: so many films in all."""
-
-    def all_decided() -> bool:
-        rows = films(out).values() if (out / "journal/journal.sqlite").exists() else []
-        decided = [row for row in rows if row["classified_at"] and row["superseded_by"] is None]
-        return len(decided) == number
-
-    timeout_s = 600 if LONG else 120
-    wait_until(all_decided, what="all films decided", timeout_s=timeout_s)
-    assert watcher.stop() == 0
 
 
 @pytest.mark.timeout(3600 if LONG else 300)
@@ -304,95 +215,3 @@ def test_the_same_while_the_share_is_unmounted_and_mounted_again(share, out):
         finish(watcher, out, FEWER_FILMS + len(late))
     halves = {half for data in modality.originals.values() for half in halves_of(data)}
     check_exactly_one(out, modality.originals | late, halves=halves)
-
-
-DISK_FILMS, DISK_KILLS = (500, 40) if LONG else (30, 3)
-
-
-class ComingAndGoing(threading.Thread):
-    """Unmounts and mounts disks at random until it is stopped; lists what lies below each mount point."""
-
-    def __init__(self, disks: list[Share], rng: random.Random) -> None:
-        super().__init__()
-        self._disks, self._rng = disks, rng
-        self.must_stop, self.turns, self.lock = threading.Event(), 0, threading.Lock()
-        self.below: list[str] = []
-
-    def run(self) -> None:
-        while not self.must_stop.wait(self._rng.uniform(0.1, 2.0)):
-            with self.lock:
-                self._turn(self._rng.choice(self._disks))
-
-    def _turn(self, disk: Share) -> None:
-        if not disk.is_mounted:
-            self.look_below(disk)
-        disk.turn()
-        self.turns += 1
-
-    def look_below(self, disk: Share) -> None:
-        self.below += [path.name for path in disk.folder.rglob("*")]
-
-    def begin(self, make) -> Watcher:
-        """Begin a service while one disk at least is there: else it is a first start to it."""
-        with self.lock:
-            if not any(disk.is_mounted for disk in self._disks):
-                self._turn(self._rng.choice(self._disks))
-            watcher = make()
-            wait_until(lambda: RUNS in watcher.said() or "away" in watcher.said(), what="begun")
-        return watcher
-
-    def end(self) -> None:
-        self.must_stop.set()
-        self.join()
-        for disk in self._disks:
-            if not disk.is_mounted:
-                self._turn(disk)
-
-
-@pytest.mark.timeout(3600 if LONG else 300)
-def test_the_same_while_results_journal_and_archive_are_unmounted_and_mounted_again(
-    folder, tmp_path, disks
-):
-    """0 lost, 0 doubled, 0 stale among the current ones, 0 files below a mount point."""
-    rng = random.Random(10)
-    results, journal, archive = (disks(name) for name in ("results", "journal", "archive"))
-    options = ("--journal", str(journal.folder), "--move-refused", str(archive.folder))
-    with Watcher(folder, results.folder, *options) as watcher:  # makes the markers
-        wait_until(lambda: "worker ready" in watcher.said(), what="begun")
-        wait_until(lambda: (archive.folder / MARKER_NAME).exists(), what="archive marked")
-    coming = ComingAndGoing([results, journal, archive], rng)
-    modality = Modality(folder, films=DISK_FILMS, seed=10, pause_s=0.05)
-    coming.start()
-    modality.start()
-    notes = {}
-    for number in range(DISK_KILLS):
-        notes[f"note {number}.png"] = f"no film {number}".encode()
-        (folder / f"note {number}.png").write_bytes(notes[f"note {number}.png"])
-        with coming.begin(lambda: Watcher(folder, results.folder, *options)):
-            time.sleep(rng.uniform(0.5, 5.0 if LONG else 2.5))
-    with coming.begin(lambda: Watcher(folder, results.folder, *options)) as watcher:
-        modality.join()
-        time.sleep(rng.uniform(0.0, 5.0 if LONG else 2.0))
-        changed = {path: film_bytes(10_000 + n) for n, path in enumerate(modality.originals)}
-        changed = {path: data for path, data in changed.items() if "film" in path.name}
-        for path, data in list(changed.items())[::3]:
-            path.write_bytes(data)
-            modality.originals[path] = data
-        coming.end()
-        expected = {sha256(data) for data in (*modality.originals.values(), *notes.values())}
-        wait_until(
-            lambda: decided(results.folder) == expected, what="all decided, none stale",
-            timeout_s=900 if LONG else 120,
-        )  # fmt: skip
-        wait_until(lambda: len(list(archive.folder.glob("*.png"))) == len(notes), what="moved")
-        assert watcher.stop() == 0
-    assert coming.below == []
-    moved = sorted(path.read_bytes() for path in archive.folder.glob("*.png"))
-    assert moved == sorted(notes.values())
-    found = current(results.folder)
-    for data in notes.values():
-        assert found[sha256(data)]["finding"]["state"] == "refused"
-    rows = films(results.folder, journal.folder)
-    unfinished = [row for row in rows.values() if row["state"] in ("received", "claimed")]
-    assert [row for row in unfinished if row["superseded_by"] is None] == []
-    sys.stdout.write(f"{len(expected)} images, {coming.turns} mounts and unmounts\n")
