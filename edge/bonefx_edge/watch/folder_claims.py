@@ -34,14 +34,19 @@ _FSTAB: Final = Path("/etc/fstab")
 _MOUNT_POINT_FIELD: Final = 1
 
 
+class KnownJournalAwayError(FolderAwayError):
+    """The journal that a marker names is not there: it must not be created anew."""
+
+
 def find_journal(journal: Path, folders: Iterable[MarkedFolder]) -> bool:
     """Return whether there is a journal; if not, it may be created.
 
     Raises
     ------
-    FolderAwayError
+    KnownJournalAwayError
         There was one: a folder is marked by it, so its disk is not mounted.
-        Also if a marker cannot be read.
+    FolderAwayError
+        A marker cannot be read, or a disk of /etc/fstab is not mounted.
     JournalError
         The results belong to the journal in another place.
     """
@@ -50,7 +55,7 @@ def find_journal(journal: Path, folders: Iterable[MarkedFolder]) -> bool:
     for folder in folders:
         marker = _marker_at(folder)
         if marker is not None and marker.journal_folder == str(journal):
-            raise FolderAwayError(JOURNAL, "it does not exist")
+            raise KnownJournalAwayError(JOURNAL, "it does not exist")
         if marker is not None and folder.name == RESULTS:
             raise _taken(folder, marker)
     _refuse_unmounted(journal, JOURNAL)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import JournalError
-from bonefx_edge.watch.folder_claims import find_journal
+from bonefx_edge.watch.folder_claims import KnownJournalAwayError, find_journal
 from bonefx_edge.watch.journal.journal_file import JOURNAL
 from bonefx_edge.watch.marked_folder import AwayLog, FolderAwayError, MarkedFolder
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
@@ -28,6 +28,8 @@ class JournalWait:
         self._log = AwayLog(time.monotonic)
         self.is_first_start = False
         """Whether there was no journal and no folder of one: it may be created."""
+        self._was_known = False
+        """Whether a marker named the journal. The disk of that marker may go away, too."""
 
     def is_needed(self, *, once: bool) -> bool:
         """Return whether the journal can neither be opened nor created now.
@@ -47,7 +49,14 @@ class JournalWait:
         return False
 
     def _find(self) -> None:
-        self.is_first_start = not find_journal(self._journal, self._folders)
+        try:
+            is_there = find_journal(self._journal, self._folders)
+        except KnownJournalAwayError:
+            self._was_known = True
+            raise
+        if not is_there and self._was_known:
+            raise FolderAwayError(JOURNAL, "it does not exist")
+        self.is_first_start = not is_there
 
     def snapshot(self) -> ServiceSnapshot:
         """Return the state of a service that has not begun."""
