@@ -136,6 +136,7 @@ bench: .venv-dev/stamp .venv/stamp
 	$(STUDY).external lite0-int8 lite0-float16 seed-int8 --data $(DATA)
 	$(STUDY).localization --data $(DATA)/fracatlas --split test
 	$(STUDY).commissioning $(DEFAULT_MODEL) --data $(DATA)
+	$(STUDY).sources $(DEFAULT_MODEL) --data $(DATA)
 	$(STUDY).robustness $(DEFAULT_MODEL) --data $(DATA)/fracatlas --split tune
 	$(STUDY).out_of_scope $(DATA)
 	.venv-dev/bin/python -m benchmarks.latency $(DATA)/fullsize/IMG*.jpg $(INT8) --threads 1 --threads 2 \

@@ -26,6 +26,7 @@ SECTIONS: Final = {
     "localization": "localization.json",
     "robustness": "robustness.json",
     "out_of_scope": "out_of_scope.json",
+    "sources": "sources.json",
     "latency": "latency*.json",
 }
 """Template, and its reports below benchmarks/reference."""

@@ -21,6 +21,7 @@ TITLES: Final = {
     "robustness": "Robustness",
     "out_of_scope": "Input check",
     "commissioning": "Commissioning",
+    "sources": "Answers by source",
     "latency": "Latency",
 }
 """By template, which has the name of the report's file."""
