@@ -6,7 +6,6 @@ The declarations of the options are the only list: they give the keys, types, li
 import difflib
 import json
 import textwrap
-import tomllib
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -64,6 +63,8 @@ def settings_text(context: typer.Context) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # here: each start of the command would pay for it
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
