@@ -1,11 +1,10 @@
 """Install the listener under systemd: the steps, to print or to run as root."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.watch.install import USER, Step, check_path
+from bonefx_edge.watch.install import USER, Step, check_path, step_lines, unit_lines, unit_steps
 
 UNIT: Final = Path(__file__).with_name("bonefx-dicom.service")
 """The unit as it is in the package."""
@@ -53,24 +52,13 @@ def installation(program: Path, folder: Path, words: Sequence[str]) -> list[Step
             "Create the folder of the films.",
             ("install", "--directory", "--mode", "0750", *owner, str(folder)),
         ),
-        Step(
-            "Write the unit (its text is below).",
-            ("install", "--mode", "0644", "/dev/stdin", INSTALLED_UNIT),
-            stdin=text,
-        ),
-        Step("Make systemd read the unit.", ("systemctl", "daemon-reload")),
-        Step("Start the service at every start of the device.", ("systemctl", "enable", UNIT.name)),
-        Step("Start the service now.", ("systemctl", "restart", UNIT.name)),
+        *unit_steps(text, INSTALLED_UNIT),
     ]
 
 
 def describe(steps: Sequence[Step]) -> str:
     """Return the steps and the unit as text."""
-    lines = []
-    for number, step in enumerate(steps, 1):
-        lines += [f"{number}. {step.purpose}", f"   {shlex.join(step.command)}"]
-    unit = next(step.stdin for step in steps if step.stdin)
-    return "\n".join([*lines, "", f"{INSTALLED_UNIT}:", "", unit])
+    return "\n".join([*step_lines(steps), *unit_lines(steps, INSTALLED_UNIT)])
 
 
 def _quoted(word: str) -> str:

@@ -108,7 +108,7 @@ def _open_model(
     from bonefx_edge.cli.heatmap_files import make_folder, write_picture
 
     classifier.require_heatmap()
-    folder = make_folder(Path(heatmaps))
+    folder = make_folder(Path(heatmaps), "heat maps")
     return lambda film: write_picture(folder, classifier.explain(film))
 
 

@@ -11,8 +11,9 @@ from bonefx_dicom.results.film import NoStudyError
 from bonefx_dicom.results.kinds import ObjectKind
 from bonefx_dicom.results_folder import write_objects
 
+from bonefx_edge.cli.heatmap_files import make_folder
 from bonefx_edge.decode.reader import read_file
-from bonefx_edge.errors import DecodeError, UsageError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Finding
 
 
@@ -27,13 +28,7 @@ class DicomResultFolder:
         UsageError
             If it cannot be made, or is a file.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            why = f"{folder}: cannot create the folder for DICOM results ({err.strerror})"
-            msg = f"{why}. Name another."
-            raise UsageError(msg) from err
-        self._folder, self._kinds = folder, kinds
+        self._folder, self._kinds = make_folder(folder, "DICOM results"), kinds
         self._films = 0
         self._without: Counter[str] = Counter()
 

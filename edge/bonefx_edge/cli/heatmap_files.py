@@ -19,8 +19,8 @@ MAX_STEM_BYTES: Final = 200
 """File systems take names of 255 bytes; the digits, the suffix and a temporary name need some."""
 
 
-def make_folder(folder: Path) -> Path:
-    """Return the folder of the pictures, made with those above it where they are absent.
+def make_folder(folder: Path, what: str) -> Path:
+    """Return the folder for `what`, made with those above it where they are absent.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        msg = f"{folder}: cannot create the folder for heat maps ({err.strerror}). Name another."
+        msg = f"{folder}: cannot create the folder for {what} ({err.strerror}). Name another."
         raise UsageError(msg) from err
     return folder
 

@@ -5,6 +5,7 @@ import pwd
 import re
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,6 +73,35 @@ def check_path(path: Path) -> None:
         raise UsageError(msg)
 
 
+def unit_steps(text: str, installed: str) -> list[Step]:
+    """Return the steps that write a unit, with its path, and start its service."""
+    name = Path(installed).name
+    return [
+        Step(
+            "Write the unit (its text is below).",
+            ("install", "--mode", "0644", "/dev/stdin", installed),
+            stdin=text,
+        ),
+        Step("Make systemd read the unit.", ("systemctl", "daemon-reload")),
+        Step("Start the service at every start of the device.", ("systemctl", "enable", name)),
+        Step("Start the service now.", ("systemctl", "restart", name)),
+    ]
+
+
+def step_lines(steps: Sequence[Step]) -> list[str]:
+    """Return purpose and command of each step, numbered."""
+    lines = []
+    for number, step in enumerate(steps, 1):
+        lines += [f"{number}. {step.purpose}", f"   {shlex.join(step.command)}"]
+    return lines
+
+
+def unit_lines(steps: Sequence[Step], installed: str) -> list[str]:
+    """Return the path of the unit and its text."""
+    unit = next(step.stdin for step in steps if step.stdin)
+    return ["", f"{installed}:", "", unit]
+
+
 def installation(program: Path, incoming: Path, config: Path | None = None) -> list[Step]:
     """Return the steps; a user and a folder that exist are left as they are.
 
@@ -98,25 +128,17 @@ def installation(program: Path, incoming: Path, config: Path | None = None) -> l
                 ("install", "--directory", "--mode", "2750", *owner, str(incoming)),
             )
         )
-    return [
-        *steps,
-        Step(
-            "Write the unit (its text is below).",
-            ("install", "--mode", "0644", "/dev/stdin", INSTALLED_UNIT),
-            stdin=text,
-        ),
-        Step("Make systemd read the unit.", ("systemctl", "daemon-reload")),
-        Step("Start the service at every start of the device.", ("systemctl", "enable", UNIT.name)),
-        Step("Start the service now.", ("systemctl", "restart", UNIT.name)),
-    ]
+    return [*steps, *unit_steps(text, INSTALLED_UNIT)]
 
 
 def describe(steps: list[Step], incoming: Path) -> str:
     """Return the steps, what remains to be done by hand, and the unit, as text."""
-    lines = []
-    for number, step in enumerate(steps, 1):
-        lines += [f"{number}. {step.purpose}", f"   {shlex.join(step.command)}"]
-    lines += ["", "Then, with the names of your users in place of SENDER and READER:", ""]
+    lines = [
+        *step_lines(steps),
+        "",
+        "Then, with the names of your users in place of SENDER and READER:",
+        "",
+    ]
     lines += [
         f"- {purpose}\n  {command}"
         for purpose, command in (
@@ -125,8 +147,7 @@ def describe(steps: list[Step], incoming: Path) -> str:
             ("See how the service is.", f"systemctl status {UNIT.name}"),
         )
     ]
-    unit = next(step.stdin for step in steps if step.stdin)
-    return "\n".join([*lines, "", f"{INSTALLED_UNIT}:", "", unit])
+    return "\n".join([*lines, *unit_lines(steps, INSTALLED_UNIT)])
 
 
 def install(steps: list[Step]) -> None:
