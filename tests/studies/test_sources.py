@@ -32,10 +32,9 @@ def test_the_films_of_a_split_are_answered_as_on_the_device(tmp_path) -> None:
     assert [each.tiles for each in found] == [6, 6]  # 3 x 2 on a film of 200 x 160
 
 
-def test_of_the_films_of_other_hospitals_each_folder_is_a_source(tmp_path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/manifest.csv").write_text("path,label\na/1.png,x\nb/1.png,x\n")
-    rows = read_rows(tmp_path, Source("b", "elsewhere/manifest.csv"))
+def test_of_a_table_of_several_folders_each_is_a_source(tmp_path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,label\na/1.png,x\nb/1.png,x\n")
+    rows = read_rows(tmp_path, Source("b", "manifest.csv", folder="b"))
     assert [row["path"] for row in rows] == ["b/1.png"]
 
 

@@ -26,6 +26,7 @@ from bonefx_edge.model.bundled import DEFAULT_MODEL
 from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, wilson
 from bonefx_train.progress import track
 from bonefx_train.studies.command import run
+from bonefx_train.studies.external_sets import BTXRD, FOLDER, OAI
 from bonefx_train.studies.pages import REFERENCES, describe_model, write
 
 SEED: Final = 14
@@ -40,6 +41,8 @@ class Source:
     """CSV with a column `path`, below the data folder."""
     split: str = ""
     """Of the column `split`; empty: all films."""
+    folder: str = ""
+    """Start of the paths; empty: all films."""
 
 
 SOURCES: Final = (
@@ -47,14 +50,14 @@ SOURCES: Final = (
     Source("FracAtlas test", "fracatlas/manifest.csv", "test"),
     Source("stanford (development set)", "stanford/manifest.csv"),
     Source("boneage, held out", "boneage/manifest.csv", "test"),
-    Source("web_originals", "elsewhere/web_originals.csv"),
-    Source("btxrd_normal", "elsewhere/manifest.csv"),
-    Source("oai_knee", "oai_knee/manifest.csv"),
+    Source("web_originals", f"{FOLDER}/web_originals.csv"),
+    Source(BTXRD, f"{FOLDER}/manifest.csv", folder=BTXRD),
+    Source(OAI, f"{OAI}/manifest.csv"),
     Source("shoulder_implants", "shoulder_implants/manifest.csv"),
     Source("chests of children, held out", "ood_chest_children/manifest.csv", "test"),
     Source("chests", "ood/manifest.csv"),
 )
-PAIR: Final = ("web_originals", ("btxrd_normal", "oai_knee"))
+PAIR: Final = ("web_originals", (BTXRD, OAI))
 """Fractured films of one source against those without fracture of others."""
 
 
@@ -72,12 +75,15 @@ class Answered:
 
 
 def read_rows(data: Path, source: Source) -> list[dict[str, str]]:
-    """Return the rows of a source; of `elsewhere/manifest.csv` those of its folder."""
+    """Return the rows of the films of a source."""
     with (data / source.table).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    if source.table == "elsewhere/manifest.csv":
-        rows = [row for row in rows if row["path"].startswith(f"{source.name}/")]
-    return [row for row in rows if not source.split or row["split"] == source.split]
+    return [
+        row
+        for row in rows
+        if row["path"].startswith(source.folder)
+        and (not source.split or row["split"] == source.split)
+    ]
 
 
 def classify(data: Path, source: Source, classifier: Classifier) -> Iterator[Answered]:
