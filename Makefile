@@ -12,11 +12,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
+.PHONY: help demo demo-page test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
 	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
+	@echo "make demo-page    the page in a browser over the films of the demo, until Ctrl-C: PORT=$(PORT)"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-fast    the suite without what is slow or needs TensorFlow: for every change"
 	@echo "make lint         linters of code and documentation, types, layers"
@@ -37,6 +38,12 @@ help:
 .venv/stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet -c constraints.txt -e ".[codecs]" pydicom-data
+	@touch $@
+
+# Apart from .venv, whose size is measured as that of the device.
+.venv-page/stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-page
+	.venv-page/bin/pip install --quiet -c constraints.txt -e ".[codecs,page]" pydicom-data
 	@touch $@
 
 .venv-dev/stamp: pyproject.toml constraints.txt
@@ -61,6 +68,11 @@ demo: .venv/stamp
 	@echo
 	@echo "The folder of a film is its label in FracAtlas: fractured or not-fractured."
 	@echo "Heat maps, a PNG file for each film: demo-out/heatmaps"
+
+# Of the page of demo-page.
+PORT ?= 8080
+demo-page: .venv-page/stamp
+	@.venv-page/bin/python demo/page.py demo-out/page --port $(PORT)
 
 test: lint
 	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS)
@@ -164,4 +176,4 @@ chaos-dicom: .venv-dev/stamp
 		tests/end_to_end/test_dicom_sender.py
 
 clean:
-	rm -rf .venv .venv-dev .venv-tflite .venvs-peers demo-out build dist wheelhouse-*
+	rm -rf .venv .venv-dev .venv-page .venv-tflite .venvs-peers demo-out build dist wheelhouse-*
