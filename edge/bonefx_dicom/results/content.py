@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import Caution, State
 from bonefx_edge.inference.regions import Rectangle
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 
@@ -29,6 +29,8 @@ class ResultContent:
     film_sha256: str
     state: State
     reason: str | None
+    caution: Caution | None
+    """Why an uncertain film is so whatever its score is."""
     detail: str | None
     p_fracture: float | None
     """[0, 1], after temperature; None for a refused film."""
@@ -57,10 +59,12 @@ class ResultContent:
             msg = "expected the result of a file that could be read, got one without sha256"
             raise ValueError(msg)
         model = record["model"]
+        caution = record.get("caution")  # results of bonefx 0.5 have none
         return cls(
             film_sha256=record["sha256"],
             state=State(record["state"]),
             reason=record["reason"],
+            caution=Caution(caution) if caution else None,
             detail=None if record["detail"] is None else ascii_text(record["detail"]),
             p_fracture=record["p_fracture"],
             score=record["score"],
@@ -76,14 +80,17 @@ class ResultContent:
 
     @property
     def headline(self) -> str:
-        """The answer in a few words."""
-        return _HEADLINES[self.state]
+        """The answer in a few words, with its caution."""
+        words = _HEADLINES[self.state]
+        return words if self.caution is None else f"{words} ({self.caution})"
 
     @property
     def explanation(self) -> str:
-        """The score with its scale, or why the film was refused."""
+        """The score with its scale, or why it does not decide, or why the film was refused."""
         if self.score is None:
             return f"{self.reason}: {self.detail}"
+        if self.caution is not None:
+            return f"{self.detail} The score, {shown(self.score)}, does not decide."
         return (
             f"Score {shown(self.score)}: below {UNCERTAIN_FROM} no fracture, "
             f"from {FRACTURE_FROM} fracture, between uncertain."

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import CAUTION_ADVICE, State
 from bonefx_edge.inference.regions import Rectangle
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -107,7 +107,8 @@ def _add_graphics(dataset: Dataset, film: Film, content: ResultContent) -> None:
     annotation.GraphicLayer = _LAYER
     text = Dataset()
     text.BoundingBoxAnnotationUnits = "DISPLAY"
-    text.UnformattedTextValue = f"{WARNING}: {content.headline}"
+    advice = "" if content.caution is None else f": {CAUTION_ADVICE[content.caution]}"
+    text.UnformattedTextValue = f"{WARNING}: {content.headline}{advice}"
     text.BoundingBoxTopLeftHandCorner, text.BoundingBoxBottomRightHandCorner = _TEXT_BOX
     text.BoundingBoxTextHorizontalJustification = "LEFT"
     annotation.TextObjectSequence = Sequence([text])

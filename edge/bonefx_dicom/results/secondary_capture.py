@@ -55,7 +55,7 @@ def build_capture(
     dataset.SourceImageSequence = Sequence([source])
     dataset.ContentDate, dataset.ContentTime = date_and_time(film, when)
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = date_and_time(film, when)
-    dataset.ImageComments = f"{WARNING}. {content.headline}."
+    dataset.ImageComments = f"{WARNING}. {content.headline}. {content.explanation}"
     radiograph = _decode(data, options)
     picture = draw_picture(
         radiograph.pixels if radiograph else None,

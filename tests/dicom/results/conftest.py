@@ -5,12 +5,21 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import Caution, State
 from example_findings import ANSWERED, REFUSED
 
 FINDINGS = {
     "fracture": ANSWERED,
     "uncertain": replace(ANSWERED, state=State.UNCERTAIN, p_fracture=0.5, site_profile=None),
+    "unfamiliar": replace(
+        ANSWERED,
+        state=State.UNCERTAIN,
+        caution=Caution.UNFAMILIAR,
+        detail="Unlike the films that this model was made with (distance 2.70, limit 1.30). "
+        "Read it by eye.",
+        p_fracture=0.1,
+        regions=(),
+    ),
     "no_fracture": replace(ANSWERED, state=State.NO_FRACTURE, p_fracture=0.1, regions=()),
     "refused": REFUSED,
 }

@@ -153,6 +153,21 @@ def test_the_presentation_state_has_the_regions_and_the_warning() -> None:
     assert state.Modality == "PR"
 
 
+def test_picture_and_presentation_state_of_an_unfamiliar_film_say_why_it_is_uncertain() -> None:
+    finding = replace(FINDINGS["unfamiliar"], gray_mapping=GrayMapping.VOI_WINDOW)
+    objects = built(film_file(demo_pixels()), finding)
+    comments = read(objects["sc"]).ImageComments
+    assert "Uncertain (unfamiliar). Unlike the films that this model was made with" in comments
+    (text,) = read(objects["gsps"]).GraphicAnnotationSequence[0].TextObjectSequence
+    assert text.UnformattedTextValue == (
+        "AI result, not for diagnosis: Uncertain (unfamiliar): "
+        "unlike the films this model was made with; read it by eye"
+    )
+    capture = read(objects["sc"]).pixel_array
+    plain = built(film_file(demo_pixels()), replace(finding, caution=None))
+    assert not np.array_equal(capture, read(plain["sc"]).pixel_array), "drawn into the picture"
+
+
 def test_a_film_in_color_has_no_presentation_state() -> None:
     pixels = np.zeros((40, 56 * 3), np.uint8)
     film = film_file(

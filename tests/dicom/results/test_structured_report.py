@@ -14,6 +14,7 @@ from bonefx_dicom.results.film import NoStudyError, read_film
 from bonefx_dicom.results.structured_report import build_report
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import ModelId
+from bonefx_edge.inference.decision import State
 from study_films import CR, NAMES, demo_pixels, film_file, rg_film
 
 from tests.dicom.results.conftest import FINDINGS, record_of
@@ -79,6 +80,7 @@ def test_dsrdump_reads_it(state, tmp_path) -> None:
     value = {
         "fracture": '(415684004,SCT,"Suspected")',
         "uncertain": '(82334004,SCT,"Indeterminate")',
+        "unfamiliar": '(82334004,SCT,"Indeterminate")',
         "no_fracture": '(260385009,SCT,"Negative")',
         "refused": '(373121007,SCT,"Not Evaluated")',
     }[state]
@@ -86,6 +88,8 @@ def test_dsrdump_reads_it(state, tmp_path) -> None:
     assert "Verification Flag   : UNVERIFIED" in done.stdout
     assert "AI result, not for diagnosis" in done.stdout
     assert ("truncated: expected all, got half" in done.stdout) == (state == "refused")
+    caution = "Uncertain (unfamiliar). Unlike the films that this model was made with (distance"
+    assert (caution in done.stdout) == (state == "unfamiliar")
     assert ('"Certainty of Finding"' in done.stdout) == (state != "refused")
 
 
@@ -102,8 +106,19 @@ def test_highdicom_gives_back_state_number_algorithm_and_regions(state, tmp_path
     meanings = {
         each.name.meaning: each.value.meaning for each in whole.get_qualitative_evaluations()
     }
-    words = {"fracture": "Suspected", "uncertain": "Indeterminate", "no_fracture": "Negative"}
-    assert meanings["Fracture"] == words.get(state, "Not Evaluated")
+    words = {
+        State.FRACTURE: "Suspected", State.UNCERTAIN: "Indeterminate",
+        State.NO_FRACTURE: "Negative", State.REFUSED: "Not Evaluated",
+    }  # fmt: skip
+    assert meanings["Fracture"] == words[finding.state]
+    comments = [
+        item.TextValue
+        for item in whole[0].ContentSequence
+        if item.ValueType == "TEXT" and item.name.meaning == "Comment"
+    ]
+    caution = "Uncertain (unfamiliar). Unlike the films"
+    assert comments[0].startswith(caution) == (state == "unfamiliar")
+    assert ("does not decide" in comments[0]) == (state == "unfamiliar")
     numbers = [each.value for each in whole.get_measurements()]
     assert numbers == ([] if finding.p_fracture is None else [100 * finding.p_fracture])
     names = {item.name.meaning: item for item in whole[0].ContentSequence}
