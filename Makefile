@@ -12,12 +12,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo demo-page test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
+.PHONY: help demo demo-page demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
 	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make demo-page    the page in a browser over the films of the demo, until Ctrl-C: PORT=$(PORT)"
+	@echo "make demo-dicom   send films to bonefx by DICOM, their results to an archive (needs dcmtk, orthanc)"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-fast    the suite without what is slow or needs TensorFlow: for every change"
 	@echo "make lint         linters of code and documentation, types, layers"
@@ -41,9 +42,9 @@ help:
 	@touch $@
 
 # Apart from .venv, whose size is measured as that of the device.
-.venv-page/stamp: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-page
-	.venv-page/bin/pip install --quiet -c constraints.txt -e ".[codecs,page]" pydicom-data
+.venv-demo/stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet -c constraints.txt -e ".[codecs,page,dicom-net]" pydicom-data
 	@touch $@
 
 .venv-dev/stamp: pyproject.toml constraints.txt
@@ -71,8 +72,12 @@ demo: .venv/stamp
 
 # Of the page of demo-page.
 PORT ?= 8080
-demo-page: .venv-page/stamp
-	@.venv-page/bin/python demo/page.py demo-out/page --port $(PORT)
+demo-page: .venv-demo/stamp
+	@.venv-demo/bin/python demo/page.py demo-out/page --port $(PORT)
+
+# Needs Debian's dcmtk and orthanc.
+demo-dicom: .venv-demo/stamp
+	@.venv-demo/bin/python demo/dicom.py demo-out/dicom
 
 test: lint
 	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS)
@@ -176,4 +181,4 @@ chaos-dicom: .venv-dev/stamp
 		tests/end_to_end/test_dicom_sender.py
 
 clean:
-	rm -rf .venv .venv-dev .venv-page .venv-tflite .venvs-peers demo-out build dist wheelhouse-*
+	rm -rf .venv .venv-dev .venv-demo .venv-tflite .venvs-peers demo-out build dist wheelhouse-*

@@ -1,4 +1,4 @@
-"""Debian's Orthanc as an archive on loopback, for the long lane."""
+"""Debian's Orthanc as an archive on loopback."""
 
 import json
 import shutil
@@ -11,13 +11,15 @@ from typing import Any
 from dicom_node import HOST, free_port
 from watch_service import wait_until
 
-PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin")
+"""Of the package orthanc; in /usr/sbin, which is in the PATH of root only."""
 
 
 class Orthanc:
     """A process that keeps its objects when it is stopped and started again."""
 
     def __init__(self, folder: Path, *, modalities: dict[str, list[Any]] | None = None) -> None:
+        assert PROGRAM, "expected Orthanc; run: apt-get install orthanc"
         folder.mkdir()
         self.port, self._http = free_port(), free_port()
         self._settings = folder / "orthanc.json"
