@@ -128,6 +128,8 @@ def classify(
     poll: opt.Poll = "auto",
     workers: opt.Workers = 1,
     min_free: opt.MinFree = 200,
+    result_names: opt.ResultNames = "sha",
+    results_group: opt.ResultsGroup = None,
     health_port: opt.HealthPort = None,
     on_result: opt.OnResult = None,
     webhook: opt.Webhook = None,
@@ -158,6 +160,7 @@ def classify(
         if watch is not None:
             words: dict[str, Any] = {"folder": watch, "out": out, "journal": journal, "once": once}
             words |= {"settle_s": settle, "workers": workers, "min_free_mib": min_free}
+            words |= {"result_names": result_names == "file", "results_group": results_group}
             words |= {"health_port": health_port, "on_result": on_result, "webhook": webhook}
             words |= {"webhook_token_file": webhook_token_file, "webhook_ca_file": webhook_ca_file}
             words |= {"webhook_secret_file": webhook_secret_file}

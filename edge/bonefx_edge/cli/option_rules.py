@@ -14,6 +14,7 @@ FILES_ONLY: Final = (
 """Parameters of the command that do nothing with `--watch`."""
 WATCH_ONLY: Final = (
     *("out", "journal", "once", "settle", "poll", "workers", "min_free", "health_port"),
+    *("result_names", "results_group"),
     *("on_result", "webhook", "webhook_token_file", "webhook_secret_file", "webhook_ca_file"),
     *("message_names", "move_done", "move_refused", "duplicates"),
     *("pictures", "pictures_days", "pictures_mb"),
@@ -22,6 +23,7 @@ WATCH_ONLY: Final = (
 FORMATS: Final = ("table", "json", "csv")
 CHOICES: Final = {
     "output_format": FORMATS,
+    "result_names": ("sha", "file"),
     "poll": ("auto", "always", "never"),
     "duplicates": ("skip", "reclassify", "known", "again"),  # the last two: until version 0.4
 }

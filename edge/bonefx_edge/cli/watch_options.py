@@ -49,6 +49,17 @@ MinFree = Annotated[
     int,
     typer.Option(min=0, metavar="MIB", help="Pause when less disk space than this is free."),
 ]
+ResultNames = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(CHOICES["result_names"]),
+        help="file: each result also as by-name/NAME.DIGITS.json. File names often name patients.",
+    ),
+]
+ResultsGroup = Annotated[
+    str | None,
+    typer.Option(metavar="GROUP", help="Group of users that may read results and pictures."),
+]
 HealthPort = Annotated[
     int | None,
     typer.Option(

@@ -162,7 +162,7 @@ def _assemble(
         ),
         journal=journal,
         intake=IntakeThread(make_intake, journal=journal.access, clock=clock),
-        results=ResultFolder(folders.results),
+        results=ResultFolder(folders.results, group=folders.group, by_name=options.result_names),
         pool=pool,
         clock=clock,
         wall=wall,

@@ -1,6 +1,7 @@
 """Options of `edge-classify --watch`, and the folders that they name."""
 
 import errno
+import grp
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -67,6 +68,10 @@ class WatchOptions:
     """Target folder for originals of classified images; None: they stay."""
     move_refused: Path | None = None
     """Target folder for originals of refused images; None: they stay."""
+    result_names: bool = False
+    """Whether results are also written under the names of their films."""
+    results_group: str | None = None
+    """Group that may read results and pictures; None: as the folders say."""
     reclassify_duplicates: bool = False
     """Whether content that arrives again is classified again."""
     pictures: Path | None = None
@@ -90,7 +95,9 @@ class Folders:
     """The same as `out`."""
     archives: dict[ImageState, MarkedFolder]
     """Target folder for originals of images in this state."""
-    pictures: Path | None = None
+    pictures: MarkedFolder | None = None
+    group: int | None = None
+    """Number of the group that may read results and pictures."""
 
     @property
     def marked(self) -> list[MarkedFolder]:
@@ -102,7 +109,7 @@ class Folders:
         root = self.root.resolve()  # paths may contain symbolic links and `..`
         own = [path.resolve() for path in (self.out, self.journal)]
         own += [each.path.resolve() for each in self.archives.values()]
-        own += [self.pictures.resolve()] if self.pictures else []
+        own += [self.pictures.path.resolve()] if self.pictures else []
         return frozenset(
             os.fsencode(path.relative_to(root)) for path in own if path.is_relative_to(root)
         )
@@ -137,7 +144,8 @@ def find_folders(options: WatchOptions) -> Folders:
     targets = _targets(options, taken={root, out, journal})
     archives = {state: MarkedFolder(path, f"archive {state}") for state, path in targets.items()}
     pictures = _pictures(options, taken={root, out, journal, *targets.values()})
-    return Folders(root, out, journal, MarkedFolder(out, RESULTS), archives, pictures)
+    results, group = MarkedFolder(out, RESULTS), _group(options.results_group)
+    return Folders(root, out, journal, results, archives, pictures, group)
 
 
 def create_results_folder(out: Path) -> None:
@@ -173,7 +181,7 @@ def _disk_message(out: Path, err: OSError | sqlite3.OperationalError) -> str:
     return f"{out}: cannot write results or journal ({cause}); check disk space and permissions"
 
 
-def _pictures(options: WatchOptions, *, taken: set[Path]) -> Path | None:
+def _pictures(options: WatchOptions, *, taken: set[Path]) -> MarkedFolder | None:
     """Return the folder of the pictures, created if it is missing."""
     if options.pictures is None:
         return None
@@ -186,7 +194,25 @@ def _pictures(options: WatchOptions, *, taken: set[Path]) -> Path | None:
     except OSError as err:
         msg = f"{folder}: cannot create the folder of --pictures ({err.strerror}); give another"
         raise UsageError(msg) from err
-    return folder
+    return MarkedFolder(folder, "pictures")
+
+
+def _group(name: str | None) -> int | None:
+    """Return the number of a group that this process may give files to."""
+    if name is None:
+        return None
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
+        msg = f"--results-group {name}: this device has no such group; create it with groupadd"
+        raise UsageError(msg) from None
+    if os.geteuid() != 0 and number not in {os.getegid(), *os.getgroups()}:
+        msg = (
+            f"--results-group {name}: the user of the service is not a member of this group; add "
+            "it with usermod, or give the unit Group= this group"
+        )
+        raise UsageError(msg)
+    return number
 
 
 def _targets(options: WatchOptions, *, taken: set[Path]) -> dict[ImageState, Path]:

@@ -5,7 +5,9 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_GROUP_READS_FOLDER: Final = stat.S_IRGRP | stat.S_IXGRP
 
 
 class Signature(NamedTuple):
@@ -64,6 +66,37 @@ def sync_descriptor(folder: int) -> None:
         # Not supported by some shares, such as CIFS before Linux 4.17.
         if err.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
+
+
+def group_may_read(folder: int) -> bool:
+    """Return whether the group of an open folder may list and enter it."""
+    return os.fstat(folder).st_mode & _GROUP_READS_FOLDER == _GROUP_READS_FOLDER
+
+
+def share_folder(folder: int, group: int | None) -> None:
+    """Let a group list and enter an open folder, if it may not yet; None: leave it as it is.
+
+    Raises
+    ------
+    OSError
+        EPERM: the process is no member of the group, or the file system has no permissions.
+    """
+    _share(folder, group, _GROUP_READS_FOLDER)
+
+
+def share_file(descriptor: int, group: int | None) -> None:
+    """Let a group read an open file, whatever the umask is; see `share_folder`."""
+    _share(descriptor, group, stat.S_IRGRP)
+
+
+def _share(descriptor: int, group: int | None, bits: int) -> None:
+    if group is None:
+        return
+    status = os.fstat(descriptor)
+    if status.st_gid != group:
+        os.fchown(descriptor, -1, group)
+    if status.st_mode & bits != bits:
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | bits)
 
 
 def write_file(path: Path, data: bytes) -> None:

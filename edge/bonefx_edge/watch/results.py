@@ -2,21 +2,20 @@
 
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bonefx_edge.watch.files import sync_descriptor
+from bonefx_edge.watch.files import group_may_read, share_file, share_folder, sync_descriptor
 from bonefx_edge.watch.marked_folder import MarkedFolder
+from bonefx_edge.watch.result_names import names_folder, remove_name, result_name
 from bonefx_edge.watch.result_upgrade import SCHEMA, SCHEMA_V1, upgrade
 
 SUPERSEDED_FOLDER: Final = "superseded"
 """Results of overwritten files: kept, but apart from the current `*.json`."""
 _PARTIAL: Final = ".partial-"
-_GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -51,9 +50,20 @@ class ResultFolder:
     read it (0750), new files are readable by the group (0640), as far as the umask allows (0027).
     """
 
-    def __init__(self, folder: MarkedFolder) -> None:
-        """Store the folder; it need not be there yet. Reading needs no marker."""
+    def __init__(
+        self, folder: MarkedFolder, *, group: int | None = None, by_name: bool = False
+    ) -> None:
+        """Store the parts; the folder need not be there yet. Reading needs no marker.
+
+        Parameters
+        ----------
+        group
+            Number of the group that may read what is written; None: as the folder says.
+        by_name
+            Whether each result is also written under the name of its film, see `result_names`.
+        """
         self.marked, self._folder = folder, folder.path
+        self._group, self._by_name = group, by_name
 
     def publish(self, sha256: str, record: dict[str, Any]) -> None:
         """Write or replace a result file; it is on disk when this returns.
@@ -69,21 +79,32 @@ class ResultFolder:
         partial = f"{_PARTIAL}{sha256}"
         text = json.dumps(record, allow_nan=False, indent=1) + "\n"
         with self.marked.opened() as folder:
-            with suppress(FileNotFoundError):
-                os.unlink(partial, dir_fd=folder)  # left by a kill, with unknown permissions
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            mode = 0o640 if _is_shared(folder) else 0o600
-            descriptor = os.open(partial, flags, mode, dir_fd=folder)
-            with open(descriptor, "w", encoding="ascii") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(descriptor)
-            os.replace(partial, _name(sha256), src_dir_fd=folder, dst_dir_fd=folder)
-            sync_descriptor(folder)
+            share_folder(folder, self._group)
+            remove_name(folder, sha256)  # the film may have another name now
+            self._write(folder, partial, _name(sha256), text)
+            if self._by_name:
+                with names_folder(folder, self._group) as names:
+                    name = result_name(str(record["finding"]["path"]), sha256)
+                    self._write(names, partial, name, text)
+
+    def _write(self, folder: int, partial: str, name: str, text: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)  # left by a kill, with unknown permissions
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        mode = 0o640 if group_may_read(folder) else 0o600
+        descriptor = os.open(partial, flags, mode, dir_fd=folder)
+        with open(descriptor, "w", encoding="ascii") as stream:
+            share_file(descriptor, self._group)
+            stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)
+        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+        sync_descriptor(folder)
 
     def retire(self, sha256: str) -> None:
         """Move the result of an overwritten file to the superseded ones; idempotent."""
-        with self.marked.opened() as folder, _superseded(folder) as superseded:
+        with self.marked.opened() as folder, _superseded(folder, self._group) as superseded:
+            remove_name(folder, sha256)
             try:
                 os.replace(_name(sha256), _name(sha256), src_dir_fd=folder, dst_dir_fd=superseded)
             except FileNotFoundError:
@@ -94,9 +115,11 @@ class ResultFolder:
     def sweep(self) -> None:
         """Remove partial files that a kill during `publish` left."""
         with self.marked.opened() as folder:
-            for name in os.listdir(folder):
-                if name.startswith(_PARTIAL):
-                    os.unlink(name, dir_fd=folder)
+            share_folder(folder, self._group)
+            _remove_partial(folder)
+            if self._by_name:
+                with names_folder(folder, self._group) as names:
+                    _remove_partial(names)
 
     def read_all(self, *, superseded: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the records of all result files, in any order; older versions are upgraded.
@@ -116,26 +139,29 @@ def make_result_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder, _FOLDER)
     try:
-        with _superseded(descriptor):
+        with _superseded(descriptor, None):
             pass
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def _superseded(folder: int) -> Iterator[int]:
+def _superseded(folder: int, group: int | None) -> Iterator[int]:
     """Yield a descriptor of the folder of superseded results, created if it is missing."""
     with suppress(FileExistsError):
-        os.mkdir(SUPERSEDED_FOLDER, 0o750 if _is_shared(folder) else 0o700, dir_fd=folder)
+        os.mkdir(SUPERSEDED_FOLDER, 0o750 if group_may_read(folder) else 0o700, dir_fd=folder)
     descriptor = os.open(SUPERSEDED_FOLDER, _FOLDER, dir_fd=folder)
     try:
+        share_folder(descriptor, group)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _is_shared(folder: int) -> bool:
-    return os.fstat(folder).st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ
+def _remove_partial(folder: int) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(_PARTIAL):
+            os.unlink(name, dir_fd=folder)
 
 
 def _name(sha256: str) -> str:

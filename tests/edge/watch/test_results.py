@@ -252,6 +252,27 @@ def test_the_group_may_read_results_where_it_may_read_their_folder_and_others_ne
     assert (folder / SUPERSEDED_FOLDER).stat().st_mode & 0o777 == superseded_mode
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to a group")
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_group_that_is_asked_for_reads_everything_but_the_marker(folder, umask) -> None:
+    before = os.umask(umask)
+    try:
+        marked = result_folder(folder).marked
+        folder.chmod(0o700)
+        results = ResultFolder(marked, group=12, by_name=True)
+        results.sweep()
+        for sha256 in (SHA, OTHER):
+            results.publish(sha256, record(sha256, path="hand.png"))
+        results.retire(OTHER)
+    finally:
+        os.umask(before)
+    for path in (folder, *folder.rglob("*")):
+        status = path.stat()
+        mode = 0o600 if path.name == MARKER_NAME else 0o750 if path.is_dir() else 0o640
+        group = 0 if path.name == MARKER_NAME else 12
+        assert (path.name, status.st_gid, status.st_mode & 0o777) == (path.name, group, mode)
+
+
 def old_record(sha256: str = SHA) -> dict:
     """Return a result as bonefx 0.4 wrote it."""
     finding = {

@@ -160,7 +160,7 @@ def _pictures(snapshot: ServiceSnapshot) -> list[Check]:
     if not snapshot.picture_failure:
         return []
     found = f"the last film has none: {snapshot.picture_failure}"
-    remedy = "free disk space, or correct the permissions of the folder of --pictures"
+    remedy = "see the log; check disk space, disk and permissions of the folder of --pictures"
     return [Check("pictures", CheckStatus.WARN, found, remedy)]
 
 

@@ -8,11 +8,13 @@ import logging
 import os
 import re
 import shutil
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from bonefx_edge.watch.files import group_may_read, share_file, share_folder
+from bonefx_edge.watch.marked_folder import MarkedFolder
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +23,15 @@ RESERVE_BYTES: Final = 64 << 20
 """Free space beyond that of `--min-free`: results and journal are written there."""
 _NAME: Final = re.compile(rf"[0-9a-f]{{64}}-({'|'.join(KINDS)})\.jpg")
 _PARTIAL: Final = ".partial-"
-_GROUP_MAY_READ: Final = stat.S_IRGRP | stat.S_IXGRP
 _DAY_S: Final = 86400.0
 
 
 class NoSpaceError(Exception):
     """The disk has no more free space than the results need."""
+
+
+class TooLargeError(Exception):
+    """The pictures of one film are larger than all pictures may be."""
 
 
 class Limits(NamedTuple):
@@ -50,14 +55,24 @@ class _Picture(NamedTuple):
 class PictureFolder:
     """Writes and removes pictures; for one thread."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        """Store the parts; the folder must exist before pictures are written."""
-        self._folder, self._limits = folder, limits
+    def __init__(self, folder: MarkedFolder, limits: Limits, *, group: int | None = None) -> None:
+        """Store the parts; the folder must exist and be marked before pictures are written.
+
+        `group` is the number of the group that may read them; None: as the folder says.
+        """
+        self._folder, self._limits, self._group = folder, limits, group
         self._kept: dict[str, _Picture] | None = None
         """By name, oldest first; None until the folder is listed."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the marker of the folder is known."""
+        return self._folder.marker is not None
+
     def write(self, sha256: str, pictures: Mapping[str, bytes], *, now: float) -> None:
         """Write or replace the pictures of a film, each whole or not at all.
+
+        What is too old is removed before, also for a film without pictures.
 
         Parameters
         ----------
@@ -68,80 +83,82 @@ class PictureFolder:
 
         Raises
         ------
+        TooLargeError
+            The pictures of this film alone are larger than `Limits` allow; none is removed.
         NoSpaceError
             The disk has less free space than `Limits` ask for, also without pictures.
-        OSError
-            The folder cannot be written.
+        FolderAwayError
+            If it is not the folder that was marked. OSError if it cannot be written.
         """
         size = sum(len(data) for data in pictures.values())
-        self.prune(now=now, room=size)
-        if self._lacks_space(size):
-            raise NoSpaceError
-        mode = (
-            0o640 if os.stat(self._folder).st_mode & _GROUP_MAY_READ == _GROUP_MAY_READ else 0o600
-        )
-        for kind, data in pictures.items():
-            self._write(picture_name(sha256, kind), data, mode=mode)
+        if size > self._limits.max_bytes:
+            raise TooLargeError
+        with self._folder.opened() as folder:
+            share_folder(folder, self._group)
+            self._prune(folder, now=now, room=size)
+            if pictures and self._lacks_space(folder, size):
+                raise NoSpaceError
+            for kind, data in pictures.items():
+                self._write(folder, picture_name(sha256, kind), data)
 
-    def prune(self, *, now: float, room: int = 0) -> None:
-        """Remove pictures that are too old, then the oldest until `room` bytes fit.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be read or written.
-        """
-        kept = self._list()
+    def _prune(self, folder: int, *, now: float, room: int) -> None:
+        """Remove pictures that are too old, then the oldest until `room` bytes fit."""
+        kept = self._list(folder)
         total = sum(picture.size for picture in kept.values())
         removed = 0
         for name, picture in list(kept.items()):
             is_old = now - picture.mtime > self._limits.max_age_days * _DAY_S
-            if not (is_old or total + room > self._limits.max_bytes or self._lacks_space(room)):
+            is_full = total + room > self._limits.max_bytes
+            if not (is_old or is_full or self._lacks_space(folder, room)):
                 break
-            (self._folder / name).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
             del kept[name]
             total -= picture.size
             removed += 1
         if removed:
             logger.info("removed the %d oldest pictures", removed)
 
-    def _write(self, name: str, data: bytes, *, mode: int) -> None:
-        partial = self._folder / f"{_PARTIAL}{name}"
-        partial.unlink(missing_ok=True)  # left by a kill
+    def _write(self, folder: int, name: str, data: bytes) -> None:
+        partial = f"{_PARTIAL}{name}"
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)  # left by a kill
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        mode = 0o640 if group_may_read(folder) else 0o600
         try:
-            with open(os.open(partial, flags, mode), "wb") as stream:
+            with open(os.open(partial, flags, mode, dir_fd=folder), "wb") as stream:
+                share_file(stream.fileno(), self._group)
                 stream.write(data)
                 mtime = os.fstat(stream.fileno()).st_mtime
-            os.replace(partial, self._folder / name)
+            os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
             with suppress(OSError):  # the disk may be away; the first error counts
-                partial.unlink(missing_ok=True)
+                os.unlink(partial, dir_fd=folder)
             raise
-        kept = self._list()
+        kept = self._list(folder)
         kept.pop(name, None)
         kept[name] = _Picture(mtime, len(data))
 
-    def _list(self) -> dict[str, _Picture]:
+    def _list(self, folder: int) -> dict[str, _Picture]:
         """Return the pictures in the folder, read once; remove what a kill left."""
         if self._kept is not None:
             return self._kept
         found = []
-        with os.scandir(self._folder) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(_PARTIAL):
-                    os.unlink(entry)
+                    os.unlink(entry.name, dir_fd=folder)
                 elif _NAME.fullmatch(entry.name):
                     status = entry.stat(follow_symlinks=False)
                     if status.st_size == 0:
-                        os.unlink(entry)
+                        os.unlink(entry.name, dir_fd=folder)
                     else:
                         found.append((_Picture(status.st_mtime, status.st_size), entry.name))
         self._kept = {name: picture for picture, name in sorted(found)}
         return self._kept
 
-    def _lacks_space(self, size: int) -> bool:
-        free = shutil.disk_usage(self._folder).free
+    def _lacks_space(self, folder: int, size: int) -> bool:
+        free = shutil.disk_usage(folder).free
         return free < self._limits.min_free_bytes + RESERVE_BYTES + size
 
 

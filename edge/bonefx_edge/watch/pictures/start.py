@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from bonefx_edge.text import printable
 from bonefx_edge.watch.config import Folders, WatchOptions
+from bonefx_edge.watch.folder_claims import claim
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import PICTURE_FAILURE, PICTURES
+from bonefx_edge.watch.marked_folder import MarkedFolder
 
 if TYPE_CHECKING:  # see `service`
     from bonefx_edge.watch.monitoring.metrics import Metrics
@@ -26,9 +28,10 @@ def open_pictures(
 
     The journal knows the folder, for `edge-admin`.
     """
-    journal.set_meta(PICTURES, printable(str(folders.pictures or "")))
+    folder = folders.pictures
+    journal.set_meta(PICTURES, printable(str(folder.path)) if folder else "")
     journal.set_meta(PICTURE_FAILURE, "")
-    if folders.pictures is None:
+    if folder is None:
         yield None
         return
     from bonefx_edge.watch.pictures.folder import Limits, PictureFolder
@@ -38,7 +41,8 @@ def open_pictures(
         options.pictures_days, options.pictures_mb * 1_000_000, options.min_free_mib << 20
     )
     writer = PictureWriter(
-        PictureFolder(folders.pictures, limits),
+        PictureFolder(folder, limits, group=folders.group),
+        claim=lambda: _claim(folder, journal),
         wall=time.time,
         note=lambda failure: journal.set_meta(PICTURE_FAILURE, failure),
         count=metrics.count_pictures if metrics else None,
@@ -47,3 +51,9 @@ def open_pictures(
         yield writer
     finally:
         writer.close(timeout_s=STOP_TIMEOUT_S)
+
+
+def _claim(folder: MarkedFolder, journal: Journal) -> None:
+    """Learn the marker of the folder, on a connection for the thread that calls."""
+    with journal.access.connect() as connection:
+        claim(connection, folder, journal=journal.folder)

@@ -2,12 +2,15 @@
 
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.files import error_name
-from bonefx_edge.watch.pictures.folder import NoSpaceError, PictureFolder
+from bonefx_edge.watch.marked_folder import FolderAwayError
+from bonefx_edge.watch.pictures.folder import NoSpaceError, PictureFolder, TooLargeError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class PictureWriter:
         self,
         folder: PictureFolder,
         *,
+        claim: Callable[[], None],
         wall: Callable[[], float],
         note: Callable[[str], None],
         count: Callable[[str], None] | None = None,
@@ -39,6 +43,8 @@ class PictureWriter:
 
         Parameters
         ----------
+        claim
+            Learns or makes the marker of the folder; called until there is one.
         wall
             Seconds since 1970.
         note
@@ -46,7 +52,8 @@ class PictureWriter:
         count
             Gets the outcome for each film: `WRITTEN`, or the cause, such as ENOSPC.
         """
-        self._folder, self._wall, self._note, self._count = folder, wall, note, count
+        self._folder, self._claim, self._wall = folder, claim, wall
+        self._note, self._count = note, count
         self._waiting: queue.Queue[_Film | None] = queue.Queue(MAX_WAITING)
         self._failure = self.noted = ""
         """Why the last film has no pictures; "" if it has."""
@@ -95,9 +102,17 @@ class PictureWriter:
 
     def _write(self, film: _Film) -> str:
         try:
+            if not self._folder.is_known:
+                self._claim()
             self._folder.write(film.sha256, film.pictures, now=self._wall())
         except NoSpaceError:
             return "disk_low"
+        except TooLargeError:
+            return "pictures_mb"
+        except FolderAwayError:
+            return "folder_away"
+        except (JournalError, sqlite3.OperationalError):
+            return "journal"
         except OSError as err:
             return error_name(err)
         return WRITTEN

@@ -3,7 +3,9 @@
 import threading
 
 import pytest
-from bonefx_edge.watch.pictures.folder import NoSpaceError
+from bonefx_edge.errors import JournalError
+from bonefx_edge.watch.marked_folder import FolderAwayError
+from bonefx_edge.watch.pictures.folder import NoSpaceError, TooLargeError
 from bonefx_edge.watch.pictures.writer import MAX_WAITING, PictureWriter
 
 FILM = {"thumb": b"jpeg"}
@@ -17,7 +19,13 @@ class Disk:
         self.errors, self.written, self.answers = list(errors), [], threading.Event()
         self.answers.set()
 
+    is_known = False
+
+    def claim(self):
+        self.is_known = True
+
     def write(self, sha256, pictures, *, now):
+        assert self.is_known
         assert self.answers.wait(PATIENCE_S)
         if pictures:
             error = self.errors.pop(0) if self.errors else None
@@ -30,7 +38,7 @@ class Noted:
     def __init__(self, disk):
         self.notes, self.outcomes, self.counted = [], [], threading.Semaphore(0)
         self.writer = PictureWriter(
-            disk, wall=lambda: 0.0, note=self.notes.append, count=self.count
+            disk, claim=disk.claim, wall=lambda: 0.0, note=self.notes.append, count=self.count
         )
 
     def count(self, outcome):
@@ -44,7 +52,14 @@ class Noted:
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"), [(OSError(28, "full"), "ENOSPC"), (NoSpaceError(), "disk_low")]
+    ("error", "outcome"),
+    [
+        (OSError(28, "full"), "ENOSPC"),
+        (NoSpaceError(), "disk_low"),
+        (TooLargeError(), "pictures_mb"),
+        (FolderAwayError("pictures", "no marker"), "folder_away"),
+        (JournalError("closed"), "journal"),
+    ],
 )
 def test_a_failure_is_counted_and_noted_and_so_is_its_end(error, outcome, caplog):
     noted = Noted(Disk(error, error))
