@@ -18,7 +18,10 @@ PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin")
 class Orthanc:
     """A process that keeps its objects when it is stopped and started again."""
 
-    def __init__(self, folder: Path, *, modalities: dict[str, list[Any]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, modalities: dict[str, list[Any]] | None = None, **settings: Any
+    ) -> None:
+        """Start it; `settings` are further ones of its configuration file."""
         assert PROGRAM, "expected Orthanc; run: apt-get install orthanc"
         folder.mkdir()
         self.port, self._http = free_port(), free_port()
@@ -27,7 +30,7 @@ class Orthanc:
             "Name": "archive", "StorageDirectory": str(folder), "IndexDirectory": str(folder),
             "DicomAet": "PACS", "DicomPort": self.port, "HttpPort": self._http,
             "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
-            "DicomModalities": modalities or {}, "Plugins": [],
+            "DicomModalities": modalities or {}, "Plugins": [], **settings,
         }))  # fmt: skip
         self.start()
 

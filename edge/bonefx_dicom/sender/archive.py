@@ -24,6 +24,8 @@ PRESENTATION_STATE: Final = "1.2.840.10008.5.1.4.1.1.11.1"
 """Grayscale Softcopy Presentation State Storage."""
 CLASSES: Final = (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, SECONDARY_CAPTURE, PRESENTATION_STATE)
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
+_ACCEPTED: Final = 0
+"""Result of an association request (PS3.8 table 9-17)."""
 _SUCCESS: Final = 0x0000
 _DUPLICATE: Final = 0x0111
 """The archive has an object of this UID already: the same one."""
@@ -49,6 +51,53 @@ class Answer(NamedTuple):
     cause: str = ""
 
 
+class RejectedError(ConnectionError):
+    """The peer rejects the association, and says why."""
+
+    def __init__(self, primitive: Any) -> None:
+        """Take the reason from pynetdicom's A-ASSOCIATE response."""
+        super().__init__(f"rejected: {primitive.reason_str}")
+        self.reason: tuple[int, int] = (primitive.result_source, primitive.diagnostic)
+        """Source and reason (PS3.8 table 9-21)."""
+
+
+def associate(
+    destination: Destination, *, calling: str, tls: ssl.SSLContext | None, classes: Sequence[str]
+) -> Any:
+    """Return an established association of pynetdicom that proposes these SOP classes.
+
+    Raises
+    ------
+    RejectedError
+        The peer rejects it.
+    ConnectionError
+        The peer cannot be reached, or ends the connection.
+    """
+    silence()
+    entity = AE(ae_title=calling)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.connection_timeout = entity.acse_timeout = TIMEOUT_S
+    entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
+    for sop_class in classes:
+        entity.add_requested_context(sop_class, _EXPLICIT)
+    association: Any = entity.associate(
+        destination.host,
+        destination.port,
+        ae_title=destination.ae_title,
+        tls_args=None if tls is None else (tls, destination.host),
+    )
+    if association.is_established:
+        return association
+    answer = association.acceptor.primitive
+    if answer is not None and association.is_rejected:
+        raise RejectedError(answer)
+    # pynetdicom aborts an association that was accepted without any presentation context.
+    is_accepted = answer is not None and answer.result == _ACCEPTED
+    msg = "none of the SOP classes is accepted" if is_accepted else "no association"
+    raise ConnectionError(msg)
+
+
 class Archive:
     """An established association; use it as a context manager."""
 
@@ -64,24 +113,7 @@ class Archive:
         """
         # Bytes of the file as they are: pydicom would decode and encode the names again.
         _config.STORE_SEND_CHUNKED_DATASET = True
-        silence()
-        entity = AE(ae_title=calling)
-        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        entity.connection_timeout = entity.acse_timeout = TIMEOUT_S
-        entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
-        for sop_class in CLASSES:
-            entity.add_requested_context(sop_class, _EXPLICIT)
-        self._association: Any = entity.associate(
-            destination.host,
-            destination.port,
-            ae_title=destination.ae_title,
-            tls_args=None if tls is None else (tls, destination.host),
-        )
-        if not self._association.is_established:
-            answer = self._association.acceptor.primitive
-            why = f"rejected: {answer.reason_str}" if answer is not None else "no association"
-            raise ConnectionError(why)
+        self._association = associate(destination, calling=calling, tls=tls, classes=CLASSES)
 
     def __enter__(self) -> "Archive":
         """Return itself."""

@@ -27,7 +27,7 @@ class Destination:
         return f"{self.ae_title}@{host}:{self.port}"
 
     @classmethod
-    def parse(cls, text: str) -> "Destination":
+    def parse(cls, text: str, *, option: str = "--to") -> "Destination":
         """Return the destination of TITLE@HOST:PORT; an IPv6 address stands in brackets.
 
         Raises
@@ -37,9 +37,9 @@ class Destination:
         """
         found = _WRITTEN.fullmatch(text)
         if found is None or not 0 < int(found[4]) <= _MAX_PORT:
-            msg = f"--to: expected TITLE@HOST:PORT such as PACS@192.168.1.30:104, got {text!r}"
+            msg = f"{option}: expected TITLE@HOST:PORT such as PACS@192.168.1.30:104, got {text!r}"
             raise UsageError(msg)
-        title = check_ae_title(found[1], option="--to")
+        title = check_ae_title(found[1], option=option)
         return cls(title, found[2] or found[3], int(found[4]))
 
 

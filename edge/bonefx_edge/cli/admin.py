@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.cli.admin_config import print_settings
 from bonefx_edge.cli.admin_results import export, list_images, show, status
 from bonefx_edge.cli.admin_text import describe
@@ -30,12 +32,18 @@ if TYPE_CHECKING:  # they import OpenCV, and the doctor must start where that is
 
 DOCTOR_FAULT: Final = 1
 """Exit code of `doctor` when a check failed."""
+_DICOM_OPTIONS: Final = ("dicom_own", "to", "tls_ca", "tls_cert", "tls_key")
 
 app = make_app("Look after a device that classifies radiographs.")
 
 
-@app.command(cls=Command)
+class _Doctor(Command):
+    sections = {"DICOM, with --dicom": _DICOM_OPTIONS}  # noqa: RUF012 - as in the class above
+
+
+@app.command(cls=_Doctor)
 def doctor(
+    context: typer.Context,
     *,
     model: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Model to check.")
@@ -44,26 +52,79 @@ def doctor(
         Path | None,
         typer.Option(metavar="DIR", help="Also check this watched folder."),
     ] = None,
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Also check the DICOM listener and the archives.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per check.")] = False,
+    dicom_own: Annotated[
+        str, typer.Option(metavar="TITLE@HOST:PORT", help="The listener on this device.")
+    ] = "BONEFX@127.0.0.1:11112",
+    to: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TITLE@HOST:PORT", help="An archive. Repeatable."),
+    ] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
+    ] = None,
 ) -> None:
     """Check this device and say how to fix what is wrong."""
-    from bonefx_edge.check import CheckStatus
     from bonefx_edge.diagnostics.child import run_in_child
 
+    network: list[Check] = []
+    if dicom:
+        network = _check_dicom(dicom_own, to or [], (tls_ca, tls_cert, tls_key))
+    else:
+        _refuse_without("--dicom", context, _DICOM_OPTIONS)
     checks = run_in_child(model)
     if watch:
         from bonefx_edge.watch.intake.selftest import check_watched_folder
 
         checks += check_watched_folder(watch, year=datetime.now(UTC).year)
-    for check in checks:
+    for check in checks + network:
         if as_json:
             sys.stdout.write(json.dumps(dataclasses.asdict(check)) + "\n")
             continue
         sys.stdout.write(f"{check.status.value:<5} {check.name:<13} {check.found}\n")
         if check.remedy:
             sys.stdout.write(f"{'':19} -> {check.remedy}\n")
-    if any(check.status is CheckStatus.FAIL for check in checks):
+    if any(check.status is CheckStatus.FAIL for check in checks + network):
         raise typer.Exit(DOCTOR_FAULT)
+
+
+def _check_dicom(own: str, archives: list[str], files: tuple[Path | None, ...]) -> list[Check]:
+    """Return the checks of the DICOM network, or leave if an option is wrong."""
+    from importlib.util import find_spec
+
+    if find_spec("pynetdicom") is None:
+        missing, remedy = "the extra dicom-net is not installed", "pip install 'bonefx[dicom-net]'"
+        return [Check("DICOM", CheckStatus.FAIL, missing, remedy)]
+    from bonefx_dicom.diagnostics import check_network
+    from bonefx_dicom.sender.destination import ClientTls, Destination
+
+    given = [each for each in files if each is not None]
+    if len(given) not in (0, len(files)):
+        fail("--tls-ca, --tls-cert, --tls-key: give all three, or none", code=ExitCode.USAGE)
+    try:
+        tls = ClientTls(*given).context() if given else None
+        peers = [Destination.parse(each) for each in archives]
+        return check_network(Destination.parse(own, option="--dicom-own"), peers, tls=tls)
+    except BonefxError as err:
+        fail_with(err)
+
+
+def _refuse_without(needed: str, context: typer.Context, names: Iterable[str]) -> None:
+    """Leave if one of these options was given: it does nothing without the other one."""
+    for name in names:
+        if was_given(context, name):
+            option = f"--{name.replace('_', '-')}"
+            msg = f"{option}: needs {needed}; add it, or leave {option} out"
+            fail(msg, code=ExitCode.USAGE)
 
 
 @app.command(cls=Command)
@@ -125,11 +186,9 @@ def requeue(
     """Classify images again; old results stay until then."""
     from bonefx_edge.watch.journal.admin import Requeue
 
-    for name in () if model_changed else ("model", "operating_point", "mode", "site_profile"):
-        if was_given(context, name):
-            option = f"--{name.replace('_', '-')}"
-            msg = f"{option}: needs --model-changed; add it, or leave {option} out"
-            fail(msg, code=ExitCode.USAGE)
+    if not model_changed:
+        of_model = ("model", "operating_point", "mode", "site_profile")
+        _refuse_without("--model-changed", context, of_model)
     if reason is not None and reason not in set(Reason):
         msg = f"--reason: expected one of {', '.join(Reason)}, got {reason!r}"
         fail(msg, code=ExitCode.USAGE)
