@@ -5,6 +5,7 @@ const stage = by("stage"), sheet = by("sheet"), plain = by("plain"), box = by("b
 const overlay = by("overlay");
 const view = { scale: 1, x: 0, y: 0 };
 const MAX_SCALE = 8;
+const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let drawing = false, from = null;
 
 function press(button, on) { button.setAttribute("aria-pressed", String(on)); }
@@ -91,6 +92,14 @@ if (stage) {
       answer.checked = true;
     }
     from = null;
+  });
+  stage.addEventListener("keydown", (event) => {
+    const step = MOVES[event.key];
+    if (!step || view.scale === 1) return;  // then the arrows scroll the page
+    event.preventDefault();
+    view.x -= step[0] * stage.clientWidth / 8;
+    view.y -= step[1] * stage.clientHeight / 8;
+    place();
   });
   by("larger").addEventListener("click", () => zoom(1.5));
   by("smaller").addEventListener("click", () => zoom(1 / 1.5));
