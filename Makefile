@@ -119,18 +119,15 @@ FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-024
 # tflite-runtime has wheels for Python 3.11 only: with others the models are verified with LiteRT only.
 HAS_311 = $(shell $(PYTHON) -c 'import sys; print("y" if sys.version_info[:2] == (3, 11) else "")')
 IMAGENET = starts from ImageNet weights of EfficientNet-Lite0 (Google), Apache-2.0
-# Fifty layers of int8 miss the bounds made for small networks; these were set after that was seen (decision 0014).
-DEEP_TOLERANCES = --tolerance int8_steps=64 --tolerance dynamic_steps=64 --tolerance input_median_steps=8 \
-	--tolerance input_max_steps=128 --tolerance state_flips=0.15
 # The default model: two fits; the second starts from the first and ends as the mean of both
 # (decision 0016); under three hours on two cores. --resume continues an interrupted fit.
 train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --out runs/lite0-first --resume
 	test -f models/first/lite0-float16.tflite || .venv-dev/bin/bonefx-convert run runs/lite0-first \
-		--out models/first --kinds float16 $(DEEP_TOLERANCES) --training-data "$(FRACATLAS); $(IMAGENET)"
+		--out models/first --kinds float16 --training-data "$(FRACATLAS); $(IMAGENET)"
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --seed 2 --out runs/lite0 \
 		--start-from models/first/lite0-float16.tflite --resume
-	.venv-dev/bin/bonefx-convert run runs/lite0 --out models/plain --version 0.6.0 $(DEEP_TOLERANCES) \
+	.venv-dev/bin/bonefx-convert run runs/lite0 --out models/plain --version 0.6.0 \
 		--training-data "$(FRACATLAS); $(IMAGENET)" $(if $(HAS_311),--verify-with .venv-tflite/bin/python)
 	.venv-dev/bin/bonefx-convert familiarity models/plain/lite0-*.tflite --data $(DATA) --out models
 

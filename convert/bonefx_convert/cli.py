@@ -1,7 +1,7 @@
 """The command bonefx-convert.
 
-Exit codes: 0 done, 2 wrong command line, 3 data or run cannot be used, 4 parity failed (no model
-file was written), 5 a model file or an interpreter cannot be used.
+Exit codes: 0 done, 2 wrong command line, 3 data or run cannot be used, 4 no kind is within its
+tolerances (no model file was written), 5 a model file or an interpreter cannot be used.
 """
 
 import os
@@ -92,7 +92,8 @@ def convert(
 ) -> None:
     """Convert a run to model files.
 
-    Prints the parity report; writes no model file if parity fails.
+    Prints the parity report. Each kind is judged by itself: those within tolerance are written, the
+    others are named with the reason. Exit code 4 if none is.
     """
     with exit_on_error(EXIT_CODES):
         from bonefx_convert.parity.tolerances import parse_tolerances

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bonefx_edge.model.native_log import without_lines
+from bonefx_train.errors import ParityError
 from bonefx_train.networks.lite0 import FEATURES_NAME
 from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
@@ -28,8 +29,10 @@ def convert(
     representative: NDArray[np.float32],
     kinds: Sequence[Kind],
     whitening: Whitening | None = None,
-) -> dict[Kind, bytes]:
-    """Return the .tflite bytes of each kind; each is verified to be of its kind.
+) -> tuple[dict[Kind, bytes], dict[str, str]]:
+    """Return the .tflite bytes of each kind, and why others could not be made.
+
+    Each is verified to be of its kind: int8 without a float number, for example.
 
     Parameters
     ----------
@@ -40,18 +43,19 @@ def convert(
         (n, height, width, 1), float32, [0, 1]; gives full-int8 its activation ranges.
     whitening
         Of the features; needed by a network with a map, and by no other.
-
-    Raises
-    ------
-    ParityError
-        If a converted network holds a number format that its kind must not have.
     """
     logit_model = _one_image(keras_model, whitening)
-    flatbuffers = {kind: _convert(logit_model, kind, representative) for kind in kinds}
-    for kind, flatbuffer in flatbuffers.items():
-        check_kind(flatbuffer, kind=kind)
-        logger.info("%s: %d bytes", kind, len(flatbuffer))
-    return flatbuffers
+    made, not_made = {}, {}
+    for kind in kinds:
+        try:
+            flatbuffer = _convert(logit_model, kind, representative)
+            check_kind(flatbuffer, kind=kind)
+        except ParityError as err:
+            not_made[kind.value] = str(err)
+        else:
+            made[kind] = flatbuffer
+            logger.info("%s: %d bytes", kind, len(flatbuffer))
+    return made, not_made
 
 
 def _one_image(keras_model: "keras.Model", whitening: Whitening | None = None) -> "keras.Model":
@@ -72,6 +76,13 @@ def _one_image(keras_model: "keras.Model", whitening: Whitening | None = None) -
 
 
 def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.float32]) -> bytes:
+    """Return the .tflite bytes of one kind.
+
+    Raises
+    ------
+    ParityError
+        If TensorFlow cannot make it, such as for an operator that does not exist in int8.
+    """
     import keras
     import tensorflow as tf
 
@@ -94,7 +105,19 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
         # The representative data set gives the statistics that this warning misses.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         with without_lines(_CONVERTER_INFORMATION):
-            return bytes(converter.convert())
+            return _run_converter(converter, kind)
+
+
+def _run_converter(converter: Any, kind: Kind) -> bytes:
+    from tensorflow.lite.python.convert import ConverterError
+
+    try:
+        return bytes(converter.convert())
+    except (ConverterError, RuntimeError, ValueError) as err:
+        # The cause is in the first line that is not a place in the graph.
+        lines = [line.strip() for line in str(err).splitlines() if "error:" in line] or [str(err)]
+        msg = f"{kind}: TensorFlow cannot make it: {lines[0][-300:]}"
+        raise ParityError(msg) from err
 
 
 def _one_by_one(images: NDArray[np.float32]) -> Iterator[list[NDArray[Any]]]:

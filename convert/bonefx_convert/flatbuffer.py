@@ -56,6 +56,10 @@ REQUIRED_TYPE: Final = {
     Kind.INT8: "INT8",
 }
 """Without one of these the converter has made another kind, without an error."""
+WITH_WEIGHTS: Final = frozenset(
+    {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL"}
+)
+"""Operators of layers that have weights."""
 GRAY_SCALE: Final = 1 / 255
 """Input step of a full-int8 network with which a gray level goes in as it is."""
 GRAY_SCALE_TOLERANCE: Final = 1e-6
@@ -92,6 +96,8 @@ class Network:
     """All of them, of all subgraphs."""
     operators: tuple[str, ...]
     """Name and version, such as "FULLY_CONNECTED 12"; old runtimes lack the high versions."""
+    depth: int
+    """Layers that have weights, at least 1: what `Tolerances.of_depth` takes."""
     input: Tensor
     outputs: tuple[Output, ...]
     """In the order in which an interpreter lists them."""
@@ -107,6 +113,8 @@ def read_network(flatbuffer: bytes) -> Network:
     codes = _names_by_value(schema.BuiltinOperator)
     opcodes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     main = graphs[0]
+    used = [main.Operators(i).OpcodeIndex() for i in range(main.OperatorsLength())]
+    weighted = [index for index in used if codes[opcodes[index].BuiltinCode()] in WITH_WEIGHTS]
     return Network(
         tensors=tuple(
             _tensor(graph.Tensors(i), types)
@@ -114,6 +122,7 @@ def read_network(flatbuffer: bytes) -> Network:
             for i in range(graph.TensorsLength())
         ),
         operators=tuple(f"{codes[code.BuiltinCode()]} {code.Version()}" for code in opcodes),
+        depth=max(1, len(weighted)),
         input=_tensor(main.Tensors(main.Inputs(0)), types),
         outputs=_outputs(model, types),
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,11 @@ from bonefx_edge.model.model_file import ModelFile, check_tensors, write_model_f
 from bonefx_train.errors import ParityError
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs
-from bonefx_train.run import FitSettings
 from bonefx_train.text_file import write_text
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind
-from bonefx_convert.parity.tolerances import Tolerances
+from bonefx_convert.origin import Origin
 from bonefx_convert.variants import Variant
 
 if TYPE_CHECKING:
@@ -49,16 +48,17 @@ class Options:
     """Data set, licence and attribution."""
     pythons: tuple[Path, ...]
     """Pythons of other environments in which the networks are verified to run."""
-    tolerances: Tolerances
+    tolerances: Mapping[str, float]
+    """Replace those of the network's depth, by name."""
     kinds: tuple[Kind, ...] = ()
-    """Which are made; empty: those of `convert_run`."""
+    """Which are made; empty: those of `convert_network`."""
 
 
 def build_manifest(
     variant: Variant,
     *,
     tune: NetworkInputs,
-    settings: FitSettings,
+    origin: Origin,
     options: Options,
     n_train: int,
     representative_sha256: str,
@@ -68,15 +68,13 @@ def build_manifest(
 
     `input_check` is without distance limit: that is each network's own.
     """
-    shared = dataclasses.asdict(settings)
-    del shared["data_root"]  # a path of the training machine
     return Manifest(
         format_version=FORMAT_VERSION,
         name=options.name,
         version=options.version,
         kind=variant.kind.value,
         flatbuffer_sha256=hashlib.sha256(variant.flatbuffer).hexdigest(),
-        input=settings.input_spec,
+        input=origin.spec,
         output=variant.output,
         labels=LABELS,
         modes=variant.network.modes,
@@ -84,11 +82,11 @@ def build_manifest(
         verified_runtimes=variant.runtimes,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            network=settings.network,
+            network=origin.network,
             training_data=options.training_data,
             n_train=n_train,
             representative_sha256=(representative_sha256 if variant.kind is Kind.INT8 else ""),
-            settings=shared,
+            settings=origin.settings,
             metrics=measure_metrics(variant, tune),
             converter=converter_versions(),
         ),
@@ -154,6 +152,7 @@ def check_written(
 def write_report(report: "ParityReport", stem: Path) -> None:
     """Write the report as STEM.json and STEM.md."""
     texts = (report.to_json(), report.to_markdown())
+    stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in zip(REPORT_SUFFIXES, texts, strict=True):
         write_text(stem.with_name(f"{stem.name}{suffix}"), text)
 

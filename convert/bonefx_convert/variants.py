@@ -13,9 +13,9 @@ from bonefx_edge.model.manifest import OutputSpec, VerifiedRuntime
 from bonefx_train.data.pixels import Pixels
 from bonefx_train.evaluation.metrics import auc
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs
-from bonefx_train.run import Run
 
 from bonefx_convert.flatbuffer import Kind, find_outputs, read_network
+from bonefx_convert.origin import Origin
 from bonefx_convert.parity.images import compare
 from bonefx_convert.parity.outputs import compare_outputs
 from bonefx_convert.parity.report import KindReport, OutputReport, ParityReport
@@ -231,31 +231,28 @@ def compare_with(
     return tuple(kinds), outputs
 
 
-def split_name(run: Run, split: str) -> str:
-    """Return data set and split in words."""
-    return f"{run.settings.data_name} {split}"
-
-
 def make_report(
     compared: Sequence[tuple[tuple[KindReport, ...], tuple[OutputReport, ...]]],
     images: Pixels,
     *,
-    run: Run,
+    origin: Origin,
     name: str,
     split: str,
     tolerances: Tolerances,
+    not_made: dict[str, str],
 ) -> ParityReport:
     """Return the report of all that `compare_with` gave on a split; modes one after another."""
-    kinds = [kind for of_kind, _ in compared for kind in of_kind]
-    names = list(dict.fromkeys(kind.mode for kind in kinds))
-    return ParityReport(
+    kinds = tuple(kind for of_kind, _ in compared for kind in of_kind)
+    report = ParityReport(
         network=name,
-        split_name=split_name(run, split),
-        chosen_on=split_name(run, "tune"),
+        split_name=origin.split_name(split),
+        chosen_on=origin.split_name("tune"),
         images=len(images.x),
         fractured=int(images.fractured.sum()),
         groups=len({sample.group for sample in images.samples}),
         tolerances=tolerances,
-        kinds=tuple(sorted(kinds, key=lambda kind: names.index(kind.mode))),
+        kinds=kinds,
         outputs=tuple(output for _, outputs in compared for output in outputs),
+        not_made=not_made,
     )
+    return report.ordered(tuple(dict.fromkeys(kind.mode for kind in kinds)))

@@ -1,6 +1,6 @@
 """Compare written model files with the run that they were made from, on any of its splits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from bonefx_train.evaluation.predict import predict_outputs
 from bonefx_train.evaluation.tiled_predictions import NetworkInputs, TileMode, load_inputs
 from bonefx_train.run import Run
 
+from bonefx_convert.flatbuffer import read_network
+from bonefx_convert.origin import origin_of
 from bonefx_convert.parity.report import ParityReport
 from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.score_fusion import run_inference
@@ -24,19 +26,19 @@ from bonefx_convert.variants import (
     keras_network,
     make_report,
     quantized_ranges,
-    split_name,
     spread,
     with_operating_points,
 )
 
 
 def check_models(
-    paths: Sequence[Path], *, run: Run, split: str, tolerances: Tolerances
+    paths: Sequence[Path], *, run: Run, split: str, tolerances: Mapping[str, float]
 ) -> ParityReport:
     """Return the parity of written model files with their run's Keras network on one split.
 
     The Keras network is read as the files say, with operating points chosen on its own tune
-    outputs, as conversion did. Features are not compared: their whitening is in the files only.
+    outputs, as conversion did. `tolerances` replace those of the network's depth. Features are not
+    compared: their whitening is in the files only.
 
     Raises
     ------
@@ -65,9 +67,12 @@ def check_models(
     on_split = (
         on_tune if split == "tune" else _without_features(predict_outputs(keras_model, inputs.x))
     )
+    origin = origin_of(run)
+    depth = max(read_network(model.flatbuffer).depth for model in models)
+    bounds = Tolerances.of_depth(depth, tolerances)
     pairs = []
     for model in models:
-        chosen_on = split_name(run, "tune")
+        chosen_on = origin.split_name("tune")
         modes = with_operating_points(
             model.manifest.modes, tune, on_tune, chosen_on=chosen_on, spread=0.0
         )
@@ -76,17 +81,18 @@ def check_models(
                 keras_network(on_split, modes),
                 _infer(model, inputs),
                 inputs,
-                tolerances=tolerances,
+                tolerances=bounds,
                 runtime_spread=spread(model.manifest.verified_runtimes),
             )
         )
     return make_report(
         pairs,
         inputs.images,
-        run=run,
+        origin=origin,
         name=models[0].manifest.name,
         split=split,
-        tolerances=tolerances,
+        tolerances=bounds,
+        not_made={},
     )
 
 

@@ -92,18 +92,42 @@ def test_written_report_says_what_the_input_check_measured(models) -> None:
     assert "| within tolerances | yes | yes | yes |" in (models / "toy-parity.md").read_text()
 
 
-def test_failed_parity_exits_4_writes_no_model_and_leaves_the_report_in_the_run(
-    data, tmp_path
-) -> None:
+def test_a_kind_out_of_tolerance_is_not_written_and_the_others_are(data, tmp_path) -> None:
     run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
-    done = call("run", run_dir, "--out", tmp_path / "models", "--tolerance", "int8_steps=0.001")
-    assert done.exit_code == 4
-    assert "int8, whole: logit difference: expected at most" in done.stderr
-    assert done.stdout == ""
-    assert not (tmp_path / "models").exists()
+    out = tmp_path / "models"
+    done = call("run", run_dir, "--out", out, "--name", "x", "--tolerance", "int8_steps=0.001")
+    assert done.exit_code == 0
+    assert {path.name for path in out.iterdir()} == {
+        *("x-float32.tflite", "x-dynamic.tflite", "x-parity.json", "x-parity.md"),
+    }
+    assert "## Out of tolerance: int8, whole" in done.stdout
+    assert "| within tolerances | yes | yes | no |" in (out / "x-parity.md").read_text()
+
+
+def test_the_log_names_the_kind_with_figure_limit_and_what_to_do(data, tmp_path, caplog) -> None:
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
+    out = tmp_path / "models"
+    out.mkdir()
+    (out / "seed-int8.tflite").touch()
+    call("run", run_dir, "--out", out, "--tolerance", "int8_steps=0.001")
+    (text,) = [r.getMessage() for r in caplog.records if "was not written" in r.getMessage()]
+    assert re.search(
+        r"int8 was not written: whole: logit difference: expected at most \S+, got", text
+    )
+    assert "What to do: use float16, or give more and more varied train images." in text
+    assert f"{out}/seed-int8.tflite is of an earlier conversion." in text
+
+
+def test_where_no_kind_is_within_tolerance_exits_4_with_the_report(data, tmp_path) -> None:
+    run_dir = make_run(tmp_path / "run", data=data, keras_model=brightness_network())
+    words = ("--kinds", "int8", "--tolerance", "int8_steps=0.001")
+    done = call("run", run_dir, "--out", tmp_path / "models", *words)
+    assert (done.exit_code, done.stdout) == (4, "")
     assert not list(tmp_path.rglob("*.tflite"))
-    assert "## Out of tolerance: int8, whole" in (run_dir / "parity-failed.md").read_text()
-    assert f"The report is {run_dir / 'parity-failed.md'}" in done.stderr
+    assert "no kind is within its tolerances" in done.stderr
+    report = tmp_path / "models/seed-parity.md"
+    assert str(report) in done.stderr
+    assert "## Out of tolerance: int8, whole" in report.read_text()
 
 
 def test_parity_of_written_files_holds_and_prints_the_report(models, run_dir) -> None:

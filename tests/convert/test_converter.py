@@ -115,7 +115,7 @@ def written(outputs: list[tuple[str, tuple[int, ...]]]) -> Network:
     """Return what is read of a file with these outputs, in this order."""
     tensor = Tensor("t", "FLOAT32", 0.0, 0)
     listed = tuple(Output(name, shape, tensor) for name, shape in outputs)
-    return Network((tensor,), (), tensor, listed)
+    return Network((tensor,), (), 1, tensor, listed)
 
 
 THREE = [("map", (1, 5, 5, 1)), ("logit", (1, 1)), ("features", (1, 32))]

@@ -238,7 +238,7 @@ def test_report_holds_null_where_a_number_is_infinite(keras, pixels) -> None:
 
 
 def test_bounds_are_replaced_by_name() -> None:
-    tolerances = parse_tolerances(["auc_loss=0.5", "reversals=3"])
+    tolerances = Tolerances.of_depth(1, parse_tolerances(["auc_loss=0.5", "reversals=3"]))
     assert (tolerances.auc_loss, tolerances.reversals, tolerances.tie_mass) == (
         0.5,
         3,
@@ -267,4 +267,45 @@ def test_label_of_a_flip_is_the_persons(keras, pixels) -> None:
 
 def test_earlier_names_of_tolerances_are_still_read() -> None:
     read = parse_tolerances(["view_median_steps=3", "view_max_steps=40", "jumps=1"])
-    assert (read.input_median_steps, read.input_max_steps, read.reversals) == (3.0, 40.0, 1)
+    assert read == {"input_median_steps": 3.0, "input_max_steps": 40.0, "reversals": 1}
+
+
+def test_tolerances_in_steps_grow_with_the_square_root_of_the_depth() -> None:
+    shallow, deep = Tolerances.of_depth(1), Tolerances.of_depth(64)
+    assert shallow == Tolerances()
+    assert (deep.int8_steps, deep.dynamic_steps, deep.rounding_steps) == (64.0, 64.0, 8.0)
+    assert (deep.input_median_steps, deep.input_max_steps) == (8.0, 128.0)
+    assert (deep.auc_loss, deep.sensitivity_loss, deep.reversals) == (
+        shallow.auc_loss,
+        shallow.sensitivity_loss,
+        shallow.reversals,
+    )
+
+
+def test_no_depth_lets_an_output_pass_that_misses_by_half_its_range() -> None:
+    assert Tolerances.of_depth(1000).input_max_steps == 128.0
+
+
+def test_a_tolerance_that_is_named_does_not_grow() -> None:
+    assert Tolerances.of_depth(64, {"int8_steps": 5.0}).int8_steps == 5.0
+
+
+@pytest.mark.parametrize(("kind", "allowed"), [("int8", 8), ("float16", 4)])
+def test_as_many_states_may_change_as_scores_lie_within_rounding_of_a_threshold(
+    keras, pixels, kind, allowed
+) -> None:
+    """Eight of 80 images are moved to within two steps of a threshold, and across it."""
+    tune = pixels["tune"]
+    edge = -np.log(keras.operating_point.fracture_from / (1 - keras.operating_point.fracture_from))
+    order = np.argsort(np.abs(keras.logit - edge))[:8]
+    before, after = keras.logit.copy(), keras.logit.copy()
+    before[order], after[order] = edge + 0.015, edge - 0.015
+    original = dataclasses.replace(keras, logit=before)
+    converted = dataclasses.replace(original, kind=kind, logit=after, step=0.01)
+    report = compare(
+        original, converted, tune, tolerances=Tolerances.of_depth(4, {"tie_mass": 1.0})
+    )
+    assert report.state_flips == 8
+    failures = [failure for failure in report.failures if failure.startswith("changed states")]
+    assert (report.near_thresholds >= 0.1) == (kind == "int8")
+    assert bool(failures) == (allowed < 8)

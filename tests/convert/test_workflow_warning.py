@@ -4,7 +4,7 @@ import dataclasses
 import logging
 
 import pytest
-from bonefx_convert.convert_run import _warn_of_chance
+from bonefx_convert.convert_network import _warn_of_chance
 from bonefx_edge.model.model_file import ModelFile
 from toy import toy_path
 

@@ -19,7 +19,7 @@ from bonefx_train.evaluation.metrics import (
 )
 
 from bonefx_convert.parity.report import Change, Difference, Flip, KindReport
-from bonefx_convert.parity.scored import Scored, band_width
+from bonefx_convert.parity.scored import Scored, band_width, log_odds
 from bonefx_convert.parity.tolerances import OUTPUT_STEPS, Tolerances
 
 ROUNDING: Final = 1e-9
@@ -58,6 +58,7 @@ def compare(
     measured = dataclasses.replace(
         _measure(original, converted, images),
         logit=_difference(representable, converted.logit),
+        near_thresholds=_near_thresholds(original, converted, steps=tolerances.rounding_steps),
         runtime_spread=runtime_spread,
     )
     return dataclasses.replace(measured, failures=_failures(measured, tolerances, images))
@@ -76,13 +77,14 @@ def _measure(original: Scored, converted: Scored, images: Pixels) -> KindReport:
         kind=converted.kind,
         mode=converted.mode,
         logit=_difference(original.logit, converted.logit),
-        step=converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS,
+        step=_step(original, converted),
         p_fracture=_difference(original.p_fracture, converted.p_fracture),
         saturated=wilson(hit, n),
         distinct_scores=distinct_scores(converted.logit),
         tie_mass=_tie_masses(converted),
         **_changes(original, converted, images),
         state_flips=sum(a is not b for a, b in states),
+        near_thresholds=0.0,
         class_flips=sum(
             a.original_class != b.original_class for a, b in _pairs(original, converted)
         ),
@@ -92,6 +94,21 @@ def _measure(original: Scored, converted: Scored, images: Pixels) -> KindReport:
         runtime_spread=0.0,
         failures=(),
     )
+
+
+def _step(original: Scored, converted: Scored) -> float:
+    """Return the output step in logit; of a float kind 1/256 of the original's range."""
+    return converted.step or float(np.ptp(original.logit)) / OUTPUT_STEPS
+
+
+def _near_thresholds(original: Scored, converted: Scored, *, steps: float) -> float:
+    """Return the share of images within `steps` of a threshold, in the original's logits."""
+    if converted.kind not in ("int8", "dynamic"):
+        return 0.0
+    point = original.operating_point
+    ends = log_odds(np.array([point.no_fracture_below, point.fracture_from]))
+    distance = np.abs(original.logit[:, np.newaxis] + original.temperature * ends)  # (n, 2)
+    return float((distance <= steps * _step(original, converted)).any(axis=1).mean())
 
 
 def tie_mass(values: Floats, threshold: float) -> Proportion:
@@ -186,7 +203,10 @@ def _failures(report: KindReport, tolerances: Tolerances, images: Pixels) -> tup
             max(tolerances.specificity_loss, 1 / (n - broken)),
         ),
         "images from fracture to no_fracture or back": (report.reversals, tolerances.reversals),
-        "changed states": (report.state_flips, max(1.0, tolerances.state_flips * n)),
+        "changed states": (
+            report.state_flips,
+            max(1.0, n * max(tolerances.state_flips, report.near_thresholds)),
+        ),
         # The band has been widened to hold it (scored.choose_points), so the band is no limit.
         "spread between interpreters": (report.runtime_spread, within),
         # The lower end of the interval: few images tie by chance, few images prove no mass.

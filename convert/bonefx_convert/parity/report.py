@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ class KindReport:
     uncertain: Change
     """Of all images; counted as right in both figures above."""
     state_flips: int
+    near_thresholds: float
+    """Share of images whose Keras score lies so near a threshold that int8 rounding may change
+    their state, see `Tolerances.state_flips`; 0 for float kinds."""
     class_flips: int
     reversals: int
     """Flips between fracture and no_fracture."""
@@ -135,6 +139,27 @@ class ParityReport:
     """Every kind under every mode, mode by mode; the first is the default one."""
     outputs: tuple[OutputReport, ...]
     """Every output of every kind."""
+    not_made: dict[str, str] = field(default_factory=dict)
+    """Kind -> why it could not be made or run at all, such as an operator that int8 lacks."""
+
+    def failures(self, kind: str) -> tuple[str, ...]:
+        """Return what is out of tolerance for a kind, in words; empty if it passed."""
+        of_images = (
+            f"{each.mode}: {failure}"
+            for each in self.kinds
+            if each.kind == kind
+            for failure in each.failures
+        )
+        of_outputs = (
+            failure for each in self.outputs if each.kind == kind for failure in each.failures
+        )
+        why = self.not_made.get(kind)
+        return (*((why,) if why else ()), *of_images, *of_outputs)
+
+    def ordered(self, modes: Sequence[str]) -> "ParityReport":
+        """Return the report with its modes in the order of their names."""
+        kinds = sorted(self.kinds, key=lambda kind: modes.index(kind.mode))
+        return dataclasses.replace(self, kinds=tuple(kinds))
 
     def check(self) -> None:
         """Return if every kind is within its tolerances.
@@ -144,12 +169,8 @@ class ParityReport:
         ParityError
             Lists what is not.
         """
-        failures = [
-            f"{kind.kind}, {kind.mode}: {failure}"
-            for kind in self.kinds
-            for failure in kind.failures
-        ]
-        failures += [f"{of.kind}: {failure}" for of in self.outputs for failure in of.failures]
+        names = dict.fromkeys((*self.not_made, *(kind.kind for kind in self.kinds)))
+        failures = [f"{name}, {failure}" for name in names for failure in self.failures(name)]
         if failures:
             msg = f"parity of {self.network} on {self.split_name}: {'; '.join(failures)}"
             raise ParityError(msg)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from bonefx_edge.inference.decision import Decision, OperatingPoint, decide, sigmoid
@@ -79,7 +80,9 @@ def choose_points(
 
 def band_width(point: OperatingPoint, *, temperature: float) -> float:
     """Return the width of the `uncertain` band, in logit; infinite where it reaches 0 or 1."""
-    return temperature * (_log_odds(point.fracture_from) - _log_odds(point.no_fracture_below))
+    ends = (point.fracture_from, point.no_fracture_below)
+    above, below = (float(log_odds(end)) for end in ends)
+    return temperature * (above - below)
 
 
 def _widen(
@@ -89,8 +92,8 @@ def _widen(
     missing = width - band_width(point, temperature=1.0)
     if missing <= 0:
         return point
-    below = sigmoid(_log_odds(point.no_fracture_below) - missing / 2)
-    above = sigmoid(_log_odds(point.fracture_from) + missing / 2)
+    below = sigmoid(log_odds(point.no_fracture_below) - missing / 2)
+    above = sigmoid(log_odds(point.fracture_from) + missing / 2)
     return dataclasses.replace(
         point,
         no_fracture_below=below,
@@ -100,6 +103,7 @@ def _widen(
     )
 
 
-def _log_odds(p: float) -> float:
+def log_odds(p: Any) -> Any:
+    """Return log(p / (1 - p)) of a number or an array in [0, 1]; infinite at the ends."""
     with np.errstate(divide="ignore"):
-        return float(np.log(p) - np.log1p(-p))
+        return np.log(p) - np.log1p(-p)

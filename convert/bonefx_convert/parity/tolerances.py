@@ -1,7 +1,8 @@
 """How far a converted network may differ from its Keras original."""
 
 import dataclasses
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,12 @@ from bonefx_edge.errors import UsageError
 
 OUTPUT_STEPS: Final = 256
 """Values of an int8 output; the logit range divided by it is the step that tolerances use."""
+
+HALF_RANGE: Final = OUTPUT_STEPS / 2
+"""An output that is taken for another misses by more than this."""
+LARGEST: Final = 16.0
+"""Largest of 100,000 errors, in standard deviations. Of a normal distribution it would be 4.4; an
+input whose activations lie outside the range of the representative data set is off by more."""
 
 OLD_NAMES: Final = {
     "view_median_steps": "input_median_steps",
@@ -20,9 +27,9 @@ OLD_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """Outside of any of them no model file is written.
+    """Outside of any of them a kind is not written. The defaults are those of one layer.
 
-    Stated before anything was measured, but for the float16 part of `input_max_steps`, see there.
+    `of_depth` gives those of a deeper network; why so: docs/decisions/0043-any-keras-network.md.
     """
 
     float32_logit: float = 1e-3
@@ -36,18 +43,14 @@ class Tolerances:
     """Largest |logit difference|, in 1/256 of the Keras logit range. See `int8_steps`."""
     int8_steps: float = 8.0
     """Largest |logit difference| inside the output range, and largest spread between interpreters,
-    in output steps. Half a step is the
-    output's own rounding; each layer before adds rounding of its own, 6 steps measured on a deep
-    network between two interpreters alone. Beyond 8 (3 % of the range) it is no rounding."""
+    in output steps: 8 standard deviations of the rounding of one layer."""
     input_median_steps: float = 2.0
     """Median |difference| of one output (logit, map, features) over all inputs and elements, in its
-    own steps, for int8 and dynamic kinds. Every layer's rounding (0.3 steps, standard deviation)
-    adds up over the 50 layers of Lite0 as 0.3 * sqrt(50) = 2; the median of that is 1.4."""
+    own steps, for int8 and dynamic kinds; never less than 2."""
     input_max_steps: float = 32.0
-    """Largest such difference: an eighth of the range, on 100,000 and more numbers. It shows an
-    output taken for another or a scale read wrongly, which miss by the whole range. For float16,
-    an eighth of both `input_` tolerances, as `float16_steps` says. That largest difference of 4
-    steps was set after a measurement: it was 2; an unfinished Lite0 had 3.95 (decision 0014)."""
+    """Largest such difference, on 100,000 and more numbers. It shows an output taken for another or
+    a scale read wrongly, which miss by the whole range of 256. For float16, an eighth of both
+    `input_` tolerances, as `float16_steps` says."""
     saturated: float = 0.05
     """Share of images on the two end steps of the output, where images are tied that the original
     tells apart; of each int8 output, the same share of its numbers over all inputs. The ends are
@@ -62,7 +65,11 @@ class Tolerances:
     auc_loss: float = 0.01
     """AUC of the original minus AUC of the converted network."""
     state_flips: float = 0.05
-    """Share of images whose state (fracture, uncertain, no_fracture) differs."""
+    """Share of images whose state (fracture, uncertain, no_fracture) differs. Where more of the
+    original's scores lie within one standard deviation of rounding (`rounding_steps`) of its
+    thresholds, that share: those may change sides."""
+    rounding_steps: float = 1.0
+    """Standard deviation of what int8 rounding does to the output, in its steps."""
     reversals: int = 0
     """Images that go from fracture to no_fracture or back, across the whole band."""
     sensitivity_loss: float = 0.05
@@ -70,9 +77,30 @@ class Tolerances:
     specificity_loss: float = 0.05
     """Same, for images without fracture."""
 
+    @classmethod
+    def of_depth(cls, depth: int, changes: Mapping[str, float] | None = None) -> "Tolerances":
+        """Return the tolerances of a network with `depth` layers that have weights, one or more.
 
-def parse_tolerances(settings: list[str]) -> Tolerances:
-    """Return the default tolerances with those replaced that "name=value" settings name.
+        Each layer rounds its weights and its result, by about one step of its output in all
+        (standard deviation, measured); the errors of layers add up like a random walk. So all that
+        is counted in steps grows with the square root of the depth. `changes`: values that replace
+        these, by name.
+        """
+        walk = math.sqrt(depth)
+        base = cls()
+        scaled = {
+            "float16_steps": base.float16_steps * walk,
+            "dynamic_steps": base.dynamic_steps * walk,
+            "int8_steps": base.int8_steps * walk,
+            "input_median_steps": max(base.input_median_steps, walk),
+            "input_max_steps": min(max(base.input_max_steps, LARGEST * walk), HALF_RANGE),
+            "rounding_steps": walk,
+        }
+        return dataclasses.replace(base, **(scaled | dict(changes or {})))  # type: ignore[arg-type]
+
+
+def parse_tolerances(settings: Iterable[str]) -> dict[str, float]:
+    """Return what "name=value" settings replace, by the name of the tolerance.
 
     Raises
     ------
@@ -90,7 +118,7 @@ def parse_tolerances(settings: list[str]) -> Tolerances:
             raise _unknown_tolerance(setting, types) from err
         if not changes[name] >= 0:
             raise _unknown_tolerance(setting, types)
-    return dataclasses.replace(Tolerances(), **changes)  # type: ignore[arg-type]
+    return changes
 
 
 def _unknown_tolerance(setting: str, known: Iterable[str]) -> UsageError:

@@ -234,7 +234,7 @@ def test_a_converted_network_comes_back_as_it_went():
     patches = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
     whitening = Whitening(rng.normal(size=(488, 4)).astype(np.float32), np.zeros(4, np.float32))
     kinds = (Kind.FLOAT16,)
-    flatbuffer = convert(network, representative=patches, kinds=kinds, whitening=whitening)
+    flatbuffer, _ = convert(network, representative=patches, kinds=kinds, whitening=whitening)
     weights = _read_weights(flatbuffer[Kind.FLOAT16])
     layers = [
         layer
