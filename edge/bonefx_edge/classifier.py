@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from bonefx_edge.decode.options import DecodeOptions
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.decode.reader import decode, decode_array, read_file
-from bonefx_edge.errors import DecodeError, UsageError
+from bonefx_edge.errors import DecodeError
 from bonefx_edge.finding import Analysis, Explanation, Finding, ModelId, Predictor, Stopwatch
+from bonefx_edge.inference.ages import AgeRange
 from bonefx_edge.inference.decision import SiteProfileId, State
 from bonefx_edge.inference.input_check import check_in_distribution, check_input
-from bonefx_edge.inference.judge import judge
+from bonefx_edge.inference.judge import Evidence, Rules
 from bonefx_edge.inference.preprocess import preprocess
 from bonefx_edge.inference.regions import Region, select_regions
 from bonefx_edge.inference.tiling import NetworkOutputs, infer_tiles
@@ -44,6 +45,7 @@ class Classifier:
         self.operating_point = self.mode.operating_point(operating_point)
         self.model = ModelId(model.manifest.name, model.manifest.version, model.sha256)
         self.site_profile: SiteProfileId | None = None
+        self.site_ages: AgeRange | None = None
         self.decode_options = DecodeOptions()
         self.runtime = interpreter.runtime
         self._interpreter = interpreter
@@ -97,9 +99,11 @@ class Classifier:
         if site_profile is not None:
             from bonefx_edge.model.site_profile import site_thresholds  # here: few have one
 
-            classifier.operating_point, classifier.site_profile = site_thresholds(
+            site = site_thresholds(
                 site_profile, model_file.sha256, classifier.mode, named=operating_point
             )
+            classifier.operating_point, classifier.site_profile = site.operating_point, site.id
+            classifier.site_ages = site.ages
         # Timed only now: a network that does not fit its manifest fails in odd ways.
         classifier._interpreter = autotune_threads(first, network, threads=threads[1:])
         return classifier
@@ -110,6 +114,16 @@ class Classifier:
         several = f", {self.threads} threads" if self.threads > 1 else ""
         runtime = f"{self.runtime.name} {self.runtime.version}{several}"
         return Predictor(self.model, self.mode, self.operating_point, runtime, self.site_profile)
+
+    @property
+    def rules(self) -> Rules:
+        """How the outputs for a film become its decision."""
+        return Rules(
+            self.mode,
+            self.operating_point,
+            self.manifest.input_check.familiarity,
+            self.manifest.answered_ages(self.site_ages),
+        )
 
     @property
     def threads(self) -> int:
@@ -215,11 +229,11 @@ class Classifier:
         Raises
         ------
         UsageError
-            The model has no map; see `require_heatmap`.
+            The model has no map; see `Manifest.require_heatmap`.
         TypeError, InterpreterError
             As `classify`.
         """
-        self.require_heatmap()
+        self.manifest.require_heatmap()
         analysis = self.analyze(path)
         drawn = analysis.heat_map(self.manifest.input)
         if drawn is None:
@@ -227,21 +241,6 @@ class Classifier:
         # The whole film again: what was judged may be a reduced one, too small to show to a person.
         film = decode(analysis.data, options=self.decode_options)
         return Explanation(analysis.finding, drawn, film)
-
-    def require_heatmap(self) -> None:
-        """Return if the model can give heat maps.
-
-        Raises
-        ------
-        UsageError
-            If its network has no map output.
-        """
-        if self.manifest.output.map is None:
-            msg = (
-                f"The model {self.model.name} {self.model.version} cannot give heat maps. Name "
-                "another model, or leave --heatmap out."
-            )
-            raise UsageError(msg)
 
     def analyze_bytes(
         self, data: bytes, *, name: str | Path = "", clock: Stopwatch | None = None
@@ -285,15 +284,17 @@ class Classifier:
                 self.mode, radiograph, spec=self.manifest.input, infer=self._infer
             )
             clock.lap("tiles_ms")
-        spec = self.manifest.input_check.familiarity
-        decision = judge(self.mode, self.operating_point, spec, whole=whole, tiles=tile_outputs)
+        evidence = Evidence.of(
+            self.mode, whole=whole, tiles=tile_outputs, age_years=radiograph.age_years
+        )
+        decision = self.rules.judge(evidence)
         regions: tuple[Region, ...] = ()
         if tiles and tile_outputs and decision.state is not State.NO_FRACTURE:
             regions = select_regions(tiles.rectangles, tile_outputs.logits.tolist())
         finding = self.predictor.finding(
             name, sha256, clock, decision=decision, regions=regions, radiograph=radiograph
         )
-        return Analysis(finding, data, radiograph, whole, tiles, tile_outputs)
+        return Analysis(finding, data, radiograph, whole, tiles, tile_outputs, evidence)
 
     def _infer(self, x: NDArray[Any]) -> NetworkOutputs:
         return self.manifest.output.split(self._interpreter.run(x))

@@ -23,6 +23,7 @@ from bonefx_edge.inference.score_scale import display_score
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
+    from bonefx_edge.inference.judge import Evidence
     from bonefx_edge.inference.preprocess import InputSpec
     from bonefx_edge.inference.tiles import Tiles
     from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
@@ -222,6 +223,8 @@ class Analysis:
     """None without tiles, too."""
     tile_outputs: "NetworkOutputs | None" = None
     """For the tiles, in their order."""
+    evidence: "Evidence | None" = None
+    """What the decision was made from."""
 
     def heat_map(self, spec: "InputSpec") -> "HeatMap | None":
         """Return the heat map of a network with a map output; None for a refused file."""

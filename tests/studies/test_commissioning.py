@@ -14,13 +14,15 @@ from toy import toy_operating_points, toy_path
 
 def source(n: int = 1000, fractured: int = 0) -> Source:
     rng = np.random.default_rng(3)
-    return Source([np.array([p]) for p in rng.random(n)], rng.random(fractured))
+    normal, broken = [np.array([p]) for p in rng.random(n)], rng.random(fractured)
+    return Source(normal, normal, broken, broken)
 
 
 def test_specificity_is_measured_on_patients_that_did_not_choose() -> None:
     choice = choose(range(60), wanted=0.1, confidence=0.9, rule=Rule.EXPECTED)
     assert choice
-    apart = Source([np.array([0.0])] * 60 + [np.array([1.0])] * 0, np.array([]))
+    alike = [np.array([0.0])] * 60
+    apart = Source(alike, alike, np.array([]), np.array([]))
     with pytest.raises(ValueError, match="concatenate"):
         draw(apart, choice, n=60)  # nobody is left to measure it
     low, median, high = draw(source(), choice, n=60)["specificity"]
@@ -48,9 +50,29 @@ def test_refused_films_are_left_out_and_films_of_a_patient_stay_together(tmp_pat
         sample("c", Label.NOT_FRACTURED, "q"),
         sample("d", Label.FRACTURED, "q"),
     ]
-    found = make_source(samples, {"a": 0.1, "b": 0.2, "c": None, "d": 0.3})
+    found = make_source(samples, {"a": (0.1, 0.1), "b": (0.2, 0.0), "c": None, "d": (0.3, 0.3)})
     assert [group.tolist() for group in found.normal] == [[0.1, 0.2]]
-    assert found.fractured.tolist() == [0.3]
+    assert [group.tolist() for group in found.normal_calls] == [[0.1, 0.0]]
+    assert found.fractured.tolist() == found.fractured_calls.tolist() == [0.3]
+    none = make_source(samples, {"a": (0.1, 0.1), "b": None, "c": None, "d": None})
+    assert none.fractured.size == 0
+
+
+def test_films_with_a_caution_are_never_called_fracture_but_choose_the_threshold() -> None:
+    plain = source(fractured=100)
+    cautious = Source(
+        plain.normal,
+        [np.where(p > 0.8, 0.0, p) for p in plain.normal],
+        plain.fractured,
+        np.where(plain.fractured > 0.8, 0.0, plain.fractured),
+    )
+    choice = choose(range(60), wanted=0.1, confidence=0.9, rule=Rule.EXPECTED)
+    before, after = (draw(each, choice, n=60) for each in (plain, cautious))
+    assert after["fracture_from"] == before["fracture_from"]
+    assert after["specificity"][0] >= before["specificity"][0]
+    assert after["called_fracture"][1] < before["called_fracture"][1]
+    found = examine(cautious, toy_operating_points()[0])
+    assert found["with_caution"]["normal"] == pytest.approx(0.2, abs=0.04)
 
 
 def test_the_guarantee_costs_little_with_enough_patients() -> None:
@@ -61,10 +83,11 @@ def test_the_guarantee_costs_little_with_enough_patients() -> None:
         assert (choice.expected >= 0.07) == is_enough
 
 
-def test_scores_of_another_model_are_not_used_again(tmp_path) -> None:
+def test_answers_of_another_model_are_not_used_again(tmp_path) -> None:
     classifier = Classifier.load(toy_path("int8"))
-    kept = {"sha256": classifier.model.sha256, "mode": "whole", "scores": {"a/b": 0.5}}
+    kept = {"sha256": classifier.model.sha256, "mode": "whole", "answers": {"a/b": [0.5, 0.5]}}
     path = tmp_path / "scores.json"
-    for change, expected in (({}, {"a/b": 0.5}), ({"sha256": "0"}, {}), ({"mode": "tiled"}, {})):
+    answers = kept["answers"]
+    for change, expected in (({}, answers), ({"sha256": "0"}, {}), ({"mode": "tiled"}, {})):
         path.write_text(json.dumps(kept | change))
         assert commissioning._load_cache(path, classifier) == expected

@@ -107,7 +107,7 @@ def _open_model(
         return classifier.classify
     from bonefx_edge.cli.heatmap_files import make_folder, write_picture
 
-    classifier.require_heatmap()
+    classifier.manifest.require_heatmap()
     folder = make_folder(Path(heatmaps), "heat maps")
     return lambda film: write_picture(folder, classifier.explain(film))
 

@@ -150,7 +150,7 @@ def _commission(
     measured = _measure(films, classifier)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = make_profile(measured, classifier, wish, created=created, by=by)
-    report = make_report(measured, classifier.operating_point, wish, profile, names=names)
+    report = make_report(measured, classifier, wish, profile, names=names)
     path = out / PROFILE_NAME
     _write(out / REPORT_NAME, json.dumps(report, indent=1, allow_nan=False) + "\n")
     _write(out / PAGE_NAME, make_page(report, profile_name=str(path)))
@@ -180,11 +180,15 @@ def _summary(report: dict[str, Any]) -> list[str]:
     for pair in report["thresholds"]:
         for row in (row for row in pair["rows"] if row["by"] == "all" and row["share"]):
             found = row["share"]
-            lines.append(
-                f"thresholds of the {pair['name'] + ',':<6} {row['figure']} {found['value']:.3f} "
-                f"({found['low']:.3f} to {found['high']:.3f}; n {found['n']})"
-            )
+            start = f"thresholds of the {pair['name'] + ',':<6} "
+            lines.append(f"{start}{row['figure']} {_share(found)}")
+            if row["class"] == "fractured":
+                lines.append(f"{'':{len(start)}}called fracture {_share(row['called_fracture'])}")
     return [*lines, "", *textwrap.wrap(promise(report, "normal"), WIDTH)]
+
+
+def _share(found: dict[str, Any]) -> str:
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}; n {found['n']})"
 
 
 def _written(out: Path, report: dict[str, Any]) -> list[str]:

@@ -61,7 +61,7 @@ class Radiograph:
     accepted: tuple[SiteSwitch, ...] = ()
     """Site switches without which the file would have been refused."""
     age_years: float | None = None
-    """DICOM Patient's Age (0010,1010); None where the file does not say."""
+    """Of the patient, by the DICOM header, see `dicom.age`; None where the file does not say."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != _GRAY_NDIM or self.pixels.dtype != np.uint8 or self.pixels.size == 0:

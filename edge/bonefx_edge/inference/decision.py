@@ -27,10 +27,13 @@ class Caution(StrEnum):
 
     UNFAMILIAR = "unfamiliar"
     """Unlike the films that the model was made with."""
+    AGE_OUT_OF_RANGE = "age_out_of_range"
+    """The patient's age in the DICOM header is one that the model was not evaluated at."""
 
 
 CAUTION_ADVICE: Final = {
     Caution.UNFAMILIAR: "unlike the films this model was made with; read it by eye",
+    Caution.AGE_OUT_OF_RANGE: "this model was not evaluated at the patient's age; read it by eye",
 }
 """What a person should do, in a few words."""
 

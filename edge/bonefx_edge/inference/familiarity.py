@@ -35,6 +35,9 @@ class Detector:
     unless_from: float | None
     """p_fracture, [0, 1], from which a film that is found is still called `fracture`; None:
     none is."""
+    mode: str | None = None
+    """Name of the mode whose inputs it was fitted on, and in which alone it is used; None: every
+    mode."""
 
     def __post_init__(self) -> None:
         numbers = (*self.weights, self.bias, self.limit)
@@ -66,7 +69,11 @@ class Familiarity:
 
 
 def apply_familiarity(
-    decision: Decision, familiarity: Familiarity | None, features: NDArray[np.float32] | None
+    decision: Decision,
+    familiarity: Familiarity | None,
+    features: NDArray[np.float32] | None,
+    *,
+    mode: str,
 ) -> Decision:
     """Return the decision, or `uncertain` with the caution `unfamiliar` and why.
 
@@ -76,10 +83,12 @@ def apply_familiarity(
         None: every film is familiar.
     features
         (n, k), of the whole film, then of its tiles; None for a network without them.
+    mode
+        Name of the mode: detectors of other modes are not used.
     """
     if familiarity is None or features is None:
         return decision
-    why = _why_unfamiliar(decision, familiarity, features)
+    why = _why_unfamiliar(decision, familiarity, features, mode)
     if why is None:
         return decision
     return dataclasses.replace(
@@ -91,12 +100,14 @@ def apply_familiarity(
 
 
 def _why_unfamiliar(
-    decision: Decision, familiarity: Familiarity, features: NDArray[np.float32]
+    decision: Decision, familiarity: Familiarity, features: NDArray[np.float32], mode: str
 ) -> str | None:
     distance = float(np.mean(np.square(features[0], dtype=np.float64)))
     if distance > familiarity.distance_limit:
         return f"distance {distance:.2f}, limit {familiarity.distance_limit:.2f}"
     for detector in familiarity.detectors:
+        if detector.mode not in (None, mode):
+            continue
         least = detector.unless_from
         # The state, too: an operating point or a site profile can have a higher threshold.
         is_clear = least is not None and decision.p_fracture >= least

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonefx_edge.errors import InterpreterError, ModelFileError, UsageError
+from bonefx_edge.inference.ages import AgeRange, EvaluatedAges
 from bonefx_edge.inference.decision import BROKEN
+from bonefx_edge.inference.familiarity import Familiarity
 from bonefx_edge.inference.input_check import InputCheckSpec
 from bonefx_edge.inference.preprocess import InputSpec, Scale
 from bonefx_edge.inference.tiling import InferenceMode, NetworkOutputs
@@ -81,6 +83,13 @@ def _check_finite(name: str, numbers: NDArray[np.float32]) -> None:
         raise InterpreterError(msg)
 
 
+def _check_detectors(familiarity: Familiarity | None, modes: list[str]) -> None:
+    for detector in familiarity.detectors if familiarity else ():
+        if detector.mode is not None and detector.mode not in modes:
+            msg = f"familiarity: expected detectors of the modes {modes}, got {detector.mode!r}"
+            raise ValueError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedRuntime:
     """One interpreter that opened this file and gave the same results."""
@@ -139,6 +148,8 @@ class Manifest:
     verified_runtimes: tuple[VerifiedRuntime, ...]
     """Interpreters that the converter ran it with."""
     provenance: Provenance
+    evaluated_ages: EvaluatedAges | None = None
+    """None: it answers at every age, as files without the field do."""
 
     def __post_init__(self) -> None:
         names = [mode.name for mode in self.modes]
@@ -151,12 +162,26 @@ class Manifest:
         if self.input.scale is not Scale.UINT8 and any(mode.tile_selection for mode in self.modes):
             msg = f"modes: tile_selection goes with uint8 gray levels, got {self.input.scale}"
             raise ValueError(msg)
+        _check_detectors(self.input_check.familiarity, names)
         if (self.output.features is None) != (self.input_check.distance_limit is None):
             msg = (
                 "input_check: a distance_limit if and only if the network has features, got "
                 f"{self.input_check.distance_limit} with features {self.output.features}"
             )
             raise ValueError(msg)
+
+    def answered_ages(self, site: AgeRange | None) -> tuple[AgeRange, ...]:
+        """Return the ages at which the model may answer; none: all.
+
+        Parameters
+        ----------
+        site
+            Ages at which the model was commissioned at this site; None: not known.
+        """
+        if self.evaluated_ages is None:
+            return ()
+        own = self.evaluated_ages.answered
+        return (own,) if site is None else (own, site)
 
     def mode(self, name: str | None) -> InferenceMode:
         """Return the mode of that name, or the default one for None.
@@ -177,6 +202,21 @@ class Manifest:
             "choose one of these"
         )
         raise UsageError(msg)
+
+    def require_heatmap(self) -> None:
+        """Return if the model can give heat maps.
+
+        Raises
+        ------
+        UsageError
+            If its network has no map output.
+        """
+        if self.output.map is None:
+            msg = (
+                f"The model {self.name} {self.version} cannot give heat maps. Name "
+                "another model, or leave --heatmap out."
+            )
+            raise UsageError(msg)
 
     def to_json(self) -> str:
         """Return the manifest as JSON text, keys in the order of the fields."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bonefx_edge.errors import UsageError
+from bonefx_edge.inference.ages import AgeRange
 from bonefx_edge.inference.decision import OperatingPoint, Proportion, SiteProfileId
 from bonefx_edge.inference.tiling import InferenceMode
 from bonefx_edge.model.strict_json import build
@@ -108,6 +109,9 @@ class SiteProfile:
     """Of the quantiles, (0, 1)."""
     reference: tuple[Quantiles, ...]
     """For drift: what the films of this site gave when it was commissioned."""
+    ages: AgeRange | None = None
+    """At which the model may answer at this site: those of the normal patients, without the
+    youngest and oldest twentieth; None: the ages of fewer than 60 are known."""
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -147,10 +151,20 @@ class SiteProfile:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SiteThresholds:
+    """What a site profile changes."""
+
+    operating_point: OperatingPoint
+    id: SiteProfileId
+    ages: AgeRange | None
+    """Besides the model's own, at which it may answer; None: none."""
+
+
 def site_thresholds(
     path: str | Path, model_sha256: str, mode: InferenceMode, *, named: str | None
-) -> tuple[OperatingPoint, SiteProfileId]:
-    """Return the operating point of a site profile for a model and mode, and what names it.
+) -> SiteThresholds:
+    """Return the operating point of a site profile for a model and mode, what names it, its ages.
 
     Parameters
     ----------
@@ -182,7 +196,8 @@ def site_thresholds(
             f"add --mode {made.mode}, or {again} with --mode {mode.name}"
         )
         raise UsageError(msg)
-    return profile.operating_point, SiteProfileId(sha256[:_HASH_DIGITS], profile.date)
+    profile_id = SiteProfileId(sha256[:_HASH_DIGITS], profile.date)
+    return SiteThresholds(profile.operating_point, profile_id, profile.ages)
 
 
 def _read(path: Path) -> tuple[SiteProfile, str]:

@@ -20,7 +20,8 @@ def build(kind: Any, raw: Any, *, where: str) -> Any:
     Raises
     ------
     TypeError, ValueError
-        A field is absent, unknown or of another type, or its class refuses the value.
+        A field is absent whose default is not None, unknown or of another type, or its class
+        refuses the value.
     """
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
@@ -42,11 +43,14 @@ def build(kind: Any, raw: Any, *, where: str) -> Any:
 def _build_dataclass(kind: Any, raw: Any, *, where: str) -> Any:
     hints = typing.get_type_hints(kind)
     got = set(_expect(raw, dict, where=where))
-    if got != set(hints):
-        odd = ", ".join(sorted(got ^ set(hints)))
-        msg = f"{where}: absent or unknown fields: {odd}"
+    optional = {each.name for each in dataclasses.fields(kind) if each.default is None}
+    odd = (got - set(hints)) | (set(hints) - optional - got)
+    if odd:
+        msg = f"{where}: absent or unknown fields: {', '.join(sorted(odd))}"
         raise ValueError(msg)
-    values = {key: build(hints[key], raw[key], where=f"{where}.{key}") for key in hints}
+    values = {
+        key: build(hints[key], raw[key], where=f"{where}.{key}") for key in hints if key in got
+    }
     return kind(**values)
 
 

@@ -1,14 +1,18 @@
 """edge-admin commission: from films of a site to a report and to thresholds that are used."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import cv2
 import pytest
+from bonefx_edge.inference.familiarity import Familiarity
+from bonefx_edge.model.model_file import ModelFile, write_model_file
 from bonefx_edge.model.site_profile import SiteProfile, site_thresholds
 from bonefx_edge.model.strict_json import build
 from image_files import dicom_file
@@ -24,9 +28,9 @@ def run(command: str, *args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
-def write_films(folder: Path, grays: range) -> Path:
+def write_films(folder: Path, grays: Iterable[int]) -> Path:
     """Write a film of each mean gray: the brighter, the less fractured for the toy."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for gray in grays:
         cv2.imwrite(str(folder / f"patient-{gray}.png"), film(gray))
     return folder
@@ -203,8 +207,8 @@ def test_a_profile_is_made_again_for_another_model_by_the_same_command(site, out
     assert refused.returncode == 2
     assert run("edge-admin", "commission", site, *BY, "--out", tmp_path, other).returncode == 0
     sha256 = json.loads((tmp_path / "site-profile.json").read_text())["model"]["sha256"]
-    point, _ = site_thresholds(tmp_path / "site-profile.json", sha256, toy_whole(), named=None)
-    assert point.name == "site"
+    site = site_thresholds(tmp_path / "site-profile.json", sha256, toy_whole(), named=None)
+    assert site.operating_point.name == "site"
 
 
 def test_without_room_for_the_report_it_exits_1(site, tmp_path) -> None:
@@ -255,3 +259,63 @@ def test_a_site_with_a_header_fault_is_commissioned_with_its_switch(tmp_path) ->
     ]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Answered by a site switch" in page
+
+
+def write_unfamiliar(path: Path) -> Path:
+    """Write the tiled toy to which films with a contrast of 40 are unfamiliar, 20 are not."""
+    model = ModelFile.read(toy_path("tiled-float32"))
+    check = dataclasses.replace(model.manifest.input_check, familiarity=Familiarity(2.0, ()))
+    manifest = dataclasses.replace(model.manifest, input_check=check)
+    write_model_file(path, flatbuffer=model.flatbuffer, manifest=manifest)
+    return path
+
+
+def test_an_unfamiliar_film_counts_as_uncertain_as_people_see_it(tmp_path) -> None:
+    model = write_unfamiliar(tmp_path / "toy.tflite")
+    site = tmp_path / "site"
+    for name in ("normal", "fractured"):
+        write_films(site / name, range(60, 190, 2))
+        for gray in range(60, 80, 2):  # of the highest scores
+            pixels = film(gray, contrast=40)
+            cv2.imwrite(str(site / name / f"strange-{gray}.png"), pixels)
+    words = (*BY, "--out", tmp_path / "out", f"--model={model}", "--mode=whole")
+    done = run("edge-admin", "commission", site, *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    by_model, by_site = (
+        {row["class"]: row for row in pair["rows"]} for pair in report["thresholds"]
+    )
+    for rows in (by_model, by_site):
+        for row in rows.values():
+            assert (row["films"], row["unfamiliar"]) == (75, 10)
+            assert row["of_all_films"]["unfamiliar"]["value"] == pytest.approx(10 / 75)
+    # Scores of 36 of the 75 normal films are from 0.75 on; 10 of them are unfamiliar.
+    assert by_model["normal"]["fracture"] == 26
+    assert by_model["normal"]["share"]["value"] == pytest.approx(1 - 26 / 75)
+    # Six scores are beyond the threshold; three of them are of unfamiliar films.
+    assert by_site["normal"]["fracture"] == 3
+    assert by_site["fractured"]["called_fracture"]["value"] == pytest.approx(3 / 75)
+    assert by_site["fractured"]["share"]["value"] >= 0.9
+    options = ("--site-profile", tmp_path / "out" / "site-profile.json", "--format", "json")
+    done = run("edge-classify", site / "normal", *options, *words[-2:], "--jobs", 1)
+    states = [json.loads(line)["state"] for line in done.stdout.splitlines()]
+    assert {state: states.count(state) for state in set(states)} == {
+        state: by_site["normal"][state] for state in set(states)
+    }
+    profile = json.loads((tmp_path / "out" / "site-profile.json").read_text())
+    assert profile["specificity"]["value"] == pytest.approx(72 / 75)
+    assert "unfamiliar 10 (" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_ages_of_sixty_normal_patients_open_the_ages_of_the_site(tmp_path) -> None:
+    rows = [f"{gray}.png,normal,{gray},{3 + gray % 10}" for gray in range(80, 180)]
+    write_films(tmp_path, [])
+    for gray in range(80, 180):
+        cv2.imwrite(str(tmp_path / f"{gray}.png"), film(gray))
+    csv = tmp_path / "films.csv"
+    for number, ages in ((59, None), (100, {"from_years": 3.0, "below_years": 13.0})):
+        aged = [row if i < number else row.rsplit(",", 1)[0] + "," for i, row in enumerate(rows)]
+        csv.write_text("\n".join(["path,label,group,age", *aged]))
+        done = run("edge-admin", "commission", csv, *BY, "--out", tmp_path / "out", TOY)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / "out" / "site-profile.json").read_text())["ages"] == ages

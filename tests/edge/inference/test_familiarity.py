@@ -43,7 +43,7 @@ def features(*rows: tuple[float, float]) -> np.ndarray:
 )
 def test_what_is_unfamiliar_is_uncertain_and_says_why(rows, p_fracture, why) -> None:
     before = decision(p_fracture)
-    after = apply_familiarity(before, FAMILIAR, features(*rows))
+    after = apply_familiarity(before, FAMILIAR, features(*rows), mode="tiled")
     if why is None:
         assert after == before
         return
@@ -55,18 +55,27 @@ def test_what_is_unfamiliar_is_uncertain_and_says_why(rows, p_fracture, why) -> 
 
 def test_a_childs_film_below_the_threshold_of_a_site_is_unfamiliar_whatever_its_score() -> None:
     before = Decision(State.UNCERTAIN, 0.95, original_class=0)
-    after = apply_familiarity(before, FAMILIAR, features((0.5, 0.0), (1.6, 0.0)))
+    after = apply_familiarity(before, FAMILIAR, features((0.5, 0.0), (1.6, 0.0)), mode="tiled")
     assert (after.state, after.caution) == (State.UNCERTAIN, Caution.UNFAMILIAR)
+
+
+def test_a_detector_of_one_mode_is_used_in_that_mode_only() -> None:
+    rows = features((0.5, 0.0), (1.6, 0.0))
+    whole_only = Familiarity(4.0, (dataclasses.replace(CHILD, mode="whole"),))
+    before = decision(0.7)
+    assert apply_familiarity(before, whole_only, rows, mode="tiled") == before
+    found = apply_familiarity(before, whole_only, rows, mode="whole")
+    assert found.caution is Caution.UNFAMILIAR
 
 
 @given(st.floats(0, 1), st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=1))
 def test_no_film_gets_another_state_than_its_own_or_uncertain(p_fracture, rows) -> None:
     before = decision(p_fracture)
-    after = apply_familiarity(before, FAMILIAR, features(*rows))
+    after = apply_familiarity(before, FAMILIAR, features(*rows), mode="tiled")
     assert after.state in (before.state, State.UNCERTAIN)
     assert (after == before) == (after.caution is None)
-    assert apply_familiarity(before, None, features(*rows)) == before
-    assert apply_familiarity(before, FAMILIAR, None) == before
+    assert apply_familiarity(before, None, features(*rows), mode="tiled") == before
+    assert apply_familiarity(before, FAMILIAR, None, mode="tiled") == before
 
 
 @pytest.mark.parametrize(

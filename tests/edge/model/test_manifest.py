@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import ModelFileError, UsageError
+from bonefx_edge.inference.ages import AgeRange
 from bonefx_edge.inference.tile_grid import TileSelection
 from bonefx_edge.model.manifest import Manifest
 from bonefx_edge.model.model_file import ModelFile
@@ -87,6 +88,43 @@ def test_several_grids_may_count_without_the_whole_image() -> None:
     assert (len(mode.tiles), mode.whole_weight) == (3, 0.0)
 
 
+def test_a_manifest_without_ages_answers_all_of_them_and_one_with_ages_survives_its_json() -> None:
+    raw = json.loads(TILED.manifest.to_json())
+    del raw["evaluated_ages"]
+    assert Manifest.from_json(json.dumps(raw)).answered_ages(AgeRange(3, 5)) == ()
+    share = {"value": 0.1, "low": 0.0, "high": 0.2, "n": 40}
+    adults, band = ({"from_years": age, "below_years": None} for age in (15, 12))
+    raw["evaluated_ages"] = {
+        "answered": adults,
+        "bands": [{"ages": band, "source": "toy", "called_fracture": share, "missed": None}],
+        "rule": "by construction",
+    }
+    manifest = Manifest.from_json(json.dumps(raw))
+    assert manifest.answered_ages(None) == (AgeRange(15, None),)
+    assert manifest.answered_ages(AgeRange(3, 5)) == (AgeRange(15, None), AgeRange(3, 5))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_a_detector_of_a_mode_that_the_model_has_not_is_refused() -> None:
+    raw = json.loads(TILED.manifest.to_json())
+    detector = {
+        "kind": "child",
+        "weights": [1.0, 0.0],
+        "bias": 0,
+        "limit": 1,
+        "unless_from": None,
+        "mode": "whole",
+    }
+    raw["input_check"]["familiarity"] = {"distance_limit": 2.0, "detectors": [detector]}
+    found = Manifest.from_json(json.dumps(raw)).input_check.familiarity
+    assert found.detectors[0].mode == "whole"
+    del detector["mode"]  # as written by bonefx 0.6
+    assert Manifest.from_json(json.dumps(raw)).input_check.familiarity.detectors[0].mode is None
+    detector["mode"] = "closer"
+    with pytest.raises(ModelFileError, match="detectors of the modes"):
+        Manifest.from_json(json.dumps(raw))
+
+
 @pytest.mark.parametrize("version", [0, 1, 5, "3", "4", None, [4]])
 def test_a_manifest_of_another_format_version_is_refused(version: object) -> None:
     raw = json.loads(TOY.manifest.to_json()) | {"format_version": version}
@@ -133,9 +171,10 @@ def test_a_manifest_with_an_ill_typed_field_is_refused(field: tuple) -> None:
         Manifest.from_json(_changed(field, spoil))
 
 
-@pytest.mark.parametrize(
-    "field", [f for f in FIELDS if isinstance(f[-1], str)], ids=lambda f: ".".join(map(str, f))
-)
+REQUIRED = [f for f in FIELDS if isinstance(f[-1], str) and f != ("evaluated_ages",)]
+
+
+@pytest.mark.parametrize("field", REQUIRED, ids=lambda f: ".".join(map(str, f)))
 def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
     def remove(inner, key) -> None:
         del inner[key]

@@ -2,13 +2,14 @@
 
     python -m bonefx_train.studies.commissioning [MODEL] --data DIR [--cache FILE] [--out FOLDER]
 
-DIR is the data folder. Each film is classified once, as on
-the device, input check included; with --cache, the scores are kept in FILE for the next run of
-the same model. Then, 100 times with a fixed seed, 60 patients of a source are drawn, the device's
-code chooses the threshold from their normal films, and the films of all other patients measure
-it. Writes commissioning.json and .md; prints the page.
+DIR is the data folder. Each film is classified once, as on the device, input check included; with
+--cache, the answers are kept in FILE for the next run of the same model. Then, 100 times with a
+fixed seed, 60 patients of a source are drawn, the device's code chooses the threshold from the
+scores of their normal films, and the states of the films of all other patients measure it: a film
+with a caution is uncertain. Writes commissioning.json and .md; prints the page.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bonefx_edge import NOTICE
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.diagnostics.commissioning.guarantee import Choice, Rule, choose
 from bonefx_edge.diagnostics.commissioning.thresholds import MIN_PATIENTS
-from bonefx_edge.inference.decision import OperatingPoint
+from bonefx_edge.inference.decision import OperatingPoint, State
 from bonefx_edge.model.bundled import DEFAULT_MODEL
 from numpy.typing import NDArray
 
@@ -48,40 +49,65 @@ TOLERATED: Final = 0.03
 PERCENTILES: Final = (5, 50, 95)
 
 
+Answers = dict[str, tuple[float, float] | None]
+"""By key: p_fracture of a film, and the highest threshold at which it is called fracture, 0 where
+there is none; None for a refused film."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The answered films of one source: scores of its patients."""
+    """The answered films of one source: scores, and what they are called by."""
 
     normal: list[NDArray[np.float64]]
-    """p_fracture of the normal films of each patient."""
+    """p_fracture of the normal films of each patient: (films,)."""
+    normal_calls: list[NDArray[np.float64]]
+    """As `normal`: 0 for films that are never called fracture."""
     fractured: NDArray[np.float64]
-    """p_fracture of the fractured films; empty where there are none."""
+    """p_fracture of the fractured films, (films,); empty where there are none."""
+    fractured_calls: NDArray[np.float64]
+    """As `fractured`: 0 for films that are never called fracture."""
 
 
-def read_scores(
-    classifier: Classifier, name: str, samples: Sequence[Sample], cache: dict[str, float | None]
-) -> dict[str, float | None]:
-    """Return p_fracture of each film by key, None for a refused one; `cache` is filled."""
+def answer(classifier: Classifier, sample: Sample) -> tuple[float, float] | None:
+    """Return what `Answers` holds of one film."""
+    analysis = classifier.analyze(sample.path)
+    p_fracture, evidence = analysis.finding.p_fracture, analysis.evidence
+    if p_fracture is None or evidence is None:
+        return None
+    # Its own score is the highest threshold that it reaches; cautions may say no even there.
+    point = dataclasses.replace(
+        classifier.operating_point, no_fracture_below=0.0, fracture_from=p_fracture
+    )
+    decision = dataclasses.replace(classifier.rules, operating_point=point).judge(evidence)
+    return p_fracture, p_fracture if decision.state is State.FRACTURE else 0.0
+
+
+def read_answers(
+    classifier: Classifier, name: str, samples: Sequence[Sample], cache: Answers
+) -> Answers:
+    """Return the answers of the films of a source; `cache` is filled."""
     for sample in track(samples, label=name):
         key = f"{name}/{sample.key}"
         if key not in cache:
-            cache[key] = classifier.classify(sample.path).p_fracture
+            cache[key] = answer(classifier, sample)
     return {sample.key: cache[f"{name}/{sample.key}"] for sample in samples}
 
 
-def make_source(samples: Sequence[Sample], scores: dict[str, float | None]) -> Source:
+def make_source(samples: Sequence[Sample], answers: Answers) -> Source:
     """Return the answered films of a source, by patient."""
-    groups: dict[str, list[float]] = {}
+    groups: dict[str, list[tuple[float, float]]] = {}
     fractured = []
     for sample in samples:
-        score = scores[sample.key]
-        if score is None:
+        found = answers[sample.key]
+        if found is None:
             continue
         if sample.label is Label.FRACTURED:
-            fractured.append(score)
+            fractured.append(found)
         else:
-            groups.setdefault(sample.group, []).append(score)
-    return Source([np.array(group) for group in groups.values()], np.array(fractured))
+            groups.setdefault(sample.group, []).append(found)
+    pairs = [np.array(group) for group in groups.values()]
+    both = np.array(fractured).reshape(-1, 2)
+    return Source([g[:, 0] for g in pairs], [g[:, 1] for g in pairs], both[:, 0], both[:, 1])
 
 
 def draw(source: Source, choice: Choice, *, n: int, seed: int = SEED) -> dict[str, Any]:
@@ -98,10 +124,10 @@ def draw(source: Source, choice: Choice, *, n: int, seed: int = SEED) -> dict[st
         order = rng.permutation(len(source.normal))
         worst = np.sort([source.normal[i].max() for i in order[:n]])
         threshold = worst[int(choice.threshold)]
-        others = np.concatenate([source.normal[i] for i in order[n:]])
+        others = np.concatenate([source.normal_calls[i] for i in order[n:]])
         specificity.append(float((others <= threshold).mean()))
         if source.fractured.size:
-            called.append(float((source.fractured > threshold).mean()))
+            called.append(float((source.fractured_calls > threshold).mean()))
         chosen.append(float(threshold))
     return {
         "specificity": _percentiles(specificity),
@@ -113,7 +139,7 @@ def draw(source: Source, choice: Choice, *, n: int, seed: int = SEED) -> dict[st
 
 def examine(source: Source, own: OperatingPoint) -> dict[str, Any]:
     """Return the figures of one source: without a profile, and by each rule."""
-    normal = np.concatenate(source.normal)
+    normal, calls = np.concatenate(source.normal), np.concatenate(source.normal_calls)
     rules = []
     for rule in Rule:
         choice = choose(range(MIN_PATIENTS), wanted=WANTED, confidence=CONFIDENCE, rule=rule)
@@ -124,14 +150,16 @@ def examine(source: Source, own: OperatingPoint) -> dict[str, Any]:
             {"rule": rule.value, "expected": choice.expected, "at_most": choice.at_most}
             | draw(source, choice, n=MIN_PATIENTS)
         )
-    fractured = source.fractured
+    fractured, fractured_calls = source.fractured, source.fractured_calls
     return {
         "answered": {"normal": len(normal), "fractured": len(fractured)},
         "patients": len(source.normal),
+        "with_caution": {"normal": _share(calls == 0), "fractured": _share(fractured_calls == 0)},
         "without": {
-            "specificity": float((normal < own.fracture_from).mean()),
-            "called_fracture": _share(fractured >= own.fracture_from),
-            "sensitivity": _share(fractured >= own.no_fracture_below),
+            "specificity": float((calls < own.fracture_from).mean()),
+            "called_fracture": _share(fractured_calls >= own.fracture_from),
+            # What has a caution is uncertain, so not called no fracture.
+            "sensitivity": _share((fractured >= own.no_fracture_below) | (fractured_calls == 0)),
         },
         "rules": rules,
     }
@@ -156,34 +184,38 @@ def _percentiles(numbers: Sequence[float]) -> list[float]:
     return found
 
 
-def _load_cache(path: Path | None, classifier: Classifier) -> dict[str, float | None]:
-    """Return the scores in a file, if they are of this model and mode."""
+def _load_cache(path: Path | None, classifier: Classifier) -> Answers:
+    """Return the answers in a file, if they are of this model and mode."""
     if path is None or not path.is_file():
         return {}
     kept = json.loads(path.read_text())
     same = (kept["sha256"], kept["mode"]) == (classifier.model.sha256, classifier.mode.name)
-    scores: dict[str, float | None] = kept["scores"] if same else {}
-    return scores
+    answers: Answers = kept.get("answers", {}) if same else {}
+    return answers
 
 
 def main(
     model: Annotated[str, typer.Argument(help="A bundled model, or a model file.")] = DEFAULT_MODEL,
     *,
     data: Annotated[Path, typer.Option(help="The data folder.")],
-    cache: Annotated[Path | None, typer.Option(help="Keeps the scores; not for release.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps the answers; not for release.")] = None,
     out: Path = REFERENCES,
 ) -> None:
     """Classify, draw, write."""
     classifier = Classifier.load(model)
-    scores = _load_cache(cache, classifier)
+    answers = _load_cache(cache, classifier)
     results = []
     for name, (folder, start, what) in SOURCES.items():
         samples = [s for s in find_samples(data / folder)[0] if s.key.startswith(start)]
-        found = make_source(samples, read_scores(classifier, name, samples, scores))
+        found = make_source(samples, read_answers(classifier, name, samples, answers))
         figures = examine(found, classifier.operating_point)
         results.append({"name": name, "what": what, "films": len(samples)} | figures)
     if cache is not None:
-        kept = {"sha256": classifier.model.sha256, "mode": classifier.mode.name, "scores": scores}
+        kept = {
+            "sha256": classifier.model.sha256,
+            "mode": classifier.mode.name,
+            "answers": answers,
+        }
         cache.write_text(json.dumps(kept))
     report = {
         "notice": NOTICE,

@@ -64,7 +64,7 @@ def main(
 ) -> None:
     """Localize, compare, write."""
     classifier = Classifier.load(find_model(model), mode=mode)
-    classifier.require_heatmap()
+    classifier.manifest.require_heatmap()
     path = boxes or data / BOXES_NAME
     if not path.is_file():
         msg = f"{path}: expected boxes, got no such file; name them with --boxes"

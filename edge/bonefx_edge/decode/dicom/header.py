@@ -22,6 +22,10 @@ _KEYWORDS: Final = [
     "PresentationIntentType",
     "Modality",
     "PatientAge",
+    "PatientBirthDate",
+    "AcquisitionDate",
+    "ContentDate",
+    "StudyDate",
     "BodyPartExamined",
     "AnatomicRegionSequence",
     "CodeValue",
@@ -58,7 +62,8 @@ _KEYWORDS: Final = [
     "VerticesOfThePolygonalShutter",
     "PixelData",
 ]
-"""All that is ever read: name, identifier and dates of the patient never enter memory as values."""
+"""All that is ever read: name and identifier of the patient never enter memory as values. Dates
+give the age, see `age`, and are not kept."""
 _TAGS: Final = (*(Tag(keyword) for keyword in _KEYWORDS), *OVERLAY_BIT_POSITIONS)
 _DIRECTORY: Final = "1.2.840.10008.1.3.10"
 """Media Storage SOP Class UID of a DICOMDIR: an index without an image."""

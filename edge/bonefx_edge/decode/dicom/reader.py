@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from bonefx_edge.decode.dicom.age import read_age
 from bonefx_edge.decode.dicom.gray import blacken_padding_at_corners, make_gray_table
 from bonefx_edge.decode.dicom.guard import PYDICOM_ERRORS
 from bonefx_edge.decode.dicom.header import (
@@ -24,7 +25,6 @@ from bonefx_edge.decode.dicom.layout import (
     padding_patterns,
     read_layout,
 )
-from bonefx_edge.decode.dicom.numbers import age_string_years
 from bonefx_edge.decode.dicom.pixels import decode_pixel_data
 from bonefx_edge.decode.dicom.shutter import read_shutter
 from bonefx_edge.decode.gray_levels import apply_lut
@@ -84,7 +84,7 @@ def _decode(data: bytes, *, limits: Limits, options: DecodeOptions) -> Radiograp
         file_format=FileFormat.DICOM,
         gray_mapping=mapping,
         body_part=text_value(dataset, "BodyPartExamined") or None,
-        age_years=age_string_years(text_value(dataset, "PatientAge")),
+        age_years=read_age(dataset),
         anatomic_region=read_anatomic_region(dataset),
         accepted=accepted,
     )

@@ -9,7 +9,9 @@ import numpy as np
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.diagnostics.commissioning.films import SiteFilm
 from bonefx_edge.finding import Finding
+from bonefx_edge.inference.decision import Decision
 from bonefx_edge.inference.input_check import Statistics, statistics
+from bonefx_edge.inference.judge import Evidence, Rules
 from bonefx_edge.model.site_profile import Quantiles
 
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -31,6 +33,12 @@ class Measured:
     distance: float | None
     """Mean square of the network's features of the whole film, as the input check measures it;
     None for a refused film, and for a network without features."""
+    evidence: Evidence | None
+    """None for a refused film."""
+
+    def decide(self, rules: Rules) -> Decision | None:
+        """Return what the service answers by these rules; None for a refused film."""
+        return rules.judge(self.evidence) if self.evidence is not None else None
 
     @property
     def p_fracture(self) -> float | None:
@@ -59,6 +67,7 @@ def measure(classifier: Classifier, film: SiteFilm) -> Measured:
         distance=float(np.mean(np.square(features, dtype=np.float64)))
         if features is not None
         else None,
+        evidence=analysis.evidence,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bonefx_edge.diagnostics.commissioning.chart import draw_scores
 from bonefx_edge.diagnostics.commissioning.report import ALL
 from bonefx_edge.errors import ADVICE, Reason
+from bonefx_edge.inference.decision import Caution
 from bonefx_edge.inference.score_scale import shown
 from bonefx_edge.text import printable
 
@@ -49,7 +50,9 @@ def make_page(report: Mapping[str, Any], *, profile_name: str) -> str:
         ),
         *_state_tables(report),
         _paragraph(
-            f"In brackets: {report['interval']}. Refused films are not in these shares. "
+            f"In brackets: {report['interval']}. Refused films are not in specificity and "
+            "sensitivity. What is counted is the state, as people see it: a film with a caution is "
+            "uncertain, so it is neither called fracture nor no fracture. "
             "Several films of one patient make an interval too narrow. The "
             "thresholds of the site were chosen on these same films; the promise above is what "
             "holds for further films."
@@ -128,14 +131,15 @@ def promise(report: Mapping[str, Any], films: str) -> str:
     return (
         f"Of further {of}, on average at most {limit['expected']:.1%} {are}. With "
         f"{limit['confidence']:.0%} confidence it is at most {limit['at_most']:.1%} "
-        f"(n = {limit['n']} {unit}). Refused films do not count. This holds as long as "
+        f"(n = {limit['n']} {unit}). Refused films do not count; films with a caution do, and are "
+        f"not {called}. This holds as long as "
         f"{condition}patients and X-ray equipment stay as they are."
     )
 
 
 def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
     """Yield a table for all films, then one by body part and one by age where known."""
-    head = ("", "films", *(name.replace("_", " ") for name in _STATES), "")
+    head = ("", "films", *(name.replace("_", " ") for name in _STATES), "with a caution", "")
     for by in dict.fromkeys(row["by"] for row in report["thresholds"][0]["rows"]):
         rows = [
             (
@@ -144,7 +148,8 @@ def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
                 else f"{row['value']}, {row['class']}, {_NAMES[pair['name']]}",
                 row["films"],
                 *(_state(row, state) for state in _STATES),
-                f"{row['figure']} {_share(row['share'])}",
+                _cautions(row),
+                _figures(row),
             )
             for group in zip(*(_of(pair["rows"], by) for pair in report["thresholds"]), strict=True)
             for pair, row in zip(report["thresholds"], group, strict=True)
@@ -156,6 +161,18 @@ def _state_tables(report: Mapping[str, Any]) -> Iterable[str]:
 def _state(row: Mapping[str, Any], state: str) -> str:
     share = row["of_all_films"][state]
     return f"{row[state]} ({share['low']:.0%} to {share['high']:.0%})"
+
+
+def _cautions(row: Mapping[str, Any]) -> str:
+    found = [f"{caution} {_state(row, caution)}" for caution in Caution if row[caution]]
+    return ", ".join(found) or "0"
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    figure = f"{row['figure']} {_share(row['share'])}"
+    if row["class"] == "normal":  # specificity says it
+        return figure
+    return f"{figure}, called fracture {_share(row['called_fracture'])}"
 
 
 def _of(rows: Sequence[Mapping[str, Any]], by: str) -> list[Mapping[str, Any]]:

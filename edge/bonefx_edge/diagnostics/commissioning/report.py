@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bonefx_edge import NOTICE
+from bonefx_edge.classifier import Classifier
 from bonefx_edge.diagnostics.commissioning.guarantee import Rule
 from bonefx_edge.diagnostics.commissioning.measure import Measured
 from bonefx_edge.diagnostics.commissioning.thresholds import (
@@ -13,10 +14,12 @@ from bonefx_edge.diagnostics.commissioning.thresholds import (
     fracture_limit,
     no_fracture_limit,
     proportion,
+    rules_with,
     share,
 )
 from bonefx_edge.finding import Finding
-from bonefx_edge.inference.decision import OperatingPoint, State, state_of
+from bonefx_edge.inference.decision import Caution, Decision, OperatingPoint, State
+from bonefx_edge.inference.judge import Rules
 from bonefx_edge.inference.score_scale import display_score, round_down
 from bonefx_edge.model.site_profile import SiteProfile
 
@@ -32,7 +35,7 @@ _SCORE_STEPS: Final = 10_000
 
 def make_report(
     measured: Sequence[Measured],
-    own: OperatingPoint,
+    classifier: Classifier,
     wish: Wish,
     profile: SiteProfile,
     *,
@@ -42,12 +45,14 @@ def make_report(
 
     Parameters
     ----------
-    own
-        The operating point of the model, for comparison.
+    classifier
+        Which measured them, with the thresholds of the model.
     names
         Whether the report may hold the names of files. They can identify patients.
     """
-    site = profile.operating_point
+    own = classifier.rules
+    thresholds = (profile.no_fracture_below, profile.fracture_from)
+    site = rules_with(classifier, *thresholds, profile.ages)
     return {
         "schema": SCHEMA,
         "notice": NOTICE,
@@ -67,24 +72,28 @@ def make_report(
             "no_fracture_below": profile.no_fracture_limit
             and dataclasses.asdict(profile.no_fracture_limit),
         },
+        "ages": dataclasses.asdict(profile.ages) if profile.ages else None,
         "interval": INTERVAL,
         "thresholds": [
             {
                 "name": name,
-                "no_fracture_below": point.no_fracture_below,
-                "fracture_from": point.fracture_from,
-                "rows": _rows(measured, point),
+                "no_fracture_below": rules.operating_point.no_fracture_below,
+                "fracture_from": rules.operating_point.fracture_from,
+                "rows": _rows(measured, rules),
             }
-            for name, point in (("model", own), ("site", site))
+            for name, rules in (("model", own), ("site", site))
         ],
-        "rules": [_rule(measured, dataclasses.replace(wish, rule=rule)) for rule in Rule],
+        "rules": [
+            _rule(measured, classifier, dataclasses.replace(wish, rule=rule), profile)
+            for rule in Rule
+        ],
         "refused": _count(
             measured, "reason", lambda finding: (finding.reason,) if finding.reason else ()
         ),
         "accepted": _count(measured, "switch", lambda finding: finding.accepted),
         "scores": {
             name: sorted(
-                round_down(_score(each, site), steps=_SCORE_STEPS)
+                round_down(_score(each, site.operating_point), steps=_SCORE_STEPS)
                 for each in _answered(measured, fractured)
             )
             for name, fractured in (("normal", False), ("fractured", True))
@@ -93,7 +102,7 @@ def make_report(
     }
 
 
-def _rows(measured: Sequence[Measured], point: OperatingPoint) -> list[dict[str, Any]]:
+def _rows(measured: Sequence[Measured], rules: Rules) -> list[dict[str, Any]]:
     """Return counts for all films, by body part and by age where any is known, for each class."""
     rows = []
     for slice_, of in (("all", None), ("body part", _body_part), ("age", _age)):
@@ -103,16 +112,15 @@ def _rows(measured: Sequence[Measured], point: OperatingPoint) -> list[dict[str,
         for value in sorted(values, key=_order):
             films = [each for each in measured if of is None or of(each) == value]
             for fractured in (False, True):
-                row = _row([f for f in films if f.film.is_fractured == fractured], point, fractured)
+                row = _row([f for f in films if f.film.is_fractured == fractured], rules, fractured)
                 rows += [{"by": slice_, "value": value} | row] if row["films"] else []
     return rows
 
 
-def _row(films: Sequence[Measured], point: OperatingPoint, fractured: bool) -> dict[str, Any]:  # noqa: FBT001
-    states = Counter(
-        State.REFUSED if each.p_fracture is None else state_of(each.p_fracture, point)
-        for each in films
-    )
+def _row(films: Sequence[Measured], rules: Rules, fractured: bool) -> dict[str, Any]:  # noqa: FBT001
+    decisions = [each.decide(rules) for each in films]
+    states = Counter(map(_state, decisions))
+    cautions = Counter(decision.caution for decision in decisions if decision)
     answered = len(films) - states[State.REFUSED]
     right = answered - states[State.NO_FRACTURE if fractured else State.FRACTURE]
     return {
@@ -121,19 +129,35 @@ def _row(films: Sequence[Measured], point: OperatingPoint, fractured: bool) -> d
         **{state.value: states[state] for state in State},
         "figure": "sensitivity" if fractured else "specificity",
         "share": dataclasses.asdict(proportion(right, answered)) if answered else None,
+        "called_fracture": dataclasses.asdict(proportion(states[State.FRACTURE], answered))
+        if answered
+        else None,
+        **{caution.value: cautions[caution] for caution in Caution},
         "of_all_films": {
-            state.value: dataclasses.asdict(proportion(states[state], len(films)))
-            for state in State
+            name.value: dataclasses.asdict(proportion(count, len(films)))
+            for name, count in (
+                *((state, states[state]) for state in State),
+                *((caution, cautions[caution]) for caution in Caution),
+            )
         },
     }
 
 
-def _rule(measured: Sequence[Measured], wish: Wish) -> dict[str, Any]:
+def _state(decision: Decision | None) -> State:
+    return State.REFUSED if decision is None else decision.state
+
+
+def _rule(
+    measured: Sequence[Measured], classifier: Classifier, wish: Wish, profile: SiteProfile
+) -> dict[str, Any]:
     """Return what another rule would give: the threshold, its promise, and fractures it finds."""
     normal = [each for each in measured if not each.film.is_fractured]
     fractured = [each for each in measured if each.film.is_fractured]
     upper, lower = fracture_limit(normal, wish), no_fracture_limit(fractured, wish)
-    found = share(fractured, lambda p: upper is not None and p >= upper.p_fracture)
+    # Above 1 no film is called fracture.
+    fracture_from = min(upper.p_fracture, 1.0) if upper else 1.0
+    rules = rules_with(classifier, 0.0, fracture_from, profile.ages)
+    found = share(fractured, rules, lambda state: state is State.FRACTURE)
     return {
         "rule": wish.rule.value,
         "patients_needed": wish.patients_needed(1.0 - wish.specificity),
@@ -159,16 +183,16 @@ def _count(
     ]
 
 
-def _film(each: Measured, site: OperatingPoint) -> dict[str, Any]:
-    finding, p = each.finding, each.p_fracture
-    state = State.REFUSED if p is None else state_of(p, site)
+def _film(each: Measured, site: Rules) -> dict[str, Any]:
+    finding, p, decision = each.finding, each.p_fracture, each.decide(site)
     return {
         "path": finding.path,
         "class": "fractured" if each.film.is_fractured else "normal",
-        "state": state.value,
+        "state": _state(decision).value,
         "reason": finding.reason,
+        "caution": decision.caution if decision else None,
         "p_fracture": p,
-        "score": None if p is None else _score(each, site),
+        "score": None if p is None else _score(each, site.operating_point),
     }
 
 

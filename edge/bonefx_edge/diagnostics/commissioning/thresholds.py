@@ -1,5 +1,12 @@
-"""From the measured films of a site to its two thresholds, and to the site profile."""
+"""From the measured films of a site to its two thresholds, and to the site profile.
 
+Scores choose the thresholds, states are counted. A film with a caution is never called fracture,
+nor no fracture; so the share of films with that state is at most the share beyond the threshold,
+and what is promised of the scores holds for the states. Choosing by states instead would lower the
+threshold until the familiar films make up for the others (decision 0042).
+"""
+
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +21,11 @@ from bonefx_edge.diagnostics.commissioning.guarantee import (
 )
 from bonefx_edge.diagnostics.commissioning.measure import LEVELS, Measured, reference_quantiles
 from bonefx_edge.errors import UsageError
-from bonefx_edge.inference.decision import Proportion
+from bonefx_edge.inference.ages import AgeRange
+from bonefx_edge.inference.decision import Proportion, State
+from bonefx_edge.inference.judge import Rules
 from bonefx_edge.model.site_profile import (
+    OPERATING_POINT,
     SCHEMA,
     ProfileFilms,
     ProfileLimit,
@@ -25,6 +35,8 @@ from bonefx_edge.model.site_profile import (
 
 MIN_PATIENTS: Final = 60
 """Of a class, to choose its threshold: with fewer, specificity scatters by more than 0.10."""
+AGE_TAIL: Final = 0.05
+"""Share of the youngest, and of the oldest normal patients that open no ages."""
 
 _MARGIN: Final = 1e-9
 """Of p_fracture, between a threshold and the film that chose it. Scores of int8 models are often
@@ -121,6 +133,8 @@ def make_profile(
         raise UsageError(msg)
     model, own = classifier.model, classifier.operating_point
     below = min(lower.p_fracture if lower else own.no_fracture_below, upper.p_fracture)
+    ages = age_range(normal)
+    site = rules_with(classifier, below, upper.p_fracture, ages)
     return SiteProfile(
         schema=SCHEMA,
         created=created,
@@ -130,21 +144,55 @@ def make_profile(
         fracture_from=upper.p_fracture,
         normal=_films(normal),
         fractured=_films(fractured),
-        specificity=share(normal, lambda p: p < upper.p_fracture),
-        sensitivity=share(fractured, lambda p: p >= below) if any_answered(fractured) else None,
+        specificity=share(normal, site, lambda state: state is not State.FRACTURE),
+        sensitivity=share(fractured, site, lambda state: state is not State.NO_FRACTURE)
+        if any_answered(fractured)
+        else None,
         fracture_limit=_profile_limit(upper, wish, wanted=1.0 - wish.specificity),
         no_fracture_limit=_profile_limit(lower, wish, wanted=1.0 - wish.sensitivity)
         if lower
         else None,
         levels=LEVELS,
         reference=reference_quantiles(normal),
+        ages=ages,
     )
 
 
-def share(measured: Iterable[Measured], holds: Callable[[float], bool]) -> Proportion:
-    """Return the share of the answered films whose p_fracture is so, with its exact interval."""
-    found = [holds(each.p_fracture) for each in measured if each.p_fracture is not None]
-    return proportion(sum(found), len(found))
+def rules_with(
+    classifier: Classifier, no_fracture_below: float, fracture_from: float, ages: AgeRange | None
+) -> Rules:
+    """Return how the classifier decides with a profile of these thresholds and ages."""
+    point = dataclasses.replace(
+        classifier.operating_point,
+        name=OPERATING_POINT,
+        no_fracture_below=no_fracture_below,
+        fracture_from=fracture_from,
+    )
+    accepted = classifier.manifest.answered_ages(ages)
+    return dataclasses.replace(classifier.rules, operating_point=point, ages=accepted)
+
+
+def age_range(normal: Sequence[Measured]) -> AgeRange | None:
+    """Return the ages of the answered normal patients, without `AGE_TAIL` at both ends.
+
+    None where the ages of fewer than `MIN_PATIENTS` are known.
+    """
+    known = {
+        each.patient: each.age_years
+        for each in normal
+        if each.age_years is not None and each.p_fracture is not None
+    }
+    if len(known) < MIN_PATIENTS:
+        return None
+    ages, tail = sorted(known.values()), int(AGE_TAIL * len(known))
+    # Whole years: the last one counts to its end.
+    return AgeRange(float(int(ages[tail])), float(int(ages[-1 - tail]) + 1))
+
+
+def share(measured: Iterable[Measured], rules: Rules, holds: Callable[[State], bool]) -> Proportion:
+    """Return the share of the answered films whose state is so, with its exact interval."""
+    decisions = [decision for each in measured if (decision := each.decide(rules)) is not None]
+    return proportion(sum(holds(decision.state) for decision in decisions), len(decisions))
 
 
 def proportion(hits: int, n: int) -> Proportion:
