@@ -96,6 +96,12 @@ class JournalError(BonefxError):
     code = "journal"
 
 
+class JournalHeldError(BonefxError):
+    """The journal cannot be opened again: a part of the service hangs and still uses it."""
+
+    code = "journal_held"
+
+
 class PortError(BonefxError):
     """The health port cannot be had: it is taken, or not ours to take."""
 

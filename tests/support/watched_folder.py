@@ -154,6 +154,8 @@ class Place:
             assert time.monotonic() < end, "waited in vain"
             if self.service.pause is Pause.NONE and any(map(self.will_say, self.pool._workers)):
                 self.service.wait()
+            elif self.journal.access.is_shut and self.journal.access.users:
+                time.sleep(0.01)  # in real time a thread closes its connection
             else:
                 self.now += SETTLE_S
 

@@ -9,6 +9,7 @@ import typer
 from bonefx_edge.errors import (
     BonefxError,
     JournalError,
+    JournalHeldError,
     OutputError,
     PortError,
     UsageError,
@@ -32,7 +33,8 @@ class ExitCode(IntEnum):
     """The model file or the interpreter cannot be used; no answer after this one is to be had."""
     JOURNAL = 5
     """Watching: the journal is in use by another service, damaged, of a newer bonefx, or away;
-    a folder belongs to the service of another journal."""
+    a folder belongs to the service of another journal; a part of the service hangs and keeps it
+    from opening the journal again."""
 
 
 _CODES: Final = {
@@ -40,6 +42,7 @@ _CODES: Final = {
     OutputError: ExitCode.OUTPUT,
     PortError: ExitCode.OUTPUT,
     JournalError: ExitCode.JOURNAL,
+    JournalHeldError: ExitCode.JOURNAL,
 }
 """Every other error is of the model file or the interpreter."""
 

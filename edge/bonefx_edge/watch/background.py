@@ -28,6 +28,9 @@ STOP_TIMEOUT_S: Final = 2.0
 class PeriodicTask(Protocol):
     """Work that is repeated."""
 
+    name: str
+    """For people: messages, archive."""
+
     def run_once(self, connection: sqlite3.Connection) -> bool:
         """Do one step; return whether there may be more to do at once."""
         ...
@@ -87,7 +90,7 @@ def _repeat(
     `wait` is called when the task has nothing to do; the task ends if it returns False.
     """
     try:
-        with damage_as_journal_error(), journal.connect() as connection:
+        with damage_as_journal_error(), journal.connect(task.name) as connection:
             while not stop() and (task.run_once(connection) or wait()):
                 pass
     except (OSError, sqlite3.OperationalError, JournalError) as err:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from bonefx_edge.errors import JournalError
+from bonefx_edge.errors import JournalError, JournalHeldError
 from bonefx_edge.watch.backoff import pause_before_retry
 from bonefx_edge.watch.folder_claims import claim
 from bonefx_edge.watch.journal.connection import error_code
@@ -22,6 +22,10 @@ DISK_CHECK_S: Final = 1.0
 ERROR_PAUSE_S: Final = 5.0
 """After results or journal could not be written; doubled each time, up to `MAX_ERROR_PAUSE_S`."""
 MAX_ERROR_PAUSE_S: Final = 30.0
+HELD_WARNING_S: Final = 5.0
+"""A part of the service closes its connection within a second, unless it waits for something."""
+MAX_HELD_S: Final = 120.0
+"""Then the service ends. Longer than a command or receiver of messages may take."""
 MIN_RESUME_BYTES: Final = 1 << 20
 """Free space to resume after a full disk: enough for a few hundred results."""
 
@@ -40,17 +44,17 @@ class Storage:
         """Store the parts; `clock` gives monotonic seconds."""
         self._journal, self._results, self._min_free_bytes = journal, results, min_free_bytes
         self._clock, self._next_check, self._errors = clock, clock(), 0
-        self._away_log = AwayLog(clock)
+        self._away_log, self._lost_since = AwayLog(clock), clock()
         self.pause = Pause.NONE
         self.away = ""
-        """Which folder is waited for: results or journal."""
+        """Which folder is waited for, results or journal; which parts, if they hold the journal."""
         self.journal_is_lost = False
         """Whether the journal must be opened anew; its connection cannot be used."""
 
     @property
     def is_broken(self) -> bool:
         """Whether the images in progress were dropped at the pause."""
-        return self.pause in (Pause.STORAGE_ERROR, Pause.FOLDER_AWAY)
+        return self.pause not in (Pause.NONE, Pause.DISK_LOW)
 
     def claim(self) -> None:
         """Check that the folder of the results is the one of this journal.
@@ -79,6 +83,8 @@ class Storage:
         ------
         FolderAwayError, OSError, sqlite3.OperationalError, JournalError
             Call `suspend` with it.
+        JournalHeldError
+            The service must end.
         """
         now = self._clock()
         if now < self._next_check:
@@ -106,13 +112,34 @@ class Storage:
         if not self.journal_is_lost:
             self._journal.check_place()
             return True
-        if not self._journal.access.is_unused:
+        users = self._journal.access.users
+        if users:
+            self._wait_for(", ".join(users))
             return False
         self._journal.reopen()
         self.journal_is_lost = False
         self._journal.access.allow()
         logger.warning("the journal was opened again")
         return True
+
+    def _wait_for(self, users: str) -> None:
+        """Say which parts of the service keep the journal from being opened again.
+
+        Raises
+        ------
+        JournalHeldError
+            For too long: a new process has no connection to the old file.
+        """
+        held_s = self._clock() - self._lost_since
+        if held_s > MAX_HELD_S:
+            msg = (
+                f"the journal cannot be opened again: in use by {users} for {held_s:.0f} s; "
+                "check the disk or share that does not answer, then start the service again"
+            )
+            raise JournalHeldError(msg)
+        if held_s > HELD_WARNING_S and self.pause is not Pause.JOURNAL_HELD:
+            logger.error("the journal cannot be opened again while in use by %s", users)
+            self.pause, self.away = Pause.JOURNAL_HELD, users
 
     def _resume(self) -> None:
         if self.is_broken:  # images in progress were dropped
@@ -137,5 +164,6 @@ class Storage:
             pause_s = pause_before_retry(attempts=self._errors, first_s=ERROR_PAUSE_S)
         self._next_check = self._clock() + min(pause_s, MAX_ERROR_PAUSE_S)
         if self.away == JOURNAL or not isinstance(err, OSError):
-            self.journal_is_lost = True
+            if not self.journal_is_lost:
+                self.journal_is_lost, self._lost_since = True, self._clock()
             self._journal.access.shut()

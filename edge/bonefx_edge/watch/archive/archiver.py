@@ -40,6 +40,8 @@ _PAGE: Final = 200
 class Archiver:
     """Moves files that have a result, in passes ordered by path."""
 
+    name = "archive"
+
     def __init__(
         self,
         root: bytes,

@@ -42,6 +42,8 @@ class DeliveryError(Exception):
 class OutboxRelay:
     """Delivers the messages of the outbox, oldest first; those about one file in their order."""
 
+    name = "messages"
+
     def __init__(
         self,
         sink: Callable[[bytes], None],

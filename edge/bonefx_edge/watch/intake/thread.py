@@ -139,7 +139,7 @@ class IntakeThread:
         OSError, sqlite3.OperationalError, JournalError
             The journal cannot be read or written.
         """
-        with damage_as_journal_error(), self._journal.connect() as connection:
+        with damage_as_journal_error(), self._journal.connect("intake") as connection:
             self._intake = intake = self._make(FileIndex(connection))
             with closing(intake):
                 while not (self._is_stopped or self._journal.is_shut):

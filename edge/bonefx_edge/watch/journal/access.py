@@ -19,19 +19,27 @@ class JournalAccess:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.journal_id: str | None = None
+        """Connections are made to the journal of this id only; None: it is not known yet."""
         self._lock = threading.Lock()
-        self._n_open = 0
+        self._users: list[str] = []
         self.is_shut = False
         """Whether threads must close their connections and make no new ones."""
 
     @property
-    def is_unused(self) -> bool:
-        """Whether no connection is open."""
-        return self._n_open == 0
+    def users(self) -> list[str]:
+        """What has a connection open, sorted."""
+        with self._lock:
+            return sorted(self._users)
 
     @contextmanager
-    def connect(self) -> Iterator[sqlite3.Connection]:
+    def connect(self, user: str) -> Iterator[sqlite3.Connection]:
         """Yield a connection for the thread that calls; it ends its work when `is_shut`.
+
+        Parameters
+        ----------
+        user
+            What uses it, for people: intake, messages, archive.
 
         Raises
         ------
@@ -42,13 +50,13 @@ class JournalAccess:
             if self.is_shut:
                 msg = "the journal is closed until its disk is back"
                 raise JournalError(msg)
-            self._n_open += 1
+            self._users.append(user)
         try:
-            with closing(reopen(self.folder)) as connection:
+            with closing(reopen(self.folder, expected=self.journal_id)) as connection:
                 yield connection
         finally:
             with self._lock:
-                self._n_open -= 1
+                self._users.remove(user)
 
     def shut(self) -> None:
         """Make the threads close their connections, each after its step."""

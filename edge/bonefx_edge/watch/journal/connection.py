@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.files import error_name
+from bonefx_edge.watch.journal.meta import journal_id
 from bonefx_edge.watch.journal.schema import STEPS, migrate, version_of
 
 JOURNAL_NAME: Final = "journal.sqlite"
@@ -27,7 +28,13 @@ BUSY_TIMEOUT_S: Final = 10.0
 """For the transaction of another process: edge-admin writes while the service runs."""
 
 
-def connect(folder: Path, *, owner: bool, create: bool = True) -> sqlite3.Connection:
+class OtherJournalError(JournalError):
+    """The journal at a path is not the one that was expected there."""
+
+
+def connect(
+    folder: Path, *, owner: bool, create: bool = True, expected: str | None = None
+) -> sqlite3.Connection:
     """Return a connection to the journal in a folder, created if there is none.
 
     Parameters
@@ -40,9 +47,13 @@ def connect(folder: Path, *, owner: bool, create: bool = True) -> sqlite3.Connec
         takes seconds for a large journal.
     create
         Otherwise a journal that does not exist is an error: its disk may not be mounted.
+    expected
+        Id of the journal, compared before anything is written; None: whatever is there.
 
     Raises
     ------
+    OtherJournalError
+        It has another id, or none.
     JournalError
         It is damaged, of a newer bonefx, cannot be opened, or is of an older version and in use.
     OSError
@@ -58,18 +69,19 @@ def connect(folder: Path, *, owner: bool, create: bool = True) -> sqlite3.Connec
     connection = sqlite3.connect(uri, isolation_level=None, timeout=BUSY_TIMEOUT_S, uri=True)
     connection.row_factory = sqlite3.Row
     try:
+        _compare(connection, expected)
         _prepare(connection, check=owner)
         _migrate(connection, folder, owner=owner)
-    except JournalError:
-        connection.close()
-        raise
     except sqlite3.DatabaseError as err:
         connection.close()
         raise JournalError(describe_error(path, err)) from err
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def reopen(folder: Path) -> sqlite3.Connection:
+def reopen(folder: Path, *, expected: str | None = None) -> sqlite3.Connection:
     """Return another connection to an existing journal, see `connect`.
 
     Raises
@@ -77,7 +89,18 @@ def reopen(folder: Path) -> sqlite3.Connection:
     JournalError, OSError
         As `connect`; also if it does not exist, as when its disk is not mounted.
     """
-    return connect(folder, owner=False, create=False)
+    return connect(folder, owner=False, create=False, expected=expected)
+
+
+def _compare(connection: sqlite3.Connection, expected: str | None) -> None:
+    """Raise `OtherJournalError` if the journal has not the expected id."""
+    if expected is None:
+        return
+    # Older versions have no such table, or no id: no journal of this process is one of them.
+    has_values = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
+    if not has_values or journal_id(connection) != expected:
+        msg = "another journal is there"
+        raise OtherJournalError(msg)
 
 
 def _make_private(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +13,7 @@ from bonefx_edge.watch.journal.access import JournalAccess
 from bonefx_edge.watch.journal.connection import (
     JOURNAL_NAME,
     LOCK_NAME,
+    OtherJournalError,
     connect,
     describe_error,
     lock,
@@ -32,7 +34,7 @@ class JournalFile:
         self.access = JournalAccess(folder)
         """For other threads."""
         self._use(connection)
-        self._id = journal_id(connection)
+        self.access.journal_id = journal_id(connection)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -67,20 +69,20 @@ class JournalFile:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         elif not (folder / JOURNAL_NAME).is_file():
             raise FolderAwayError(JOURNAL, "it does not exist")
-        held = lock(folder / LOCK_NAME) if owner else None
-        try:
-            journal = cls(connect(folder, owner=owner, create=create), folder, held)
-        except BaseException:
+        with ExitStack() as undo:
+            held = lock(folder / LOCK_NAME) if owner else None
             if held is not None:
-                os.close(held)
-            raise
-        try:
-            if owner:
-                journal._id = make_journal_id(journal._connection)
-                journal._begin()
-        except sqlite3.DatabaseError as err:
-            journal.close()
-            raise JournalError(describe_error(folder / JOURNAL_NAME, err)) from err
+                undo.callback(os.close, held)
+            connection = connect(folder, owner=owner, create=create)
+            undo.callback(connection.close)
+            try:
+                journal = cls(connection, folder, held)
+                if owner:
+                    journal.access.journal_id = make_journal_id(connection)
+                    journal._begin()
+            except sqlite3.DatabaseError as err:
+                raise JournalError(describe_error(folder / JOURNAL_NAME, err)) from err
+            undo.pop_all()
         return journal
 
     def check_place(self) -> None:
@@ -104,12 +106,13 @@ class JournalFile:
         """
         self._connection.close()
         try:
-            connection = connect(self.folder, owner=True, create=False)
+            connection = connect(
+                self.folder, owner=True, create=False, expected=self.access.journal_id
+            )
         except FileNotFoundError as err:
             raise FolderAwayError(JOURNAL, error_name(err)) from err
-        if journal_id(connection) != self._id:
-            connection.close()
-            raise FolderAwayError(JOURNAL, "another journal is there")
+        except OtherJournalError as err:
+            raise FolderAwayError(JOURNAL, str(err)) from err
         self._use(connection)
         self._lock_again()
 

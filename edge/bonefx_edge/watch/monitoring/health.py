@@ -34,6 +34,8 @@ class Pause(StrEnum):
     """Results or journal could not be written."""
     FOLDER_AWAY = "folder_away"
     """The folder of results or journal is not mounted, or another one is in its place."""
+    JOURNAL_HELD = "journal_held"
+    """The journal failed, and a part of the service that hangs keeps it from being opened again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class ServiceSnapshot:
     picture_failure: str = ""
     """Why the last film has no pictures; "" if it has, or none are asked for."""
     away: str = ""
-    """Which folder is waited for: results or journal."""
+    """Which folder is waited for, results or journal; which parts, if they hold the journal."""
     archives_away: tuple[str, ...] = ()
     """The archives that are waited for."""
 
@@ -131,6 +133,10 @@ def _results(snapshot: ServiceSnapshot) -> Check:
     if snapshot.pause is Pause.FOLDER_AWAY:
         found = f"waiting for the folder of the {snapshot.away}"
         return Check("results", CheckStatus.FAIL, found, f"{_MOUNT}; see the log")
+    if snapshot.pause is Pause.JOURNAL_HELD:
+        found = f"the journal cannot be opened again while in use by {snapshot.away}"
+        remedy = "check the disk or share that does not answer; after 2 minutes the service ends"
+        return Check("results", CheckStatus.FAIL, found, remedy)
     remedy = "free space on the disk of results and journal; check that it is writable"
     return Check("results", CheckStatus.FAIL, f"paused: {snapshot.pause}", remedy)
 

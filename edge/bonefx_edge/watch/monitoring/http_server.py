@@ -113,7 +113,7 @@ class HealthServer:
 def _query(journal: JournalAccess, snapshot: ServiceSnapshot, *, wall: float) -> Status | str:
     """Return the status of the journal, or the type of the error: no message, no file name."""
     try:
-        with journal.connect() as connection:
+        with journal.connect("health port") as connection:
             admin = JournalAdmin(connection, journal.folder)
             return admin.status(now=wall, clock_steps=snapshot.clock_steps)
     except (OSError, sqlite3.Error, BonefxError) as err:

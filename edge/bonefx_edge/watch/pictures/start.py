@@ -55,5 +55,5 @@ def open_pictures(
 
 def _claim(folder: MarkedFolder, journal: Journal) -> None:
     """Learn the marker of the folder, on a connection for the thread that calls."""
-    with journal.access.connect() as connection:
+    with journal.access.connect("pictures") as connection:
         claim(connection, folder, journal=journal.folder)

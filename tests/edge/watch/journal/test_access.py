@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import JournalError
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, is_locked
 from bonefx_edge.watch.journal.journal import Journal
+from bonefx_edge.watch.journal.schema import STEPS
 from bonefx_edge.watch.marked_folder import FolderAwayError
 
 
@@ -22,23 +26,26 @@ def _journal(folder):
 
 
 def test_while_it_is_shut_no_thread_gets_a_connection(journal):
-    with journal.access.connect() as connection:
+    with journal.access.connect("intake") as connection:
         journal.access.shut()
-        assert not journal.access.is_unused
+        assert journal.access.users == ["intake"]
         assert connection.execute("SELECT count(*) FROM image").fetchone()[0] == 0
-    assert journal.access.is_unused
-    with pytest.raises(JournalError, match="until its disk is back"), journal.access.connect():
+    assert journal.access.users == []
+    with (
+        pytest.raises(JournalError, match="until its disk is back"),
+        journal.access.connect("intake"),
+    ):
         pass
     journal.access.allow()
-    with journal.access.connect():
+    with journal.access.connect("intake"):
         pass
 
 
 def test_a_connection_that_fails_is_not_counted(folder, journal):
     folder.rename(folder.with_name("away"))
-    with pytest.raises(FileNotFoundError), journal.access.connect():
+    with pytest.raises(FileNotFoundError), journal.access.connect("intake"):
         pass
-    assert journal.access.is_unused
+    assert journal.access.users == []
     assert not folder.exists()
 
 
@@ -78,6 +85,46 @@ def test_another_journal_in_its_place_is_not_taken_for_it(tmp_path, folder, jour
         journal.check_place()
     with pytest.raises(FolderAwayError, match="another journal is there"):
         journal.reopen()
+
+
+def older(folder):
+    """Make another journal as bonefx 0.4 wrote it; return its bytes."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / JOURNAL_NAME)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL;" + STEPS[0] + STEPS[1])
+        connection.execute("PRAGMA user_version = 2")
+    return (folder / JOURNAL_NAME).read_bytes()
+
+
+def test_another_journal_of_an_older_version_is_left_as_it_is(folder, journal):
+    folder.rename(folder.with_name("away"))
+    before = older(folder)
+    with pytest.raises(FolderAwayError, match="another journal is there"):
+        journal.reopen()
+    assert (folder / JOURNAL_NAME).read_bytes() == before
+
+
+def test_a_thread_gets_no_connection_to_another_journal(folder, journal):
+    folder.rename(folder.with_name("away"))
+    before = older(folder)
+    with pytest.raises(JournalError, match="another journal"), journal.access.connect("intake"):
+        pass
+    assert (folder / JOURNAL_NAME).read_bytes() == before
+    assert journal.access.users == []
+
+
+def open_files() -> list[str]:
+    return [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+
+
+@pytest.mark.parametrize("content", [b"no database" * 100, b""], ids=["damaged", "empty"])
+def test_a_journal_whose_id_cannot_be_read_is_not_kept_open(folder, journal, content):
+    folder.rename(folder.with_name("away"))
+    folder.mkdir()
+    (folder / JOURNAL_NAME).write_bytes(content)
+    with pytest.raises((JournalError, FolderAwayError)):
+        journal.reopen()
+    assert not [name for name in open_files() if name.startswith(str(folder))]
 
 
 def test_a_name_of_any_bytes_can_be_the_folder_of_a_journal(tmp_path):
