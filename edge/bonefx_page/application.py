@@ -1,7 +1,7 @@
 """The page as an ASGI application."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
 from time import time
 from typing import Final
@@ -19,6 +19,7 @@ from bonefx_page.services import Services
 from bonefx_page.settings import Settings
 from bonefx_page.store.audit import Audit
 from bonefx_page.store.database import connect, create
+from bonefx_page.store.verdicts import Verdicts
 
 STATIC: Final = Path(__file__).with_name("static")
 
@@ -32,9 +33,10 @@ def build(settings: Settings) -> Starlette:
         The database cannot be opened; OSError if its folder cannot be written.
     """
     database = create(settings.data)
-    with closing(connect(database)) as connection:
-        Audit(connection).remove_old(now=time())
     services = Services(settings, database)
+    with closing(connect(database)) as connection:
+        Audit(connection, services.audit_memory).remove_old(now=time())
+        Verdicts(connection, settings.data).finish()
     routes = [
         Route(each.path, guarded(each.handler, services, role=each.role), methods=[each.method])
         for each in ROUTES
@@ -45,7 +47,24 @@ def build(settings: Settings) -> Starlette:
             Middleware(_Headers),
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False),
         ],
+        lifespan=_open_database(database),
     )
+
+
+def _open_database(path: Path) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Return what keeps the database open while the page runs.
+
+    SQLite removes its log with the last connection and makes it again with the next one. On a full
+    disk that fails, and nothing could be read.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        with closing(connect(path)) as connection:
+            connection.execute("SELECT 1 FROM user").fetchall()
+            yield
+
+    return lifespan
 
 
 class _Headers:

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from bonefx_page.rendering import language_of
 from bonefx_page.services import Services
 from bonefx_page.store.audit import Action, Audit
-from bonefx_page.store.database import connect
+from bonefx_page.store.database import NotSavedError, connect
 from bonefx_page.store.sessions import Session, Sessions
 from bonefx_page.store.users import Role
 
@@ -68,9 +68,14 @@ class Asked:
             raise RuntimeError(msg)
         return self.session
 
+    @property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self.database, self.services.audit_memory)
+
     def note(self, action: Action, sha256: str | None = None) -> None:
         """Add an entry to the audit log."""
-        Audit(self.database).note(self.signed_in.user.name, action, sha256, now=self.now)
+        self.audit.note(self.signed_in.user.name, action, sha256, now=self.now)
 
     def page(
         self, template: str, values: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK
@@ -79,16 +84,9 @@ class Asked:
 
         The predictor is read from the journal, unless `values` has one.
         """
-        language = language_of(self.request.headers.get("accept-language", ""))
-        frame: dict[str, Any] = {
-            "user": self.session.user if self.session else None,
-            "form_token": self.session.form_token if self.session else "",
-            "path": self.request.url.path,
-        }
         if "predictor" not in values:
-            frame["predictor"] = self.services.predictor()
-        html = self.services.renderer.html(template, language=language, values=frame | dict(values))
-        return HTMLResponse(html, status)
+            values = dict(values) | {"predictor": self.services.predictor()}
+        return _page(self.request, self.services, self.session, template, values, status)
 
 
 Handler = Callable[[Asked], Response]
@@ -113,30 +111,67 @@ def guarded(
 def _answer(
     handler: Handler, request: Request, body: bytes, services: Services, role: Role | None
 ) -> Response:
-    with closing(connect(services.database)) as database:
-        now = time.time()
-        cookie = request.cookies.get(services.cookie_name, "")
-        session = Sessions(database).find(cookie, now=now) if cookie and role else None
-        if role and session is None:
-            return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-        if role and session and not session.user.role.may(role):
-            return _plain(HTTPStatus.FORBIDDEN)
-        form = _fields(body) if request.method == "POST" else {}
-        if form is None or (session and form and not _has_token(form, session)):
-            return _plain(HTTPStatus.FORBIDDEN)
-        if request.method == "POST" and session and not form:
-            return _plain(HTTPStatus.FORBIDDEN)
-        asked = Asked(request, services, database, session, form, now)
-        try:
-            return handler(asked)
-        except (JournalError, OSError, sqlite3.Error) as err:
-            # No traceback: it may contain names of files.
-            logger.error("journal or disk cannot be read: %s", type(err).__name__)  # noqa: TRY400
-            values, status = {"predictor": None}, HTTPStatus.SERVICE_UNAVAILABLE
-            return asked.page("unavailable.html", values, status)
-        except BonefxError as err:
-            wrong: dict[str, Any] = {"message": str(err), "predictor": None}
-            return asked.page("wrong.html", wrong, HTTPStatus.BAD_REQUEST)
+    session = None
+    try:
+        with closing(connect(services.database)) as database:
+            now = time.time()
+            cookie = request.cookies.get(services.cookie_name, "")
+            session = Sessions(database).find(cookie, now=now) if cookie and role else None
+            form = _fields(body) if request.method == "POST" else {}
+            refused = _refusal(request, session, form, role)
+            if refused or form is None:
+                return refused or _plain(HTTPStatus.FORBIDDEN)
+            return handler(Asked(request, services, database, session, form, now))
+    except (NotSavedError, JournalError, OSError, sqlite3.Error) as err:
+        # No traceback: it may contain names of files.
+        cause = str(err) if isinstance(err, NotSavedError) else type(err).__name__
+        logger.error("journal or disk cannot be used: %s", cause)  # noqa: TRY400
+        values = {
+            "predictor": None,
+            "is_lost": request.method == "POST",
+            "is_verdict": isinstance(err, NotSavedError),
+        }
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        return _page(request, services, session, "unavailable.html", values, status)
+    except BonefxError as err:
+        wrong = {"message": str(err), "predictor": None}
+        return _page(request, services, session, "wrong.html", wrong, HTTPStatus.BAD_REQUEST)
+
+
+def _refusal(
+    request: Request,
+    session: Session | None,
+    form: Mapping[str, str] | None,
+    role: Role | None,
+) -> Response | None:
+    """Return the answer to whoever may not ask this; None for all others."""
+    if role is None:
+        return None
+    if session is None:
+        return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    if not session.user.role.may(role):
+        return _plain(HTTPStatus.FORBIDDEN)
+    if request.method == "POST" and not (form and _has_token(form, session)):
+        return _plain(HTTPStatus.FORBIDDEN)
+    return None
+
+
+def _page(
+    request: Request,
+    services: Services,
+    session: Session | None,
+    template: str,
+    values: Mapping[str, Any],
+    status: HTTPStatus,
+) -> Response:
+    language = language_of(request.headers.get("accept-language", ""))
+    frame: dict[str, Any] = {
+        "user": session.user if session else None,
+        "form_token": session.form_token if session else "",
+        "path": request.url.path,
+    }
+    html = services.renderer.html(template, language=language, values=frame | dict(values))
+    return HTMLResponse(html, status)
 
 
 def _fields(body: bytes) -> dict[str, str] | None:

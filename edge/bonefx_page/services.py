@@ -9,6 +9,7 @@ from bonefx_page.films.journal import JournalView, open_journal
 from bonefx_page.films.pictures import Pictures
 from bonefx_page.rendering import Renderer
 from bonefx_page.settings import Settings
+from bonefx_page.store.audit import AuditMemory
 from bonefx_page.store.throttle import Throttle
 
 
@@ -20,9 +21,12 @@ class Services:
         self.settings, self.database = settings, database
         self.renderer = Renderer()
         self.throttle = Throttle()
+        self.audit_memory = AuditMemory()
         self.health = HealthReader(settings.health_port)
         self.pictures = Pictures(settings.pictures)
-        self.cookie_name = "__Host-bonefx" if settings.is_encrypted else "bonefx"
+        # Browsers take a cookie of this prefix only by TLS, from this host, and for all paths.
+        prefix = "__Host-" if settings.is_encrypted else ""
+        self.cookie_name, self.form_cookie_name = f"{prefix}bonefx", f"{prefix}bonefx-form"
 
     def journal(self) -> AbstractContextManager[JournalView]:
         """Return the journal of the service, to be used with `with`."""

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sqlite3
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,40 +14,11 @@ from bonefx_edge.watch.config import Poll, WatchOptions
 from bonefx_edge.watch.journal import connection as database
 from bonefx_edge.watch.service import Service
 from bonefx_edge.watch.workers.protocol import WorkerConfig
+from kill_points import Doom
 from toy import toy_path
 from watch_service import check_exactly_one, film_bytes, sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
-
-
-class Doom:
-    """Counts the steps that reach the disk, and dies at one of them: before it or after it."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.count, self._turn = at, 0, threading.Lock()
-
-    def around(self, step):
-        def wrapped(*args, **kwargs):
-            self.point()
-            value = step(*args, **kwargs)
-            self.point()
-            return value
-
-        return wrapped
-
-    def point(self) -> None:
-        with self._turn:
-            self.count += 1
-            if self.count == self.at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-class _Connection(sqlite3.Connection):
-    doom: Doom
-
-    def execute(self, sql, *rest):
-        run = super().execute
-        return self.doom.around(run)(sql, *rest) if sql == "COMMIT" else run(sql, *rest)
 
 
 class _InOrder(Service):
@@ -68,9 +38,7 @@ def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
     if child == 0:
         os.close(reader)
         doom = Doom(die_at)
-        _Connection.doom = doom
-        real = sqlite3.connect
-        database.sqlite3.connect = lambda *a, **k: real(*a, factory=_Connection, **k)
+        doom.watch_commits(database)
         for name in ("fsync", "replace"):
             setattr(results.os, name, doom.around(getattr(os, name)))
         app.Service = _InOrder

@@ -1,14 +1,12 @@
 """A folder of results with a page over it: films by the toy model, pictures by the service."""
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from bonefx_page.application import build
 from bonefx_page.settings import Settings, default_folders
-from bonefx_page.store.database import connect, create
-from bonefx_page.store.users import Role, Users
-from page_client import NAME, PASSWORD, sign_in
+from bonefx_page.store.users import Role
+from page_client import NAME, add_users, sign_in
 from starlette.testclient import TestClient
 from watch_service import film_bytes, run_once
 
@@ -29,9 +27,7 @@ def _out(tmp_path_factory) -> Path:
 @pytest.fixture(name="settings")
 def _settings(out, tmp_path) -> Settings:
     folders = default_folders(out) | {"data": tmp_path / "page"}
-    with closing(connect(create(folders["data"]))) as connection:
-        for role in Role:
-            Users(connection).add(role.value, role, PASSWORD, now=0.0)
+    add_users(folders["data"])
     return Settings(out=out, **folders)
 
 

@@ -1,9 +1,13 @@
 """Who gets what: made from the table of routes, so that no route can be forgotten."""
 
+import dataclasses
+
 import pytest
+from bonefx_page.application import build
 from bonefx_page.routes import ROUTES
 from bonefx_page.store.users import Role
-from page_client import NAME, contents, form_token, sign_in
+from page_client import NAME, answered, contents, form_token, sign_in
+from starlette.testclient import TestClient
 
 GUARDED = [route for route in ROUTES if route.role]
 LIMITED = [(route, role) for route in GUARDED for role in Role if not role.may(route.role)]
@@ -76,6 +80,41 @@ def test_the_cookie_is_for_this_page_only(client) -> None:
     cookie = sign_in(client, Role.READER).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+
+
+def test_with_tls_every_cookie_is_bound_to_this_host(settings) -> None:
+    settings = dataclasses.replace(settings, behind_proxy=True)
+    with TestClient(build(settings), base_url="https://127.0.0.1") as client:
+        form = client.get("/sign-in")
+        signed_in = sign_in(client, Role.READER)
+        cookies = [form.headers["Set-Cookie"], signed_in.history[0].headers["Set-Cookie"]]
+    for cookie in cookies:
+        assert cookie.startswith("__Host-")
+        assert "; Path=/" in cookie
+        assert "; Secure" in cookie
+        assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize("kind", ["thumb", "large"])
+def test_a_picture_without_its_page_is_in_the_audit_log_once(client, out, kind) -> None:
+    sign_in(client, Role.ADMIN)
+    film = answered(out)
+    for _ in range(3):
+        assert client.get(f"/picture/{film}/{kind}").status_code == 200
+    assert client.get("/audit").text.count("saw picture") == 1
+
+
+def test_the_pictures_of_a_page_are_part_of_its_entry(client, out) -> None:
+    sign_in(client, Role.ADMIN)
+    film, other = answered(out), contents(out)[-1]
+    client.get("/?day=all")
+    client.get(f"/picture/{film}/thumb")
+    client.get(f"/film/{film}")
+    client.get(f"/picture/{film}/large")
+    client.get(f"/picture/{other}/large")
+    log = client.get("/audit").text
+    assert log.count("saw film") == 1
+    assert log.count("saw picture") == (out / "pictures" / f"{other}-large.jpg").is_file()
 
 
 def test_wrong_passwords_are_slowed_down_and_cost_the_right_one_a_pause_only(client) -> None:

@@ -17,26 +17,9 @@ from bonefx_page.store.database import connect, create
 from bonefx_page.store.verdicts import Verdicts
 from bonefx_train.data.boxes import read_boxes
 from bonefx_train.data.manifest_csv import read_manifest
-from page_client import NAME, contents, form_token
+from page_client import NAME, answered, contents, give
 
 BOX = {"left": "10", "top": "20", "width": "30", "height": "40"}
-
-
-def answered(out) -> str:
-    """Return the sha256 of a film that has a result."""
-    return next(
-        path.stem
-        for path in sorted(out.glob("*.json"))
-        if json.loads(path.read_text())["finding"]["state"] != "refused"
-    )
-
-
-def give(reader, sha256, **form):
-    """Return the answer to a verdict about a film, given by its form."""
-    page = reader.get(f"/film/{sha256}").text
-    at = page.split('name="classified_at" value="')[1].partition('"')[0]
-    sent = {"form_token": form_token(page), "classified_at": at} | form
-    return reader.post(f"/film/{sha256}/verdict", data=sent)
 
 
 def test_the_list_shows_names_states_and_pictures_with_the_notice(reader, out) -> None:

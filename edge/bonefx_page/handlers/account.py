@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bonefx_page.guard import Asked
 from bonefx_page.handlers.queries import number
-from bonefx_page.store.audit import Action, Audit
+from bonefx_page.store.audit import Action
 from bonefx_page.store.passwords import MIN_LENGTH
 from bonefx_page.store.users import Users
 
@@ -45,7 +45,7 @@ def audit(asked: Asked) -> Response:
     """Show who did what."""
     asked.note(Action.SAW_AUDIT)
     before = number(asked, "before") or _NEWEST
-    entries = Audit(asked.database).entries(before=before, limit=ENTRIES)
+    entries = asked.audit.entries(before=before, limit=ENTRIES)
     return asked.page("audit.html", {"entries": entries, "full": len(entries) == ENTRIES})
 
 

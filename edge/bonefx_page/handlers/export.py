@@ -35,30 +35,48 @@ def boxes(asked: Asked) -> Response:
 
 
 def _labeled(asked: Asked) -> Iterator[tuple[str, Verdict]]:
-    """Yield the path below the watched folder, and the verdict; films without a file are left out.
-
-    A name that is not UTF-8 cannot stand in the file either.
-    """
+    """Yield path and verdict of each film that has a file, and a name that can stand in a CSV."""
     verdicts = Verdicts(asked.database, asked.services.settings.data)
     with asked.services.journal() as journal:
         for verdict in verdicts.all_current():
             if verdict.answer not in _LABELS or not journal.images.is_known(verdict.sha256):
                 continue
             present = [n.path for n in journal.images.image(verdict.sha256).names if n.is_present]
-            if present and present[0].isprintable():
-                yield present[0], verdict
+            path = path_cell(present[0]) if present else None
+            if path is not None:
+                yield path, verdict
+
+
+def path_cell(path: str) -> str | None:
+    """Return a path below the watched folder as a cell; None if it cannot stand in a CSV.
+
+    `./` before a name changes nothing for bonefx-train, and a spreadsheet does not take it for a
+    formula. A name that is not UTF-8, or has control characters, a backslash or a blank at its end, would
+    be read as another one.
+
+    >>> path_cell("a/1.png"), path_cell("=1+1.png")
+    ('a/1.png', './=1+1.png')
+    """
+    if not path.isprintable() or "\\" in path or path != path.rstrip():
+        return None
+    return path if path[:1].isalnum() else f"./{path}"
+
+
+def csv_text(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a CSV; its cells are in quotes, so that no spreadsheet cuts them at semicolons."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(columns)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
+    return text.getvalue()
 
 
 def _file(
     asked: Asked, name: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]
 ) -> Response:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(rows)
+    text = csv_text(columns, rows)
     asked.note(Action.EXPORTED)
     return Response(
-        text.getvalue().encode(),
+        text.encode(),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

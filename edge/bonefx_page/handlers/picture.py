@@ -15,4 +15,7 @@ def send(asked: Asked) -> Response:
     data = asked.services.pictures.read(sha256, Kind(kind)) if known else None
     if data is None:
         return Response("no such picture\n", HTTPStatus.NOT_FOUND, media_type="text/plain")
+    asked.audit.note_picture(
+        asked.signed_in.user.name, sha256, is_thumb=kind == Kind.THUMB, now=asked.now
+    )
     return Response(data, media_type="image/jpeg")

@@ -9,12 +9,10 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from bonefx_page.guard import Asked
-from bonefx_page.store.audit import Action, Audit
+from bonefx_page.store.audit import Action
 from bonefx_page.store.sessions import Sessions
 from bonefx_page.store.users import MAX_NAME, Users
 
-FORM_COOKIE: Final = "bonefx-form"
-"""Before there is a session, the token of the form must be that of this cookie."""
 _TOKEN_BYTES: Final = 16
 
 
@@ -25,7 +23,8 @@ def show(asked: Asked) -> Response:
 
 def submit(asked: Asked) -> Response:
     """Begin a session, or say that name or password is wrong."""
-    cookie = asked.request.cookies.get(FORM_COOKIE, "")
+    # Before there is a session, the token of the form must be that of a cookie.
+    cookie = asked.request.cookies.get(asked.services.form_cookie_name, "")
     given = asked.form.get("form_token", "")
     if not cookie or not hmac.compare_digest(cookie.encode(), given.encode()):
         return _form(asked, problem="again", status=HTTPStatus.FORBIDDEN)
@@ -37,7 +36,7 @@ def submit(asked: Asked) -> Response:
         response.headers["Retry-After"] = str(math.ceil(wait_s))
         return response
     user = Users(asked.database).check(name, asked.form.get("password", ""))
-    audit = Audit(asked.database)
+    audit = asked.audit
     if user is None:
         throttle.wrong(name)
         audit.note("", Action.WRONG_PASSWORD, now=asked.now)  # the name may be a mistyped password
@@ -68,7 +67,7 @@ def _form(asked: Asked, problem: str = "", status: HTTPStatus = HTTPStatus.OK) -
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     values = {"problem": problem, "form_token": token, "predictor": None}
     response = asked.page("sign_in.html", values, status)
-    _set_cookie(response, asked, FORM_COOKIE, token)
+    _set_cookie(response, asked, asked.services.form_cookie_name, token)
     return response
 
 

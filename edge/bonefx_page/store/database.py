@@ -7,11 +7,23 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from bonefx_edge.errors import JournalError
+from bonefx_edge.errors import BonefxError, JournalError
+from bonefx_edge.watch.files import error_name
 
 DATABASE_NAME: Final = "page.sqlite"
 BUSY_TIMEOUT_S: Final = 10.0
 """For the transaction of another request, or of `edge-page user`."""
+
+
+class NotSavedError(BonefxError):
+    """What a person entered was not saved: the disk is full, or cannot be written."""
+
+    code = "not_saved"
+
+    def __init__(self, cause: OSError | sqlite3.OperationalError) -> None:
+        name = error_name(cause) if isinstance(cause, OSError) else cause.sqlite_errorname
+        super().__init__(f"not saved ({name})")
+
 
 _V1: Final = """
 CREATE TABLE user (
@@ -90,14 +102,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit at the end, or roll back."""
+    """Commit at the end, or roll back; also if the commit finds the disk full."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

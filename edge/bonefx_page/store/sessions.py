@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import sqlite3
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from bonefx_page.store.database import transaction
@@ -56,7 +57,10 @@ class Sessions:
         if row is None:
             return None
         if now - row["seen"] > _SEEN_STEP_S:
-            self._connection.execute("UPDATE session SET seen = ? WHERE token = ?", (now, token))
+            with suppress(sqlite3.OperationalError):  # a full disk: films can still be read
+                self._connection.execute(
+                    "UPDATE session SET seen = ? WHERE token = ?", (now, token)
+                )
         return Session(User(row["user"], Role(row["role"])), row["form_token"])
 
     def end(self, cookie: str) -> None:

@@ -1,25 +1,27 @@
 """What readers say about films: in the database, and in a file for each film.
 
-The file has one JSON object a line, oldest first. It is written and synced before the database, so
-that a lost database can be made again of the files: `edge-page rebuild`.
+A lost database can be made again of the files: `edge-page rebuild`.
 """
 
 import json
-import os
+import logging
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bonefx_edge.errors import UsageError
-from bonefx_edge.watch.files import sync_folder
+from bonefx_edge.watch.files import error_name
 
-from bonefx_page.store.database import transaction
+from bonefx_page.store.database import NotSavedError, transaction
+from bonefx_page.store.verdict_files import VerdictFiles
+
+logger = logging.getLogger(__name__)
 
 SCHEMA: Final = "bonefx.verdict/1"
-FOLDER: Final = "verdicts"
 MAX_REMARK: Final = 500
 """Characters."""
 
@@ -89,15 +91,36 @@ class Verdicts:
     """The verdicts in the database and the folder of the page."""
 
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
-        self._connection, self._folder = connection, folder / FOLDER
+        self._connection, self._files = connection, VerdictFiles(folder)
 
     def give(self, verdict: Verdict) -> None:
-        """Add a verdict; it becomes the current one of its film. On disk when this returns."""
+        """Add a verdict; it becomes the current one of its film. On disk when this returns.
+
+        Raises
+        ------
+        NotSavedError
+            The disk is full or cannot be written: nothing has changed.
+        """
         record = asdict(verdict) | {"schema": SCHEMA, "box": _box_dict(verdict.box)}
-        text = json.dumps(record, allow_nan=False)
-        self._append(verdict.sha256, text + "\n")
-        with transaction(self._connection):
-            self._insert(verdict, text)
+        text, sha256 = json.dumps(record, allow_nan=False), verdict.sha256
+        try:
+            with self._files.locked():
+                self._finish([each for each in self._files.waiting() if each[0] == sha256])
+                self._commit(verdict, text)
+                with _left_to_the_next_start():
+                    self._files.publish(sha256)
+        except (OSError, sqlite3.OperationalError) as err:
+            raise NotSavedError(err) from err
+
+    def finish(self) -> None:
+        """Complete what a kill interrupted: the database says which verdicts were given.
+
+        A database without verdicts beside files with some is a new one in the place of a lost one:
+        then the files stay as they are, for `rebuild`.
+        """
+        with self._files.locked():
+            if not (self._is_empty() and any(self._files.lines())):
+                self._finish(self._files.waiting())
 
     def current(self, sha256: str) -> Verdict | None:
         """Return the verdict that counts for a film."""
@@ -142,27 +165,38 @@ class Verdicts:
         UsageError
             The database has verdicts already, or a file has something else than verdicts.
         """
-        if self._connection.execute("SELECT 1 FROM verdict LIMIT 1").fetchone():
+        if not self._is_empty():
             msg = "the database has verdicts already; move page.sqlite away, then try again"
             raise UsageError(msg)
         n = 0
-        with transaction(self._connection):
-            for path in sorted(self._folder.glob("*.jsonl")):
-                for line in _complete_lines(path):
-                    self._insert(_verdict_in(line, path), line)
-                    n += 1
+        with self._files.locked(), transaction(self._connection):
+            for sha256, last in self._files.waiting():  # whether it was given is not known any more
+                (self._files.publish if last else self._files.discard)(sha256)
+            for path, line in self._files.lines():
+                self._insert(_verdict_in(line, path), line)
+                n += 1
         return n
 
-    def _append(self, sha256: str, line: str) -> None:
-        self._folder.mkdir(exist_ok=True, mode=0o700)
-        path = self._folder / f"{sha256}.jsonl"
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o600), "r+", encoding="ascii") as stream:
-            _cut_half_line(stream.fileno())
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_folder(self._folder)
+    def _is_empty(self) -> bool:
+        return self._connection.execute("SELECT 1 FROM verdict LIMIT 1").fetchone() is None
+
+    def _commit(self, verdict: Verdict, text: str) -> None:
+        try:
+            with transaction(self._connection):
+                self._insert(verdict, text)
+                self._files.prepare(verdict.sha256, text)
+        except (OSError, sqlite3.Error):
+            with _left_to_the_next_start():
+                self._files.discard(verdict.sha256)
+            raise
+
+    def _finish(self, waiting: list[tuple[str, str]]) -> None:
+        for sha256, line in waiting:
+            row = self._connection.execute(
+                "SELECT record FROM verdict WHERE sha256 = ? ORDER BY id DESC LIMIT 1", (sha256,)
+            ).fetchone()
+            was_given = row is not None and row["record"] == line
+            (self._files.publish if was_given else self._files.discard)(sha256)
 
     def _insert(self, verdict: Verdict, text: str) -> None:
         self._connection.execute(
@@ -200,15 +234,10 @@ def _verdict_in(line: str, path: Path) -> Verdict:
         raise UsageError(msg) from err
 
 
-def _complete_lines(path: Path) -> list[str]:
-    """Return the lines of a file; half a line at its end is of a power cut, and never counted."""
-    text = path.read_text("ascii")
-    return text[: text.rfind("\n") + 1].splitlines()
-
-
-def _cut_half_line(descriptor: int) -> None:
-    """Remove what a power cut left of a line at the end of a file."""
-    size = os.fstat(descriptor).st_size
-    data = os.pread(descriptor, size, 0)
-    if data and not data.endswith(b"\n"):
-        os.ftruncate(descriptor, data.rfind(b"\n") + 1)
+@contextmanager
+def _left_to_the_next_start() -> Iterator[None]:
+    """Log an error of the disk; `Verdicts.finish` does what could not be done."""
+    try:
+        yield
+    except OSError as err:
+        logger.error("a file of a verdict waits for the next start: %s", error_name(err))  # noqa: TRY400

@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from bonefx_train.errors import DataError
@@ -38,7 +38,8 @@ def read_boxes(path: Path) -> dict[str, tuple[Box, ...]]:
             msg = f"{path}: expected the columns {', '.join(COLUMNS)}, absent: {sorted(absent)}"
             raise DataError(msg)
         for row in rows:
-            boxes[row["path"]].append(_box(row, where=f"{path}, line {rows.line_num}"))
+            image = PurePosixPath(row["path"]).as_posix()  # as in the manifest: without "./"
+            boxes[image].append(_box(row, where=f"{path}, line {rows.line_num}"))
     return {image: tuple(of_image) for image, of_image in boxes.items()}
 
 
