@@ -51,8 +51,8 @@ def path_cell(path: str) -> str | None:
     """Return a path below the watched folder as a cell; None if it cannot stand in a CSV.
 
     `./` before a name changes nothing for bonefx-train, and a spreadsheet does not take it for a
-    formula. A name that is not UTF-8, or has control characters, a backslash or a blank at its end, would
-    be read as another one.
+    formula. A name that is not UTF-8, or has control characters, a backslash or a blank at its
+    end, would be read as another one.
 
     >>> path_cell("a/1.png"), path_cell("=1+1.png")
     ('a/1.png', './=1+1.png')
