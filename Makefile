@@ -174,7 +174,7 @@ chaos: .venv-dev/stamp
 
 # Needs Debian's dcmtk and orthanc.
 chaos-dicom: .venv-dev/stamp
-	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_dicom_listener.py \
+	BONEFX_CHAOS=long .venv-dev/bin/pytest -n0 -s tests/end_to_end/test_dicom_listener.py \
 		tests/end_to_end/test_dicom_sender.py
 
 clean:

@@ -168,6 +168,19 @@ def test_an_archive_that_is_down_gets_the_report_later_and_the_others_get_it_onc
     assert list(site.out.glob("dicom-sent/*")) == []
 
 
+def test_the_list_of_results_not_sent_names_only_archives_that_lack_them(site, archive, tmp_path):
+    message = site.result(film_file())
+    with Archive(tmp_path / "second") as second:
+        second.stop()
+        assert site.send(message, archive, second).returncode == 1
+        (site.films / "film.dcm").unlink()
+        assert site.send(message, archive, second).returncode == 1  # the pause after a failure
+        for mark in site.out.glob("dicom-sent/paused-*"):
+            mark.unlink()
+        assert site.send(message, archive, second).returncode == 0
+    assert [line["to"] for line in site.not_sent()] == [second.name]
+
+
 def test_an_archive_that_is_down_is_left_alone_without_loading_pydicom(site):
     message = site.result(film_file())
     archive = "PACS@127.0.0.1:1"

@@ -118,6 +118,24 @@ def films(out: Path, journal: Path | None = None) -> dict[str, sqlite3.Row]:
         connection.close()
 
 
+def undelivered(out: Path) -> int:
+    """Return how many messages wait for their receiver."""
+    return _number(out, "SELECT count(*) FROM outbox")
+
+
+def messages(out: Path) -> int:
+    """Return how many messages the service has ever made."""
+    return _number(out, "SELECT value FROM meta WHERE name = 'message_sequence'")
+
+
+def _number(out: Path, query: str) -> int:
+    connection = sqlite3.connect(f"file:{out}/journal/journal.sqlite?mode=ro", uri=True)
+    try:
+        return int(connection.execute(query).fetchone()[0])
+    finally:
+        connection.close()
+
+
 def check_exactly_one(
     out: Path,
     originals: dict[Path, bytes],

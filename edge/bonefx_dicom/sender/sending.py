@@ -32,16 +32,17 @@ class Sending:
 
     def run(self) -> bool:
         """Return whether the message is done: sent, or given up."""
+        waiting = self._progress.waiting(self._options.destinations)
         try:
             data = read_film_bytes(self._message, self._options.films)
             reports = _Reports(self._options, self._message, data)
         except NoStudyError:
             return True  # a film that is no DICOM image of a study
         except FilmError as err:
-            self._give_up("all", str(err))
+            for each in waiting:
+                self._give_up(str(each), str(err))
             return True
         # Each destination is tried: one that fails must not keep the others waiting.
-        waiting = self._progress.waiting(self._options.destinations)
         sent = [self._send_to(each, reports) for each in waiting]
         return all(sent)
 
