@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from bonefx_edge.cli.exit_codes import ExitCode
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
 from watch_service import (
+    MOUNT,
     Watcher,
     check_exactly_one,
     current,
@@ -154,6 +156,29 @@ def test_a_service_that_begins_on_a_full_disk_waits_or_says_so_and_ends(folder, 
         said = begin_on_a_full_disk(folder, out)
         shutil.rmtree(out)
     assert "cannot write the" in said, "more pages would have stopped other steps"
+
+
+@pytest.mark.parametrize("small_disk", [f"nr_inodes={n}" for n in range(1, 5)], indirect=True)
+def test_results_whose_disk_takes_no_file_at_the_first_start_are_waited_for(
+    folder, small_disk, tmp_path
+):
+    """Each number stops another step: folder, folder in it, marker, first result."""
+    (folder / "1.png").write_bytes(film_bytes(1))
+    out = small_disk / "results"
+    words = ("--min-free", "0", "--journal", str(tmp_path / "journal"))
+    with Watcher(folder, out, *words) as watcher:
+        wait_until(
+            lambda: (
+                "cannot write the results (ENOSPC)" in watcher.said()
+                or watcher.process.poll() is not None
+            ),
+            what="disk said full",
+        )
+        assert watcher.process.poll() is None, watcher.said()
+        subprocess.run([MOUNT, "-o", "remount,nr_inodes=100", small_disk], check=True)
+        wait_until(lambda: len(decided(out)) == 1, what="decided")
+        assert watcher.stop() == 0
+    check_exactly_one(out, {folder / "1.png": film_bytes(1)}, journal=tmp_path / "journal")
 
 
 def test_below_the_watermark_nothing_is_taken_until_there_is_room(folder, small_disk):

@@ -1,6 +1,5 @@
 """Options of `edge-classify --watch`, and the folders that they name."""
 
-import errno
 import grp
 import os
 import sqlite3
@@ -9,17 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.folder_claims import RESULTS
 from bonefx_edge.watch.intake.filesystem import needs_polling
+from bonefx_edge.watch.journal.connection import is_temporary
 from bonefx_edge.watch.journal.states import JOURNAL_FOLDER, ImageState
 from bonefx_edge.watch.marked_folder import MarkedFolder
 from bonefx_edge.watch.results import make_result_folder
-
-_TEMPORARY: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""Temporary errors of a disk: the command line is correct, so the service manager retries."""
 
 
 class Poll(StrEnum):
@@ -149,20 +145,18 @@ def find_folders(options: WatchOptions) -> Folders:
 
 
 def create_results_folder(out: Path) -> None:
-    """Create the folder of the results for a first start.
+    """Create the folder of the results for a first start; a full disk is left to the service.
 
     Raises
     ------
     UsageError
         It cannot be created.
-    JournalError
-        Its disk cannot be written at the moment.
     """
     try:
         make_result_folder(out)
     except OSError as err:
-        if err.errno in _TEMPORARY:
-            raise JournalError(_disk_message(out, err)) from err
+        if is_temporary(err):
+            return
         msg = f"{out}: cannot create the results folder ({err.strerror}); give another --out"
         raise UsageError(msg) from err
 

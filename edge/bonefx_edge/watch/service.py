@@ -22,7 +22,7 @@ from bonefx_edge.watch.journal.connection import damage_as_journal_error, error_
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
 from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, Claim
-from bonefx_edge.watch.marked_folder import FolderAwayError, MarkedFolder
+from bonefx_edge.watch.marked_folder import MarkedFolder
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.storage import Storage
@@ -76,7 +76,8 @@ class Service:
     ) -> None:
         """Store the parts; `clock` gives monotonic seconds, `wall` those since 1970.
 
-        Cleans up after a kill: partial results, and superseded ones among the current.
+        Cleans up partial results after a kill; the first step does so with superseded ones. A disk
+        that is away or full is waited for.
 
         Raises
         ------
@@ -93,12 +94,7 @@ class Service:
         """Results, and refusals among them, since the start."""
         self._archives = archives
         self._storage = Storage(journal, results, settings.min_free_bytes, clock=clock)
-        try:
-            self._storage.claim()
-            results.sweep()
-            self._retire()
-        except FolderAwayError as err:
-            self._suspend(err)
+        self._storage.begin()
 
     @property
     def pause(self) -> Pause:

@@ -9,7 +9,7 @@ from typing import Final
 from bonefx_edge.errors import JournalError, JournalHeldError
 from bonefx_edge.watch.backoff import pause_before_retry
 from bonefx_edge.watch.folder_claims import claim
-from bonefx_edge.watch.journal.connection import error_code
+from bonefx_edge.watch.journal.connection import error_code, is_temporary
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.journal_file import JOURNAL
 from bonefx_edge.watch.marked_folder import AwayLog, FolderAwayError
@@ -55,6 +55,26 @@ class Storage:
     def is_broken(self) -> bool:
         """Whether the images in progress were dropped at the pause."""
         return self.pause not in (Pause.NONE, Pause.DISK_LOW)
+
+    def begin(self) -> None:
+        """Recognize or mark the folder of the results, and clean it up; pause if it must wait.
+
+        Raises
+        ------
+        JournalError
+            It belongs to the service of another journal.
+        OSError, sqlite3.OperationalError
+            It cannot be used, and nothing suggests that this will pass.
+        """
+        try:
+            self.claim()
+            self._results.sweep()
+        except FolderAwayError as err:
+            self.suspend(err)
+        except (OSError, sqlite3.OperationalError) as err:
+            if not is_temporary(err):
+                raise
+            self.suspend(err)
 
     def claim(self) -> None:
         """Check that the folder of the results is the one of this journal.

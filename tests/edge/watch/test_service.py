@@ -82,7 +82,7 @@ def test_what_a_kill_left_half_done_is_put_right_at_the_start(place):
     place.results.publish("rewritten", record)
     Journal.finish(place.journal, "rewritten", record, predictor="", now=place.wall())
     (place.out / ".partial-x").touch()
-    place.begin()
+    place.begin().step()
     assert [path.name for path in place.out.glob("*.json")] == ["rewritten.json"]
     assert not list(place.out.glob(".partial-*"))
 

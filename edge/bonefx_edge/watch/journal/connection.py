@@ -22,6 +22,8 @@ WAL_PAGES: Final = 100
 fill a small disk, and the journal could then not be written even to free space."""
 _NOT_WHOLE: Final = "its pages do not fit together"
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_TEMPORARY: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_TEMPORARY_SQLITE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 _PRIMARY: Final = 0xFF
 """Part of an error code that is the same for all its kinds (sqlite.org/rescode.html)."""
 BUSY_TIMEOUT_S: Final = 10.0
@@ -149,6 +151,13 @@ def error_code(err: OSError | sqlite3.OperationalError | JournalError) -> str:
     if isinstance(err, JournalError):
         return err.code
     return error_name(err) if isinstance(err, OSError) else err.sqlite_errorname
+
+
+def is_temporary(err: OSError | sqlite3.OperationalError) -> bool:
+    """Return whether an error of a disk can pass: it is full or does not answer."""
+    if isinstance(err, OSError):
+        return err.errno in _TEMPORARY
+    return err.sqlite_errorcode & _PRIMARY in _TEMPORARY_SQLITE
 
 
 @contextmanager
