@@ -12,13 +12,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo demo-page demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
+.PHONY: help demo demo-page page-pictures demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
 	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
 	@echo "make demo-page    the page in a browser over the films of the demo, until Ctrl-C: PORT=$(PORT)"
 	@echo "make demo-dicom   send films to bonefx by DICOM, their results to an archive (needs dcmtk, orthanc)"
+	@echo "make page-pictures pictures of the page at three sizes, those of docs/page.md too (chromium)"
 	@echo "make test         everything into .venv-dev, linters, types, whole suite"
 	@echo "make test-fast    the suite without what is slow or needs TensorFlow: for every change"
 	@echo "make lint         linters of code and documentation, types, layers"
@@ -78,6 +79,9 @@ demo-page: .venv-demo/stamp
 # Needs Debian's dcmtk and orthanc.
 demo-dicom: .venv-demo/stamp
 	@.venv-demo/bin/python demo/dicom.py demo-out/dicom
+
+page-pictures: .venv-dev/stamp
+	.venv-dev/bin/python tests/support/make_page_pictures.py demo-out/page-pictures docs/pictures
 
 test: lint
 	BONEFX_DATA="$(realpath $(DATA))" .venv-dev/bin/pytest $(PYTEST_JOBS)

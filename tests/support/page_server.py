@@ -1,6 +1,7 @@
 """edge-page as a process, over the films of the demo and their results by the shipped model."""
 
 import runpy
+import shutil
 import socket
 import subprocess
 import sys
@@ -34,10 +35,12 @@ class Served:
     pid: int
 
 
-def classify_demo(folder: Path) -> None:
+def classify_demo(folder: Path, *, with_dicom: bool = True) -> None:
     """Fill a folder with the `films` of the demo and their `results`."""
     films, out = folder / "films", folder / "results"
     runpy.run_path(str(ROOT / "demo" / "make_films.py"))["main"](films)
+    if not with_dicom:
+        shutil.rmtree(films / "dicom")
     options = ["--watch", films, "--out", out, "--pictures", out / "pictures", "--once"]
     done = subprocess.run(
         [sys.executable, "-c", SERVICE, *map(str, options), "--min-free", "1"],

@@ -1,6 +1,7 @@
 """Every page of the route table under axe, and at the width of a small phone."""
 
 import json
+import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -97,3 +98,13 @@ def test_the_longer_words_of_other_languages_fit_too(visit, served, language, wo
             expect(page.locator("header")).to_contain_text(word)
         assert complaints_of_axe(page) + sideways(page) == []
         page.set_viewport_size(PHONE)
+
+
+def test_a_slip_is_printed_on_one_page(visit, served) -> None:
+    person = visit()
+    person.sign_in(Role.TECHNICIAN, PASSWORD)
+    for sha256 in states(served.out).values():
+        person.page.goto(f"/film/{sha256}/slip")
+        person.page.wait_for_load_state("networkidle")
+        printed = person.page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type /Page\b", printed)) == 1, sha256

@@ -76,6 +76,8 @@ def test_by_mouse(visit, served) -> None:
     expect(page).to_have_url(f"{person.origin}/sign-in")
     person.sign_in("reader", PASSWORD)
 
+    unfamiliar = page.locator(".films li", has_text="leg-0042")
+    expect(unfamiliar).to_contain_text("unfamiliar")
     page.get_by_label("Result").select_option("suspicious")
     page.get_by_role("button", name="Show").click()
     open_film(page, FRACTURED)
