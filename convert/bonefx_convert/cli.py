@@ -158,12 +158,21 @@ def familiarity(
         Path, typer.Option(metavar="DIR", help="Folder of the sets, fracatlas and others.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the new model files.")],
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="New version of the model; default: as it is."),
+    ] = None,
 ) -> None:
-    """Write model files that answer `uncertain` on films unlike those they were made with."""
-    with exit_on_error(EXIT_CODES):
-        from bonefx_convert.familiarity import write_familiar
+    """Write model files that answer `uncertain` on films unlike those they were made with.
 
-        for path in write_familiar(models, data=data, out=out):
+    Also at ages of the patient at which they call too many normal films fractured. Their figures
+    are measured again, as states.
+    """
+    with exit_on_error(EXIT_CODES):
+        import_keras()
+        from bonefx_convert.cautions.write import write_familiar
+
+        for path in write_familiar(models, data=data, out=out, version=version):
             typer.echo(path)
 
 

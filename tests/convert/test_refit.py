@@ -135,7 +135,7 @@ def _familiar(refitted, sets, tmp_path_factory):
     folder = tmp_path_factory.mktemp("familiar")
     done = run(
         *("familiarity", refitted / "spot-float16.tflite", refitted / "spot-int8.tflite"),
-        *("--data", sets, "--out", folder),
+        *("--data", sets, "--out", folder, "--version", "9.1"),
     )
     assert done.exit_code == 0, done.output
     return folder
@@ -146,11 +146,69 @@ def test_each_file_gets_limits_and_detectors_on_its_own_features(familiar, refit
     check = written(familiar, kind).manifest.input_check
     assert check.familiarity
     assert check.distance_limit == pytest.approx(1.6 * check.familiarity.distance_limit)
-    child, chest = check.familiarity.detectors
-    assert (child.kind, chest.kind) == (Kind.CHILD, Kind.CHEST)
-    assert chest.unless_from is None
-    point = written(refitted, kind).manifest.modes[0].operating_points[0]
-    assert child.unless_from > point.fracture_from
+    manifest = written(refitted, kind).manifest
+    found = {(each.kind, each.mode): each for each in check.familiarity.detectors}
+    modes = {mode.name: mode for mode in manifest.modes}
+    assert set(found) == {(name, mode) for name in Kind for mode in modes}
+    for (name, mode), each in found.items():
+        point = modes[mode].operating_points[0]
+        assert (each.unless_from is None) == (name is Kind.CHEST)
+        assert each.unless_from is None or each.unless_from > point.fracture_from
+    assert found[Kind.CHILD, "tiled"].limit != found[Kind.CHILD, "whole"].limit
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_says_version_films_of_the_detectors_and_ages(familiar, refitted, kind) -> None:
+    manifest, old = (written(folder, kind).manifest for folder in (familiar, refitted))
+    assert (manifest.version, old.version) == ("9.1", "9.0")
+    assert manifest.provenance.converter.startswith(f"{old.provenance.converter}; cautions by ")
+    films = {each.name: each for each in manifest.provenance.detector_films}
+    assert films["boneage, growing hands"].n == 16
+    assert "non-commercial" in films["boneage, growing hands"].licence
+    assert films["fracatlas tune"].n == 80
+    bands = manifest.evaluated_ages.bands
+    hands = sum(n.n for name, n in films.items() if name.startswith("boneage"))
+    assert sum(band.called_fracture.n for band in bands) == hands  # none is left out
+    assert all(band.missed is None for band in bands)
+    first = manifest.evaluated_ages.answered.from_years
+    for band in bands:
+        assert band.ages.from_years < first or band.called_fracture.value <= 0.2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", ["tiled", "whole"])
+def test_the_figures_of_the_file_are_those_of_its_findings(familiar, spots, kind, mode) -> None:
+    classifier = Classifier.load(familiar / f"spot-{kind}.tflite", mode=mode)
+    with (spots / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [
+        (row["label"], classifier.classify(spots / row["path"]))
+        for row in rows
+        if row["split"] == "tune"
+    ]
+    answered = [(label, each) for label, each in found if each.reason is None]
+    point = classifier.operating_point
+    for label, wrong, share in (
+        ("fractured", State.NO_FRACTURE, point.sensitivity),
+        ("not_fractured", State.FRACTURE, point.specificity),
+    ):
+        states = [each.state for name, each in answered if name == label]
+        assert share.n == len(states)
+        assert share.value == pytest.approx(1 - states.count(wrong) / len(states))
+    metrics = classifier.manifest.provenance.metrics
+    if mode == metrics["mode"]:
+        assert metrics["refused"] == len(found) - len(answered)
+        cautious = [each for _, each in answered if each.caution]
+        assert sum(metrics["cautions"].values()) == len(cautious)
+        uncertain = sum(each.state is State.UNCERTAIN for _, each in answered)
+        assert metrics["figures"]["uncertain"]["value"] == pytest.approx(uncertain / len(answered))
+
+
+def test_a_network_without_features_is_refused(models, sets, tmp_path) -> None:
+    seed = min(models.glob("*.tflite"))
+    done = run("familiarity", seed, "--data", sets, "--out", tmp_path)
+    assert done.exit_code == 5
+    assert "expected a network with features" in done.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -30,10 +30,18 @@ def describe(manifest: "Manifest") -> str:
     ]
     familiarity = manifest.input_check.familiarity
     if familiarity is not None:
-        kinds = ", ".join(detector.kind for detector in familiarity.detectors) or "none"
-        lines.append(
-            f"unfamiliar   distance above {familiarity.distance_limit:.4g}; detectors: {kinds}"
+        kinds = ", ".join(
+            f"{each.kind} in {each.mode or 'every mode'}" for each in familiarity.detectors
         )
+        lines.append(
+            f"unfamiliar   distance above {familiarity.distance_limit:.4g}; detectors: "
+            f"{kinds or 'none'}"
+        )
+    lines += [
+        f"detectors    {films.used_for}: {films.name}, {films.n} films, {films.licence}"
+        for films in about.detector_films or ()
+    ]
+    lines += _describe_ages(manifest)
     for mode in manifest.modes:
         lines += _describe_mode(mode)
     lines += [
@@ -42,6 +50,20 @@ def describe(manifest: "Manifest") -> str:
         for r in manifest.verified_runtimes
     ]
     return "\n".join([*lines, NOTICE, ""])
+
+
+def _describe_ages(manifest: "Manifest") -> list[str]:
+    ages = manifest.evaluated_ages
+    if ages is None:
+        return []
+    lines = [f"ages         answered: {ages.answered} ({ages.rule})"]
+    for band in ages.bands:
+        share = band.called_fracture
+        lines.append(
+            f"  {band.ages}: {share.value:.3f} of normal films score as fracture "
+            f"(95 % {share.low:.3f} to {share.high:.3f}, n {share.n}; {band.source})"
+        )
+    return lines
 
 
 def _describe_output(output: "OutputSpec") -> str:

@@ -106,6 +106,19 @@ class VerifiedRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectorFilms:
+    """Films that a detector of unfamiliar films, or its limit, was made with."""
+
+    name: str
+    used_for: str
+    """What they teach: child, chest, their opposites, or limits."""
+    n: int
+    """Radiographs."""
+    licence: str
+    """Terms, with attribution."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where the model comes from; shown by `edge-admin verify`, never used to decide."""
 
@@ -125,6 +138,8 @@ class Provenance:
     """Metrics with n and 95 % intervals."""
     converter: str
     """Versions of TensorFlow and bonefx that wrote the file."""
+    detector_films: tuple[DetectorFilms, ...] | None = None
+    """None: the file has no detectors, or was written before this was noted."""
 
 
 @dataclass(frozen=True, slots=True)

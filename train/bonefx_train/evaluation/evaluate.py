@@ -39,6 +39,7 @@ def evaluate(
     split: str,
     baseline_auc: float | None = None,
     refused: tuple[tuple[str, str], ...] = (),
+    uncertain: Bools | None = None,
 ) -> Evaluation:
     """Return the figures over all images, without hardware, and per body part.
 
@@ -48,6 +49,8 @@ def evaluate(
         (n,), [0, 1], after temperature, in the order of `samples`.
     operating_point
         Chosen beforehand, on other images.
+    uncertain
+        (n,), images that are uncertain whatever their score, for a caution; None: none.
 
     Raises
     ------
@@ -60,8 +63,15 @@ def evaluate(
             f"{len(p_fracture)} for {len(samples)} images of split {split}"
         )
         raise DataError(msg)
+    cautious = np.zeros(len(samples), bool) if uncertain is None else uncertain
     rows = [
-        _row(subset, p_fracture[of], [samples[i] for i in of], point=operating_point)
+        _row(
+            subset,
+            p_fracture[of],
+            [samples[i] for i in of],
+            point=operating_point,
+            cautious=cautious[of],
+        )
         for subset, of in _subsets(samples)
     ]
     return Evaluation(
@@ -86,7 +96,9 @@ def _subsets(samples: Sequence[Sample]) -> Iterator[tuple[str, list[int]]]:
         yield part, [i for i, shown in enumerate(parts) if part in shown]
 
 
-def _row(subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint) -> Row:
+def _row(
+    subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint, cautious: Bools
+) -> Row:
     fractured = np.array([sample.label is Label.FRACTURED for sample in samples], bool)
     groups = [sample.group for sample in samples]
     return Row(
@@ -94,15 +106,16 @@ def _row(subset: str, p: Floats, samples: list[Sample], *, point: OperatingPoint
         n=len(samples),
         fractured=int(fractured.sum()),
         groups=len(set(groups)),
-        figures=tuple(_figures(p, fractured, groups, point=point)),
+        figures=tuple(_figures(p, fractured, groups, point=point, cautious=cautious)),
     )
 
 
 def _figures(
-    p: Floats, fractured: Bools, groups: list[str], *, point: OperatingPoint
+    p: Floats, fractured: Bools, groups: list[str], *, point: OperatingPoint, cautious: Bools
 ) -> Iterator[Figure]:
     """Yield every figure; positive = fracture."""
-    called, cleared = p >= point.fracture_from, p < point.no_fracture_below
+    called = (p >= point.fracture_from) & ~cautious
+    cleared = (p < point.no_fracture_below) & ~cautious
     every, intact = np.ones(len(p), bool), ~fractured
 
     def figure(name: str, meaning: str, of: Callable[[Floats], Floats], among: Bools) -> Figure:

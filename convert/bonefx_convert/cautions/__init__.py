@@ -1,0 +1,1 @@
+"""What makes the device cautious: detectors of unfamiliar films, ages, and what both change."""
