@@ -3,18 +3,20 @@
 The archive is Orthanc. Short by itself; `make chaos-dicom` runs 50 kills.
 """
 
+import io
 import os
 import random
 import shlex
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack
+from itertools import cycle
 
+import pydicom
 import pytest
 from dicom_node import PROGRAM, Listener
 from orthanc import Orthanc
-from study_films import film_file
+from study_films import KINDS_OF_FILM, NAMES, film_file
 from toy import film
 from watch_service import Watcher, current, undelivered, wait_until
 
@@ -89,12 +91,35 @@ def check_stores(archive) -> None:
     sys.stdout.write(f"{len(stores)} stores of {len(reports)} reports\n")
 
 
-def test_a_film_that_is_sent_has_report_and_picture_in_the_archive(folder, out, archive, tmp_path):
-    path = tmp_path / "film.dcm"
-    path.write_bytes(a_film(1))
-    options = receiver(folder, out, archive)
-    with ExitStack() as held:
-        held.enter_context(Watcher(folder, out, *options))
-        listener = held.enter_context(Listener(folder))
-        assert listener.send(path).returncode == 0
-        wait_until(lambda: archive.count() == 2, what="report and picture")
+def test_films_of_each_kind_and_character_set_have_report_and_picture_in_the_archive(
+    folder, out, archive, tmp_path
+):
+    """Nine character sets, over the kinds of film that the listener takes."""
+    kinds = cycle(KINDS_OF_FILM.values())
+    films = [
+        film_file(film(80 + n), charset=charset, name=name, **uids_of(n), **next(kinds))
+        for n, (charset, name) in enumerate(NAMES.items())
+    ]
+    with (
+        Watcher(folder, out, *receiver(folder, out, archive)),
+        Listener(folder, "--secondary-capture") as listener,
+    ):
+        for number, data in enumerate(films):
+            path = tmp_path / f"{number}.dcm"
+            path.write_bytes(data)
+            assert listener.send(path).returncode == 0
+        wait_until(lambda: archive.count() == 2 * len(films), what="reports and pictures")
+    assert {each["finding"]["reason"] for each in current(out).values()} == {None}
+    found = [pydicom.dcmread(io.BytesIO(data)) for data in archive.files()]
+    names = Counter(each.get_item("PatientName").value.rstrip(b" ") for each in found)
+    assert names == dict.fromkeys(NAMES.values(), 2)
+    for each in found:
+        number = int(str(each.StudyInstanceUID).rpartition(".")[2])
+        assert each.get_item("PatientName").value.rstrip(b" ") == list(NAMES.values())[number]
+        assert each.Modality in ("SR", "OT")
+
+
+def uids_of(number: int) -> dict[str, str]:
+    """Return a study of its own."""
+    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    return {each: f"1.2.826.0.1.3680043.8.498.8.{n}.{number}" for n, each in enumerate(keywords)}

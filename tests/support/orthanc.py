@@ -98,10 +98,16 @@ class Orthanc:
     def count(self) -> int:
         return int(self.ask("/statistics")["CountInstances"])
 
-    def ask(self, path: str, body: bytes | None = None) -> Any:
-        request = urllib.request.Request(f"http://{HOST}:{self._http}{path}", data=body)
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
-            return json.load(answer)
+    def files(self) -> list[bytes]:
+        """Return all objects as DICOM files."""
+        return [self._get(f"/instances/{name}/file") for name in self.ask("/instances")]
+
+    def ask(self, path: str) -> Any:
+        return json.loads(self._get(path))
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://{HOST}:{self._http}{path}", timeout=30) as answer:
+            return answer.read()
 
     def _answers(self) -> bool:
         with suppress(OSError):

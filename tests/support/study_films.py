@@ -14,6 +14,14 @@ from pydicom.uid import ExplicitVRLittleEndian
 DEMO_FILMS = Path(__file__).parents[2] / "demo" / "radiographs"
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 CR = "1.2.840.10008.5.1.4.1.1.1"
+SC = "1.2.840.10008.5.1.4.1.1.7"
+KINDS_OF_FILM = {
+    "DX": {},
+    "CR": {"sop_class": CR},
+    "RG as CR": {"sop_class": CR, "Modality": "RG"},
+    "RG as SC": {"sop_class": SC, "Modality": "RG", "ConversionType": "DF"},
+}
+"""What the listener takes. RG is a digitized film, which has no SOP class of its own."""
 
 NAMES = {
     # Specific Character Set -> Patient's Name, each with characters that ASCII lacks.

@@ -15,16 +15,18 @@ from bonefx_dicom.results.structured_report import build_report
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import ModelId
 from bonefx_edge.inference.decision import State
-from study_films import CR, NAMES, demo_pixels, film_file, rg_film
+from study_films import CR, KINDS_OF_FILM, NAMES, demo_pixels, film_file, rg_film
 
 from tests.dicom.results.conftest import FINDINGS, record_of
 
 WHEN = datetime(2026, 11, 29, 7, 0, tzinfo=UTC)
 FILMS = {
-    "DX": lambda: film_file(demo_pixels()),
-    "CR": lambda: film_file(demo_pixels(), sop_class=CR),
-    "RG1": rg_film,
-    "RG3": lambda: rg_film("RG3_UNCR"),
+    **{
+        kind: lambda changes=changes: film_file(demo_pixels(), **changes)
+        for kind, changes in KINDS_OF_FILM.items()
+    },
+    "CR of pydicom, chest": rg_film,
+    "CR of pydicom, leg": lambda: rg_film("RG3_UNCR"),
     "no laterality": lambda: film_file(ImageLaterality=None),
     "no accession number": lambda: film_file(AccessionNumber=None),
     "nothing of type 2": lambda: film_file(
