@@ -24,7 +24,7 @@ from bonefx_page.store.verdicts import Verdicts
 STATIC: Final = Path(__file__).with_name("static")
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings) -> ASGIApp:
     """Return the application; the database of the page is created if there is none.
 
     Raises
@@ -41,14 +41,14 @@ def build(settings: Settings) -> Starlette:
         Route(each.path, guarded(each.handler, services, role=each.role), methods=[each.method])
         for each in ROUTES
     ]
-    return Starlette(
+    application = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=STATIC))],
         middleware=[
-            Middleware(_Headers),
-            Middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False),
+            Middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
         ],
         lifespan=_open_database(database),
     )
+    return _Headers(application)  # outside: Starlette answers unforeseen errors before middleware
 
 
 def _open_database(path: Path) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

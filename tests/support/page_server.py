@@ -8,13 +8,11 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonefx_page.store.database import connect, create
-from bonefx_page.store.users import Role, Users
-from page_client import PASSWORD
+from page_client import add_users
 from watch_service import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -52,9 +50,7 @@ def classify_demo(folder: Path, *, with_dicom: bool = True) -> None:
 @contextmanager
 def serve(out: Path, data: Path, *, films: Path, **options) -> Iterator[Served]:
     """Yield a page over results, with users, sessions and verdicts of its own."""
-    with closing(connect(create(data))) as connection:
-        for role in Role:
-            Users(connection).add(role.value, role, PASSWORD, now=0.0)
+    add_users(data)
     port = free_port()
     command = [sys.executable, "-c", PAGE, "serve", out, "--data", data, "--port", port]
     for name, value in options.items():
