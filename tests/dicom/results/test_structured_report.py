@@ -9,12 +9,14 @@ import highdicom
 import pydicom
 import pytest
 from bonefx_dicom.results.build import build_result_report
+from bonefx_dicom.results.codes import OF_STATE
 from bonefx_dicom.results.content import ResultContent
 from bonefx_dicom.results.film import NoStudyError, read_film
 from bonefx_dicom.results.structured_report import build_report
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import ModelId
 from bonefx_edge.inference.decision import State
+from pydicom.sr._concepts_dict import concepts
 from study_films import CR, KINDS_OF_FILM, NAMES, demo_pixels, film_file, rg_film
 
 from tests.dicom.results.conftest import FINDINGS, record_of
@@ -134,6 +136,17 @@ def test_highdicom_gives_back_state_number_algorithm_and_regions(state, tmp_path
         assert corners.min(axis=0).tolist() == [region.left, region.top]
         assert corners.max(axis=0).tolist() == [region.right, region.bottom]
         assert list(group.get_measurements()) == []
+
+
+def test_values_and_their_context_groups_are_those_of_the_standard() -> None:
+    """The page for the radiologist names the groups; pydicom has them from PS3.16."""
+    groups = {
+        State.FRACTURE: [3770], State.UNCERTAIN: [4220], State.NO_FRACTURE: [250],
+        State.REFUSED: [3703],
+    }  # fmt: skip
+    for state, (value, scheme, meaning) in OF_STATE.items():
+        known = [each[value] for each in concepts[scheme].values() if value in each]
+        assert (meaning, groups[state]) in known
 
 
 def test_it_says_whether_the_site_commissioned_the_model() -> None:
