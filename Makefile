@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
-.PHONY: help demo demo-page page-pictures demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom clean \
+.PHONY: help demo demo-page page-pictures demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom chaos-page clean \
 	wheelhouse test-arm64 bench-arm64 test-install
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make train-seed   reproduce the shipped reference model, seed, from DATA=$(DATA)"
 	@echo "make chaos        kill the watching service at work: good disk, full disk, lost share, lost disks (half an hour)"
 	@echo "make chaos-dicom  kill DICOM listener and sender at work (needs dcmtk, orthanc; minutes)"
+	@echo "make chaos-page   fifty clients on the page, and the page killed, while films arrive (minutes)"
 	@echo "make bench        every figure of the shipped models on DATA=$(DATA), then docs/model-card.md"
 	@echo "make peers        compare with other runtimes (downloads 0.5 GB, then six minutes)"
 
@@ -180,6 +181,10 @@ chaos: .venv-dev/stamp
 chaos-dicom: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest -n0 -s tests/end_to_end/test_dicom_listener.py \
 		tests/end_to_end/test_dicom_sender.py
+
+# Waiting times are compared: nothing else should run meanwhile.
+chaos-page: .venv-dev/stamp
+	BONEFX_DATA="$(realpath $(DATA))" BONEFX_CHAOS=long .venv-dev/bin/pytest -rP tests/page/test_page_crowd.py
 
 clean:
 	rm -rf .venv .venv-dev .venv-demo .venv-tflite .venvs-peers demo-out build dist wheelhouse-*

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonefx_page.store.database import DATABASE_NAME
 from page_client import add_users
 from watch_service import wait_until
 
@@ -49,8 +50,9 @@ def classify_demo(folder: Path, *, with_dicom: bool = True) -> None:
 
 @contextmanager
 def serve(out: Path, data: Path, *, films: Path, **options) -> Iterator[Served]:
-    """Yield a page over results, with users, sessions and verdicts of its own."""
-    add_users(data)
+    """Yield a page over results; `data` has users and verdicts, or gets a user of each role."""
+    if not (data / DATABASE_NAME).exists():
+        add_users(data)
     port = free_port()
     command = [sys.executable, "-c", PAGE, "serve", out, "--data", data, "--port", port]
     for name, value in options.items():

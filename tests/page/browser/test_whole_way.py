@@ -1,5 +1,6 @@
 """From signing in to the trainer's split, in a real browser with the network off."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -58,8 +59,8 @@ def assert_the_trainer_takes(folder: Path) -> None:
     split = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
     assert split.returncode == 0, split.stderr
     assert done.read_text().count("\n") == 9, done.read_text()
-    (box,) = (folder / "boxes.csv").read_text().splitlines()[1:]
-    assert box.startswith(f"fractured/{MISSED},")
+    (box,) = list(csv.DictReader((folder / "boxes.csv").read_text().splitlines()))
+    assert box["path"] == f"fractured/{MISSED}"
     for path in (manifest, done, folder / "boxes.csv"):
         path.unlink()
 
