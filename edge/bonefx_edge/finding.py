@@ -1,6 +1,7 @@
 """The result for one file, in memory and as JSON."""
 
 import dataclasses
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,9 @@ class Finding:
     """Interpreter and its version, and its threads where it has more than one."""
     gray_mapping: GrayMapping | None
     """How stored values became gray levels."""
+    body_part: str | None
+    """DICOM Body Part Examined (0018,0015) in small letters; None where the file names none, and
+    for a refused file."""
     accepted: tuple[SiteSwitch, ...]
     """Site switches without which the file would have been refused; none for a refusal."""
     timings: Timings
@@ -151,6 +155,7 @@ class Finding:
             "model": dataclasses.asdict(self.model),
             "runtime": self.runtime,
             "gray_mapping": self.gray_mapping.value if self.gray_mapping else None,
+            "body_part": self.body_part,
             "accepted": [switch.value for switch in self.accepted],
             "timings_ms": {
                 name.removesuffix("_ms"): value if value is None else round(value, _TIMING_DIGITS)
@@ -203,9 +208,19 @@ class Predictor:
             model=self.model,
             runtime=self.runtime,
             gray_mapping=radiograph.gray_mapping if radiograph else None,
+            body_part=_body_part(radiograph),
             accepted=radiograph.accepted if radiograph else (),
             timings=clock.timings(),
         )
+
+
+def _body_part(radiograph: Radiograph | None) -> str | None:
+    """Return what the header names if it is a code string (PS3.5, 6.2: CS), and no free text."""
+    text = ((radiograph and radiograph.body_part) or "").strip().lower()
+    return text if _CODE_STRING.fullmatch(text) else None
+
+
+_CODE_STRING: Final = re.compile("[a-z0-9_ ]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)

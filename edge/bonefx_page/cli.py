@@ -15,6 +15,7 @@ from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME
 
+from bonefx_page.films.site_figures import read_figures
 from bonefx_page.settings import DATA_FOLDER, Settings, check, default_folders
 from bonefx_page.store.database import connect, create
 from bonefx_page.store.passwords import make_password
@@ -52,6 +53,10 @@ def serve(
     health_port: Annotated[
         int | None, typer.Option(metavar="PORT", help="--health-port of the service.")
     ] = None,
+    site_profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="--site-profile of the service: its figures are shown."),
+    ] = None,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
     ] = "127.0.0.1",
@@ -82,9 +87,12 @@ def serve(
         tls_key=tls_key,
         behind_proxy=behind_proxy,
         health_port=health_port,
+        site_profile=site_profile,
     )
     with _reported_errors():
         check(settings)
+        if site_profile:
+            read_figures(site_profile)
         if not (settings.journal / JOURNAL_NAME).is_file():
             msg = f"{settings.journal}: there is no journal of a watched folder; start the service"
             raise UsageError(msg)

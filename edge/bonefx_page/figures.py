@@ -1,13 +1,14 @@
 """Figures of the report: results against the verdicts of readers."""
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date
 from typing import Final
 
-from bonefx_page.store.verdicts import Answer, Verdict
+from bonefx_page.store.verdicts import Answer, Group, Predictor
 
 _Z: Final = 1.959964
 """Of a two-sided interval of 95 %."""
@@ -46,9 +47,9 @@ class Agreement:
     counts: Counter[tuple[Answer, str]] = field(default_factory=Counter)
     """Films by verdict and state."""
 
-    def add(self, verdict: Verdict) -> None:
-        """Count a verdict."""
-        self.counts[verdict.answer, verdict.state] += 1
+    def add(self, group: Group) -> None:
+        """Count the films of a group."""
+        self.counts[group.answer, group.state] += group.n
 
     @property
     def n(self) -> int:
@@ -83,31 +84,42 @@ class Agreement:
 
 @dataclass(slots=True)
 class Report:
-    """Agreement of all films, by week and by predictor."""
+    """Agreement of all films, and of parts of them."""
 
-    all: Agreement
-    weeks: dict[str, Agreement]
+    all: Agreement = field(default_factory=Agreement)
+    weeks: dict[str, Agreement] = field(default_factory=dict)
     """ISO week of the first arrival, such as 2026-W48, newest first."""
-    predictors: dict[str, Agreement]
-    """Model, mode, operating point and site profile."""
+    body_parts: dict[str, Agreement] = field(default_factory=dict)
+    """By name; films whose body part is not known are left out."""
+    predictors: dict[str, Agreement] = field(default_factory=dict)
+    """Model with the first digits of its file's sha256, mode, operating point, site profile."""
 
 
-def report_of(verdicts: Iterable[Verdict]) -> Report:
+def report_of(groups: Iterable[Group]) -> Report:
     """Return the report of the verdicts that count."""
-    found = Report(Agreement(), {}, {})
-    for verdict in verdicts:
-        found.all.add(verdict)
-        found.weeks.setdefault(_week(verdict.received), Agreement()).add(verdict)
-        found.predictors.setdefault(_predictor(verdict), Agreement()).add(verdict)
+    found = Report()
+    for group in groups:
+        found.all.add(group)
+        found.weeks.setdefault(_week(group.day), Agreement()).add(group)
+        found.predictors.setdefault(_text(group.predictor), Agreement()).add(group)
+        if group.body_part:
+            found.body_parts.setdefault(group.body_part, Agreement()).add(group)
     found.weeks = dict(sorted(found.weeks.items(), reverse=True))
+    found.body_parts = dict(sorted(found.body_parts.items()))
     return found
 
 
-def _week(seconds: float) -> str:
-    year, week, _ = datetime.fromtimestamp(seconds, UTC).astimezone().isocalendar()
+@functools.lru_cache(maxsize=4096)
+def _week(day: str) -> str:
+    year, week, _ = date.fromisoformat(day).isocalendar()
     return f"{year}-W{week:02}"
 
 
-def _predictor(verdict: Verdict) -> str:
-    profile = f", site profile {verdict.site_profile}" if verdict.site_profile else ""
-    return f"{verdict.model}, {verdict.mode}, {verdict.operating_point}{profile}"
+def _text(predictor: Predictor) -> str:
+    # Two kinds of one model have the same name and version.
+    profile = f", site profile {predictor.site_profile}" if predictor.site_profile else ""
+    model = f"{predictor.model} ({predictor.model_sha256[:_DIGITS]})"
+    return f"{model}, {predictor.mode}, {predictor.operating_point}{profile}"
+
+
+_DIGITS: Final = 12

@@ -37,6 +37,8 @@ class Settings:
     """Whether a proxy on this computer adds TLS."""
     health_port: int | None = None
     """Of the service, on 127.0.0.1."""
+    site_profile: Path | None = None
+    """That of the service."""
 
     @property
     def is_encrypted(self) -> bool:

@@ -1,20 +1,15 @@
 """List, film, verdict, report and export."""
 
 import csv
-import hashlib
-import json
-import time
+import dataclasses
 from contextlib import closing
 
 import pytest
 from bonefx_edge import NOTICE
-from bonefx_edge.watch.journal.connection import connect as open_journal
-from bonefx_edge.watch.journal.states import ListedState
-from bonefx_edge.watch.journal.worklist import Worklist, WorklistFilter
-from bonefx_page.figures import Share
+from bonefx_page.figures import Share, report_of
 from bonefx_page.rendering import language_of
-from bonefx_page.store.database import connect, create
-from bonefx_page.store.verdicts import Verdicts
+from bonefx_page.store.database import DATABASE_NAME, connect, create
+from bonefx_page.store.verdicts import Answer, Group, Predictor, Verdicts
 from bonefx_train.data.boxes import read_boxes
 from bonefx_train.data.manifest_csv import read_manifest
 from page_client import NAME, answered, contents, give
@@ -116,6 +111,32 @@ def test_the_report_counts_current_verdicts_only(reader, out) -> None:
     assert "Verdicts that count: 1." in reader.get("/report").text
 
 
+def test_two_kinds_of_one_model_are_two_rows_of_the_report(reader, out, settings) -> None:
+    give(reader, answered(out), answer="fracture")
+    with closing(connect(settings.data / DATABASE_NAME)) as connection:
+        verdicts = Verdicts(connection, settings.data)
+        (first,) = verdicts.history(answered(out))
+        other = dataclasses.replace(first, sha256="0" * 64, model_sha256="d" * 64)
+        verdicts.give(other)
+    page = reader.get("/report").text
+    for digits in (first.model_sha256[:12], "d" * 12):
+        assert f"{first.model} ({digits}), " in page
+
+
+def test_the_report_counts_by_week_and_body_part() -> None:
+    predictor = Predictor("lite0 0.6.0", "c" * 64, "tiled", "balanced", None)
+    groups = [
+        Group("2026-11-29", Answer.FRACTURE, "fracture", predictor, "hand", 3),
+        Group("2026-11-30", Answer.NO_FRACTURE, "fracture", predictor, None, 2),
+        Group("2026-11-30", Answer.FRACTURE, "uncertain", predictor, "ankle", 1),
+    ]
+    report = report_of(groups)
+    assert {week: each.n for week, each in report.weeks.items()} == {"2026-W49": 3, "2026-W48": 3}
+    assert list(report.body_parts) == ["ankle", "hand"]
+    assert report.all.sensitivity.n == 4
+    assert report.all.agreement == Share(3, 5)
+
+
 def test_a_slip_is_one_page_with_the_notice(reader, out) -> None:
     page = reader.get(f"/film/{answered(out)}/slip").text
     assert NOTICE in page
@@ -134,39 +155,6 @@ def test_the_page_speaks_the_language_of_the_browser(client, language, word) -> 
     page = client.get("/sign-in", headers={"Accept-Language": language}).text
     assert word in page
     assert f'<html lang="{language_of(language)}">' in page
-
-
-def test_a_list_of_100_000_films_is_read_by_key(tmp_path) -> None:
-    """Every film once and in order, also behind the 99,900th, in far less than a table scan."""
-    with closing(open_journal(tmp_path, owner=True)) as connection:
-        connection.execute("BEGIN")
-        for number in range(100_000):
-            state = ("fracture", "uncertain", "no_fracture", "refused")[number % 4]
-            connection.execute(
-                "INSERT INTO image (sha256, state, received, classified_at, record)"
-                " VALUES (?, 'done', ?, ?, ?)",
-                (
-                    hashlib.sha256(str(number).encode()).hexdigest(),
-                    *(float(number), float(number)),
-                    json.dumps({"finding": {"state": state}}),
-                ),
-            )
-        connection.execute("COMMIT")
-        worklist = Worklist(connection)
-        wanted, by_state = WorklistFilter(by_state=False), WorklistFilter()
-        last = worklist.key_of(wanted, hashlib.sha256(b"60").hexdigest())
-        started = time.perf_counter()
-        rows = worklist.after(wanted, last, limit=100)
-        middle = worklist.after(wanted, worklist.key_of(wanted, rows[9].sha256), limit=3)
-        before = worklist.before(wanted, middle[0].key)
-        counts = worklist.counts(0.0, 1e9)
-        took_s = time.perf_counter() - started
-        assert [row.key.received for row in rows] == [float(n) for n in range(59, -1, -1)]
-        assert middle == rows[10:13]
-        assert before == rows[9]
-        assert counts[ListedState.FRACTURE] == 25_000
-        assert worklist.after(by_state, None, limit=1)[0].key == (0, 99_996.0, 99_997)
-        assert took_s < 1.0  # 15 ms; the bound is for a busy computer
 
 
 def test_the_exported_columns_are_those_of_the_documentation(reader) -> None:

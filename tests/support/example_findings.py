@@ -24,6 +24,7 @@ ANSWERED = Finding(
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=GrayMapping.STORED,
+    body_part="hand",
     accepted=(),
     timings=Timings(read_ms=1.23456, total_ms=7.0),
 )
@@ -46,6 +47,7 @@ REFUSED = Finding(
     model=ModelId("toy", "1.0.0", "cd" * 32),
     runtime="ai_edge_litert 2.3.0",
     gray_mapping=None,
+    body_part=None,
     accepted=(),
     timings=Timings(),
 )

@@ -176,7 +176,7 @@ _CSV_COLUMNS: Final = (
     *("class_index", "original_class", "mode", "regions", "operating_point"),
     *("no_fracture_below", "fracture_from", "site_profile.sha256", "site_profile.date"),
     *("model.name", "model.version", "model.sha256"),
-    *("runtime", "gray_mapping", "accepted"),
+    *("runtime", "gray_mapping", "body_part", "accepted"),
     *(f"timings_ms.{stage}" for stage in ("read", "hash", "decode", "input_check")),
     *(f"timings_ms.{stage}" for stage in ("preprocess", "invoke", "tiles", "total")),
     "notice",

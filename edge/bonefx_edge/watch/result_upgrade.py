@@ -11,6 +11,7 @@ _RESULT_KEYS: Final = {"decided": "classified_at", "answered_by": "predictor"}
 _FINDING_KEYS: Final = {"reading": "mode", "places": "regions"}
 _NEW_KEYS: Final = (
     "original_class", "no_fracture_below", "fracture_from", "score", "site_profile", "caution",
+    "body_part",
 )  # fmt: skip
 """Not in a finding of version 1: null, since a result is never computed again for them."""
 

@@ -6,10 +6,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bonefx_edge.errors import ADVICE, Reason, UsageError
+from bonefx_edge.inference.decision import CAUTION_ADVICE, Caution
 from bonefx_edge.watch.journal.listing import ListedImage
 from starlette.responses import RedirectResponse, Response
 
 from bonefx_page.films.pictures import Kind, is_sha256
+from bonefx_page.films.site_figures import figures_of
 from bonefx_page.guard import Asked
 from bonefx_page.handlers.queries import query_of
 from bonefx_page.store.audit import Action
@@ -80,11 +82,16 @@ def _film(asked: Asked) -> tuple[ListedImage, dict[str, Any]]:
             raise UsageError(msg)
         image = journal.images.image(sha256)
         earlier = journal.images.replaced_by(sha256)
-    reason = image.finding["reason"] if image.finding else None
+    finding = image.finding or {}
+    reason, caution = finding.get("reason"), finding.get("caution")
+    profile = finding.get("site_profile")
+    figures = figures_of(services.settings.site_profile, profile["sha256"]) if profile else None
     return image, {
         "image": image,
         "finding": image.finding,
         "advice": ADVICE[Reason(reason)] if reason else "",
+        "caution_advice": CAUTION_ADVICE[Caution(caution)] if caution else "",
+        "figures": figures,
         "earlier": earlier,
         "history": Verdicts(asked.database, services.settings.data).history(sha256),
         "has_large": services.pictures.has(sha256, Kind.LARGE),
@@ -123,6 +130,7 @@ def _verdict(asked: Asked, image: ListedImage, finding: dict[str, Any]) -> Verdi
         mode=finding["mode"],
         operating_point=finding["operating_point"],
         site_profile=profile["sha256"] if profile else None,
+        body_part=finding.get("body_part"),
     )
 
 

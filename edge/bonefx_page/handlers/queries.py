@@ -1,11 +1,12 @@
 """What stands behind the question mark of an address: filters and keys; never a name."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from bonefx_edge.errors import Reason, UsageError
+from bonefx_edge.inference.decision import Caution
 from bonefx_edge.watch.journal.states import ListedState
 from bonefx_edge.watch.journal.worklist import ORDER, Key, WorklistFilter
 
@@ -20,6 +21,8 @@ _STATES: Final = {
 }
 _CONDITIONS: Final = {"": "1", "unread": UNREAD, "read": READ, "disagreed": DISAGREED}
 ALL_DAYS: Final = "all"
+MAX_PART: Final = 16
+"""Characters of a body part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Query:
     """unread, read, disagreed, or empty."""
     reason: str
     """Code of a refusal, or empty."""
+    caution: str = ""
+    """Code of a caution, or empty."""
+    part: str = ""
+    """Body part, or empty."""
 
     @property
     def filter(self) -> WorklistFilter:
@@ -44,24 +51,26 @@ class Query:
             else bounds(date.fromisoformat(self.day))
         )
         return WorklistFilter(
-            states=_STATES[self.state] if not self.reason else (ListedState.REFUSED,),
+            states=self._states,
             since=since,
             until=until,
             reason=self.reason or None,
+            caution=self.caution or None,
+            body_part=self.part or None,
             condition=_CONDITIONS[self.reading],
             by_state=self.day != ALL_DAYS,
         )
 
+    @property
+    def _states(self) -> tuple[ListedState, ...]:
+        if self.reason:
+            return (ListedState.REFUSED,)
+        return (ListedState.UNCERTAIN,) if self.caution else _STATES[self.state]
+
     def text(self, **more: str) -> str:
         """Return the part of an address behind the question mark."""
-        fields = {"state": self.state, "day": self.day, "reading": self.reading}
-        return urlencode(
-            {
-                key: value
-                for key, value in (fields | {"reason": self.reason} | more).items()
-                if value
-            }
-        )
+        fields = asdict(self) | more
+        return urlencode({key: value for key, value in fields.items() if value})
 
 
 def query_of(asked: Asked) -> Query:
@@ -78,11 +87,15 @@ def query_of(asked: Asked) -> Query:
         given.get("day", "") or today(asked.now).isoformat(),
         given.get("reading", ""),
         given.get("reason", ""),
+        given.get("caution", ""),
+        given.get("part", ""),
     )
     known = (
         query.state in _STATES
         and query.reading in _CONDITIONS
         and query.reason in {"", *Reason}
+        and query.caution in {"", *Caution}
+        and len(query.part) <= MAX_PART
         and (query.day == ALL_DAYS or _is_day(query.day))
     )
     if not known:

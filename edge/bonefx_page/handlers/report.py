@@ -12,6 +12,6 @@ def show(asked: Asked) -> Response:
     """Show the report."""
     verdicts = Verdicts(asked.database, asked.services.settings.data)
     asked.note(Action.SAW_REPORT)
-    report = report_of(verdicts.all_current())
+    report = report_of(verdicts.groups())
     states = ("fracture", "uncertain", "no_fracture", "refused")
     return asked.page("report.html", {"report": report, "states": states, "answers": list(Answer)})

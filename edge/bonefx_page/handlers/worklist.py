@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from bonefx_edge.errors import Reason
+from bonefx_edge.inference.decision import Caution
 from bonefx_edge.watch.journal.worklist import ORDER
 from starlette.responses import Response
 
@@ -33,6 +34,8 @@ def show(asked: Asked) -> Response:
         rows = journal.worklist.after(query.filter, key_of(asked), limit=ROWS + 1)
         images = [journal.images.image(row.sha256) for row in rows[:ROWS]]
         counts = journal.worklist.counts(*bounds(now_day))
+        cautious = journal.worklist.n_with_caution(*bounds(now_day))
+        parts = journal.worklist.body_parts()
         waiting, is_running = journal.worklist.n_waiting(), journal.is_running
     contents = [image.sha256 for image in images]
     verdicts = Verdicts(asked.database, services.settings.data)
@@ -49,6 +52,9 @@ def show(asked: Asked) -> Response:
             "more": more,
             "continued": "after" in asked.request.query_params,
             "counts": counts,
+            "cautious": cautious,
+            "parts": parts,
+            "cautions": list(Caution),
             "waiting": waiting,
             "is_running": is_running,
             "health": services.health.read(),

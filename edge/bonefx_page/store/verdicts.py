@@ -46,6 +46,28 @@ class Box(NamedTuple):
     """> 0; top + height <= 1."""
 
 
+class Predictor(NamedTuple):
+    """What makes results: the file of a model, used in one way. Fields as in `Verdict`."""
+
+    model: str
+    model_sha256: str
+    mode: str
+    operating_point: str
+    site_profile: str | None
+
+
+class Group(NamedTuple):
+    """Films with a verdict that have all this in common."""
+
+    day: str
+    """Of their first arrival, local time, YYYY-MM-DD."""
+    answer: Answer
+    state: str
+    predictor: Predictor
+    body_part: str | None
+    n: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one reader said about one film, and about which result."""
@@ -71,6 +93,15 @@ class Verdict:
     operating_point: str
     site_profile: str | None
     """sha256, 12 digits; None: not commissioned."""
+    body_part: str | None = None
+    """Of the finding; verdicts of bonefx 0.5 have none."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """What made the result."""
+        return Predictor(
+            *(self.model, self.model_sha256, self.mode, self.operating_point, self.site_profile)
+        )
 
     @property
     def agrees(self) -> bool | None:
@@ -157,6 +188,22 @@ class Verdicts:
         )
         return (verdict_of(json.loads(row["record"])) for row in rows)
 
+    def groups(self) -> list[Group]:
+        """Return the number of verdicts that count, by all that the report tells apart."""
+        rows = self._connection.execute(
+            "SELECT date(received, 'unixepoch', 'localtime') AS day, answer, state, name,"
+            " body_part, count(*) AS n FROM verdict INDEXED BY verdict_report"
+            " JOIN predictor ON predictor.id = verdict.predictor WHERE is_current"
+            " GROUP BY 1, answer, state, predictor, body_part"
+        )
+        return [
+            Group(
+                *(row["day"], Answer(row["answer"]), row["state"]),
+                *(Predictor(*json.loads(row["name"])), row["body_part"], row["n"]),
+            )
+            for row in rows
+        ]
+
     def rebuild(self) -> int:
         """Fill an empty database from the files; return the number of verdicts.
 
@@ -203,13 +250,21 @@ class Verdicts:
             "UPDATE verdict SET is_current = 0 WHERE sha256 = ? AND is_current", (verdict.sha256,)
         )
         self._connection.execute(
-            "INSERT INTO verdict (sha256, given, reader, answer, agrees, state, received, record)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO verdict (sha256, given, reader, answer, agrees, state, received, record,"
+            " body_part, predictor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(verdict.sha256, verdict.given, verdict.reader, verdict.answer),
                 *(verdict.agrees, verdict.state, verdict.received, text),
+                *(verdict.body_part, self._id_of(verdict.predictor)),
             ),
         )
+
+    def _id_of(self, predictor: Predictor) -> int:
+        """Return the number of a predictor; it is added if it is new."""
+        run, marks = self._connection.execute, "json_array(?, ?, ?, ?, ?)"
+        run(f"INSERT OR IGNORE INTO predictor (name) VALUES ({marks})", predictor)  # noqa: S608
+        found = run(f"SELECT id FROM predictor WHERE name = {marks}", predictor)  # noqa: S608
+        return int(found.fetchone()["id"])
 
 
 def verdict_of(record: dict[str, Any]) -> Verdict:

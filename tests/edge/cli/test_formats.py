@@ -41,6 +41,7 @@ def test_a_json_line_holds_the_whole_finding() -> None:
         "model": {"name": "toy", "version": "1.0.0", "sha256": "cd" * 32},
         "runtime": "ai_edge_litert 2.3.0",
         "gray_mapping": "stored",
+        "body_part": "hand",
         "accepted": [],
         "timings_ms": {
             "read": 1.235,

@@ -87,7 +87,19 @@ ALTER TABLE image ADD COLUMN listed TEXT AS   -- what a list for people says: a 
 CREATE INDEX image_listed ON image (listed, received, id, sha256) WHERE superseded_by IS NULL;
 """
 
-STEPS: Final = (_V1, _V2, _V3, _V4)
+_V5: Final = """
+ALTER TABLE image ADD COLUMN body_part TEXT AS
+  (json_extract(record, '$.finding.body_part')) VIRTUAL;
+ALTER TABLE image ADD COLUMN caution TEXT AS (json_extract(record, '$.finding.caution')) VIRTUAL;
+-- With all that a list is filtered by: the records are not read for it.
+DROP INDEX image_listed;
+CREATE INDEX image_listed
+  ON image (listed, received, id, sha256, reason, caution, body_part) WHERE superseded_by IS NULL;
+CREATE INDEX image_body_part ON image (body_part)
+  WHERE superseded_by IS NULL AND body_part IS NOT NULL;
+"""
+
+STEPS: Final = (_V1, _V2, _V3, _V4, _V5)
 """Step n takes a journal of version n to version n + 1; never edited after its release."""
 
 

@@ -21,7 +21,12 @@ ORDER: Final = (
     ListedState.NO_FRACTURE,
 )
 """Most urgent first. `waiting` includes images that are retried."""
+MAX_BODY_PARTS: Final = 50
+"""In the choice for people: a sender can write what it wants."""
 _ALWAYS: Final = "1"
+_WITH_PART: Final = (
+    "FROM image INDEXED BY image_body_part WHERE superseded_by IS NULL AND body_part IS NOT NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class WorklistFilter:
     """Exclusive."""
     reason: str | None = None
     """Only images refused for this reason."""
+    caution: str | None = None
+    """Only images with this caution."""
+    body_part: str | None = None
+    """Only images of it, as in `Finding.body_part`."""
     condition: str = _ALWAYS
     """SQL about `image.sha256`, for what another attached database knows; no text of a person."""
     by_state: bool = True
@@ -118,6 +127,28 @@ class Worklist:
         ).fetchone()
         return int(row[0])
 
+    def n_with_caution(self, since: float, until: float) -> int:
+        """Return the number of uncertain images with a caution, received in [since, until)."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM image INDEXED BY image_listed WHERE superseded_by IS NULL"
+            " AND listed = ? AND received >= ? AND received < ? AND caution IS NOT NULL",
+            (ListedState.UNCERTAIN, since, until),
+        ).fetchone()
+        return int(row[0])
+
+    def body_parts(self) -> list[str]:
+        """Return the body parts of the images, at most `MAX_BODY_PARTS`, in order."""
+        # From each to the next one in the index, however many images are between them.
+        rows = self._connection.execute(
+            "WITH RECURSIVE part (name) AS ("  # noqa: S608 constants
+            f" SELECT min(body_part) {_WITH_PART}"
+            f" UNION ALL SELECT (SELECT min(body_part) {_WITH_PART} AND body_part > name)"
+            " FROM part WHERE name IS NOT NULL"
+            ") SELECT name FROM part WHERE name IS NOT NULL LIMIT ?",
+            (MAX_BODY_PARTS,),
+        )
+        return [str(row["name"]) for row in rows]
+
     def newest(self) -> str | None:
         """Return the sha256 of the newest result; None if there is none."""
         row = self._connection.execute(
@@ -157,17 +188,22 @@ class Worklist:
     ) -> Sequence[sqlite3.Row]:
         compared, order = (">", "ASC") if backwards else ("<", "DESC")
         beyond = f"AND (received, id) {compared} (:received, :id)" if start else ""
-        of_reason = "AND reason = :reason" if wanted.reason else ""
+        values = {
+            "reason": wanted.reason,
+            "caution": wanted.caution,
+            "body_part": wanted.body_part,
+        }
+        equal = "".join(f" AND {name} = :{name}" for name, value in values.items() if value)
         return self._connection.execute(
             "SELECT id, received, sha256 FROM image INDEXED BY image_listed"  # noqa: S608
             " WHERE superseded_by IS NULL AND listed = :state"
-            f" AND received >= :since AND received < :until {beyond} {of_reason}"
+            f" AND received >= :since AND received < :until {beyond} {equal}"
             f" AND {wanted.condition} ORDER BY received {order}, id {order} LIMIT :limit",
             {
                 "state": state,
                 "since": wanted.since,
                 "until": wanted.until,
-                "reason": wanted.reason,
+                **values,
                 "limit": limit,
                 "received": start.received if start else None,
                 "id": start.id if start else None,
