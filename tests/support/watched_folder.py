@@ -9,6 +9,7 @@ from collections import namedtuple
 from bonefx_edge.watch.files import stat_signature
 from bonefx_edge.watch.folder_claims import RESULTS, claim
 from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.marked_folder import MarkedFolder
@@ -90,7 +91,7 @@ class Place:
 
         def make(files):
             return Intake(
-                os.fsencode(self.root), files, settle_s=SETTLE_S, clock=lambda: self.now,
+                os.fsencode(self.root), files, rest=Rest(SETTLE_S), clock=lambda: self.now,
                 wall=self.wall, needs_polling=lambda: needs_polling,
             )  # fmt: skip
 

@@ -124,7 +124,7 @@ def classify(
     out: opt.Out = None,
     journal: opt.Journal = None,
     once: opt.Once = False,
-    settle: opt.Settle = 2.0,
+    settle: opt.Settle = None,
     poll: opt.Poll = "auto",
     workers: opt.Workers = 1,
     min_free: opt.MinFree = 200,

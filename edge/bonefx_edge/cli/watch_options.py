@@ -31,8 +31,12 @@ Journal = Annotated[
 ]
 Once = Annotated[bool, typer.Option("--once", help="Process what is in the folder, then exit.")]
 Settle = Annotated[
-    float,
-    typer.Option(min=0.1, metavar="SECONDS", help="How long a file must stay unchanged."),
+    float | None,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        help="How long a file must stay unchanged. Default: 2, on network drives 10.",
+    ),
 ]
 Poll = Annotated[
     str,

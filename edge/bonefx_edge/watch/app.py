@@ -23,7 +23,9 @@ from bonefx_edge.watch.config import (
     find_folders,
 )
 from bonefx_edge.watch.heartbeat import Heartbeat
+from bonefx_edge.watch.intake.filesystem import needs_polling
 from bonefx_edge.watch.intake.intake import Intake
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.journal.access import JournalAccess
 from bonefx_edge.watch.journal.file_index import FileIndex
@@ -137,13 +139,16 @@ def _assemble(
         return Intake(
             os.fsencode(folders.root),
             files,
-            settle_s=options.settle_s,
+            rest=Rest(
+                options.settle_s,
+                is_shared=lambda: needs_polling(folders.root),
+                waits_for_writers=not options.once,
+            ),
             clock=clock,
             wall=wall,
             needs_polling=lambda: options.poll.applies_to(folders.root),
             skip=skip,
             reclassify=options.reclassify_duplicates,
-            waits_for_writers=not options.once,
         )
 
     pool = WorkerPool(

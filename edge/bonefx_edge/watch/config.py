@@ -41,8 +41,8 @@ class WatchOptions:
     journal: Path | None
     """Folder of the journal; None: inside `out`."""
     once: bool
-    settle_s: float
-    """Seconds, > 0."""
+    settle_s: float | None
+    """Seconds, > 0; None: see `intake.rest.Rest`."""
     poll: Poll
     workers: int
     """Processes that classify, >= 1."""

@@ -9,6 +9,7 @@ import pytest
 from bonefx_edge.watch.folder_claims import RESULTS
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.marked_folder import MarkedFolder
@@ -60,7 +61,7 @@ class Place:
         self.folder.mkdir()
         self.intake = InlineIntake(
             lambda own: Intake(
-                os.fsencode(self.folder), own, settle_s=SETTLE_S, clock=lambda: self.seconds,
+                os.fsencode(self.folder), own, rest=Rest(SETTLE_S), clock=lambda: self.seconds,
                 wall=lambda: NOW + self.seconds, needs_polling=lambda: False,
             ),
             journal=place / "out/journal",

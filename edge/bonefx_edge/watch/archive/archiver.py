@@ -14,10 +14,10 @@ from typing import Final
 from bonefx_edge.watch.archive.safe_move import move
 from bonefx_edge.watch.files import Signature, error_name
 from bonefx_edge.watch.folder_claims import claim
+from bonefx_edge.watch.intake.open_writers import has_writer
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, ImageState
 from bonefx_edge.watch.marked_folder import AwayLog, FolderAwayError, MarkedFolder
-from bonefx_edge.watch.open_writers import has_writer
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from bonefx_edge.watch.files import (
     sync_folder,
 )
 from bonefx_edge.watch.intake.hashing import CHUNK_BYTES, hash_file
-from bonefx_edge.watch.open_writers import has_writer
+from bonefx_edge.watch.intake.open_writers import has_writer
 
 _HASH_DIGITS: Final = 16
 """64 bits: enough to tell files of the same name apart."""

@@ -21,12 +21,11 @@ from bonefx_edge.watch.intake.listed_names import listed_path
 from bonefx_edge.watch.intake.missing import mark_missing
 from bonefx_edge.watch.intake.own_results import OwnResults
 from bonefx_edge.watch.intake.rescan import RescanSchedule
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.intake.root import RootChange, RootMonitor
-from bonefx_edge.watch.intake.stability import FileStabilityTracker
 from bonefx_edge.watch.intake.walk import Entry, walk
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.states import Known, Receipt
-from bonefx_edge.watch.open_writers import longest_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +45,12 @@ class Intake:
         root: bytes,
         files: FileIndex,
         *,
-        settle_s: float,
+        rest: Rest,
         clock: Callable[[], float],
         wall: Callable[[], float],
         needs_polling: Callable[[], bool],
         skip: Set[bytes] = frozenset(),
         reclassify: bool = False,
-        waits_for_writers: bool = True,
     ) -> None:
         """Store the parts; nothing is read before the first step.
 
@@ -60,8 +58,8 @@ class Intake:
         ----------
         root, files
             The watched folder, which need not exist yet; files of the journal.
-        settle_s
-            Seconds for which a file must be unchanged before it is read.
+        rest
+            How long a file must be unchanged before it is read.
         clock, wall
             Monotonic seconds, for stability; seconds since 1970, for the journal.
         needs_polling
@@ -70,17 +68,14 @@ class Intake:
             Folders below the root that are not searched.
         reclassify
             Whether a content that arrives again is classified again.
-        waits_for_writers
-            Whether a file that is being written has longer to be unchanged, see `longest_wait_s`.
         """
-        self._root, self._files, self._settle_s = root, files, settle_s
+        self._root, self._files, self._rest = root, files, rest
         self._clock, self._wall = clock, wall
         self._skip, self._reclassify = skip, reclassify
-        self._waits_for_writers = waits_for_writers
         self._events = FolderEvents(root, needs_polling)
         self._monitor = RootMonitor(root, clock=clock)
         self._schedule = RescanSchedule(clock=clock)
-        self._tracker = FileStabilityTracker(settle_s)
+        self._tracker = rest.begin()
         self._own = OwnResults(root)
         self._walk: Iterator[Entry] | None = None
         self.accepted = 0
@@ -150,7 +145,7 @@ class Intake:
 
     def _reset(self) -> None:
         self._walk, self.is_idle = None, False
-        self._tracker = FileStabilityTracker(self._settle_s)
+        self._tracker = self._rest.begin()
         self._schedule.clear_folders()
         self.close()
 
@@ -260,7 +255,7 @@ class Intake:
 
     def _postpone(self, path: bytes, *, now: float) -> bool:
         """Let a file wait that is being written; return whether it does."""
-        limit_s = longest_wait_s(os.path.join(self._root, path)) if self._waits_for_writers else 0.0
+        limit_s = self._rest.longest_wait_s(os.path.join(self._root, path))
         if limit_s and self._tracker.unchanged_s(path, now=now) < limit_s:
             self._tracker.postpone(path, now=now)
             return True

@@ -10,10 +10,11 @@ from bonefx_edge.watch.intake import folder_events as module
 from bonefx_edge.watch.intake.inotify import InotifyWatcher
 from bonefx_edge.watch.intake.intake import ENTRIES_PER_STEP, Intake
 from bonefx_edge.watch.intake.listed_names import listed_path
+from bonefx_edge.watch.intake.open_writers import MAX_HOLE_S, MAX_WRITER_S
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S, RESCAN_POLLING_S
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.intake.root import ROOT_CHECK_S, WARNING_INTERVAL_S
 from bonefx_edge.watch.journal.journal import Journal
-from bonefx_edge.watch.open_writers import MAX_HOLE_S, MAX_WRITER_S
 
 SETTLE_S = 0.5
 
@@ -43,7 +44,7 @@ class Place:
     def __init__(self, folder, journal):
         self.root, self.journal, self.now = folder, journal, 1000.0
         self.intake = Intake(
-            bytes(folder), journal.files, settle_s=SETTLE_S, clock=lambda: self.now,
+            bytes(folder), journal.files, rest=Rest(SETTLE_S), clock=lambda: self.now,
             wall=lambda: 1e9 + self.now, needs_polling=lambda: False,
         )  # fmt: skip
 
@@ -134,7 +135,7 @@ def test_a_walk_that_is_asked_for_during_another_one_follows_it_at_once(tmp_path
         (folder / f"{number}.png").write_bytes(b"film %d" % number)
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         intake = Intake(
-            os.fsencode(folder), journal.files, settle_s=2.0, clock=lambda: 1000.0,
+            os.fsencode(folder), journal.files, rest=Rest(2.0), clock=lambda: 1000.0,
             wall=lambda: 1e9,            needs_polling=lambda: False,
         )  # fmt: skip
         intake.step()
@@ -153,7 +154,7 @@ def test_where_the_mounts_cannot_be_listed_the_folder_is_polled_and_the_log_says
     (tmp_path / "in").mkdir()
     with Journal.open(tmp_path / "journal", owner=True) as journal:
         intake = Intake(
-            os.fsencode(tmp_path / "in"), journal.files, settle_s=SETTLE_S, clock=lambda: 1000.0,
+            os.fsencode(tmp_path / "in"), journal.files, rest=Rest(SETTLE_S), clock=lambda: 1000.0,
             wall=lambda: 1e9, needs_polling=fail,
         )  # fmt: skip
         intake.step()
@@ -310,7 +311,7 @@ def test_a_file_that_stays_open_without_a_change_is_read_at_last(place, monkeypa
 
 def test_a_file_that_is_not_written_to_its_end_has_longer_to_rest(place, monkeypatch):
     monkeypatch.setattr(FullKernel, "room", 9, raising=False)
-    monkeypatch.setattr("bonefx_edge.watch.open_writers.has_writer", lambda _path: False)
+    monkeypatch.setattr("bonefx_edge.watch.intake.open_writers.find_writer", lambda _path: False)
     for name in ("a.png", "b.png"):  # their writer is on another machine
         with (place.root / name).open("wb") as stream:
             stream.truncate(1_000_000)

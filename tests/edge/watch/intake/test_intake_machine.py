@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bonefx_edge.watch.intake.intake import Intake
 from bonefx_edge.watch.intake.rescan import RESCAN_EVENTS_S
+from bonefx_edge.watch.intake.rest import Rest
 from bonefx_edge.watch.journal.file_index import FileIndex
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.states import Receipt
@@ -56,7 +57,7 @@ class Folder(RuleBasedStateMachine):
         files = Recorded(self.journal._connection)
         files.machine = self
         self.intake = Intake(
-            os.fsencode(self.root), files, settle_s=SETTLE_S, clock=lambda: self.now,
+            os.fsencode(self.root), files, rest=Rest(SETTLE_S), clock=lambda: self.now,
             wall=lambda: 1e9 + self.now, needs_polling=lambda: self.silent,
         )  # fmt: skip
 
