@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from bonefx_edge.watch.marked_folder import MARKER_NAME
+from image_files import dicom_file
 from watch_service import (
     Watcher,
     check_exactly_one,
@@ -180,12 +181,12 @@ def test_films_cannot_be_moved_among_films_results_or_the_journal(folder, out, t
     assert "files cannot be moved to" in done.stderr
 
 
-@pytest.mark.parametrize("ending", [".bmp", ".png", ".tif"])
+@pytest.mark.parametrize("ending", [".bmp", ".png", ".tif", ".jpg", ".dcm"])
 def test_half_a_film_whose_writer_pauses_is_neither_classified_nor_moved(
     folder, out, tmp_path, ending
 ):
     pixels = cv2.imdecode(np.frombuffer(film_bytes(1), np.uint8), cv2.IMREAD_GRAYSCALE)
-    whole = cv2.imencode(ending, pixels)[1].tobytes()
+    whole = dicom_file(pixels) if ending == ".dcm" else cv2.imencode(ending, pixels)[1].tobytes()
     targets = [tmp_path / "done", tmp_path / "refused"]
     for target in targets:
         target.mkdir()

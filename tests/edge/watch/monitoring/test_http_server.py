@@ -157,6 +157,17 @@ def test_metrics_tell_what_was_decided_and_what_waits(tmp_path, journal):
     assert found["bonefx_free_bytes",] > 0
 
 
+def test_a_folder_that_cannot_be_looked_into_is_a_metric_and_a_warning(tmp_path, journal):
+    journal.files.mark_unreadable(b"ward 3/Doe^John", "EACCES")
+    with answering(tmp_path, metrics=Metrics()) as port:
+        found = samples(ask(port, "/metrics")[1])
+        status, body = ask(port, "/readyz")[:2]
+    assert found["bonefx_unreadable", "EACCES"] == 1
+    checks = {check["name"]: check for check in json.loads(body)["checks"]}
+    assert (status, checks["files"]["status"]) == (200, "warn")
+    assert "1 for EACCES" in checks["files"]["found"]
+
+
 def test_no_name_of_a_film_or_folder_is_reported(tmp_path, journal):
     journal.set_meta("folder", "/incoming/Doe^Jane")
     journal.files.receive(b"Doe^Jane.png", Signature(1, 1, 1), "a" * 64, now=0.0)
