@@ -270,7 +270,7 @@ class Classifier:
         try:
             radiograph = read_radiograph()
             clock.lap("decode_ms")
-            check_input(radiograph, spec=self.manifest.input_check)
+            statistics = check_input(radiograph, spec=self.manifest.input_check)
             clock.lap("input_check_ms")
             x = preprocess(radiograph, spec=self.manifest.input)
             clock.lap("preprocess_ms")
@@ -294,7 +294,7 @@ class Classifier:
         finding = self.predictor.finding(
             name, sha256, clock, decision=decision, regions=regions, radiograph=radiograph
         )
-        return Analysis(finding, data, radiograph, whole, tiles, tile_outputs, evidence)
+        return Analysis(finding, data, radiograph, whole, tiles, tile_outputs, evidence, statistics)
 
     def _infer(self, x: NDArray[Any]) -> NetworkOutputs:
         return self.manifest.output.split(self._interpreter.run(x))

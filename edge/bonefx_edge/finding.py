@@ -24,6 +24,7 @@ from bonefx_edge.inference.score_scale import display_score
 
 if TYPE_CHECKING:
     from bonefx_edge.inference.heatmap import HeatMap
+    from bonefx_edge.inference.input_check import Statistics
     from bonefx_edge.inference.judge import Evidence
     from bonefx_edge.inference.preprocess import InputSpec
     from bonefx_edge.inference.tiles import Tiles
@@ -240,6 +241,8 @@ class Analysis:
     """For the tiles, in their order."""
     evidence: "Evidence | None" = None
     """What the decision was made from."""
+    statistics: "Statistics | None" = None
+    """Of the pixels, as the input check measured them."""
 
     def heat_map(self, spec: "InputSpec") -> "HeatMap | None":
         """Return the heat map of a network with a map output; None for a refused file."""

@@ -38,10 +38,10 @@ class CheckedJournal(Journal):
 
     place: "Place"
 
-    def finish(self, sha256, record, *, predictor, now, message=None):
+    def finish(self, sha256, record, *, predictor, now, message=None, drift=None):
         if not self.is_superseded(sha256):
             assert json.loads(self.place.result_of(sha256).read_text()) == record
-        super().finish(sha256, record, predictor=predictor, now=now, message=message)
+        super().finish(sha256, record, predictor=predictor, now=now, message=message, drift=drift)
         self.place.finished.append(sha256)
 
     def fail(self, sha256, code, *, now):

@@ -8,6 +8,7 @@ from bonefx_edge.cli.formats import WIDTH, shorten
 from bonefx_edge.cli.results_text import local_time
 from bonefx_edge.text import printable
 from bonefx_edge.watch.journal.admin import Status
+from bonefx_edge.watch.journal.drift import describe
 from bonefx_edge.watch.journal.listing import ListedImage
 from bonefx_edge.watch.journal.states import ImageState
 
@@ -35,10 +36,17 @@ def status_lines(found: Status, today: dict[str, int]) -> list[str]:
         "duplicates": str(found.duplicates),
         "messages": f"{found.undelivered} not delivered yet",
         **({"pictures": f"failed ({found.picture_failure})"} if found.picture_failure else {}),
+        **({"drift": _drift(found)} if found.drift.films else {}),
         # A whole hash would not fit the line.
         "classified by": re.sub("([0-9a-f]{12})[0-9a-f]{52}", r"\1", counts(found.predictors)),
     }
     return [f"{name:<14} {value}" for name, value in lines.items()]
+
+
+def _drift(found: Status) -> str:
+    alarms = found.drift.alarms
+    changed = f"{len(alarms)} numbers changed, see below" if alarms else "none"
+    return f"{changed}; {found.drift.films} films"
 
 
 class Attention(NamedTuple):
@@ -90,6 +98,12 @@ def attention_lines(found: Status, attention: Attention, n_refused: int) -> list
             ("image has no pictures", ""),
             "check disk space and permissions of the folder of --pictures",
             [],
+        ),
+        (
+            len(found.drift.alarms),
+            ("number of the films changed", "numbers of the films changed"),
+            "find out why; then commission again",
+            [("", describe(name, alarm)) for name, alarm in found.drift.alarms.items()],
         ),
     )
     lines = []

@@ -106,8 +106,8 @@ def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
 
 
-def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
-    """Return if the model may be used for this radiograph.
+def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> Statistics:
+    """Return the statistics of the pixels if the model may be used for this radiograph.
 
     Raises
     ------
@@ -128,7 +128,9 @@ def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> None:
             f"at most {MAX_CHROMA:.0f}). Export the radiograph, not a photo of it."
         )
         raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
-    _check_statistics(statistics(radiograph.pixels), spec=spec)
+    found = statistics(radiograph.pixels)
+    _check_statistics(found, spec=spec)
+    return found
 
 
 def check_in_distribution(features: NDArray[np.float32] | None, *, spec: InputCheckSpec) -> None:

@@ -79,6 +79,29 @@ class Quantiles:
     values: tuple[float, ...]
     """At `SiteProfile.levels`."""
 
+    def __post_init__(self) -> None:
+        if self.n < 1 or list(self.values) != sorted(self.values):
+            msg = f"{self.name}: expected ascending quantiles of at least one film"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLimit:
+    """A share of the normal films when the model was commissioned."""
+
+    name: str
+    """refused or with_caution."""
+    value: float
+    """[0, 1]."""
+    high: float
+    """Upper end of its 95 % interval, (0, 1)."""
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.name not in ("refused", "with_caution") or not 0.0 < self.high < 1.0:
+            msg = f"expected a share refused or with_caution below 1, got {self.name}, {self.high}"
+            raise ValueError(msg)
+
 
 @dataclass(frozen=True, slots=True)
 class SiteProfile:
@@ -109,6 +132,8 @@ class SiteProfile:
     """Of the quantiles, (0, 1)."""
     reference: tuple[Quantiles, ...]
     """For drift: what the films of this site gave when it was commissioned."""
+    shares: tuple[ShareLimit, ...] | None = None
+    """For drift, as `reference`; None: not measured."""
     ages: AgeRange | None = None
     """At which the model may answer at this site: those of the normal patients, without the
     youngest and oldest twentieth; None: the ages of fewer than 60 are known."""
@@ -122,6 +147,10 @@ class SiteProfile:
                 "expected 0 <= no_fracture_below <= fracture_from <= 1, got "
                 f"{self.no_fracture_below} and {self.fracture_from}"
             )
+            raise ValueError(msg)
+        wrong = [q.name for q in self.reference if len(q.values) != len(self.levels)]
+        if wrong or not all(0.0 < level < 1.0 for level in self.levels):
+            msg = f"expected levels in (0, 1) and a quantile for each, see {wrong}"
             raise ValueError(msg)
         if datetime.fromisoformat(self.created).tzinfo is None:
             msg = f"created: expected a time with its zone, got {self.created!r}"
@@ -181,7 +210,7 @@ def site_thresholds(
     if named is not None:
         msg = f"expected an operating point ({named}) or a site profile, got both; name one"
         raise UsageError(msg)
-    profile, sha256 = _read(Path(path))
+    profile, sha256 = read_profile(Path(path))
     made, again = profile.model, "run edge-admin commission again"
     if made.sha256 != model_sha256:
         msg = (
@@ -200,8 +229,14 @@ def site_thresholds(
     return SiteThresholds(profile.operating_point, profile_id, profile.ages)
 
 
-def _read(path: Path) -> tuple[SiteProfile, str]:
-    """Return the profile in a file, and the sha256 of the file."""
+def read_profile(path: Path) -> tuple[SiteProfile, str]:
+    """Return the profile in a file, and the sha256 of the file.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read, or is no site profile.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)

@@ -19,10 +19,12 @@ from bonefx_edge.watch.clock_steps import ClockSteps
 from bonefx_edge.watch.intake.thread import IntakeThread
 from bonefx_edge.watch.job_queue import JobQueue
 from bonefx_edge.watch.journal.connection import damage_as_journal_error, error_code
+from bonefx_edge.watch.journal.drift import DRIFT
 from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
 from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, Claim
 from bonefx_edge.watch.marked_folder import MarkedFolder
+from bonefx_edge.watch.monitoring.drift_log import DriftLog
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.storage import Storage
@@ -92,7 +94,7 @@ class Service:
         self._accepts = True
         self.classified = self.refused = 0
         """Results, and refusals among them, since the start."""
-        self._archives = archives
+        self._archives, self._drift = archives, DriftLog(journal.get_meta(DRIFT))
         self._storage = Storage(journal, results, settings.min_free_bytes, clock=clock)
         self._storage.begin()
 
@@ -250,7 +252,7 @@ class Service:
             self._retry(claim, finding["reason"])
         else:
             with self._journal.exclusive():  # the intake could supersede it in between
-                self._publish(claim, finding, predictor=result.predictor, now=now)
+                self._publish(result, finding, now=now)
 
     def _retry(self, claim: Claim, code: str) -> None:
         retry_at = self._journal.fail(claim.sha256, code, now=self._wall())
@@ -266,9 +268,8 @@ class Service:
         early = age_s < INCOMPLETE_GRACE_S and not is_future
         return finding["reason"] in MAYBE_INCOMPLETE and early and not self._settings.once
 
-    def _publish(
-        self, claim: Claim, finding: dict[str, Any], *, predictor: str, now: float
-    ) -> None:
+    def _publish(self, result: JobResult, finding: dict[str, Any], *, now: float) -> None:
+        claim, predictor = result.claim, result.predictor
         record = result_record(
             finding, received=claim.received, classified_at=now, predictor=predictor
         )
@@ -281,7 +282,10 @@ class Service:
                     supersedes=self._journal.superseded_by(claim.sha256),
                     with_name=self._settings.message_names,
                 )
-        self._journal.finish(claim.sha256, record, predictor=predictor, now=now, message=body)
+        drift = self._drift.add(result.departures, predictor)
+        self._journal.finish(
+            claim.sha256, record, predictor=predictor, now=now, message=body, drift=drift
+        )
         if self._metrics:
             self._metrics.count_result(finding, lag_s=self._clock_steps.age_s(claim.received))
         self.classified += 1

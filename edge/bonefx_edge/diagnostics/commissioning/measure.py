@@ -10,7 +10,7 @@ from bonefx_edge.classifier import Classifier
 from bonefx_edge.diagnostics.commissioning.films import SiteFilm
 from bonefx_edge.finding import Finding
 from bonefx_edge.inference.decision import Decision
-from bonefx_edge.inference.input_check import Statistics, statistics
+from bonefx_edge.inference.input_check import Statistics
 from bonefx_edge.inference.judge import Evidence, Rules
 from bonefx_edge.model.site_profile import Quantiles
 
@@ -63,7 +63,7 @@ def measure(classifier: Classifier, film: SiteFilm) -> Measured:
         age_years=film.age_years
         if film.age_years is not None or radiograph is None
         else radiograph.age_years,
-        statistics=statistics(radiograph.pixels) if radiograph is not None else None,
+        statistics=analysis.statistics,
         distance=float(np.mean(np.square(features, dtype=np.float64)))
         if features is not None
         else None,

@@ -30,6 +30,7 @@ from bonefx_edge.model.site_profile import (
     ProfileFilms,
     ProfileLimit,
     ProfileModel,
+    ShareLimit,
     SiteProfile,
 )
 
@@ -154,7 +155,23 @@ def make_profile(
         else None,
         levels=LEVELS,
         reference=reference_quantiles(normal),
+        shares=_share_limits(normal, site),
         ages=ages,
+    )
+
+
+def _share_limits(normal: Sequence[Measured], site: Rules) -> tuple[ShareLimit, ...]:
+    """Return the shares of refused films and of films with a caution, where below 1."""
+    decisions = [each.decide(site) for each in normal]
+    found = {
+        "refused": sum(decision is None for decision in decisions),
+        "with_caution": sum(bool(decision and decision.caution) for decision in decisions),
+    }
+    shares = {name: proportion(hits, len(normal)) for name, hits in found.items()}
+    return tuple(
+        ShareLimit(name, each.value, each.high, each.n)
+        for name, each in shares.items()
+        if each.high < 1.0
     )
 
 

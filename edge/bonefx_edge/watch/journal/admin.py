@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME, LOCK_NAME, connect, is_locked
+from bonefx_edge.watch.journal.drift import DRIFT, DriftWatch
 from bonefx_edge.watch.journal.listing import Listing
 from bonefx_edge.watch.journal.meta import known_folders, set_known_folder
 from bonefx_edge.watch.journal.states import ABSENT, PICTURE_FAILURE, ImageState
@@ -58,6 +59,8 @@ class Status:
     """Results by predictor: model, mode, operating point."""
     picture_failure: str = ""
     """Why the last image has no pictures; empty if it has, or if none are asked for."""
+    drift: DriftWatch = field(default_factory=lambda: DriftWatch(None))
+    """How the films depart from those of the commissioning."""
     folders: Mapping[str, str] = field(default_factory=dict)
     """See `JournalAdmin.folders`; empty in what the health port uses."""
 
@@ -161,6 +164,7 @@ class JournalAdmin:
                 " GROUP BY 1 ORDER BY 2 DESC"
             ),
             picture_failure=self.meta(PICTURE_FAILURE),
+            drift=DriftWatch(self.meta(DRIFT)),
         )
 
     def meta(self, name: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from bonefx_edge.watch.backoff import MAX_RETRY_S, pause_before_retry
 from bonefx_edge.watch.journal import outbox
+from bonefx_edge.watch.journal.drift import DRIFT
 from bonefx_edge.watch.journal.journal_file import JournalFile
-from bonefx_edge.watch.journal.meta import get_meta, set_meta
+from bonefx_edge.watch.journal.meta import SET_META, get_meta, set_meta
 from bonefx_edge.watch.journal.states import ABSENT, PERHAPS_PUBLISHED, Claim, ImageState
 from bonefx_edge.watch.journal.transaction import WRITE_LOCK, transaction
 from bonefx_edge.watch.journal.transitions import MARK_ABSENT, next_image, path_of
@@ -96,10 +97,12 @@ class Journal(JournalFile):
         predictor: str,
         now: float,
         message: str | None = None,
+        drift: str | None = None,
     ) -> None:
         """Record the result of a claimed image, and a message; the result file is on disk already.
 
-        In one transaction: there is exactly one message for each recorded result.
+        In one transaction: there is exactly one message for each recorded result, and the charts
+        of `drift` (None: as they are) have each of them once.
         """
         reason = record["finding"]["reason"]
         state = ImageState.REFUSED if reason else ImageState.DONE
@@ -113,6 +116,8 @@ class Journal(JournalFile):
             )
             if message is not None:
                 outbox.add(run, message, now=now)
+            if drift is not None:
+                run(SET_META, (DRIFT, drift))
 
     def fail(self, sha256: str, code: str, *, now: float) -> float:
         """Record a failed attempt; return when the next one is due, seconds since 1970.

@@ -10,6 +10,11 @@ from bonefx_edge.watch.journal.transaction import transaction
 
 _JOURNAL: Final = "journal"
 _FOLDER_OF: Final = "folder of "
+SET_META: Final = (
+    "INSERT INTO meta (name, value) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+"""Name and value."""
 
 
 class KnownFolder(NamedTuple):
@@ -29,11 +34,7 @@ def get_meta(connection: sqlite3.Connection, name: str) -> str | None:
 def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Set or replace the value of a name."""
     with transaction(connection) as run:
-        run(
-            "INSERT INTO meta (name, value) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
-        )
+        run(SET_META, (name, value))
 
 
 def journal_id(connection: sqlite3.Connection) -> str | None:

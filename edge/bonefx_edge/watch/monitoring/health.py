@@ -10,6 +10,7 @@ from typing import Final
 from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.watch.clock_steps import ClockStep, age_s
 from bonefx_edge.watch.journal.admin import Status
+from bonefx_edge.watch.journal.drift import describe
 from bonefx_edge.watch.workers.canary import CANARY_INTERVAL_S
 
 LOOP_LIMIT_S: Final = 60.0
@@ -178,7 +179,7 @@ def _journal_checks(
         return [Check("journal", CheckStatus.FAIL, f"cannot be read: {journal}", remedy)]
     readable = Check("journal", CheckStatus.OK, "can be read")
     queue = _queue(journal, snapshot, wall=wall)
-    return [readable, queue, _files(journal), _messages(journal)]
+    return [readable, queue, _files(journal), _messages(journal), *_drift(journal)]
 
 
 def _queue(status: Status, snapshot: ServiceSnapshot, *, wall: float) -> Check:
@@ -202,6 +203,16 @@ def _files(status: Status) -> Check:
     remedy = "EACCES: correct the permissions of files and folders; else check the disk or share"
     found = f"files or folders that cannot be read: {counts}"
     return Check("files", CheckStatus.WARN, found, remedy)
+
+
+def _drift(status: Status) -> list[Check]:
+    """Return a warning if films changed; answers may still be right."""
+    alarms = status.drift.alarms
+    if not alarms:
+        return []
+    found = "; ".join(describe(name, alarm) for name, alarm in alarms.items())
+    remedy = "find out what changed: equipment, export, patients; then commission again"
+    return [Check("drift", CheckStatus.WARN, found, remedy)]
 
 
 def _messages(status: Status) -> Check:

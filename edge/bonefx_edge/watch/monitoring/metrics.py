@@ -112,6 +112,8 @@ def _journal_gauges(status: Status) -> Iterable[Metric]:
     yield _plain("outbox_messages", "Messages that are not delivered yet", status.undelivered)
     oldest = status.oldest_waiting_s or 0.0
     yield _plain("oldest_waiting_seconds", "Age of the oldest image without a result", oldest)
+    about = "Departure of the films from those of the commissioning; an alarm from 1 on"
+    yield _labelled("drift", about, "number", status.drift.levels)
     if status.last_result is not None:
         about = "Time of the last result, seconds since 1970"
         yield _plain("last_result_timestamp_seconds", about, status.last_result)

@@ -27,6 +27,7 @@ from bonefx_edge import __version__
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.decode.reader import read_file
 from bonefx_edge.diagnostics.board import board
+from bonefx_edge.diagnostics.departure import Reference
 from bonefx_edge.errors import BonefxError, DecodeError, Reason
 from bonefx_edge.finding import Analysis, Stopwatch
 from bonefx_edge.watch.files import error_name
@@ -64,10 +65,13 @@ def main() -> None:
     except BonefxError as err:
         _send(results, {"status": JobStatus.FATAL, "message": str(err)})
         return
+    reference = Reference.read(config.site_profile) if config.site_profile else None
     _send(results, {"ready": describe(classifier), "environment": _environment(classifier)})
     for line in sys.stdin:
         job = json.loads(line)
         message, analysis = _work(job, classifier, config)
+        if reference and analysis is not None:
+            message["departures"] = reference.departures(analysis)
         draws = config.pictures and analysis is not None and not Path(job["path"]).is_absolute()
         _send(results, message | {"draws": draws})
         if draws and analysis is not None:

@@ -187,6 +187,7 @@ class WorkerProcess:
             message.get("finding"),
             message.get("code", ""),
             predictor=self.predictor,
+            departures=message.get("departures", {}),
         )
 
     def kill(self) -> None:

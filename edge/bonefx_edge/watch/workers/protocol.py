@@ -76,5 +76,7 @@ class JobResult(NamedTuple):
     """For CRASHED: the reason of the refusal."""
     predictor: str = ""
     """Model, mode and operating point or site profile, see `main.describe`."""
+    departures: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    """For OK with a site profile: how the film departs from its films, see `diagnostics.departure`."""
     pictures: Mapping[str, bytes] = MappingProxyType({})
     """For DRAWN: JPEG files by kind, see `drawing`."""
