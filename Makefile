@@ -177,10 +177,11 @@ peers: .venv-dev/stamp
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos*.py
 
-# Needs Debian's dcmtk and orthanc.
-chaos-dicom: .venv-dev/stamp
-	BONEFX_CHAOS=long .venv-dev/bin/pytest -n0 -s tests/end_to_end/test_dicom_listener.py \
-		tests/end_to_end/test_dicom_sender.py
+# Needs Debian's dcmtk and orthanc. Figures are of the environment of a device.
+chaos-dicom: .venv-dev/stamp .venv-demo/stamp
+	BONEFX_CHAOS=long BONEFX_DEVICE_PYTHON="$(CURDIR)/.venv-demo/bin/python" .venv-dev/bin/pytest -n0 -s \
+		tests/end_to_end/test_dicom_listener.py tests/end_to_end/test_dicom_sender.py \
+		tests/end_to_end/test_dicom_measured.py
 
 # Waiting times are compared: nothing else should run meanwhile.
 chaos-page: .venv-dev/stamp

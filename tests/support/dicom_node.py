@@ -1,5 +1,6 @@
 """`edge-dicom listen` as a process, films for it, and raw senders that behave badly."""
 
+import os
 import re
 import shutil
 import signal
@@ -16,7 +17,9 @@ import numpy as np
 from image_files import DIGITAL_X_RAY, dicom_file
 from watch_service import PATIENCE_S, wait_until
 
-PROGRAM = [sys.executable, "-c", "from bonefx_dicom.cli import main; main()"]
+_PYTHON = os.environ.get("BONEFX_DEVICE_PYTHON", sys.executable)
+"""For figures: pydicom takes 8 MiB more where requests and Pillow are installed."""
+PROGRAM = [_PYTHON, "-c", "from bonefx_dicom.cli import main; main()"]
 SENDER = "DX1"
 TITLE = "BONEFX"
 HOST = "127.0.0.1"
