@@ -1,8 +1,9 @@
 #!/bin/sh
 # Send an e-mail by msmtp for each film with a fracture, or that a person must look at.
-#   edge-classify --watch DIR --on-result '/opt/bonefx/recipes/mail.sh READER@EXAMPLE.ORG'
+#   edge-classify --watch DIR --on-result '/opt/bonefx/recipes/mail.sh READER@EXAMPLE.ORG [PAGE]'
+# PAGE is the address of edge-page, such as https://bonefx.example.org: the mail has a link then.
 set -eu
-reader=$1
+reader=$1 page=${2:-}
 . "$(dirname "$0")/message.sh"
 only_for fracture uncertain refused
 {

@@ -19,7 +19,8 @@ only_for() {
   exit 0
 }
 
-# Print the result in lines for people, without a name unless --message-names is given.
+# Print the result in lines for people, without a name unless --message-names is given, and with a
+# link if $page is the address of edge-page.
 text() {
   echo "State:      $(field state | tr _ ' ')"
   [ -z "$(field score)" ] || echo "Score:      $(field score)"
@@ -27,6 +28,7 @@ text() {
   [ -z "$(field path)" ] || echo "File:       $(field path | LC_ALL=C tr -d '[:cntrl:]')"
   echo "Classified: $(field classified_at)"
   echo "Image:      $(field sha256 | cut -c1-12)"
+  [ -z "${page:-}" ] || echo "Film:       ${page%/}/film/$(field sha256)"
   echo
   field notice
 }

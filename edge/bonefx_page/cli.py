@@ -180,6 +180,56 @@ def rebuild(out: OutArgument, *, data: DataOption = None) -> None:
     sys.stdout.write(f"database with {n} verdicts; add the users again\n")
 
 
+@app.command("install-service", cls=Command)
+def install_service(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder of the results of the service.")
+    ] = Path("/var/lib/bonefx"),
+    *,
+    admin: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the first administrator.")
+    ] = "admin",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and the unit, change nothing.")
+    ] = False,
+) -> None:
+    """Install the page under systemd (as root), after edge-admin install-service."""
+    from bonefx_edge.watch.install import install
+
+    from bonefx_page.service.install import (
+        UNIT,
+        admin_step,
+        describe,
+        installation,
+        users_step,
+    )
+
+    program = Path(sys.prefix) / "bin" / "edge-page"
+    with _reported_errors(), _reported_steps():
+        steps = installation(program, out)
+        first = admin_step(program, out, admin)
+        if dry_run:
+            sys.stdout.write(describe([first, *steps]))
+            return
+        install([])  # only root may
+        if not users_step(program, out).run():
+            sys.stdout.write(first.run())
+        install(steps)
+    sys.stdout.write(f"the page runs: systemctl status {UNIT.name}; http://127.0.0.1:8080/\n")
+
+
+@contextmanager
+def _reported_steps() -> Iterator[None]:
+    import shlex
+    import subprocess
+
+    try:
+        yield
+    except subprocess.CalledProcessError as err:
+        said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
+        fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
+
+
 @contextmanager
 def _users(folder: Path) -> Iterator[Users]:
     with closing(connect(create(folder))) as connection:

@@ -53,6 +53,45 @@ def test_the_mail_says_state_score_and_that_it_is_no_diagnosis(run):
     assert "File:" not in sent
 
 
+def test_the_mail_links_to_the_page_without_a_name(run):
+    _, sent = run("mail.sh", "reader@example.org", "https://bonefx.example.org/")
+    assert f"Film:       https://bonefx.example.org/film/{MESSAGE['sha256']}\n" in sent
+
+
+def send(run, folder, **options):
+    return run("digest.sh", "send", str(folder), "reader@example.org", **options)
+
+
+def test_the_fractures_of_a_while_come_in_one_mail_and_once(run, tmp_path):
+    page = "https://bonefx.example.org"
+    assert send(run, tmp_path) == (0, None), "no fracture, no mail"
+    for digit in "12":
+        for _ in range(2):  # a message may come twice
+            assert run("digest.sh", "collect", str(tmp_path), page, sha256=digit * 64)[0] == 0
+    run("digest.sh", "collect", str(tmp_path), page, sha256="3" * 64, state="uncertain")
+    code, sent = send(run, tmp_path)
+    assert code == 0
+    assert "Subject: bonefx: fracture (2)\n" in sent
+    assert [sent.count(f"{page}/film/{digit * 64}\n") for digit in "123"] == [1, 1, 0]
+    assert NOTICE in sent
+    assert "File:" not in sent
+    assert send(run, tmp_path) == (0, None)
+
+
+@pytest.mark.parametrize("fields", [{"state": "no_fracture"}, {"current": False}])
+def test_a_result_that_changed_before_the_mail_is_not_in_it(run, tmp_path, fields):
+    run("digest.sh", "collect", str(tmp_path))
+    run("digest.sh", "collect", str(tmp_path), **fields)
+    assert send(run, tmp_path) == (0, None)
+
+
+def test_a_digest_that_the_mail_server_does_not_take_is_sent_again(run, tmp_path):
+    run("digest.sh", "collect", str(tmp_path))
+    assert send(run, tmp_path, environment={"CODE": "75"})[0] == 75
+    code, sent = send(run, tmp_path)
+    assert (code, "Score:      0.81\n" in sent) == (0, True)
+
+
 def test_a_refusal_is_mailed_with_its_reason_and_a_name_cannot_add_lines(run):
     _, sent = run(
         "mail.sh", "r@example.org", state="refused", reason="blank", score=None, path="a\nBcc: x"

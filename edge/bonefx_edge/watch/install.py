@@ -36,11 +36,14 @@ class Step:
     stdin: str = ""
     """Standard input of the command."""
 
-    def run(self) -> None:
-        """Run the command; OSError where it is missing, CalledProcessError where it fails."""
-        subprocess.run(  # noqa: S603 - the commands of this module
+    def run(self) -> str:
+        """Run the command, return what it prints.
+
+        OSError where it is missing, CalledProcessError where it fails.
+        """
+        return subprocess.run(  # noqa: S603 - the commands of this module
             self.command, input=self.stdin, text=True, capture_output=True, check=True
-        )
+        ).stdout
 
 
 def unit_text(program: Path, incoming: Path, config: Path | None = None) -> str:
