@@ -11,7 +11,17 @@ import time
 import pytest
 from bonefx_edge.watch.marked_folder import MARKER_NAME
 from modality import LONG, Modality
-from watch_service import Share, Watcher, current, decided, film_bytes, films, sha256, wait_until
+from watch_service import (
+    Share,
+    Watcher,
+    check_names,
+    current,
+    decided,
+    film_bytes,
+    films,
+    sha256,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
 
@@ -68,6 +78,7 @@ def test_the_same_while_results_journal_and_archive_are_unmounted_and_mounted_ag
     rng = random.Random(10)
     results, journal, archive = (disks(name) for name in ("results", "journal", "archive"))
     options = ("--journal", str(journal.folder), "--move-refused", str(archive.folder))
+    options += ("--result-names", "file")
     with Watcher(folder, results.folder, *options) as watcher:  # makes the markers
         wait_until(lambda: "worker ready" in watcher.said(), what="begun")
         wait_until(lambda: (archive.folder / MARKER_NAME).exists(), what="archive marked")
@@ -100,6 +111,7 @@ def test_the_same_while_results_journal_and_archive_are_unmounted_and_mounted_ag
     assert coming.below == []
     moved = sorted(path.read_bytes() for path in archive.folder.glob("*.png"))
     assert moved == sorted(notes.values())
+    check_names(results.folder)
     found = current(results.folder)
     for data in notes.values():
         assert found[sha256(data)]["finding"]["state"] == "refused"

@@ -16,7 +16,7 @@ from bonefx_edge.watch.service import Service
 from bonefx_edge.watch.workers.protocol import WorkerConfig
 from kill_points import Doom
 from toy import toy_path
-from watch_service import check_exactly_one, film_bytes, sha256
+from watch_service import check_exactly_one, check_names, film_bytes, sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_runtime]
 
@@ -44,7 +44,7 @@ def serve_once(folder: Path, out: Path, *, die_at: int) -> int | None:
         app.Service = _InOrder
         options = WatchOptions(
             folder=folder, out=out, journal=None, once=True, settle_s=0.1, poll=Poll.AUTO,
-            workers=1, min_free_mib=1,
+            workers=1, min_free_mib=1, result_names=True,
         )  # fmt: skip
         code = 1
         try:
@@ -96,11 +96,13 @@ def test_a_kill_before_and_after_every_step_that_reaches_the_disk_loses_and_doub
         died = serve_once(place / "in", place / "out", die_at=point) is None
         serve_once(place / "in", place / "out", die_at=0)
         check_exactly_one(place / "out", originals)
+        check_names(place / "out")
         superseded = [path.stem for path in (place / "out/superseded").iterdir()]
         assert superseded == [sha256(film_bytes(1))]
         shutil.rmtree(place)
-    # 3 receipts, 2 claims, 2 results (file, name, folder, journal), 1 superseded: each step twice.
-    assert point > 2 * (3 + 2 + 2 * 4 + 3), "the steps were not counted"
+    # 3 receipts, 2 claims, 2 results (two files, two names, two folders, journal), 1 superseded
+    # (name removed, two folders, journal): each step twice.
+    assert point > 2 * (3 + 2 + 2 * 7 + 4), "the steps were not counted"
     sys.stdout.write(f"died at {point - 1} points\n")
 
 

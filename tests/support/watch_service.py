@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from bonefx_edge.watch.journal.schema import STEPS
 from bonefx_edge.watch.journal.states import ABSENT
+from bonefx_edge.watch.result_names import NAMES_FOLDER, result_name
 from toy import toy_path
 
 PATIENCE_S = 120.0
@@ -98,6 +99,14 @@ def current(out: Path) -> dict[str, dict]:
         with suppress(FileNotFoundError):
             found[path.stem] = json.loads(path.read_text())
     return found
+
+
+def check_names(out: Path) -> None:
+    """Each current result, and no other, is there under the name of its film, with its content."""
+    results = {result_name(found["finding"]["path"], sha) for sha, found in current(out).items()}
+    by_name = {path.name: path.read_bytes() for path in (out / NAMES_FOLDER).iterdir()}
+    assert set(by_name) == results
+    assert sorted(by_name.values()) == sorted(path.read_bytes() for path in out.glob("*.json"))
 
 
 def decided(out: Path) -> set[str]:
