@@ -4,88 +4,53 @@ Exit codes: 0 done, 2 wrong command line, 3 data or run cannot be used, 4 no kin
 tolerances (no model file was written), 5 a model file or an interpreter cannot be used.
 """
 
-import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from bonefx_edge.cli.command import Command
-from bonefx_edge.errors import BonefxError, InterpreterError, ModelFileError, UsageError
-from bonefx_train.command_line import (
-    EXIT_USAGE,
-    exit_on_error,
-    import_keras,
-    make_app,
-    run_app,
+from bonefx_edge.errors import UsageError
+from bonefx_train.command_line import exit_on_error, import_keras, make_app, run_app
+
+from bonefx_convert.convert_options import (
+    EXIT_CODES,
+    KindsOption,
+    OldToleranceOption,
+    OutOption,
+    RunData,
+    ToleranceOption,
+    TrainingDataOption,
+    VerifyOption,
+    VersionOption,
+    import_exact_keras,
+    today,
 )
-from bonefx_train.errors import ParityError
+from bonefx_convert.keras_command import FileOrCommand, convert_keras
 
 if TYPE_CHECKING:
     from bonefx_train.run import Run
 
-EXIT_PARITY: Final = 4
-"""A converted network is out of tolerance."""
-EXIT_MODEL: Final = 5
-"""A model file or an interpreter cannot be used."""
-EXIT_CODES: Final[dict[type[BonefxError], int]] = {
-    UsageError: EXIT_USAGE,
-    ParityError: EXIT_PARITY,
-    ModelFileError: EXIT_MODEL,
-    InterpreterError: EXIT_MODEL,
-}
-
-app = make_app("Convert a trained network to model files and compare them with the original.")
-
-RunData = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder of the images, if it has moved."),
-]
-ToleranceOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tolerance",
-        metavar="NAME=NUMBER",
-        help="Replace a default tolerance, such as auc_loss=0.02; repeatable.",
-    ),
-]
-OldToleranceOption = Annotated[list[str] | None, typer.Option("--bound", hidden=True)]
+app = make_app(
+    "Convert a trained network to model files and compare them with the original.",
+    group=FileOrCommand,
+)
+app.command("keras", cls=Command)(convert_keras)
 
 
 @app.command("run", cls=Command)
 def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of bonefx-train fit.")],
     *,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for NAME-KIND.tflite and the parity report.")
-    ],
+    out: OutOption,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Model name; default: the network's name.")
     ] = None,
-    version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Model version; default: today, UTC.")
-    ] = None,
-    training_data: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Data set, attribution and licence, kept in the model."),
-    ] = None,
+    version: VersionOption = None,
+    training_data: TrainingDataOption = None,
     data: RunData = None,
-    verify_with: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="PYTHON",
-            help="Also run the model in this Python (another interpreter version); repeatable.",
-        ),
-    ] = None,
-    kinds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND,...",
-            help="Any of float32, float16, dynamic, int8; default: float16,dynamic,int8 for "
-            "lite0, float32,dynamic,int8 for seed.",
-        ),
-    ] = None,
+    verify_with: VerifyOption = None,
+    kinds: KindsOption = None,
     tolerance: ToleranceOption = None,
     bound: OldToleranceOption = None,
     prove_with: Annotated[list[Path] | None, typer.Option(hidden=True)] = None,
@@ -108,7 +73,7 @@ def convert(
         options = Options(
             out=out,
             name=name or settings.network,
-            version=version or datetime.now(UTC).strftime("%Y.%m.%d"),
+            version=version or today(),
             training_data=training_data or settings.data_name,
             pythons=(*(verify_with or []), *(prove_with or [])),
             tolerances=tolerances,
@@ -177,6 +142,38 @@ def familiarity(
 
 
 @app.command(cls=Command)
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model files.")],
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Labelled images with splits, or the run of the models."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the report: JSON, page, PNG.")
+    ],
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="train, tune or test.")] = "test",
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="whole|tiled", help="Of each model; default: its own."),
+    ] = None,
+) -> None:
+    """Compare model files on labelled images, as the device classifies them.
+
+    AUC, sensitivity and specificity of each, with intervals; change against the float file of the
+    same network, and every image whose state differs.
+    """
+    with exit_on_error(EXIT_CODES):
+        from bonefx_train.data.sample import SPLITS
+        from bonefx_train.studies.quantization_cost import compare_files
+
+        if split not in SPLITS:
+            msg = f"--split: expected one of {', '.join(SPLITS)}, got {split!r}"
+            raise UsageError(msg)
+        compare_files(models, data=data, split=split, mode=mode, baseline_auc=None, out=out)
+
+
+@app.command(cls=Command)
 def parity(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files.")],
     *,
@@ -206,9 +203,7 @@ def parity(
 
 
 def _open_run(folder: Path, data_root: Path | None) -> "Run":
-    # Before TensorFlow is imported: the Keras original is computed without oneDNN.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    import_keras()
+    import_exact_keras()
     from bonefx_train.run import Run
 
     return Run.open(folder, data_root=data_root)

@@ -21,7 +21,13 @@ from bonefx_convert.converter import convert
 from bonefx_convert.flatbuffer import Kind, read_network
 from bonefx_convert.input_check_spec import log_refusals
 from bonefx_convert.origin import Origin
-from bonefx_convert.pack import Options, build_manifest, write_models, write_report
+from bonefx_convert.pack import (
+    Options,
+    build_manifest,
+    measure_metrics,
+    write_models,
+    write_report,
+)
 from bonefx_convert.parity.report import ParityReport
 from bonefx_convert.parity.tolerances import Tolerances
 from bonefx_convert.representative import RepresentativeSet, draw_representative
@@ -74,6 +80,8 @@ class Source:
     """Without distance limit: that is each kind's own."""
     refused: NDArray[np.bool_]
     """(n,), of the tune images, which the input check refuses for their pixels."""
+    n_train: int
+    """Images that the network was fitted on; 0: unknown."""
     whitening: Whitening | None = None
     """Of the features; for a network with a map, and for no other."""
 
@@ -119,10 +127,10 @@ def convert_network(source: Source, *, options: Options) -> ParityReport:
     manifests = [
         build_manifest(
             variant,
-            tune=source.tune,
+            metrics=measure_metrics(variant, source.tune),
             origin=source.origin,
             options=options,
-            n_train=len(source.train.images.x),
+            n_train=source.n_train,
             representative_sha256=representative.sha256,
             input_check=source.input_check,
         )
@@ -131,7 +139,7 @@ def convert_network(source: Source, *, options: Options) -> ParityReport:
     _warn_of_chance(manifests)
     write_models(passed, manifests, out=options.out, x=choose_images(source.tune).images.x)
     write_report(report, options.out / f"{options.name}-parity")
-    _report_failures(report, options)
+    report_failures(report, options)
     return report
 
 
@@ -214,7 +222,7 @@ def _judge(
     ]
 
 
-def _report_failures(report: ParityReport, options: Options) -> None:
+def report_failures(report: ParityReport, options: Options) -> None:
     """Log each kind that was not written, with the reason.
 
     Raises
@@ -222,7 +230,7 @@ def _report_failures(report: ParityReport, options: Options) -> None:
     ParityError
         If none was written.
     """
-    names = dict.fromkeys((*report.not_made, *(kind.kind for kind in report.kinds)))
+    names = report.kind_names
     failed = {name: failures for name in names if (failures := report.failures(name))}
     for name, failures in failed.items():
         earlier = options.out / f"{options.name}-{name}.tflite"

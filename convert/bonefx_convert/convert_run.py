@@ -62,6 +62,7 @@ def convert_run(run: Run, *, options: Options) -> ParityReport:
         tune=tune,
         input_check=input_check,
         refused=refused,
+        n_train=len(train.images.x),
         whitening=_measure_whitening(keras_model, run) if mapped else None,
     )
     return convert_network(source, options=options)

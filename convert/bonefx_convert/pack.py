@@ -57,15 +57,16 @@ class Options:
 def build_manifest(
     variant: Variant,
     *,
-    tune: NetworkInputs,
+    metrics: dict[str, Any],
     origin: Origin,
     options: Options,
     n_train: int,
     representative_sha256: str,
     input_check: InputCheckSpec,
 ) -> Manifest:
-    """Return the manifest of one variant, with its figures on tune.
+    """Return the manifest of one variant.
 
+    `metrics`: its figures on tune, of `measure_metrics`; empty where there are no labels.
     `input_check` is without distance limit: that is each network's own.
     """
     return Manifest(
@@ -87,7 +88,7 @@ def build_manifest(
             n_train=n_train,
             representative_sha256=(representative_sha256 if variant.kind is Kind.INT8 else ""),
             settings=origin.settings,
-            metrics=measure_metrics(variant, tune),
+            metrics=metrics,
             converter=converter_versions(),
         ),
     )

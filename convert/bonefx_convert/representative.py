@@ -105,8 +105,10 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint8]) -> None:
+def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint8] | None) -> None:
     """Return if images, (n, height, width, 1) float32, can give int8 its ranges.
+
+    `class_index`: (n,), or None where no image has a label.
 
     Raises
     ------
@@ -127,6 +129,8 @@ def check_representative(x: NDArray[np.float32], *, class_index: NDArray[np.uint
             f"them once, got {distinct} different among {len(x)}; add images or remove the copies"
         )
         raise DataError(msg)
+    if class_index is None:
+        return
     fractured = float((class_index == BROKEN).mean())
     if not MIN_SHARE <= fractured <= 1 - MIN_SHARE:
         msg = (

@@ -5,7 +5,6 @@ import logging
 from typing import Any, Final
 
 import numpy as np
-from bonefx_edge.inference.decision import OperatingPoint, Proportion
 from bonefx_edge.inference.tiling import TILED, WHOLE, InferenceMode, NetworkOutputs, fuse_logits
 from bonefx_edge.model.interpreter import Interpreter, TensorInfo
 from bonefx_edge.model.manifest import OutputSpec
@@ -23,10 +22,6 @@ from bonefx_train.progress import track
 from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
-
-_UNKNOWN: Final = Proportion(value=0.0, low=0.0, high=1.0, n=0)
-_NO_POINT: Final = OperatingPoint("none chosen yet", 0.0, 1.0, "", "", _UNKNOWN, _UNKNOWN)
-"""A mode cannot be without one; every network gets its own."""
 
 
 def fit_modes(inputs: NetworkInputs, outputs: NetworkOutputs) -> tuple[InferenceMode, ...]:
@@ -46,8 +41,7 @@ def fit_modes(inputs: NetworkInputs, outputs: NetworkOutputs) -> tuple[Inference
         Of the Keras network.
     """
     if outputs.maps is None:
-        plain = _mode(WHOLE, WHOLE_MODE, Fusion(0.0, (1.0,)))
-        return (_with_temperature(plain, inputs, outputs),)
+        return (_with_temperature(plain_mode(), inputs, outputs),)
     fitted = []
     for name, tile_mode in ((TILED, TILED_MODE), (WHOLE, WHOLE_MODE)):
         scores = pool_scores(inputs, outputs, tile_mode).oriented(tile_mode.terms)
@@ -62,6 +56,11 @@ def fit_modes(inputs: NetworkInputs, outputs: NetworkOutputs) -> tuple[Inference
         logger.info("mode %s", _describe(mode))
         fitted.append(mode)
     return tuple(fitted)
+
+
+def plain_mode() -> InferenceMode:
+    """Return the mode whose logit is the network's own, without temperature and thresholds."""
+    return _mode(WHOLE, WHOLE_MODE, Fusion(0.0, (1.0,)))
 
 
 def input_mode(*, mapped: bool) -> TileMode:
@@ -138,7 +137,7 @@ def _mode(name: str, tile_mode: TileMode, fusion: Fusion) -> InferenceMode:
         map_weight=weight.get("cell", 0.0),
         offset=fusion.offset,
         temperature=1.0,
-        operating_points=(_NO_POINT,),
+        operating_points=(),
     )
 
 

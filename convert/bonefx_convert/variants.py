@@ -156,24 +156,42 @@ def measure(
     Weights and temperatures are those of `modes`, fitted on Keras; the operating points and
     the distance limit are chosen anew, on this network's own outputs.
     """
+    variant = infer(kind, flatbuffer, tune, modes=modes, pythons=pythons)
+    outputs = variant.network.outputs
+    own = with_operating_points(
+        modes, tune, outputs, chosen_on=chosen_on, spread=spread(variant.runtimes)
+    )
+    features = outputs.features
+    return dataclasses.replace(
+        variant,
+        network=dataclasses.replace(variant.network, modes=own),
+        distance_limit=None if features is None else distance_limit(features[: len(tune.images.x)]),
+    )
+
+
+def infer(
+    kind: Kind,
+    flatbuffer: bytes,
+    inputs: NetworkInputs,
+    *,
+    modes: Sequence[InferenceMode],
+    pythons: Sequence[Path],
+) -> Variant:
+    """Return a converted network with its outputs and verified interpreters; no label is read."""
     network = read_network(flatbuffer)
     logger.info("%s operators: %s", kind, ", ".join(network.operators))
     output = find_outputs(network)
     opened = open_interpreter(flatbuffer)
-    outputs = run_inference(opened, tune.x, output=output, label=f"running {kind}")
+    outputs = run_inference(opened, inputs.x, output=output, label=f"running {kind}")
     runtimes = verify_runtimes(
-        flatbuffer, inputs=choose_images(tune), output=output, modes=modes, pythons=pythons
+        flatbuffer, inputs=choose_images(inputs), output=output, modes=modes, pythons=pythons
     )
-    own = with_operating_points(modes, tune, outputs, chosen_on=chosen_on, spread=spread(runtimes))
-    wholes = slice(len(tune.images.x))
     return Variant(
         kind=kind,
         flatbuffer=flatbuffer,
         output=output,
-        network=Network(kind, outputs, own, quantized_ranges(opened, output)),
-        distance_limit=None
-        if outputs.features is None
-        else distance_limit(outputs.features[wholes]),
+        network=Network(kind, outputs, tuple(modes), quantized_ranges(opened, output)),
+        distance_limit=None,
         runtimes=runtimes,
     )
 

@@ -154,13 +154,13 @@ def test_a_file_that_is_no_model_exits_5(run_dir, tmp_path) -> None:
     assert "not.tflite" in done.stderr
 
 
-def test_a_model_of_another_make_is_no_run_and_that_is_said(tmp_path) -> None:
+def test_a_model_of_another_make_is_no_run_and_the_command_for_it_is_named(tmp_path) -> None:
     (tmp_path / "own.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved/saved_model.pb").touch()
     for name in ("own.h5", "saved"):
         done = call("run", tmp_path / name, "--out", tmp_path / "models")
-        assert (done.exit_code, "cannot be converted yet" in done.stderr) == (3, True)
+        assert (done.exit_code, "bonefx-convert keras" in done.stderr) == (3, True)
 
 
 def test_a_folder_without_a_run_exits_3(tmp_path) -> None:

@@ -26,7 +26,7 @@ COMMANDS = {
         [[], ["serve"], ["add-user"], ["password"], ["remove-user"], ["users"], ["rebuild"]],
     ),
     "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
-    "bonefx-convert": ("bonefx_convert.cli", [[], ["run"], ["parity"]]),
+    "bonefx-convert": ("bonefx_convert.cli", [[], ["keras"], ["run"], ["compare"], ["parity"]]),
 }
 """Command -> module, and the words after which --help is asked for."""
 HEAD = """# Commands

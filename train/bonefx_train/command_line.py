@@ -11,6 +11,7 @@ import typer
 from bonefx_edge.cli import command
 from bonefx_edge.errors import BonefxError
 from bonefx_edge.model.native_log import LITERT_INFORMATION, show_all_lines, without_lines
+from typer.core import TyperGroup
 
 EXIT_USAGE: Final = 2
 """Wrong command line."""
@@ -26,9 +27,9 @@ _TENSORFLOW_INFORMATION: Final = (
 """Beginnings of lines that TensorFlow writes when it is imported, whatever its log level."""
 
 
-def make_app(description: str) -> typer.Typer:
+def make_app(description: str, *, group: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """Return an application with `--verbose`; `description` is its help text."""
-    app = command.make_app(description)
+    app = command.make_app(description, group=group)
 
     @app.callback()
     def options(

@@ -135,7 +135,7 @@ class Run:
             if run_dir.is_file() or (run_dir / "saved_model.pb").exists():
                 msg = (
                     f"{run_dir}: expected the folder of a run of bonefx-train fit, got another "
-                    "model, which cannot be converted yet; train one with bonefx-train fit"
+                    f"model; convert it with bonefx-convert keras {run_dir} (-h says how)"
                 )
                 raise DataError(msg) from err
             msg = (

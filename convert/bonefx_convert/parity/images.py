@@ -68,7 +68,7 @@ def _measure(original: Scored, converted: Scored, images: Pixels) -> KindReport:
     flips = _flips(original, converted, images)
     states = [(a.state, b.state) for a, b in _pairs(original, converted)]
     ends = {State.FRACTURE, State.NO_FRACTURE}
-    n = len(images.x)
+    n, changed = len(images.x), sum(a is not b for a, b in states)
     hit = int(
         ((converted.logit <= converted.lowest) | (converted.logit >= converted.highest)).sum()
     )
@@ -83,7 +83,8 @@ def _measure(original: Scored, converted: Scored, images: Pixels) -> KindReport:
         distinct_scores=distinct_scores(converted.logit),
         tie_mass=_tie_masses(converted),
         **_changes(original, converted, images),
-        state_flips=sum(a is not b for a, b in states),
+        state_flips=changed,
+        changed_states=wilson(changed, n),
         near_thresholds=0.0,
         class_flips=sum(
             a.original_class != b.original_class for a, b in _pairs(original, converted)

@@ -105,6 +105,8 @@ class KindReport:
     uncertain: Change
     """Of all images; counted as right in both figures above."""
     state_flips: int
+    changed_states: Proportion
+    """The same as a share of the images."""
     near_thresholds: float
     """Share of images whose Keras score lies so near a threshold that int8 rounding may change
     their state, see `Tolerances.state_flips`; 0 for float kinds."""
@@ -142,6 +144,13 @@ class ParityReport:
     not_made: dict[str, str] = field(default_factory=dict)
     """Kind -> why it could not be made or run at all, such as an operator that int8 lacks."""
 
+    @property
+    def kind_names(self) -> tuple[str, ...]:
+        """Every kind, made or not."""
+        of_images = [each.kind for each in self.kinds]
+        of_outputs = [each.kind for each in self.outputs]
+        return tuple(dict.fromkeys((*self.not_made, *of_images, *of_outputs)))
+
     def failures(self, kind: str) -> tuple[str, ...]:
         """Return what is out of tolerance for a kind, in words; empty if it passed."""
         of_images = (
@@ -169,8 +178,9 @@ class ParityReport:
         ParityError
             Lists what is not.
         """
-        names = dict.fromkeys((*self.not_made, *(kind.kind for kind in self.kinds)))
-        failures = [f"{name}, {failure}" for name in names for failure in self.failures(name)]
+        failures = [
+            f"{name}, {failure}" for name in self.kind_names for failure in self.failures(name)
+        ]
         if failures:
             msg = f"parity of {self.network} on {self.split_name}: {'; '.join(failures)}"
             raise ParityError(msg)

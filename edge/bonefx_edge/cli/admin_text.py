@@ -21,7 +21,7 @@ def describe(manifest: "Manifest") -> str:
         f"classes      0 = {manifest.labels[0]}, 1 = {manifest.labels[1]}",
         f"input        {spec.width}x{spec.height}, {spec.resize}, {spec.aspect}, {spec.scale}",
         f"outputs      {_describe_output(manifest.output)}",
-        f"trained on   {about.training_data}, {about.n_train} radiographs",
+        f"trained on   {about.training_data}, {about.n_train or 'unknown number of'} radiographs",
         f"written      {about.created} by {about.converter}",
         f"distance     {'not measured' if limit is None else f'refused above {limit:.4g}'}",
         f"recorded     representative set {about.representative_sha256[:12] or '-'}",
@@ -93,6 +93,8 @@ def _describe_mode(mode: "InferenceMode") -> list[str]:
         lines.append(
             f"  then at most {finer.tiles} tiles of {finer.grid.share:.0%} where these found most"
         )
+    if not mode.operating_points:
+        lines.append("  no operating point: every film is uncertain; see edge-admin commission")
     for point in mode.operating_points:
         lines += [f"  {line}" for line in _describe_operating_point(point)]
     return lines

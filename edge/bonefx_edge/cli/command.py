@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.exit_codes import ExitCode, fail
@@ -14,9 +14,10 @@ HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of every command."""
 
 
-def make_app(description: str) -> typer.Typer:
+def make_app(description: str, *, group: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """Return an application without commands; `description` is its help text."""
     return typer.Typer(
+        cls=group,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bonefx_edge import NOTICE
 from bonefx_edge.errors import ADVICE
 from bonefx_edge.finding import Finding
-from bonefx_edge.inference.decision import CAUTION_ADVICE, State
+from bonefx_edge.inference.decision import CAUTION_ADVICE, Caution, State
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 from bonefx_edge.text import printable
 
@@ -119,10 +119,13 @@ def _explain_score(finding: Finding) -> str:
         if profile
         else "Not commissioned: thresholds of the model, not of this site."
     )
+    scale = f"Score: below {UNCERTAIN_FROM} no fracture, from {FRACTURE_FROM} fracture, between "
+    scale += "uncertain."
+    if finding.caution is Caution.NO_OPERATING_POINT:
+        thresholds = "The model has no thresholds: no state is given."
+        scale = "The score of the network, p_fracture, is in --format json and csv."
     return (
-        f"{model}operating point {finding.operating_point}.\n{thresholds}\n"
-        f"Score: below {UNCERTAIN_FROM} no fracture, "
-        f"from {FRACTURE_FROM} fracture, between uncertain.\n\n"
+        f"{model}operating point {finding.operating_point}.\n{thresholds}\n{scale}\n\n"
         f"{'state':<12} {'score':<5}  file\n"
     )
 

@@ -29,9 +29,12 @@ class Caution(StrEnum):
     """Unlike the films that the model was made with."""
     AGE_OUT_OF_RANGE = "age_out_of_range"
     """The patient's age in the DICOM header is one that the model was not evaluated at."""
+    NO_OPERATING_POINT = "no_operating_point"
+    """The model file has no thresholds: it was converted without labelled films."""
 
 
 CAUTION_ADVICE: Final = {
+    Caution.NO_OPERATING_POINT: "no thresholds; commission the model",
     Caution.UNFAMILIAR: "unlike the films this model was made with; read it by eye",
     Caution.AGE_OUT_OF_RANGE: "this model was not evaluated at the patient's age; read it by eye",
 }
@@ -82,6 +85,11 @@ class OperatingPoint:
             raise ValueError(msg)
 
 
+_UNKNOWN: Final = Proportion(value=0.0, low=0.0, high=1.0, n=0)
+NO_OPERATING_POINT: Final = OperatingPoint("none", 0.0, 1.0, "", "", _UNKNOWN, _UNKNOWN)
+"""Of a mode without operating points: each film is `uncertain`, with the caution that says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class SiteProfileId:
     """The site profile whose thresholds an operating point has."""
@@ -108,6 +116,12 @@ class Decision:
     """The caution in words."""
 
 
+_NO_POINT_DETAIL: Final = (
+    "The model file has no operating point, so no state can be given. Commission it with labelled "
+    "films (edge-admin commission), or convert it again with labelled films."
+)
+
+
 def decide(logit: float, *, temperature: float, operating_point: OperatingPoint) -> Decision:
     """Return the decision for one logit.
 
@@ -127,11 +141,14 @@ def decide(logit: float, *, temperature: float, operating_point: OperatingPoint)
         msg = f"expected a finite logit, got {logit}; the model file or the interpreter is broken"
         raise InterpreterError(msg)
     p_fracture = sigmoid(-logit / temperature)
+    has_point = operating_point != NO_OPERATING_POINT
     return Decision(
-        state=state_of(p_fracture, operating_point),
+        state=state_of(p_fracture, operating_point) if has_point else State.UNCERTAIN,
         p_fracture=p_fracture,
         # numpy rounds 0.5 to 0, so the presentation calls a tie broken; so do we.
         original_class=BROKEN if logit <= 0.0 else NOT_BROKEN,
+        caution=None if has_point else Caution.NO_OPERATING_POINT,
+        detail=None if has_point else _NO_POINT_DETAIL,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bonefx_edge.decode.radiograph import Radiograph
 from bonefx_edge.errors import UsageError
-from bonefx_edge.inference.decision import OperatingPoint
+from bonefx_edge.inference.decision import NO_OPERATING_POINT, OperatingPoint
 from bonefx_edge.inference.preprocess import InputSpec
 from bonefx_edge.inference.tile_grid import Refinement, TileSelection, TileSpec
 from bonefx_edge.inference.tiles import Tiles, extract_finer_tiles, extract_tiles
@@ -52,7 +52,7 @@ class InferenceMode:
     temperature: float
     """> 0; divides the logit."""
     operating_points: tuple[OperatingPoint, ...]
-    """The first is the default."""
+    """The first is the default; none where the model was converted without labelled films."""
 
     def __post_init__(self) -> None:
         _check_weights(self)
@@ -67,8 +67,8 @@ class InferenceMode:
             msg = f"temperature: expected a finite number > 0, got {self.temperature}"
             raise ValueError(msg)
         names = [point.name for point in self.operating_points]
-        if not names or len(set(names)) != len(names):
-            msg = f"operating_points: expected at least one, with distinct names, got {names}"
+        if len(set(names)) != len(names):
+            msg = f"operating_points: expected distinct names, got {names}"
             raise ValueError(msg)
 
     @property
@@ -96,17 +96,19 @@ class InferenceMode:
     def operating_point(self, name: str | None) -> OperatingPoint:
         """Return the operating point of that name, or the default one for None.
 
+        `NO_OPERATING_POINT` is the default of a mode that has none.
+
         Raises
         ------
         UsageError
             If the mode has no such operating point; the message lists those it has.
         """
         if name is None:
-            return self.operating_points[0]
+            return self.operating_points[0] if self.operating_points else NO_OPERATING_POINT
         for point in self.operating_points:
             if point.name == name:
                 return point
-        known = ", ".join(point.name for point in self.operating_points)
+        known = ", ".join(point.name for point in self.operating_points) or "none at all"
         msg = f"operating point: expected one of {known}, got {name!r}; choose one of these"
         raise UsageError(msg)
 

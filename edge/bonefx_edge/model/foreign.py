@@ -5,14 +5,14 @@ from typing import Final
 
 HEAD_BYTES: Final = 512
 """That `describe_content` needs."""
+_KERAS: Final = "Convert it on a computer with bonefx-convert (docs/bring-a-network.md)."
 _OTHER: Final = (
-    "Models that were not trained with bonefx-train cannot be used yet. Name a bundled model "
-    "(--model lite0-int8), or train on your own radiographs: bonefx-train fit, then bonefx-convert "
-    "run."
+    "Only Keras networks can be converted (docs/bring-a-network.md). Name a bundled model "
+    "(--model lite0-int8), or convert a Keras network with bonefx-convert."
 )
 _AGAIN: Final = "Download the file itself again."
 _SIGNATURES: Final = (
-    (b"\x89HDF\r\n\x1a\n", f"a Keras or HDF5 file (.h5). {_OTHER}"),
+    (b"\x89HDF\r\n\x1a\n", f"a Keras or HDF5 file (.h5). {_KERAS}"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself. Run git lfs pull."),
     (b"PK\x03\x04", f"a zip file, such as a Keras (.keras) or PyTorch model. {_OTHER}"),
     (b"\x80\x02", f"a Python pickle, such as a PyTorch model. {_OTHER}"),
@@ -36,5 +36,6 @@ def describe_content(head: bytes) -> str | None:
 
 def describe_folder(folder: Path) -> str:
     """Return what a folder is that was named as a model, and what helps."""
-    is_saved_model = (folder / "saved_model.pb").exists()
-    return f"a folder{' (a TensorFlow SavedModel)' if is_saved_model else ''}. {_OTHER}"
+    if (folder / "saved_model.pb").exists():
+        return f"a folder (a TensorFlow SavedModel). {_KERAS}"
+    return f"a folder. {_OTHER}"

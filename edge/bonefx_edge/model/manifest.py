@@ -129,7 +129,7 @@ class Provenance:
     training_data: str
     """Data set, licence and attribution."""
     n_train: int
-    """Radiographs."""
+    """Radiographs that the network was fitted on; 0: unknown."""
     representative_sha256: str
     """Hash over the hashes of the representative data set, or "" for kinds without one."""
     settings: dict[str, Any]

@@ -180,3 +180,20 @@ def test_stretch_does_not_blow_air_up_to_noise() -> None:
 def test_stretch_of_float_films_is_refused() -> None:
     with pytest.raises(ValueError, match="stretch goes with uint8"):
         dataclasses.replace(SPECS["seed"], gray=Gray.STRETCH)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (150, 150), (151, 299), (373, 454), (2881, 2305)])
+def test_nearest_is_that_of_pillow(shape: tuple[int, int]) -> None:
+    """Keras's ImageDataGenerator reads with it. On a border of two pixels Pillow takes either."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    radiograph = Radiograph(pixels, FileFormat.PNG, GrayMapping.STORED)
+    spec = InputSpec(height=100, width=120, resize=Resize.NEAREST)
+    expected = Image.fromarray(pixels).resize((120, 100), Image.Resampling.NEAREST)
+    assert np.array_equal(preprocess(radiograph, spec=spec)[0, :, :, 0], np.asarray(expected))
+
+
+def test_nearest_is_never_read_from_a_reduced_film() -> None:
+    """Its gray levels are means, and no pixel of the film."""
+    assert not InputSpec(resize=Resize.NEAREST).allow_downscale

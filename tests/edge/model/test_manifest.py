@@ -224,7 +224,6 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("modes", 0, "temperature"), 0, "temperature"),
         (("modes", 1, "whole_weight"), 0, "expected tile_weight 0, and another > 0"),
         (("modes", 1, "tile_weight"), 1, "expected tile_weight 0, and another > 0"),
-        (("modes", 0, "operating_points"), [], "at least one"),
         (("modes", 0, "operating_points", 0, "fracture_from"), 0.1, "no_fracture_below <="),
         (("modes", 0, "operating_points", 0, "name"), "sensitive", "distinct names"),
         (("output", "logit"), 2, "expected the positions 0 to 2, each once"),
@@ -234,7 +233,7 @@ def test_a_manifest_with_an_absent_field_is_refused(field: tuple) -> None:
         (("input_check", "distance_limit"), 0, "expected a finite distance_limit > 0"),
         (("output", "high_means_class"), 0, "class 1"),
         (("output", "quantity"), "probability", "expected quantity 'logit'"),
-        (("input", "resize"), "nearest", "nearest"),
+        (("input", "resize"), "bicubic", "bicubic"),
         (("labels",), ["broken"], "expected 2 items"),
     ],
 )

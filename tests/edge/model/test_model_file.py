@@ -74,15 +74,15 @@ def test_a_model_file_that_ends_early_is_refused(tmp_path_factory, length: int) 
 
 def test_a_plain_tflite_is_refused_with_the_command_that_makes_it_one(path: Path) -> None:
     path.write_bytes(TOY.flatbuffer)
-    with pytest.raises(ModelFileError, match=r"without the manifest.*bonefx-train fit"):
+    with pytest.raises(ModelFileError, match=r"without the manifest.*bonefx-convert"):
         ModelFile.read(path)
 
 
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(99), r"HDF5 file \(\.h5\).*cannot be used yet.*lite0-int8"),
-        (b"PK\x03\x04" + bytes(99), r"\(\.keras\).*cannot be used yet.*bonefx-train fit"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), r"HDF5 file \(\.h5\).*with bonefx-convert"),
+        (b"PK\x03\x04" + bytes(99), r"\(\.keras\).*lite0-int8.*with bonefx-convert"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Run git lfs pull"),
         (b"\n<!DOCTYPE html><html><body>404</body></html>", "a web page. Download"),
         (b"nothing", "make it with bonefx-convert run"),
@@ -97,7 +97,7 @@ def test_what_people_have_instead_of_a_model_file_is_named(path: Path, content, 
 def test_a_saved_model_is_named(path: Path) -> None:
     path.mkdir()
     (path / "saved_model.pb").touch()
-    with pytest.raises(ModelFileError, match=r"SavedModel.*cannot be used yet"):
+    with pytest.raises(ModelFileError, match=r"SavedModel.*with bonefx-convert"):
         ModelFile.read(path)
 
 

@@ -84,7 +84,8 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
     `logit`, (n, 1): of "not broken". A network with a map also gives `map`, (n, rows, columns, 1),
     as it is, and `features`, (n, channels): the means over the input of `lite0.INPUT_CHECK_LAYERS`,
     side by side. The layers before the last are shared, the last one's
-    weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8.
+    weights are copied. Nothing is lost to a saturated sigmoid, in float or in int8. A network whose
+    output is named `logit` has no sigmoid and is given back as it is.
 
     Raises
     ------
@@ -92,6 +93,10 @@ def logits_model(keras_model: keras.Model) -> keras.Model:
         If the score does not come from a Dense layer of one unit with a sigmoid, or a network with
         a map lacks one of the input check's layers.
     """
+    if not isinstance(keras_model, keras.Sequential):  # of which `output` may not be defined
+        output = keras_model.output
+        if isinstance(output, dict) and LOGIT_NAME in output:
+            return keras_model
     mapped = has_map(keras_model)
     last = keras_model.get_layer(SCORE_NAME) if mapped else keras_model.layers[-1]
     is_dense = isinstance(last, keras.layers.Dense)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from bonefx_train.data.sample import Label, Sample
 from bonefx_train.errors import DataError
 from bonefx_train.evaluation.evaluate import evaluate
-from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, distinct_scores
+from bonefx_train.evaluation.metrics import auc, bootstrap_by_group, distinct_scores, wilson
 from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.progress import track
 from bonefx_train.studies.command import read_split, run
@@ -147,6 +147,8 @@ def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dic
         for sample, after, before in pairs
         if (after.state, _rounded_class(after)) != (before.state, _rounded_class(before))
     ]
+    changed = sum(flip["from"] != flip["to"] for flip in flips)
+    share = wilson(changed, len(samples))
     return {
         "model": scored.name,
         "reference": reference.name,
@@ -157,7 +159,8 @@ def compare(scored: Scored, reference: Scored, samples: Sequence[Sample]) -> dic
         "distinct_scores": distinct_scores(p),
         "films": len(samples),
         "answered_by_one": by_one,
-        "state_flips": sum(flip["from"] != flip["to"] for flip in flips),
+        "state_flips": changed,
+        "state_flips_95": [share.low, share.high],
         "class_flips": sum(flip["class_from"] != flip["class_to"] for flip in flips),
         "flips": flips,
     }
@@ -202,18 +205,29 @@ def _both_answered(
     return scored.only(both), reference.only(both), _kept(samples, both)
 
 
-def main(
-    models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
+def compare_files(
+    models: Sequence[str],
     *,
-    data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
-    split: str = "test",
-    mode: Annotated[str | None, typer.Option(help="Default: that of each model.")] = None,
-    baseline_auc: Annotated[float | None, typer.Option(help="Known no-pixel AUC.")] = None,
-    out: Path = REFERENCES,
+    data: Path,
+    split: str,
+    mode: str | None,
+    baseline_auc: float | None,
+    out: Path,
 ) -> None:
-    """Score, compare, write."""
+    """Classify a split with each model file, and write and print the page.
+
+    `models`: paths or names of bundled ones. `data`: labelled films with splits, or a run.
+    Writes quantization_cost.json, .md and, where files are compared, .png into `out`.
+
+    Raises
+    ------
+    DataError
+        If `data` does not say which films are of that split.
+    UsageError, ModelFileError, InterpreterError
+        If a model cannot be used, or has no such mode.
+    """
     data_name, samples = read_split(data, split)
-    all_scored = [score(model, samples, mode=mode) for model in models or bundled_models()]
+    all_scored = [score(model, samples, mode=mode) for model in models]
     pairs = pair(all_scored)
     report = {
         "notice": NOTICE,
@@ -230,6 +244,26 @@ def main(
     write(out, "quantization_cost", report)
     if pairs:
         draw(out / "quantization_cost.png", pairs, samples)
+
+
+def main(
+    models: Annotated[list[str] | None, typer.Argument(help="Default: the shipped ones.")] = None,
+    *,
+    data: Annotated[Path, typer.Option(help="Labelled films with splits, or a run.")],
+    split: str = "test",
+    mode: Annotated[str | None, typer.Option(help="Default: that of each model.")] = None,
+    baseline_auc: Annotated[float | None, typer.Option(help="Known no-pixel AUC.")] = None,
+    out: Path = REFERENCES,
+) -> None:
+    """Score, compare, write."""
+    compare_files(
+        models or list(bundled_models()),
+        data=data,
+        split=split,
+        mode=mode,
+        baseline_auc=baseline_auc,
+        out=out,
+    )
 
 
 if __name__ == "__main__":
