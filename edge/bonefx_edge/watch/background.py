@@ -18,7 +18,7 @@ from bonefx_edge.watch.journal.connection import damage_as_journal_error, error_
 logger = logging.getLogger(__name__)
 
 IDLE_INTERVAL_S: Final = 1.0
-"""Between two calls of a task that had nothing to do."""
+"""Between two calls of a task that had nothing to do, unless there is a new result."""
 ERROR_PAUSE_S: Final = 5.0
 """After the journal could not be read or written."""
 STOP_TIMEOUT_S: Final = 2.0
@@ -53,6 +53,7 @@ class BackgroundTasks:
     def close(self) -> None:
         """Start no further step, and wait up to `STOP_TIMEOUT_S` for those in progress."""
         self._stop.set()
+        self._journal.note_result()
         end = time.monotonic() + STOP_TIMEOUT_S
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -60,14 +61,23 @@ class BackgroundTasks:
     def _run(self, task: PeriodicTask) -> None:
         while not self._stop.is_set():
             if not self._journal.is_shut:
-                _repeat(task, journal=self._journal, wait=self._wait, stop=self._must_end)
+                _repeat(task, journal=self._journal, wait=self._waiter(), stop=self._must_end)
             self._stop.wait(IDLE_INTERVAL_S if self._journal.is_shut else ERROR_PAUSE_S)
 
     def _must_end(self) -> bool:
         return self._stop.is_set() or self._journal.is_shut
 
-    def _wait(self) -> bool:
-        return not self._stop.wait(IDLE_INTERVAL_S)
+    def _waiter(self) -> Callable[[], bool]:
+        """Return the pause of one task; a result that came while the task looked ends it."""
+        seen = self._journal.results
+
+        def wait() -> bool:
+            nonlocal seen
+            self._journal.wait_for_result(seen, timeout_s=IDLE_INTERVAL_S)
+            seen = self._journal.results
+            return not self._stop.is_set()
+
+        return wait
 
 
 def drain(

@@ -25,6 +25,8 @@ class JournalAccess:
         self._users: list[str] = []
         self.is_shut = False
         """Whether threads must close their connections and make no new ones."""
+        self._noted = threading.Condition()
+        self._results = 0
 
     @property
     def users(self) -> list[str]:
@@ -57,6 +59,22 @@ class JournalAccess:
         finally:
             with self._lock:
                 self._users.remove(user)
+
+    @property
+    def results(self) -> int:
+        """How often `note_result` was called."""
+        return self._results
+
+    def note_result(self) -> None:
+        """Wake the threads that wait for a result, as one was recorded, or as they must end."""
+        with self._noted:
+            self._results += 1
+            self._noted.notify_all()
+
+    def wait_for_result(self, seen: int, *, timeout_s: float) -> None:
+        """Return when there are others than `seen` results, or after a time."""
+        with self._noted:
+            self._noted.wait_for(lambda: self._results != seen, timeout_s)
 
     def shut(self) -> None:
         """Make the threads close their connections, each after its step."""

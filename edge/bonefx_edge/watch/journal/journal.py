@@ -118,6 +118,7 @@ class Journal(JournalFile):
                 outbox.add(run, message, now=now)
             if drift is not None:
                 run(SET_META, (DRIFT, drift))
+        self.access.note_result()
 
     def fail(self, sha256: str, code: str, *, now: float) -> float:
         """Record a failed attempt; return when the next one is due, seconds since 1970.
