@@ -63,6 +63,9 @@ class Radiograph:
     age_years: float | None = None
     """Of the patient, by the DICOM header, see `dicom.age`; None where the file does not say."""
 
+    has_lens: bool = False
+    """Whether the EXIF of the file tells of a lens: a camera took it."""
+
     def __post_init__(self) -> None:
         if self.pixels.ndim != _GRAY_NDIM or self.pixels.dtype != np.uint8 or self.pixels.size == 0:
             msg = (

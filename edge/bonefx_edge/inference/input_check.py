@@ -122,6 +122,12 @@ def check_input(radiograph: Radiograph, *, spec: InputCheckSpec) -> Statistics:
         )
         raise DecodeError(Reason.TOO_SMALL, msg)
     _check_body_part(radiograph, spec=spec)
+    if radiograph.has_lens:
+        msg = (
+            "A photograph: its EXIF data tell of a camera's lens. Export the radiograph, not a "
+            "photo of it."
+        )
+        raise DecodeError(Reason.NOT_A_RADIOGRAPH, msg)
     if radiograph.chroma > MAX_CHROMA:
         msg = (
             f"A color picture, not a radiograph (mean chroma {radiograph.chroma:.0f} gray levels, "

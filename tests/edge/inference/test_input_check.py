@@ -1,11 +1,14 @@
 """What the network is never asked about."""
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bonefx_edge.decode.camera import has_lens
 from bonefx_edge.decode.radiograph import FileFormat, GrayMapping, Radiograph
+from bonefx_edge.decode.reader import decode
 from bonefx_edge.errors import DecodeError, Reason
 from bonefx_edge.inference.input_check import (
     Interval,
@@ -13,6 +16,9 @@ from bonefx_edge.inference.input_check import (
     check_input,
     statistics,
 )
+from image_files import exif, jpeg_file
+from PIL import Image
+from pydicom.data import get_testdata_file
 from toy import TOY_INPUT_CHECK, film
 
 
@@ -124,3 +130,36 @@ def test_a_network_without_features_refuses_nothing_by_distance() -> None:
 def test_a_limit_that_refuses_all_or_nothing_cannot_be_made(limit: float) -> None:
     with pytest.raises(ValueError, match="expected a finite distance_limit > 0"):
         dataclasses.replace(TOY_INPUT_CHECK, distance_limit=limit)
+
+
+@pytest.mark.parametrize("tag", [0x829D, 0x9202, 0x920A])  # FNumber, ApertureValue, FocalLength
+@pytest.mark.parametrize("order", ["II", "MM"])
+def test_what_a_camera_took_is_a_photograph_whatever_it_shows(tag, order) -> None:
+    block = Image.Exif()
+    block.endian = {"II": "<", "MM": ">"}[order]
+    block.get_ifd(0x8769)[tag] = 2.8
+    taken = decode(jpeg_file(film(128), exif=block))
+    assert taken.has_lens
+    with pytest.raises(DecodeError, match="A photograph: its EXIF") as caught:
+        check_input(taken, spec=TOY_INPUT_CHECK)
+    assert caught.value.reason is Reason.NOT_A_RADIOGRAPH
+
+
+def test_exif_without_a_lens_is_no_photograph_and_a_damaged_block_is_no_error() -> None:
+    assert not decode(jpeg_file(film(128), exif=exif(1))).has_lens
+    block = Image.Exif()
+    block.get_ifd(0x8769)[0x829D] = 2.8
+    whole = block.tobytes().removeprefix(b"Exif\0\0")
+    assert has_lens(whole)
+    for length in range(len(whole)):
+        assert has_lens(whole[:length]) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "693_UNCR.dcm", "explicit_VR-UN.dcm", "J2K_pixelrep_mismatch.dcm"]
+)
+def test_ct_slices_are_refused_by_their_modality(name) -> None:
+    path = get_testdata_file(name, download=False)
+    with pytest.raises(DecodeError, match="DICOM modality CT") as caught:
+        decode(Path(path).read_bytes())
+    assert caught.value.reason is Reason.WRONG_MODALITY

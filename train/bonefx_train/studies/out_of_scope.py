@@ -61,15 +61,18 @@ def tune_films(data: Path) -> list[Path]:
     return [data / "fracatlas" / row["path"] for row in rows]
 
 
-def photographs() -> Iterator[Picture]:
-    """Yield scikit-image's pictures in gray: color alone would be refused before any network."""
+def photographs(*, in_color: bool = False) -> Iterator[Picture]:
+    """Yield scikit-image's pictures, (height, width) in gray or BGR (height, width, 3) as stored.
+
+    In gray, since color alone is refused before any network; as stored, as people have them.
+    """
     for name in PHOTOGRAPHS:
         try:
             picture = np.asarray(getattr(skimage.data, name)())
         except (AttributeError, ModuleNotFoundError, OSError):  # not in this version, or a download
             continue
         if picture.ndim > GRAY_AXES:
-            picture = picture[..., :3].mean(axis=2)
+            picture = picture[..., 2::-1] if in_color else picture[..., :3].mean(axis=2)
         scale = 255.0 if picture.dtype != np.uint8 and picture.max() <= 1 else 1.0
         yield np.clip(picture * scale, 0, 255).astype(np.uint8)
 
@@ -119,6 +122,10 @@ DRAWN: dict[str, Callable[[np.random.Generator], Picture]] = {
 def made(tune: list[Path]) -> Iterator[tuple[str, Iterator[Picture]]]:
     """Yield sets that are made here."""
     yield "photographs of scikit-image, gray", photographs()
+    yield (
+        "photographs of scikit-image, as stored (color where they have it)",
+        photographs(in_color=True),
+    )
     for number, (name, draw) in enumerate(DRAWN.items()):
         rng = np.random.default_rng(number)
         yield name, (draw(rng) for _ in range(EACH))

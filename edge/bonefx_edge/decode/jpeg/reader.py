@@ -7,6 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from bonefx_edge.decode.camera import has_lens
 from bonefx_edge.decode.downscale import downscale_factor
 from bonefx_edge.decode.gray_levels import mean_chroma
 from bonefx_edge.decode.jpeg.segments import EOI, MARKER, SOS, next_segment, unpack
@@ -53,6 +54,8 @@ class JpegHeader:
     """EXIF orientation, 1 to 8; 1 where absent."""
     scans_at: int
     """Byte position of the first SOS marker."""
+    has_lens: bool
+    """Whether its EXIF tells of a lens: a camera took it."""
 
 
 def decode_jpeg(data: bytes, *, limits: Limits, allow_downscale: bool = False) -> Radiograph:
@@ -76,6 +79,7 @@ def decode_jpeg(data: bytes, *, limits: Limits, allow_downscale: bool = False) -
         gray_mapping=GrayMapping.STORED,
         chroma=measure_chroma(data) if header.components > 1 else 0.0,
         original_shape=oriented_shape(size, orientation=header.orientation) if factor > 1 else None,
+        has_lens=header.has_lens,
     )
 
 
@@ -107,7 +111,7 @@ def read_header(data: bytes) -> JpegHeader:
         TRUNCATED where the stream ends first, CORRUPT where it is no marker structure.
     """
     frame: tuple[int, ...] | None = None
-    orientation = UPRIGHT
+    orientation, lens = UPRIGHT, False
     at = 2
     while True:
         marker, at, length = next_segment(data, at)
@@ -117,13 +121,14 @@ def read_header(data: bytes) -> JpegHeader:
         if _is_sof(marker):
             frame = (marker, *unpack(">BHHB", data, at))
         elif marker == _APP1 and payload == _EXIF:
-            orientation = exif_orientation(data[at + len(_EXIF) : at + length])
+            exif = data[at + len(_EXIF) : at + length]
+            orientation, lens = exif_orientation(exif), has_lens(exif)
         at += length
     if frame is None:
         refuse_corrupt("a frame header (SOF) before the first JPEG scan, got none")
     process, bits, height, width, components = frame
     scans_at = at - 4
-    return JpegHeader(process, bits, height, width, components, orientation, scans_at)
+    return JpegHeader(process, bits, height, width, components, orientation, scans_at, lens)
 
 
 def ends_whole(stream: bytes) -> bool:

@@ -2,8 +2,8 @@
 
 For each number of a film a two-sided cumulative sum (Page, Biometrika 1954): 0 as long as films are
 as they were, and rising by the mean excess of each film. What a film adds is computed by the worker
-(`diagnostics.departure`), in log likelihood ratios, so a chart without drift crosses its limit at most
-once in exp(limit) films on average (Lorden, Ann. Math. Statist. 1971). A few numbers are kept.
+(`diagnostics.departure`), in log likelihood ratios, so a chart without drift crosses its limit at
+most once in exp(limit) films on average (Lorden, Ann. Math. Statist. 1971). A few numbers are kept.
 """
 
 import json

@@ -77,6 +77,6 @@ class JobResult(NamedTuple):
     predictor: str = ""
     """Model, mode and operating point or site profile, see `main.describe`."""
     departures: Mapping[str, tuple[float, float]] = MappingProxyType({})
-    """For OK with a site profile: how the film departs from its films, see `diagnostics.departure`."""
+    """For OK with a site profile: how a film departs from its films (`diagnostics.departure`)."""
     pictures: Mapping[str, bytes] = MappingProxyType({})
     """For DRAWN: JPEG files by kind, see `drawing`."""
