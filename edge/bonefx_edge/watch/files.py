@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -111,7 +110,7 @@ def write_file(path: Path, data: bytes) -> None:
     """
     # Same folder, so that the rename cannot cross file systems; a short name, for a long one may
     # leave no room for a suffix; a random one, for two processes may write the same file.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{os.urandom(8).hex()}.part")
     try:
         with temporary.open("xb") as file:
             file.write(data)

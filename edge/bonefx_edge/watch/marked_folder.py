@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,7 +49,7 @@ class Marker(NamedTuple):
 
 def new_marker(journal: str, journal_folder: Path) -> Marker:
     """Return a marker with a new id."""
-    return Marker(secrets.token_hex(8), journal, str(journal_folder))
+    return Marker(os.urandom(8).hex(), journal, str(journal_folder))
 
 
 def read_marker(folder: int, name: str) -> Marker | None:

@@ -1,7 +1,7 @@
 """Single values in the journal, by name."""
 
 import json
-import secrets
+import os
 import sqlite3
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -46,7 +46,7 @@ def make_journal_id(connection: sqlite3.Connection, found: str | None = None) ->
     """Return the id of the journal; one that has none gets `found`, or else a new one."""
     known = journal_id(connection)
     if known is None:
-        known = found or secrets.token_hex(8)
+        known = found or os.urandom(8).hex()
         set_meta(connection, _JOURNAL, known)
     return known
 
