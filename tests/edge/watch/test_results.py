@@ -300,6 +300,7 @@ def test_a_result_of_version_1_is_read_in_version_2_and_its_file_stays_as_it_is(
         "state": "fracture", "class_index": 0,
         "original_class": None, "no_fracture_below": None, "fracture_from": None,
         "score": None, "site_profile": None, "accepted": [], "caution": None,
+        "body_part": None,
     }  # fmt: skip
     assert (folder / f"{SHA}.json").read_bytes() == before
 
