@@ -46,13 +46,13 @@ def build(settings: Settings) -> ASGIApp:
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
         ],
-        lifespan=_open_database(database),
+        lifespan=_lifespan(services),
     )
     return _Headers(application)  # outside: Starlette answers unforeseen errors before middleware
 
 
-def _open_database(path: Path) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Return what keeps the database open while the page runs.
+def _lifespan(services: Services) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Return what keeps the database open while the page runs, and ends a commissioning with it.
 
     SQLite removes its log with the last connection and makes it again with the next one. On a full
     disk that fails, and nothing could be read.
@@ -60,7 +60,7 @@ def _open_database(path: Path) -> Callable[[Starlette], AbstractAsyncContextMana
 
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
-        with closing(connect(path)) as connection:
+        with closing(connect(services.database)) as connection, closing(services.commissioning):
             connection.execute("SELECT 1 FROM user").fetchall()
             yield
 

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from bonefx_edge.cli.command import Command, make_app
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
+from bonefx_edge.decode.options import SiteSwitch
 from bonefx_edge.errors import JournalError, UsageError
 from bonefx_edge.watch.journal.connection import JOURNAL_NAME
 
@@ -57,6 +58,20 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="--site-profile of the service: its figures are shown."),
     ] = None,
+    commission_from: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with films for commissioning from the page."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="--model of the service.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(metavar="whole|tiled", help="--mode of the service.")
+    ] = None,
+    accept: Annotated[
+        list[SiteSwitch] | None,
+        typer.Option(metavar="FAULT", help="--accept of the service; repeatable."),
+    ] = None,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
     ] = "127.0.0.1",
@@ -87,11 +102,13 @@ def serve(
         tls_key=tls_key,
         behind_proxy=behind_proxy,
         health_port=health_port,
-        site_profile=site_profile,
+        site_profile=site_profile and site_profile.absolute(),
+        commission_from=commission_from and commission_from.absolute(),
+        commission_options=_commission_options(model, mode, accept or ()),
     )
     with _reported_errors():
         check(settings)
-        if site_profile:
+        if site_profile and site_profile.exists():  # commissioning from the page writes it
             read_figures(site_profile)
         if not (settings.journal / JOURNAL_NAME).is_file():
             msg = f"{settings.journal}: there is no journal of a watched folder; start the service"
@@ -101,6 +118,14 @@ def serve(
                 msg = f"nobody may sign in yet; run: edge-page add-user {out} NAME --role admin"
                 raise UsageError(msg)
         _run(settings)
+
+
+def _commission_options(
+    model: str | None, mode: str | None, accept: Sequence[SiteSwitch]
+) -> tuple[str, ...]:
+    words = [word for fault in accept for word in ("--accept", fault.value)]
+    words += ["--model", model] if model else []
+    return (*words, *(["--mode", mode] if mode else []))
 
 
 def _run(settings: Settings) -> None:

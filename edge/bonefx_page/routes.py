@@ -3,7 +3,16 @@
 from typing import Final, NamedTuple
 
 from bonefx_page.guard import Handler
-from bonefx_page.handlers import account, export, film, picture, report, sign_in, worklist
+from bonefx_page.handlers import (
+    account,
+    commissioning,
+    export,
+    film,
+    picture,
+    report,
+    sign_in,
+    worklist,
+)
 from bonefx_page.store.users import Role
 
 
@@ -31,5 +40,10 @@ ROUTES: Final = (
     PageRoute("GET", "/report", Role.READER, report.show),
     PageRoute("GET", "/export/manifest.csv", Role.READER, export.manifest),
     PageRoute("GET", "/export/boxes.csv", Role.READER, export.boxes),
+    PageRoute("GET", "/commissioning", Role.ADMIN, commissioning.show),
+    PageRoute("POST", "/commissioning", Role.ADMIN, commissioning.start),
+    PageRoute("POST", "/commissioning/cancel", Role.ADMIN, commissioning.cancel),
+    PageRoute("POST", "/commissioning/use", Role.ADMIN, commissioning.use),
+    PageRoute("GET", "/commissioning/report", Role.ADMIN, commissioning.report),
     PageRoute("GET", "/audit", Role.ADMIN, account.audit),
 )

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from bonefx_page.films.commissioning import Commissioning
 from bonefx_page.films.health import HealthReader
 from bonefx_page.films.journal import JournalView, open_journal
 from bonefx_page.films.pictures import Pictures
@@ -24,6 +25,9 @@ class Services:
         self.audit_memory = AuditMemory()
         self.health = HealthReader(settings.health_port)
         self.pictures = Pictures(settings.pictures)
+        self.commissioning = Commissioning(
+            settings.data / "commissioning", settings.commission_options
+        )
         # Browsers take a cookie of this prefix only by TLS, from this host, and for all paths.
         prefix = "__Host-" if settings.is_encrypted else ""
         self.cookie_name, self.form_cookie_name = f"{prefix}bonefx", f"{prefix}bonefx-form"

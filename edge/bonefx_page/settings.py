@@ -38,7 +38,11 @@ class Settings:
     health_port: int | None = None
     """Of the service, on 127.0.0.1."""
     site_profile: Path | None = None
-    """That of the service."""
+    """That of the service; a commissioning from the page writes it."""
+    commission_from: Path | None = None
+    """In it, folders and CSV files with films for a commissioning."""
+    commission_options: tuple[str, ...] = ()
+    """Model, mode and site switches of the service, as options of `edge-admin commission`."""
 
     @property
     def is_encrypted(self) -> bool:

@@ -89,6 +89,10 @@ def commission(
         bool,
         typer.Option("--names", help="List file names in the report. They can identify patients."),
     ] = False,
+    progress: Annotated[
+        bool,
+        typer.Option("--progress", help="Print a line such as 12/140 for each film, for programs."),
+    ] = False,
 ) -> None:
     """Measure the model on films of this site; set thresholds."""
     try:
@@ -105,7 +109,8 @@ def commission(
         from bonefx_edge.classifier import Classifier
 
         classifier = Classifier.load(model, mode=mode, accept=accept or ())
-        _commission(films, classifier, wish, by=printable(by), out=out, names=names)
+        measured = _measure(films, classifier, in_lines=progress)
+        _commission(measured, classifier, wish, by=printable(by), out=out, names=names)
     except BonefxError as err:
         fail_with(err)
 
@@ -135,7 +140,7 @@ def _read(source: Path, wish: "Wish") -> "list[SiteFilm]":
 
 
 def _commission(
-    films: "list[SiteFilm]",
+    measured: "list[Measured]",
     classifier: "Classifier",
     wish: "Wish",
     *,
@@ -147,7 +152,6 @@ def _commission(
     from bonefx_edge.diagnostics.commissioning.report import make_report
     from bonefx_edge.diagnostics.commissioning.thresholds import make_profile
 
-    measured = _measure(films, classifier)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = make_profile(measured, classifier, wish, created=created, by=by)
     report = make_report(measured, classifier, wish, profile, names=names)
@@ -162,9 +166,17 @@ def _commission(
     )
 
 
-def _measure(films: "list[SiteFilm]", classifier: "Classifier") -> "list[Measured]":
+def _measure(
+    films: "list[SiteFilm]", classifier: "Classifier", *, in_lines: bool
+) -> "list[Measured]":
     from bonefx_edge.diagnostics.commissioning.measure import measure
 
+    if in_lines:
+        measured = []
+        for number, film in enumerate(films, 1):
+            measured.append(measure(classifier, film))
+            sys.stderr.write(f"{number}/{len(films)}\n")
+        return measured
     if not sys.stderr.isatty():
         return [measure(classifier, film) for film in films]
     with typer.progressbar(films, label="classifying", file=sys.stderr) as progressing:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bonefx_edge.watch.journal.connection import LOCK_NAME, is_locked, reopen
 from bonefx_edge.watch.journal.listing import Listing
+from bonefx_edge.watch.journal.meta import get_meta
 from bonefx_edge.watch.journal.worklist import Worklist
 
 _VERDICT: Final = (
@@ -34,6 +35,8 @@ class JournalView:
 
     images: Listing
     worklist: Worklist
+    folder: str | None
+    """The watched folder; None if no service has run yet."""
     is_running: bool
     """Whether a service runs on it."""
 
@@ -51,4 +54,9 @@ def open_journal(folder: Path, database: Path) -> Iterator[JournalView]:
         connection.execute("ATTACH ? AS page", (str(database),))
         connection.execute(f"PRAGMA page.cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA query_only = ON")
-        yield JournalView(Listing(connection), Worklist(connection), is_locked(folder / LOCK_NAME))
+        yield JournalView(
+            images=Listing(connection),
+            worklist=Worklist(connection),
+            folder=get_meta(connection, "folder"),
+            is_running=is_locked(folder / LOCK_NAME),
+        )

@@ -15,7 +15,7 @@ _LABELS = {Answer.FRACTURE: "fractured", Answer.NO_FRACTURE: "not_fractured"}
 
 def manifest(asked: Asked) -> Response:
     """Send path and label of each film that a reader called fracture or no fracture."""
-    rows = ((path, _LABELS[verdict.answer]) for path, verdict in _labeled(asked))
+    rows = ((path, _LABELS[verdict.answer]) for path, verdict in labeled(asked))
     return _file(asked, "manifest.csv", ("path", "label"), rows)
 
 
@@ -28,13 +28,13 @@ def boxes(asked: Asked) -> Response:
             *(f"{verdict.box.top + verdict.box.height / 2:.5f}",),
             *(f"{verdict.box.width:.5f}", f"{verdict.box.height:.5f}"),
         )
-        for path, verdict in _labeled(asked)
+        for path, verdict in labeled(asked)
         if verdict.box
     )
     return _file(asked, "boxes.csv", ("path", "x_center", "y_center", "width", "height"), rows)
 
 
-def _labeled(asked: Asked) -> Iterator[tuple[str, Verdict]]:
+def labeled(asked: Asked) -> Iterator[tuple[str, Verdict]]:
     """Yield path and verdict of each film that has a file, and a name that can stand in a CSV."""
     verdicts = Verdicts(asked.database, asked.services.settings.data)
     with asked.services.journal() as journal:

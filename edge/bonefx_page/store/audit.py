@@ -36,6 +36,9 @@ class Action(StrEnum):
     SAW_REPORT = "saw_report"
     EXPORTED = "exported"
     SAW_AUDIT = "saw_audit"
+    STARTED_COMMISSIONING = "started_commissioning"
+    CANCELED_COMMISSIONING = "canceled_commissioning"
+    USED_SITE_PROFILE = "used_site_profile"
 
 
 class Entry(NamedTuple):

@@ -27,7 +27,7 @@ class Role(StrEnum):
     READER = "reader"
     """Give verdicts, see the report, export."""
     ADMIN = "admin"
-    """See the audit log."""
+    """See the audit log, commission."""
 
     def may(self, needed: "Role") -> bool:
         """Return whether this role includes another."""

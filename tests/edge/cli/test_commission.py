@@ -319,3 +319,11 @@ def test_ages_of_sixty_normal_patients_open_the_ages_of_the_site(tmp_path) -> No
         done = run("edge-admin", "commission", csv, *BY, "--out", tmp_path / "out", TOY)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / "out" / "site-profile.json").read_text())["ages"] == ages
+
+
+def test_progress_is_told_to_a_program_in_a_line_for_each_film(tmp_path) -> None:
+    write_films(tmp_path / "site" / "normal", range(60, 182, 2))
+    done = run(
+        "edge-admin", "commission", tmp_path / "site", *BY, "--out", tmp_path, TOY, "--progress"
+    )
+    assert done.stderr.splitlines() == [f"{number}/61" for number in range(1, 62)]
