@@ -39,7 +39,14 @@ def refused(*args: object, code: int = 3, **said: str) -> str:
     return line
 
 
-def bright(outputs: int, *, channels: int = 1, activation: str | None = "sigmoid", size: int = 50):
+def bright(
+    outputs: int,
+    *,
+    channels: int = 1,
+    activation: str | None = "sigmoid",
+    size: int = 50,
+    inner: str = "linear",
+):
     """Return a network whose output 0 is high where the image is dark, which is broken.
 
     One output is low there. Reads gray levels in [0, 1].
@@ -47,7 +54,7 @@ def bright(outputs: int, *, channels: int = 1, activation: str | None = "sigmoid
     import keras
 
     image = keras.Input((size, size, channels))
-    x = keras.layers.Conv2D(40, 5, strides=5, name="conv")(image)
+    x = keras.layers.Conv2D(40, 5, strides=5, activation=inner, name="conv")(image)
     x = keras.layers.GlobalAveragePooling2D()(x)
     score = keras.layers.Dense(outputs, activation=activation, name="end")(x)
     keras_model = keras.Model(image, score)
@@ -147,6 +154,17 @@ def test_a_sigmoid_of_fracture_is_turned_round_by_positive_1(data, tmp_path) -> 
     keras_model.save(tmp_path / "own.keras")
     words = ("--kinds", "float32")
     assert convert(tmp_path / "own.keras", data, tmp_path, *words, positive="1").exit_code == 0
+
+
+def test_an_activation_with_a_gradient_of_its_own_is_converted(data, tmp_path) -> None:
+    """Swish: TensorFlow saves no graph that names such a gradient."""
+    keras_model = bright(1, inner="swish")
+    keras_model.get_layer("end").set_weights(
+        [np.full((40, 1), GAIN / 40, np.float32), np.array([-0.31 * GAIN], np.float32)]
+    )
+    keras_model.save(tmp_path / "own.keras")
+    done = convert(tmp_path / "own.keras", data, tmp_path, "--kinds", "float32")
+    assert done.exit_code == 0, done.stderr
 
 
 def test_a_saved_model_needs_no_code(data, tmp_path) -> None:

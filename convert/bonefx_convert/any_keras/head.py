@@ -82,7 +82,7 @@ def cut(path: Path, network: FrozenNetwork, *, is_logit: bool) -> tuple[Any, Hea
             raise DataError(msg)
         return _prune(function, last.inputs[0].name), head
     _check_linear(path, network, last.type, is_logit=is_logit)
-    return function, Head.LOGIT if classes == 1 else Head.LOGITS
+    return _prune(function, last.outputs[0].name), Head.LOGIT if classes == 1 else Head.LOGITS
 
 
 def _check_linear(path: Path, network: FrozenNetwork, operation: str, *, is_logit: bool) -> None:
@@ -118,6 +118,10 @@ def _prune(function: Any, name: str) -> Any:
     import tensorflow as tf
 
     graph = function.graph.as_graph_def()
+    # Custom gradients, such as that of swish, cannot be saved with a graph, and nothing fits it.
+    for nodes in (graph.node, *(each.node_def for each in graph.library.function)):
+        for node in nodes:
+            node.attr.pop("_gradient_op_type", None)
     image = function.inputs[0].name
     whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
     given, wanted = (whole.graph.get_tensor_by_name(each) for each in (image, name))
