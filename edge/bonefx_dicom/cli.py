@@ -140,7 +140,10 @@ def send(
     _need_pynetdicom()
     from bonefx_dicom.sender.destination import ClientTls, Destination
     from bonefx_dicom.sender.options import SendOptions
+    from bonefx_dicom.sender.send import end_with_service
     from bonefx_dicom.sender.send import send as run
+
+    end_with_service()
 
     files = _all_or_none(tls_ca, tls_cert, tls_key, names="--tls-ca, --tls-cert, --tls-key")
     try:

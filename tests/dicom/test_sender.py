@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pydicom
@@ -12,7 +14,7 @@ from bonefx_dicom.sender.destination import Destination
 from bonefx_dicom.sender.progress import NOT_SENT, PAUSE_S
 from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.results import result_record
-from dicom_node import PROGRAM, Archive, data_set_of
+from dicom_node import PROGRAM, Archive, data_set_of, read_pdu
 from example_findings import ANSWERED, REFUSED
 from study_films import NAMES, demo_pixels, film_file
 
@@ -174,7 +176,6 @@ def test_the_list_of_results_not_sent_names_only_archives_that_lack_them(site, a
         second.stop()
         assert site.send(message, archive, second).returncode == 1
         (site.films / "film.dcm").unlink()
-        assert site.send(message, archive, second).returncode == 1  # the pause after a failure
         for mark in site.out.glob("dicom-sent/paused-*"):
             mark.unlink()
         assert site.send(message, archive, second).returncode == 0
@@ -196,6 +197,23 @@ def test_an_archive_that_is_down_is_left_alone_without_loading_pydicom(site):
     )  # fmt: skip
     assert "AssertionError" not in done.stderr
     assert PAUSE_S < 30
+
+
+def test_a_sender_whose_service_is_killed_ends_at_once(site):
+    """It could otherwise send a content after the service that follows has sent its successor."""
+    message = site.result(film_file())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        archive = f"PACS@127.0.0.1:{silent.getsockname()[1]}"
+        words = [*PROGRAM, "send", site.out, "--films", site.films, "--to", archive, *REPORT]
+        service = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])"]
+        with subprocess.Popen([*service, *map(str, words)], stdin=subprocess.PIPE) as process:
+            process.stdin.write(json.dumps(message).encode())
+            process.stdin.close()
+            connection, _ = silent.accept()
+            with connection:
+                assert read_pdu(connection)[0] == 1, "it asks for an association"
+                process.kill()
+                assert read_pdu(connection) == (0, b""), "no abort: it did not wait for an answer"
 
 
 def test_an_association_that_breaks_is_repeated(site, tmp_path):

@@ -4,11 +4,34 @@ The service runs this for each message (`--on-result`), keeps the order for each
 what failed with growing pauses. Repeating does no harm: the same result has the same UIDs.
 """
 
+import ctypes
+import os
+import signal
 import sys
+from typing import Final
 
 from bonefx_dicom.sender.options import SendOptions
 from bonefx_dicom.sender.progress import Progress
 from bonefx_dicom.sender.result import ResultMessage
+
+_PR_SET_PDEATHSIG: Final = 1
+"""Linux: a signal when the process that started this one ends, see prctl(2)."""
+
+
+def end_with_service() -> None:
+    """Let the system kill this process when the service is killed.
+
+    A sender that is left over could send a content after the next service sent its successor.
+
+    Raises
+    ------
+    OSError
+        The system does not do it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def send(options: SendOptions, body: bytes) -> bool:
