@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log, sqrt
 from pathlib import Path
-from statistics import NormalDist
 from typing import Final, Self
 
 import numpy as np
@@ -53,6 +52,8 @@ class Reference:
     @classmethod
     def of(cls, profile: SiteProfile) -> Self:
         """Return the reference in a profile. Numbers that it does not have are not watched."""
+        from statistics import NormalDist  # 0.6 MiB, which a worker without a profile need not have
+
         deviates = tuple(NormalDist().inv_cdf(level) for level in profile.levels)
         quantiles = {each.name: each for each in profile.reference}
         return cls(deviates, quantiles, {each.name: each.high for each in profile.shares or ()})
