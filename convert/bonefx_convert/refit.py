@@ -91,14 +91,16 @@ def _manifest(old: Manifest, variant: Variant, tune: NetworkInputs, *, version: 
         format_version=FORMAT_VERSION,
         version=version,
         modes=variant.network.modes,
-        # Detectors and limits of unfamiliar films are fitted again by `familiarity`.
+        # Detectors, limits of unfamiliar films and ages are measured again by `familiarity`.
         input_check=dataclasses.replace(
             old.input_check, distance_limit=variant.distance_limit, familiarity=None
         ),
+        evaluated_ages=None,
         verified_runtimes=variant.runtimes,
         provenance=dataclasses.replace(
             old.provenance,
             metrics=measure_metrics(variant, tune),
+            detector_films=None,
             converter=f"{old.provenance.converter}; modes by {converter_versions()}",
         ),
     )

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
+from bonefx_edge.inference.ages import AgeRange, EvaluatedAges
 from bonefx_edge.inference.decision import Caution, State
 from bonefx_edge.inference.familiarity import Familiarity, Kind
 from bonefx_edge.inference.tiling import all_features
@@ -42,6 +43,8 @@ def _refitted(spot_models, spots, tmp_path_factory):
         manifest=dataclasses.replace(
             old.manifest,
             input_check=dataclasses.replace(check, familiarity=Familiarity(1.0, ())),
+            evaluated_ages=EvaluatedAges(AgeRange(15.0, None), (), "by other thresholds"),
+            provenance=dataclasses.replace(old.manifest.provenance, detector_films=()),
         ),
     )
     done = run(
@@ -72,8 +75,11 @@ def test_refit_keeps_the_network_and_fits_modes_thresholds_and_limit(
     assert new.manifest.input_check.distance_limit == pytest.approx(limit)
 
 
-def test_refit_leaves_out_detectors_as_they_belong_to_other_thresholds(refitted) -> None:
-    assert written(refitted, "float16").manifest.input_check.familiarity is None
+def test_refit_leaves_out_detectors_and_ages_as_they_belong_to_other_thresholds(refitted) -> None:
+    manifest = written(refitted, "float16").manifest
+    assert manifest.input_check.familiarity is None
+    assert manifest.evaluated_ages is None
+    assert manifest.provenance.detector_films is None
 
 
 def test_files_of_two_models_are_not_refitted_together(spot_models, models, spots, tmp_path):

@@ -15,7 +15,7 @@ from bonefx_dicom.results.film import NoStudyError, read_film
 from bonefx_dicom.results.structured_report import build_report
 from bonefx_edge.errors import Reason
 from bonefx_edge.finding import ModelId
-from bonefx_edge.inference.decision import State
+from bonefx_edge.inference.decision import Caution, State
 from pydicom.sr._concepts_dict import concepts
 from study_films import CR, KINDS_OF_FILM, NAMES, demo_pixels, film_file, rg_film
 
@@ -216,3 +216,12 @@ def test_a_file_that_is_not_dicom_or_no_radiograph_gets_no_object() -> None:
 def test_texts_of_a_refusal_are_ascii_in_every_character_set() -> None:
     refused = replace(FINDINGS["refused"], detail="3 \u00d7 4\n\\~\u2026")
     assert b"truncated: 3 ? 4 ???" in report_of(film_file(charset="ISO_IR 13"), refused).data
+
+
+def test_an_age_out_of_range_is_named_and_the_age_is_not(tmp_path) -> None:
+    detail = "The model was not evaluated at the age of this patient. Read it by eye."
+    finding = replace(FINDINGS["unfamiliar"], caution=Caution.AGE_OUT_OF_RANGE, detail=detail)
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(report_of(film_file(), finding).data)
+    done = subprocess.run(["dsrdump", "+Pl", path], capture_output=True, text=True, check=True)  # noqa: S607
+    assert "Uncertain (age_out_of_range). The model was not evaluated" in done.stdout
