@@ -186,7 +186,7 @@ chaos-dicom: .venv-dev/stamp .venv-demo/stamp
 # Waiting times are compared: nothing else should run meanwhile.
 chaos-page: .venv-dev/stamp
 	BONEFX_DATA="$(realpath $(DATA))" BONEFX_CHAOS=long .venv-dev/bin/pytest -rP tests/page/test_page_crowd.py \
-		tests/page/test_page_archive.py
+		tests/page/test_page_archive.py tests/page/test_page_pictures_cost.py
 
 clean:
 	rm -rf .venv .venv-dev .venv-demo .venv-tflite .venvs-peers demo-out build dist wheelhouse-*
