@@ -46,7 +46,9 @@ def status(
         )
     today = {state.value: counts.get(state, 0) for state in State}
     if as_json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(found) | {"today": today}) + "\n")
+        drift = {"films": found.drift.films, "departed": found.drift.alarms}
+        record = dataclasses.asdict(found) | {"today": today, "drift": drift}
+        sys.stdout.write(json.dumps(record) + "\n")
         return
     _keep_any_name()
     needed = attention_lines(found, attention, today[State.REFUSED])

@@ -270,6 +270,7 @@ def test_status_counts_today_and_names_what_needs_a_person(device) -> None:
         assert words in rest
     found = json.loads(device.ask("status", "--json").stdout)
     assert found["today"] == {"fracture": 1, "uncertain": 1, "no_fracture": 1, "refused": 1}
+    assert found["drift"] == {"films": 0, "departed": {}}
     assert "locked.png" not in device.ask("status", "--json").stdout  # may be stored by monitoring
 
 
