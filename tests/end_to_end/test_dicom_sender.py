@@ -58,8 +58,11 @@ def test_each_result_is_stored_exactly_once_although_service_and_archive_end(fol
     for number in range(KILLS):
         if number % 4 == 1:
             archive.stop()
+        seen = len(archive.stores())
         with Watcher(folder, out, *options):
-            time.sleep(rng.uniform(0.5, 3.0))
+            if number % 4 != 1:  # so that the kill comes amid sending
+                wait_until(lambda seen=seen: len(archive.stores()) > seen, what="a report comes")
+            time.sleep(rng.uniform(0.0, 2.0))
             if number % 2 and replaced < REPLACED:
                 (folder / f"{replaced}.dcm").write_bytes(a_film(FILMS + replaced))
                 replaced += 1
