@@ -97,6 +97,19 @@ def test_there_is_one_at_a_time_and_it_can_be_canceled(admin, site) -> None:
     assert not (site.data / "commissioning").exists()
 
 
+def test_a_page_that_was_killed_and_started_again_knows_the_one_that_runs(admin, site) -> None:
+    start(admin, "week")
+    (child,) = children()
+    os.killpg(child, signal.SIGSTOP)
+    with TestClient(build(site), base_url="http://127.0.0.1", follow_redirects=False) as client:
+        sign_in(client, Role.ADMIN)
+        assert "It runs." in client.get("/commissioning").text
+        assert start(client, "day").status_code == 400
+        assert post(client, "/commissioning/cancel").status_code == 303
+        assert "It runs." not in client.get("/commissioning").text
+    assert "It runs." not in admin.get("/commissioning").text
+
+
 def test_it_ends_with_the_page(site) -> None:
     with TestClient(build(site), base_url="http://127.0.0.1", follow_redirects=False) as client:
         sign_in(client, Role.ADMIN)

@@ -1,5 +1,6 @@
 """A commissioning in a process of its own: started, followed, canceled, and its profile taken."""
 
+import fcntl
 import json
 import os
 import re
@@ -8,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,11 +44,16 @@ class Progress:
 
 
 class Commissioning:
-    """At most one at a time. Its folder is kept until the next one."""
+    """At most one at a time. Its folder is kept until the next one.
+
+    The process holds a lock with its number as long as it lives, so that a page that was killed
+    and started again knows it.
+    """
 
     def __init__(self, folder: Path, options: Sequence[str]) -> None:
         """Store the folder for its files, and the options of `edge-admin commission` for all."""
         self._folder, self._options = folder, options
+        self._lock_path = folder.with_suffix(".lock")
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,8 +76,8 @@ class Commissioning:
         UsageError
             There is one already; OSError if the disk cannot be written.
         """
-        with self._lock:
-            if self._runs():
+        with self._lock, self._held() as held:
+            if held is None:
                 msg = "a commissioning runs already; wait for it, or cancel it"
                 raise UsageError(msg)
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -87,7 +94,10 @@ class Commissioning:
                     stdout=subprocess.DEVNULL,
                     stderr=said,
                     start_new_session=True,
+                    pass_fds=(held,),
                 )
+            os.ftruncate(held, 0)
+            os.pwrite(held, str(self._process.pid).encode(), 0)
 
     def progress(self) -> Progress:
         """Return where it is; the last one that ended also after a restart of the page."""
@@ -140,10 +150,32 @@ class Commissioning:
         write_file(path, (self._folder / _PROFILE).read_bytes())
         sync_folder(path.parent)
 
+    @contextmanager
+    def _held(self) -> Iterator[int | None]:
+        """Yield a descriptor that holds the lock; None if a process holds it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._lock_path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
     def _runs(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        if self._process is not None:
+            self._process.poll()
+        with self._held() as held:
+            return held is None
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if not self._runs():
+            return
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(int(self._lock_path.read_text("ascii")), signal.SIGKILL)
+        if self._process is not None:
             self._process.wait()
+        with self._lock_path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # returns when the process has ended
