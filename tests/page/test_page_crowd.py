@@ -34,8 +34,9 @@ pytestmark = pytest.mark.slow
 LONG = os.environ.get("BONEFX_CHAOS") == "long"
 CLIENTS = 50
 CROWD = Path(__file__).parents[1] / "support" / "page_crowd.py"
-BLOCKS, FILMS = (8, 20) if LONG else (2, 4)
-"""Blocks of films, with and without the crowd in turn."""
+BLOCKS, FILMS = (24, 6) if LONG else (2, 4)
+"""Blocks of films, with and without the crowd in turn. The first film of each is not counted: the
+page may still answer what the block before it asked."""
 MOST_WAITING = 1.10
 MOST_MIB, MOST_IDLE_MIB = 160.0, 45.0
 
@@ -111,7 +112,7 @@ def test_results_go_on_while_fifty_clients_ask_and_while_the_page_is_killed(
                     folder / f"{block}-{number}.jpg": film
                     for number, film in enumerate(arriving[block * FILMS : (block + 1) * FILMS])
                 }
-                waits[is_crowded] += waits_ms(out, some)
+                waits[is_crowded] += waits_ms(out, some)[1:]
                 arrived |= some
             service = [watcher.process.pid, *children_of(watcher.process.pid)]
             page_mib, all_mib = mib(served.pid), mib(served.pid, *service)
@@ -127,8 +128,11 @@ def test_results_go_on_while_fifty_clients_ask_and_while_the_page_is_killed(
     assert asked["200"] > (CLIENTS if LONG else 0)  # little on a busy computer: they come last
     assert set(asked) <= {"200", "none"}, asked
     if LONG:
-        p95 = {crowded: float(np.percentile(each, 95)) for crowded, each in waits.items()}
-        found = f"{asked=} {p95=} {idle_mib=:.1f} {page_mib=:.1f} {all_mib=:.1f}"
+        p50, p95 = (
+            {crowded: round(float(np.percentile(each, q))) for crowded, each in waits.items()}
+            for q in (50, 95)
+        )
+        found = f"{asked=} {p50=} {p95=} {idle_mib=:.1f} {page_mib=:.1f} {all_mib=:.1f}"
         sys.stdout.write(f"{found}\n")
         assert p95[True] <= MOST_WAITING * p95[False], found
         assert all_mib < MOST_MIB, found
