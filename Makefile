@@ -13,7 +13,7 @@ JOBS ?= 3
 PYTEST_JOBS = -n $(JOBS) --dist worksteal
 
 .PHONY: help demo demo-page page-pictures demo-dicom test test-fast lint test-tflite train train-seed bench peers chaos chaos-dicom chaos-page clean \
-	wheelhouse test-arm64 bench-arm64 test-install
+	test-networks wheelhouse test-arm64 bench-arm64 test-install
 
 help:
 	@echo "make demo         device package into .venv, classify real radiographs, print a table"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint         linters of code and documentation, types, layers"
 	@echo "make test-tflite  device suite under tflite-runtime, NumPy 1, OpenCV 4.11 (Python 3.11)"
 	@echo "make test-arm64   the device suite on an emulated arm64 Debian (root; a quarter of an hour)"
+	@echo "make test-networks convert MobileNetV3, EfficientNetV2 and DenseNet (minutes)"
 	@echo "make test-install the steps of docs/install.md in a fresh Debian 12 (root, debootstrap; minutes)"
 	@echo "make bench-arm64  compare runtimes and processors (after make test-arm64; an hour)"
 	@echo "make wheelhouse   wheels for an offline device: ARCH=$(ARCH) PYTHON_VERSION=$(PYTHON_VERSION)"
@@ -173,6 +174,10 @@ bench: .venv-dev/stamp .venv/stamp
 peers: .venv-dev/stamp
 	.venv-dev/bin/python -m benchmarks.peers install
 	.venv-dev/bin/python -m benchmarks.peers run $(DATA) --out benchmarks/reference/peers-$(BOARD)
+
+# Three networks of keras.applications through the converter.
+test-networks: .venv-dev/stamp
+	BONEFX_NETWORKS=long .venv-dev/bin/pytest tests/convert/test_keras_applications.py
 
 chaos: .venv-dev/stamp
 	BONEFX_CHAOS=long .venv-dev/bin/pytest tests/end_to_end/test_watch_chaos*.py

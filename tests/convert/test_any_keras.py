@@ -126,6 +126,53 @@ def test_the_report_has_auc_change_with_interval_and_flips(converted) -> None:
     assert isinstance(int8["state_flips"], int)
 
 
+def as_keras_2(path: Path, *, has_input_layer: bool) -> None:
+    """Write the settings of the presentation's network as Keras 2.15, or an older one, does."""
+    import h5py
+
+    shape = [None, 150, 150, 1]
+    zeros, uniform = (
+        {"module": "keras.initializers", "class_name": kind, "registered_name": None, "config": {}}
+        for kind in ("Zeros", "GlorotUniform")
+    )
+    weights = {"kernel_initializer": uniform, "bias_initializer": zeros, "use_bias": True}
+    weights |= {f"{name}_regularizer": None for name in ("kernel", "bias", "activity")}
+    weights |= {f"{name}_constraint": None for name in ("kernel", "bias")}
+    same = {"padding": "same", "data_format": "channels_last", "strides": [1, 1]}
+    conv = {"batch_input_shape": shape, "filters": 32, "groups": 1, "dilation_rate": [1, 1]}
+    conv |= {"kernel_size": [3, 3], "activation": "relu"} | same | weights
+    layers = {
+        "InputLayer": {"batch_input_shape": shape, "sparse": False, "ragged": False},
+        "Conv2D": conv,
+        "MaxPooling2D": {"pool_size": [2, 2]} | same | {"strides": [2, 2]},
+        "Dropout": {"rate": 0.2, "noise_shape": None, "seed": None},
+        "Flatten": {"data_format": "channels_last"},
+        "Dense": {"units": 1, "activation": "sigmoid"} | weights,
+    }
+    if not has_input_layer:
+        del layers["InputLayer"]
+    config = [
+        {"class_name": kind, "config": {"name": kind.lower(), "dtype": "float32"} | settings}
+        for kind, settings in layers.items()
+    ]
+    whole = {"name": "sequential", "layers": config} if has_input_layer else config
+    with h5py.File(path, "a") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": whole})
+
+
+@pytest.mark.parametrize("has_input_layer", [True, False], ids=["2.15", "2.1"])
+def test_an_h5_file_of_keras_2_is_read(h5, data, tmp_path, has_input_layer) -> None:
+    path = tmp_path / "bone2.h5"
+    shutil.copy(h5, path)
+    as_keras_2(path, has_input_layer=has_input_layer)
+    before = path.read_bytes()
+    done = convert(path, data, tmp_path, "--kinds", "float32")
+    assert done.exit_code == 0, done.stderr
+    assert "| within tolerances | yes |" in done.stdout
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("outputs", "channels", "said"),
     [

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from bonefx_edge.errors import UsageError
 from bonefx_edge.model.foreign import describe_content
 from bonefx_train.errors import DataError
 
+from bonefx_convert.any_keras.keras_2 import upgrade_h5
 from bonefx_convert.any_keras.refusals import explain
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
@@ -129,7 +131,11 @@ def _read_keras(path: Path, *, suffix: str, facts: _Facts, size: Size | None) ->
     # By its content: Keras goes by the suffix, and Keras 2 wrote HDF5 as .keras, too.
     with tempfile.TemporaryDirectory(prefix="bonefx-") as folder:
         named = Path(folder) / f"network{suffix}"
-        named.symlink_to(path.absolute())
+        if suffix == ".h5" and not facts.version.startswith("3"):
+            shutil.copy(path, named)
+            upgrade_h5(named)
+        else:
+            named.symlink_to(path.absolute())
         try:
             keras_model = keras.models.load_model(named, compile=False)
         except _KERAS_ERRORS as err:
