@@ -233,7 +233,7 @@ def _largest_difference(report: KindReport, tolerances: Tolerances) -> float:
     """Return the largest |logit difference| that a kind may show."""
     match report.kind:
         case "float32":
-            return tolerances.float32_logit
+            return max(tolerances.float32_logit, tolerances.float32_steps * report.step)
         case "float16":
             return tolerances.float16_steps * report.step
         case "int8":

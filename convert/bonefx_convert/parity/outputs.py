@@ -67,7 +67,8 @@ def _measure(
 
 def _failures(report: OutputReport, tolerances: Tolerances) -> tuple[str, ...]:
     if report.kind == Kind.FLOAT32:
-        at_most = {"largest difference": (report.max, tolerances.float32_logit)}
+        limit = max(tolerances.float32_logit, tolerances.float32_steps * report.step)
+        at_most = {"largest difference": (report.max, limit)}
     else:
         part = FLOAT16_PART if report.kind == Kind.FLOAT16 else 1.0
         median, largest = part * tolerances.input_median_steps, part * tolerances.input_max_steps

@@ -34,7 +34,10 @@ class Tolerances:
 
     float32_logit: float = 1e-3
     """Largest |logit difference|: same numbers summed in another order; 180,000 float32 products
-    of size 1 err by about 1e-4."""
+    of size 1 err by about 1e-4. Never less than `float32_steps`."""
+    float32_steps: float = 1e-3
+    """The same in 1/256 of the Keras logit range, 4e-6 of it: a float32 has steps of 6e-8, and a
+    sum of a thousand of them errs by about 30 of these. For networks with logits of hundreds."""
     float16_steps: float = 2.0
     """Largest |logit difference|, in 1/256 of the Keras logit range. A weight of 11 bits is off by
     1/8 of what an int8 weight is: an eighth of `dynamic_steps` is 1, and as much again for
@@ -89,6 +92,7 @@ class Tolerances:
         walk = math.sqrt(depth)
         base = cls()
         scaled = {
+            "float32_steps": base.float32_steps * walk,
             "float16_steps": base.float16_steps * walk,
             "dynamic_steps": base.dynamic_steps * walk,
             "int8_steps": base.int8_steps * walk,
