@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pydicom
 import pytest
 from bonefx_dicom.sender.archive import Outcome, judge
 from bonefx_dicom.sender.destination import Destination
-from bonefx_dicom.sender.progress import NOT_SENT, PAUSE_S
+from bonefx_dicom.sender.progress import MAX_WAIT_S, NOT_SENT, PAUSE_S
 from bonefx_edge.errors import UsageError
 from bonefx_edge.watch.results import result_record
 from dicom_node import PROGRAM, Archive, data_set_of, read_pdu
@@ -142,11 +143,59 @@ def test_a_film_that_was_moved_by_the_service_is_found(site, archive, tmp_path):
 
 def test_a_film_that_is_gone_stands_in_the_list(site, archive):
     message = site.result(film_file())
-    (site.films / "film.dcm").unlink()
+    (site.films / "film.dcm").rename(site.films / "renamed.dcm")
     assert site.send(message, archive).returncode == 0
     (line,) = site.not_sent()
     assert line["sha256"] == message["sha256"]
     assert "was moved, changed or deleted" in line["cause"]
+
+
+def test_a_film_on_a_disk_that_is_away_is_waited_for_a_day(site, archive):
+    """A mount point without its disk is empty."""
+    message = site.result(film_file())
+    film = site.films / "film.dcm"
+    away = film.rename(site.out.parent / "away.dcm")
+    assert site.send(message, archive).returncode == 1
+    assert site.not_sent() == []
+    away.rename(film)
+    assert site.send(message, archive).returncode == 0
+    assert len(archive.objects()) == 1
+    assert list(site.out.glob("dicom-sent/*")) == []
+    film.unlink()
+    later = site.result(film_file(), at=1_800_000_600.0)
+    film.unlink()
+    assert site.send(later, archive).returncode == 1
+    make_old(site, "*-film")
+    assert site.send(later, archive).returncode == 0
+    assert len(site.not_sent()) == 1
+
+
+def make_old(site, pattern):
+    """Let the marks of these names be more than a day old."""
+    (mark,) = site.out.glob(f"dicom-sent/{pattern}")
+    old = mark.stat().st_mtime - MAX_WAIT_S - 1
+    os.utime(mark, (old, old))
+
+
+def test_nothing_is_given_up_or_written_while_the_disk_of_films_and_results_is_away(site, archive):
+    message = site.result(film_file())
+    for folder in (site.films, site.out):
+        for path in folder.iterdir():
+            path.unlink()
+    (site.films / "other.dcm").write_bytes(b"below the mount point")
+    assert site.send(message, archive).returncode == 1
+    assert list(site.out.iterdir()) == []
+
+
+def test_marks_of_an_older_journal_do_not_hide_a_result(site, archive, tmp_path):
+    """After a loss of the journal the numbers of messages begin again."""
+    with Archive(tmp_path / "second") as second:
+        second.stop()
+        assert site.send(site.result(film_file()), archive, second).returncode == 1
+    new = site.result(film_file(demo_pixels())) | {"sequence": 1}
+    before = len(archive.objects())
+    assert site.send(new, archive).returncode == 0
+    assert len(archive.objects()) == before + 1
 
 
 def test_an_archive_that_is_down_gets_the_report_later_and_the_others_get_it_once(
@@ -175,7 +224,7 @@ def test_the_list_of_results_not_sent_names_only_archives_that_lack_them(site, a
     with Archive(tmp_path / "second") as second:
         second.stop()
         assert site.send(message, archive, second).returncode == 1
-        (site.films / "film.dcm").unlink()
+        (site.films / "film.dcm").rename(site.films / "renamed.dcm")
         for mark in site.out.glob("dicom-sent/paused-*"):
             mark.unlink()
         assert site.send(message, archive, second).returncode == 0
@@ -248,6 +297,30 @@ def test_an_archive_that_takes_no_report_at_all_stands_in_the_list(site, tmp_pat
     with Archive(tmp_path / "archive", "-xf", str(profile), "Echo") as archive:
         assert site.send(site.result(film_file()), archive).returncode == 0
         assert "no presentation context" in site.not_sent()[0]["cause"]
+
+
+def test_an_archive_that_takes_no_class_at_all_is_tried_for_a_day(site, tmp_path):
+    profile = tmp_path / "echo.cfg"
+    profile.write_text(
+        "[[TransferSyntaxes]]\n[Plain]\nTransferSyntax1 = LittleEndianExplicit\n"
+        "[[PresentationContexts]]\n[Echo]\nPresentationContext1 = VerificationSOPClass\\Plain\n"
+        "[[Profiles]]\n[Echo]\nPresentationContexts = Echo\n"
+    )
+    message, folder = site.result(film_file()), tmp_path / "archive"
+    with Archive(folder, "-xf", str(profile), "Echo") as archive:
+        port = archive.port
+        assert site.send(message, archive).returncode == 1
+        assert site.not_sent() == []
+        make_old(site, "unaccepted-*")
+        make_old(site, "paused-*")
+        assert site.send(message, archive).returncode == 0
+        (line,) = site.not_sent()
+        assert line["to"] == archive.name
+        assert "none of the SOP classes" in line["cause"]
+    with Archive(folder, port=port) as archive:
+        assert site.send(message, archive).returncode == 0
+        assert len(archive.objects()) == 1
+    assert list(site.out.glob("dicom-sent/*")) == []
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ class RejectedError(ConnectionError):
         """Source and reason (PS3.8 table 9-21)."""
 
 
+class NothingAcceptedError(ConnectionError):
+    """The peer accepts the association, but none of the SOP classes."""
+
+
 def associate(
     destination: Destination, *, calling: str, tls: ssl.SSLContext | None, classes: Sequence[str]
 ) -> Any:
@@ -70,6 +74,8 @@ def associate(
     ------
     RejectedError
         The peer rejects it.
+    NothingAcceptedError
+        The peer takes no object of these classes.
     ConnectionError
         The peer cannot be reached, or ends the connection.
     """
@@ -93,8 +99,10 @@ def associate(
     if answer is not None and association.is_rejected:
         raise RejectedError(answer)
     # pynetdicom aborts an association that was accepted without any presentation context.
-    is_accepted = answer is not None and answer.result == _ACCEPTED
-    msg = "none of the SOP classes is accepted" if is_accepted else "no association"
+    if answer is not None and answer.result == _ACCEPTED:
+        msg = "none of the SOP classes is accepted"
+        raise NothingAcceptedError(msg)
+    msg = "no association"
     raise ConnectionError(msg)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,11 @@ class FilmError(BonefxError):
     """The film of a result is no longer there: nothing can be added to its study."""
 
     code = "film_gone"
+
+    def __init__(self, message: str, *, may_come_back: bool) -> None:
+        """Store the parts; a film may come back if a folder looks like an unmounted disk."""
+        super().__init__(message)
+        self.may_come_back = may_come_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ def read_film_bytes(message: ResultMessage, folders: Sequence[Path]) -> bytes:
     ------
     FilmError
         No folder has a file of that path with that content.
+    OSError
+        A file cannot be read.
     """
     name = PurePath(message.path)
     # As it is named in the watched folder, and by --move-done.
@@ -89,4 +97,13 @@ def read_film_bytes(message: ResultMessage, folders: Sequence[Path]) -> bytes:
         if hashlib.sha256(data).hexdigest() == message.sha256:
             return data
     msg = "the film was moved, changed or deleted; name the folder in --films"
-    raise FilmError(msg)
+    raise FilmError(msg, may_come_back=any(map(_is_bare, folders)))
+
+
+def _is_bare(folder: Path) -> bool:
+    """Return whether a folder is missing or empty: so is the mount point of a disk that is away."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True

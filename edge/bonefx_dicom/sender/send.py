@@ -43,7 +43,7 @@ def send(options: SendOptions, body: bytes) -> bool:
         The message is none, or has no path of its film.
     """
     message = ResultMessage.parse(body)
-    progress = Progress(options.results, message.sequence)
+    progress = Progress(options.results, message)
     try:
         waiting = progress.waiting(options.destinations) if message.is_current else []
         if waiting:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bonefx_dicom.results.build import build_objects, build_result_report
 from bonefx_dicom.results.encode import ResultObject
@@ -15,6 +16,7 @@ from bonefx_dicom.sender.archive import (
     COMPREHENSIVE_SR,
     Answer,
     Archive,
+    NothingAcceptedError,
     Outcome,
 )
 from bonefx_dicom.sender.destination import Destination
@@ -33,12 +35,17 @@ class Sending:
     def run(self) -> bool:
         """Return whether the message is done: sent, or given up."""
         waiting = self._progress.waiting(self._options.destinations)
+        # First: it is not there either if the disk is away that films and results are on.
+        result = read_result(self._message, self._options.results)
         try:
             data = read_film_bytes(self._message, self._options.films)
-            reports = _Reports(self._options, self._message, data)
+            reports = _Reports(self._options, self._message, data, result)
         except NoStudyError:
             return True  # a film that is no DICOM image of a study
         except FilmError as err:
+            if err.may_come_back and not self._progress.waited_for_film():
+                sys.stderr.write(f"{err}\n")
+                return False
             for each in waiting:
                 self._give_up(str(each), str(err))
             return True
@@ -56,9 +63,14 @@ class Sending:
                     (each, self._store(archive, each)) for each in reports.objects_for(archive)
                 ]
         except ConnectionError as err:
-            sys.stderr.write(f"{destination}: {err}\n")
             self._progress.pause(destination)
+            if isinstance(err, NothingAcceptedError) and self._progress.waited_for(destination):
+                self._give_up(str(destination), str(err))
+                self._progress.note(destination)
+                return True
+            sys.stderr.write(f"{destination}: {err}\n")
             return False
+        self._progress.note_accepted(destination)
         for each, answer in answers:
             if answer.outcome is Outcome.RETRY:
                 sys.stderr.write(f"{destination}: {each.kind}: {answer.cause}\n")
@@ -86,9 +98,15 @@ class Sending:
 class _Reports:
     """The objects of one result; reports by the SOP class that an archive takes."""
 
-    def __init__(self, options: SendOptions, message: ResultMessage, data: bytes) -> None:
+    def __init__(
+        self,
+        options: SendOptions,
+        message: ResultMessage,
+        data: bytes,
+        result: tuple[dict[str, Any], datetime],
+    ) -> None:
         self._data, self._kinds, results = data, options.kinds, options.results
-        self._finding, self._when = read_result(message, results)
+        self._finding, self._when = result
         self._version = Version(message.sha256, self._when.isoformat())
         film_uid = read_film(data).sop_instance_uid
         self._history: Callable[[str], History] = lambda sop_class: History(
