@@ -25,7 +25,10 @@ COMMANDS = {
         "bonefx_page.cli",
         [[], ["serve"], ["add-user"], ["password"], ["remove-user"], ["users"], ["rebuild"]],
     ),
-    "bonefx-train": ("bonefx_train.cli", [[], ["audit"], ["split"], ["fit"], ["evaluate"]]),
+    "bonefx-train": (
+        "bonefx_train.cli",
+        [[], ["import"], ["audit"], ["split"], ["fit"], ["evaluate"]],
+    ),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["keras"], ["run"], ["compare"], ["parity"]]),
 }
 """Command -> module, and the words after which --help is asked for."""

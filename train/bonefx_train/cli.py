@@ -147,6 +147,51 @@ def evaluate(
     sys.stderr.write(f"JSON and plots are in {run / EVALUATION_FOLDER}\n")
 
 
+@app.command("import", cls=Command)
+def import_public_set(
+    name: Annotated[
+        str, typer.Argument(metavar="SET", help="fracatlas, grazpedwri, mura or rsna-boneage.")
+    ],
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with the unpacked set; only read.")
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DATA",
+            help="New folder, or one of an earlier import that this set is added to.",
+        ),
+    ],
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the images; default: a link to DIR.")
+    ] = False,
+    abnormal_as_fractured: Annotated[
+        bool,
+        typer.Option(
+            "--abnormal-as-fractured",
+            help="mura: label abnormal films as fractured, which is wrong for many of them; "
+            "default: leave them out.",
+        ),
+    ] = False,
+) -> None:
+    """Make a manifest of a public set that you downloaded.
+
+    Writes manifest.csv, boxes.csv where the set has boxes, and licence and citation.
+    """
+    from bonefx_train.data.importers.command import import_set
+
+    with exit_on_error(EXIT_CODES):
+        import_set(
+            name,
+            source,
+            out=out,
+            copy=copy,
+            abnormal_as_fractured=abnormal_as_fractured,
+        )
+    sys.stderr.write(f"Next: bonefx-train audit {out}\n")
+
+
 @app.command(cls=Command)
 def audit(
     data: Data,
