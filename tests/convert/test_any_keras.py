@@ -325,6 +325,17 @@ def test_a_regression_head_is_refused(data, tmp_path, loss) -> None:
     assert f"was fitted with {loss}, so it gives a quantity, not a class; fit it again" in line
 
 
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_loss_given_as_a_function_is_read(data, tmp_path, as_list) -> None:
+    import keras
+
+    keras_model, loss = bright(1, activation=None), keras.losses.mean_squared_error
+    keras_model.compile(loss=[loss] if as_list else loss)
+    keras_model.save(tmp_path / "quantity.keras")
+    line = refused(tmp_path / "quantity.keras", data, tmp_path / "out")
+    assert "was fitted with mean_squared_error" in line
+
+
 def test_another_last_activation_is_refused(data, tmp_path) -> None:
     bright(1, activation="relu").save(tmp_path / "own.keras")
     assert "ends in Relu; expected a sigmoid" in refused(tmp_path / "own.keras", data, tmp_path)
@@ -386,6 +397,36 @@ def test_weights_alone_are_refused(data, tmp_path) -> None:
     bright(1).save_weights(tmp_path / "own.weights.h5")
     line = refused(tmp_path / "own.weights.h5", data, tmp_path)
     assert "holds weights only, not the network" in line
+
+
+def test_a_network_that_was_never_built_is_refused(data, tmp_path) -> None:
+    import keras
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1, activation="sigmoid")]
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential(layers).save(tmp_path / "new.keras")
+    line = refused(tmp_path / "new.keras", data, tmp_path / "out")
+    assert "no input shape" in line
+    assert "then save it" in line
+
+
+def test_half_of_an_h5_file_is_refused(h5, data, tmp_path) -> None:
+    content = h5.read_bytes()
+    (tmp_path / "half.h5").write_bytes(content[: len(content) // 2])
+    assert "a damaged HDF5 file" in refused(tmp_path / "half.h5", data, tmp_path / "out")
+
+
+@pytest.mark.parametrize("part", ["variables", "saved_model.pb"])
+def test_a_saved_model_of_which_a_part_is_lost_is_refused(h5, data, tmp_path, part) -> None:
+    import keras
+
+    folder = tmp_path / "network"
+    keras.models.load_model(h5, compile=False).export(folder, verbose=False)
+    if part == "variables":
+        shutil.rmtree(folder / part)
+    else:
+        (folder / part).write_bytes((folder / part).read_bytes()[:500])
+    assert "copy the whole folder again" in refused(folder, data, tmp_path / "out")
 
 
 def test_a_calibration_set_of_one_class_is_refused(h5, data, tmp_path) -> None:

@@ -86,8 +86,12 @@ class _Facts:
 def _facts_of_h5(path: Path) -> _Facts:
     import h5py
 
-    with h5py.File(path) as file:
-        attributes = {name: _text(file.attrs[name]) for name in file.attrs}
+    try:
+        with h5py.File(path) as file:
+            attributes = {name: _text(file.attrs[name]) for name in file.attrs}
+    except OSError as err:
+        msg = f"{path}: a damaged HDF5 file ({err}); copy it again"
+        raise DataError(msg) from err
     if "model_config" not in attributes:
         msg = (
             f"{path}: holds weights only, not the network; save the whole network with "
@@ -114,9 +118,13 @@ def _facts_of_zip(path: Path) -> _Facts | None:
 
 def _facts(version: str, training: dict[str, Any]) -> _Facts:
     loss = training.get("loss") or ""
+    if isinstance(loss, list) and len(loss) == 1:
+        (loss,) = loss
     if not isinstance(loss, dict):
         return _Facts(version, str(loss), from_logits=False)
     settings = loss.get("config", {})
+    if isinstance(settings, str):  # a function: its name
+        return _Facts(version, settings, from_logits=False)
     name = settings.get("name") or loss.get("class_name") or ""
     return _Facts(version, str(name), from_logits=bool(settings.get("from_logits")))
 
@@ -141,6 +149,9 @@ def _read_keras(path: Path, *, suffix: str, facts: _Facts, size: Size | None) ->
         except _KERAS_ERRORS as err:
             msg = explain(path, err, saved_by=facts.version, installed=keras.__version__)
             raise DataError(msg) from err
+    if isinstance(keras_model, keras.Sequential) and not keras_model.built:
+        msg = f"{path}: has no input shape and no weights yet; fit the network, then save it"
+        raise DataError(msg)
     if len(keras_model.inputs) != 1 or len(keras_model.outputs) != 1:
         _refuse_number(path, len(keras_model.inputs), len(keras_model.outputs))
     height, width, channels = _image_shape(path, tuple(keras_model.inputs[0].shape), size=size)
@@ -158,7 +169,12 @@ def _read_saved_model(path: Path, *, size: Size | None) -> FrozenNetwork:
     if not (path / SAVED_MODEL).is_file():
         msg = f"{path}: expected a SavedModel folder with {SAVED_MODEL}, got a folder without it"
         raise DataError(msg)
-    loaded = tf.saved_model.load(str(path))
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, tf.errors.OpError) as err:
+        text = " ".join(str(err).split())[:200]
+        msg = f"{path}: TensorFlow cannot read this ({text}); copy the whole folder again"
+        raise DataError(msg) from err
     signature = loaded.signatures.get("serving_default")
     if signature is None:
         msg = f"{path}: has no signature serving_default; save it with model.export(folder)"
