@@ -9,6 +9,7 @@ import cv2
 import pytest
 from bonefx_edge.model.site_profile import Quantiles, ShareLimit
 from bonefx_edge.watch.journal.drift import CAP, LIMIT, DriftWatch
+from bonefx_edge.watch.monitoring.drift_log import DriftLog
 from example_profile import write_profile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +53,19 @@ def test_another_predictor_begins_anew() -> None:
     drift.add({"mean": (1.0, 0.0)}, "b")
     assert (drift.films, drift.alarms) == (1, {})
     assert json.loads(drift.state())["predictor"] == "b"
+
+
+def test_without_the_site_profile_an_alarm_ends() -> None:
+    drift = DriftWatch(None)
+    for _ in range(60):
+        drift.add({"mean": (1.0, 0.0)}, "with profile")
+    log = DriftLog(drift.state())
+    assert log.add({}, "with profile") is None  # such as a file that crashed the decoder
+    kept = log.add({}, "without")
+    assert kept is not None  # None: the journal keeps the old ones
+    after = DriftWatch(kept)
+    assert (after.films, after.alarms) == (0, {})
+    assert log.add({}, "without") is None
 
 
 def test_a_journal_without_charts_has_none() -> None:

@@ -71,8 +71,7 @@ class DriftWatch:
         predictor
             What made the finding: its site profile is the reference.
         """
-        if predictor != self.predictor:
-            self.predictor, self.films, self._charts = predictor, 0, {}
+        self._begin(predictor)
         self.films += 1
         before = self.alarms
         for name, (up, down) in departures.items():
@@ -83,6 +82,17 @@ class DriftWatch:
             *(describe(name, alarm) for name, alarm in after.items() if name not in before),
             *(f"{WORDS.get(name, name)} is as before" for name in before if name not in after),
         ]
+
+    def drop_others(self, predictor: str) -> str | None:
+        """Drop the charts of another predictor; return the state if there were any, else None."""
+        if not self.films or predictor == self.predictor:
+            return None
+        self._begin(predictor)
+        return self.state()
+
+    def _begin(self, predictor: str) -> None:
+        if predictor != self.predictor:
+            self.predictor, self.films, self._charts = predictor, 0, {}
 
     @property
     def alarms(self) -> dict[str, str]:

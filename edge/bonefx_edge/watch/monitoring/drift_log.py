@@ -16,9 +16,13 @@ class DriftLog:
         self._watch = DriftWatch(kept)
 
     def add(self, departures: Mapping[str, tuple[float, float]], predictor: str) -> str | None:
-        """Count a film; return the charts for the journal, None where nothing is watched."""
+        """Count a film; return the charts for the journal, None where they stay as they are.
+
+        The charts of another predictor end with the first film of this one: without a site profile
+        there is nothing that the films could depart from.
+        """
         if not departures:
-            return None
+            return self._watch.drop_others(predictor)
         for change in self._watch.add(departures, predictor):
             logger.warning(
                 "films changed: %s; see edge-admin status, docs/commissioning.md", change
