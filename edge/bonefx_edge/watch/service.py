@@ -24,7 +24,7 @@ from bonefx_edge.watch.journal.journal import Journal
 from bonefx_edge.watch.journal.outbox import message
 from bonefx_edge.watch.journal.states import MAYBE_INCOMPLETE, Claim
 from bonefx_edge.watch.marked_folder import MarkedFolder
-from bonefx_edge.watch.monitoring.drift_log import DriftLog
+from bonefx_edge.watch.monitoring.drift_log import count_film
 from bonefx_edge.watch.monitoring.health import Pause, ServiceSnapshot
 from bonefx_edge.watch.results import ResultFolder, result_record
 from bonefx_edge.watch.storage import Storage
@@ -94,7 +94,7 @@ class Service:
         self._accepts = True
         self.classified = self.refused = 0
         """Results, and refusals among them, since the start."""
-        self._archives, self._drift = archives, DriftLog(journal.get_meta(DRIFT))
+        self._archives = archives
         self._storage = Storage(journal, results, settings.min_free_bytes, clock=clock)
         self._storage.begin()
 
@@ -134,10 +134,8 @@ class Service:
             for image in [] if self._storage.journal_is_lost else dropped:
                 self._journal.release(image.sha256)
         except sqlite3.OperationalError as err:
-            logger.warning(
-                "cannot release the images in progress (%s): the next start does",
-                error_code(err),
-            )
+            cause = error_code(err)
+            logger.warning("cannot release the images in progress (%s): the next start does", cause)
         self._intake.close()
         if self._settings.once:
             self._storage.require_journal()
@@ -282,7 +280,8 @@ class Service:
                     supersedes=self._journal.superseded_by(claim.sha256),
                     with_name=self._settings.message_names,
                 )
-        drift = self._drift.add(result.departures, predictor)
+        # What the journal has: no film twice whose result could not be recorded at first.
+        drift = count_film(self._journal.get_meta(DRIFT), result.departures, predictor)
         self._journal.finish(
             claim.sha256, record, predictor=predictor, now=now, message=body, drift=drift
         )

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from bonefx_edge.model.site_profile import Quantiles, ShareLimit
 from bonefx_edge.watch.journal.drift import CAP, LIMIT, DriftWatch
-from bonefx_edge.watch.monitoring.drift_log import DriftLog
+from bonefx_edge.watch.monitoring.drift_log import count_film
 from example_profile import write_profile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,13 +59,19 @@ def test_without_the_site_profile_an_alarm_ends() -> None:
     drift = DriftWatch(None)
     for _ in range(60):
         drift.add({"mean": (1.0, 0.0)}, "with profile")
-    log = DriftLog(drift.state())
-    assert log.add({}, "with profile") is None  # such as a file that crashed the decoder
-    kept = log.add({}, "without")
+    assert count_film(drift.state(), {}, "with profile") is None
+    kept = count_film(drift.state(), {}, "without")
     assert kept is not None  # None: the journal keeps the old ones
     after = DriftWatch(kept)
     assert (after.films, after.alarms) == (0, {})
-    assert log.add({}, "without") is None
+    assert count_film(kept, {}, "without") is None
+
+
+def test_a_film_whose_result_could_not_be_recorded_counts_once() -> None:
+    """The charts that the journal did not get are not counted on."""
+    for _ in (1, 2):
+        kept = count_film(None, {"mean": (1.0, 0.0)}, "a")
+    assert DriftWatch(kept).films == 1
 
 
 def test_a_journal_without_charts_has_none() -> None:

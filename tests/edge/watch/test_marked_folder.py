@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -278,3 +279,17 @@ def test_a_link_into_a_disk_of_fstab_that_is_not_mounted_is_not_marked(
     monkeypatch.setattr(folder_claims, "_FSTAB", table)
     with pytest.raises(FolderAwayError, match="fstab"):
         claimed(journal, tmp_path / "results", "archive done")
+
+
+def test_a_folder_that_does_not_answer_is_named_and_keeps_nobody_waiting(tmp_path, journal):
+    """A pipe in the place of the marker stands for a share: opening it waits."""
+    (tmp_path / "done").mkdir()
+    claimed(journal, tmp_path / "out")
+    claimed(journal, tmp_path / "done", "archive done")
+    pipe = tmp_path / "done" / MARKER_NAME
+    pipe.unlink()
+    os.mkfifo(pipe)
+    with closing(JournalAdmin.open(tmp_path / "journal")) as admin:
+        found = admin.folders(timeout_s=0.3)
+    assert found == {RESULTS: "in place", "archive done": "no answer within 0.3 s"}
+    os.close(os.open(pipe, os.O_WRONLY))  # the thread that waits can end

@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,6 +23,8 @@ from bonefx_edge.watch.result_upgrade import upgrade
 
 RATE_WINDOW_S: Final = 3600.0
 """For `per_hour`."""
+ANSWER_S: Final = 5.0
+"""For the disks and shares of the folders, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +176,27 @@ class JournalAdmin:
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row["value"])
 
-    def folders(self) -> dict[str, str]:
-        """Return for results and archives "in place", or "away" and why; a share may hang."""
-        return {
-            name: _place(MarkedFolder(Path(known.path), name, known.marker))
-            for name, known in known_folders(self._connection).items()
-        }
+    def folders(self, *, timeout_s: float = ANSWER_S) -> dict[str, str]:
+        """Return for results, archives and pictures "in place", or "away" and why.
+
+        A share that hangs does not keep this from returning.
+        """
+        known = known_folders(self._connection)
+        places = dict.fromkeys(known, f"no answer within {timeout_s:g} s")
+        threads = [
+            threading.Thread(
+                target=_look,
+                args=(MarkedFolder(Path(each.path), name, each.marker), places),
+                daemon=True,  # it may never end
+            )
+            for name, each in known.items()
+        ]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + timeout_s
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return dict(places)
 
     def adopt_folders(self) -> int:
         """Let the next start of the service use the folders that are at their paths then."""
@@ -220,9 +239,11 @@ class JournalAdmin:
         return {str(name): int(n) for name, n in self._connection.execute(sql)}
 
 
-def _place(folder: MarkedFolder) -> str:
+def _look(folder: MarkedFolder, places: dict[str, str]) -> None:
+    """Note whether a folder is in its place."""
     try:
         folder.check()
     except FolderAwayError as err:
-        return f"away ({err.cause})"
-    return "in place"
+        places[folder.name] = f"away ({err.cause})"
+    else:
+        places[folder.name] = "in place"
