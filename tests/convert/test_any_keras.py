@@ -492,6 +492,19 @@ def test_too_few_images_without_labels_are_refused(h5, data, tmp_path) -> None:
     assert "expected at least 40 images, got 1" in line
 
 
+def test_files_that_are_no_images_do_not_count(h5, data, tmp_path, caplog) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for path in sorted(data.glob("t*-*.png"))[:35]:
+        shutil.copy(path, folder)
+    for number in range(10):
+        (folder / f"{number}.txt").write_text("a note")
+    done = convert(h5, folder, tmp_path / "out", "--unlabelled")
+    assert done.exit_code == 3
+    assert "left out, as the device refuses them: 10 files, such as" in caplog.text
+    assert "expected at least 40 images, got 35" in done.stderr
+
+
 # ---- the files compared on labelled images ----
 
 

@@ -147,6 +147,7 @@ def convert_file(
     load = partial(load_inputs, spec=opened.spec, tile_mode=WHOLE_MODE)
     train = load(draw_balanced(dataset.of("train"), n=MAX_TRAIN, seed=seed))
     tune = load(dataset.of("tune"))
+    warn_of_unread(train, tune)
     check_labelled(opened, tune, seed=seed)
     input_check = measure_input_check(train.images.samples, spec=opened.spec)
     source = Source(
@@ -159,6 +160,17 @@ def convert_file(
         n_train=0,
     )
     return convert_network(source, options=options)
+
+
+def warn_of_unread(*inputs: NetworkInputs) -> None:
+    """Log a warning if files are no images that the device reads: no figure counts them."""
+    unread = [each for part in inputs for each in part.images.refused]
+    if unread:
+        key, reason = unread[0]
+        logger.warning(
+            "WARNING: left out, as the device refuses them: %d files, such as %s (%s)",
+            *(len(unread), key, reason),
+        )
 
 
 def check_labelled(opened: OpenedFile, inputs: NetworkInputs, *, seed: int) -> None:

@@ -16,7 +16,13 @@ from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.predict import predict_outputs
 from bonefx_train.evaluation.tiled_predictions import WHOLE_MODE, NetworkInputs, load_inputs
 
-from bonefx_convert.any_keras.convert_file import OpenedFile, Statement, logits_of, open_file
+from bonefx_convert.any_keras.convert_file import (
+    OpenedFile,
+    Statement,
+    logits_of,
+    open_file,
+    warn_of_unread,
+)
 from bonefx_convert.any_keras.label_checks import IMAGES, check_scores
 from bonefx_convert.any_keras.wrap import Scaling
 from bonefx_convert.convert_network import KINDS, check_out, report_failures
@@ -67,6 +73,8 @@ def convert_unlabelled(
         load_inputs(part, spec=opened.spec, tile_mode=WHOLE_MODE)
         for part in (samples[:half], samples[half:])
     )
+    warn_of_unread(first, second)
+    _check_enough(data, len(first.x) + len(second.x))
     _check_scores(opened, second)
     keras_model = opened.keras_model()
     shown = to_network_range(first.x)
@@ -112,7 +120,7 @@ def find_unlabelled(data: Path, *, seed: int) -> list[Sample]:
     Raises
     ------
     DataError
-        If there are fewer than `LEAST_IMAGES` files.
+        If there are fewer files than `LEAST_IMAGES`.
     UsageError
         If there is no folder.
     """
@@ -120,9 +128,7 @@ def find_unlabelled(data: Path, *, seed: int) -> list[Sample]:
         msg = f"{data}: expected a folder of images; check the path"
         raise UsageError(msg)
     files = [path for path in walk_files(data.absolute(), on_loop=_pass_over) if not is_junk(path)]
-    if len(files) < LEAST_IMAGES:
-        msg = f"{data}: expected at least {LEAST_IMAGES} images, got {len(files)}; add some"
-        raise DataError(msg)
+    _check_enough(data, len(files))
     chosen = [files[i] for i in np.random.default_rng(seed).permutation(len(files))[:MOST_IMAGES]]
     keys = [path.relative_to(data.absolute()).as_posix() for path in chosen]
     check_encoding(keys)
@@ -130,6 +136,12 @@ def find_unlabelled(data: Path, *, seed: int) -> list[Sample]:
         Sample(path, key, _NOT_READ, group=key, split="", body_part="", hardware=False)
         for path, key in zip(chosen, keys, strict=True)
     ]
+
+
+def _check_enough(data: Path, images: int) -> None:
+    if images < LEAST_IMAGES:
+        msg = f"{data}: expected at least {LEAST_IMAGES} images, got {images}; add some"
+        raise DataError(msg)
 
 
 def _pass_over(link: Path) -> None:
