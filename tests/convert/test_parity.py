@@ -192,6 +192,14 @@ def parity_report(kind_report, *, split_name: str = "drawn tune") -> ParityRepor
     )
 
 
+def test_a_report_of_labelled_images_never_says_that_labels_are_absent() -> None:
+    name, why = "drawn tune", {"int8": "no such operator"}
+    text = ParityReport("toy", name, name, 80, 40, 20, Tolerances(), (), (), why).to_markdown()
+    assert "- int8: no such operator" in text
+    assert "drawn tune: 80 images, 40 fractured" in text
+    assert "Without labels" not in text
+
+
 def test_report_says_what_counts_as_right_and_where_the_points_were_chosen(keras, pixels) -> None:
     """A network that knows nothing calls every image uncertain: sensitivity 1, specificity 1."""
     constant = np.linspace(-1e-3, 1e-3, len(keras.logit))
