@@ -27,7 +27,7 @@ COMMANDS = {
     ),
     "bonefx-train": (
         "bonefx_train.cli",
-        [[], ["import"], ["audit"], ["split"], ["fit"], ["evaluate"]],
+        [[], ["import"], ["audit"], ["split"], ["fit"], ["evaluate"], ["compare"]],
     ),
     "bonefx-convert": ("bonefx_convert.cli", [[], ["keras"], ["run"], ["compare"], ["parity"]]),
 }

@@ -4,6 +4,7 @@ import logging
 import pytest
 from bonefx_edge import NOTICE
 from bonefx_train.cli import app
+from bonefx_train.evaluation.predictions import read_predictions
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.host
@@ -47,7 +48,14 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
         "test.md",
         "test-roc.png",
         "test-reliability.png",
+        "test-predictions.csv",
     }
+    said = read_predictions(folder / "test-predictions.csv")
+    assert len(said) == 8
+    table = folder / "test-predictions.csv"
+    same = cli("compare", table, table)
+    assert "8 films that both answered, 4 fractured" in same.stdout
+    assert "p = 1.0000" in same.stdout
     assert "too good" not in evaluated.stdout
     for split, why in (("train", "fitted on"), ("tune", "chosen on")):
         told = cli("evaluate", out, "--split", split).stdout

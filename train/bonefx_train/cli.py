@@ -130,7 +130,7 @@ def evaluate(
 ) -> None:
     """Measure a trained network.
 
-    Markdown on standard output, JSON and plots in the run folder.
+    Markdown on standard output, JSON, plots and a CSV with each film in the run folder.
     """
     import_keras()
     from bonefx_train.evaluation.command import evaluate_run
@@ -145,6 +145,30 @@ def evaluate(
         )
     sys.stdout.write(evaluation.to_markdown())
     sys.stderr.write(f"JSON and plots are in {run / EVALUATION_FOLDER}\n")
+
+
+@app.command("compare", cls=Command)
+def compare_predictions(
+    a: Annotated[Path, typer.Argument(metavar="A", help="predictions.csv of a network.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="That of another, on the same films.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="Also write the figures to this file.")
+    ] = None,
+) -> None:
+    """Compare two networks on the same films.
+
+    Difference of AUC with a 95 % interval and p, by a paired bootstrap of whole groups.
+    Markdown on standard output.
+    """
+    from bonefx_train.evaluation.compare import compare
+    from bonefx_train.text_file import write_text
+
+    with exit_on_error(EXIT_CODES):
+        comparison = compare(a, b)
+        if out is not None:
+            write_text(out, comparison.to_json())
+    sys.stdout.write(comparison.to_markdown())
 
 
 @app.command("import", cls=Command)

@@ -19,6 +19,7 @@ from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.operating_points import choose_operating_points
 from bonefx_train.evaluation.plots import write_reliability, write_roc
 from bonefx_train.evaluation.predict import logits, p_fracture
+from bonefx_train.evaluation.predictions import predictions_csv
 from bonefx_train.evaluation.report import Evaluation
 from bonefx_train.evaluation.score_fusion import fit_fusion
 from bonefx_train.evaluation.temperature import fit_temperature
@@ -57,7 +58,8 @@ def evaluate_run(
     )
     point = _point(points, operating_point)
     measured = tune if split == "tune" else load_pixels(run.of(split), spec=run.settings.input_spec)
-    p = p_fracture(correct(logits(keras_model, measured.x)), temperature=temperature)
+    logit = correct(logits(keras_model, measured.x))
+    p = p_fracture(logit, temperature=temperature)
     evaluation = evaluate(
         p,
         measured.samples,
@@ -69,6 +71,10 @@ def evaluate_run(
     evaluation = dataclasses.replace(evaluation, fitted_on=split == "train")
     folder = run.dir / files.EVALUATION_FOLDER
     _write_choices(folder, temperature=temperature, points=points)
+    write_text(
+        folder / f"{split}-predictions.csv",
+        predictions_csv(run.of(split), measured, p=p, logit=logit, operating_point=point),
+    )
     _write_evaluation(folder / split, evaluation, p=p, measured=measured)
     return evaluation
 

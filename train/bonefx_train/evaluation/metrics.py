@@ -77,8 +77,26 @@ def bootstrap_by_group(
 ) -> tuple[float, float]:
     """Return the 2.5 and 97.5 percentile of a figure over resampled groups; NaN if never defined.
 
+    Arguments as for `resample_by_group`.
+    """
+    values = resample_by_group(figure, groups, seed=seed, resamples=resamples)
+    if not values.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def resample_by_group(
+    figure: Callable[[Floats], Floats],
+    groups: Sequence[str],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Floats:
+    """Return a figure over resampled groups, (k,), k <= resamples: those in which it is defined.
+
     Whole groups are drawn with replacement, as many as there are: images of one patient are not
-    independent. Resamples in which the figure is undefined are left out.
+    independent.
 
     Parameters
     ----------
@@ -94,12 +112,8 @@ def bootstrap_by_group(
         size = min(CHUNK, resamples - start)
         drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
         values.append(figure(drawn[:, group_index].astype(float)))
-    defined = np.concatenate(values)
-    defined = defined[np.isfinite(defined)]
-    if not defined.size:
-        return float("nan"), float("nan")
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return float(low), float(high)
+    joined = np.concatenate(values)
+    return np.asarray(joined[np.isfinite(joined)])
 
 
 def wilson(hits: int, n: int) -> Proportion:
