@@ -143,8 +143,8 @@ def send(
     from bonefx_dicom.sender.send import end_with_service
     from bonefx_dicom.sender.send import send as run
 
-    end_with_service()
-
+    if not end_with_service():
+        raise typer.Exit(ExitCode.OUTPUT)
     files = _all_or_none(tls_ca, tls_cert, tls_key, names="--tls-ca, --tls-cert, --tls-key")
     try:
         options = SendOptions(

@@ -14,6 +14,7 @@ from bonefx_dicom.sender.archive import Outcome, judge
 from bonefx_dicom.sender.destination import Destination
 from bonefx_dicom.sender.progress import MAX_WAIT_S, NOT_SENT, PAUSE_S
 from bonefx_edge.errors import UsageError
+from bonefx_edge.watch.delivery import SERVICE_PID
 from bonefx_edge.watch.results import result_record
 from dicom_node import PROGRAM, Archive, data_set_of, read_pdu
 from example_findings import ANSWERED, REFUSED
@@ -46,12 +47,13 @@ class Site:
         return {"sha256": sha256, "path": path, "sequence": self._sequence, "current": True,
                 "classified_at": record["classified_at"]}  # fmt: skip
 
-    def send(self, message, *archives: Archive, films=(), options=REPORT):
+    def send(self, message, *archives: Archive, films=(), options=REPORT, env=None):
         to = [word for each in archives for word in ("--to", getattr(each, "name", each))]
         films = [word for each in (self.films, *films) for word in ("--films", str(each))]
         return subprocess.run(
             [*PROGRAM, "send", str(self.out), *films, *to, *options],
             input=json.dumps(message), capture_output=True, text=True, check=False, timeout=60,
+            env=os.environ | (env or {}),
         )  # fmt: skip
 
     def not_sent(self) -> list[dict]:
@@ -263,6 +265,20 @@ def test_a_sender_whose_service_is_killed_ends_at_once(site):
                 assert read_pdu(connection)[0] == 1, "it asks for an association"
                 process.kill()
                 assert read_pdu(connection) == (0, b""), "no abort: it did not wait for an answer"
+
+
+def test_a_sender_that_starts_after_the_end_of_its_service_sends_nothing(site, archive):
+    """No signal comes then; the service may even be waited for by nobody."""
+    message = site.result(film_file())
+    with subprocess.Popen(["/bin/true"]) as service:
+        os.waitid(os.P_PID, service.pid, os.WEXITED | os.WNOWAIT)
+        ended = {SERVICE_PID: str(service.pid)}
+        assert site.send(message, archive, env=ended).returncode == 1
+    assert site.send(message, archive, env=ended).returncode == 1
+    assert archive.objects() == []
+    running = {SERVICE_PID: str(os.getpid())}
+    assert site.send(message, archive, env=running).returncode == 0
+    assert len(archive.objects()) == 1
 
 
 def test_an_association_that_breaks_is_repeated(site, tmp_path):

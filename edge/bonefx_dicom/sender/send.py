@@ -6,9 +6,12 @@ what failed with growing pauses. Repeating does no harm: the same result has the
 
 import ctypes
 import os
+import select
 import signal
 import sys
 from typing import Final
+
+from bonefx_edge.watch.delivery import SERVICE_PID
 
 from bonefx_dicom.sender.options import SendOptions
 from bonefx_dicom.sender.progress import Progress
@@ -18,8 +21,8 @@ _PR_SET_PDEATHSIG: Final = 1
 """Linux: a signal when the process that started this one ends, see prctl(2)."""
 
 
-def end_with_service() -> None:
-    """Let the system kill this process when the service is killed.
+def end_with_service() -> bool:
+    """Let the system kill this process when the service is killed; False: it has ended already.
 
     A sender that is left over could send a content after the next service sent its successor.
 
@@ -32,6 +35,20 @@ def end_with_service() -> None:
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    service = os.environ.get(SERVICE_PID)  # none: a person runs the command
+    return service is None or _runs(int(service))
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process runs; one that has ended and is not waited for does not."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return False
+    try:
+        return not select.select([descriptor], [], [], 0.0)[0]
+    finally:
+        os.close(descriptor)
 
 
 def send(options: SendOptions, body: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from bonefx_edge.errors import UsageError
 from bonefx_edge.text import exit_cause
+from bonefx_edge.watch.delivery import SERVICE_PID
 from bonefx_edge.watch.delivery.relay import DeliveryError
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class CommandSink:
                     self._command,
                     stdin=message,
                     stdout=subprocess.DEVNULL,
+                    env=os.environ | {SERVICE_PID: str(os.getpid())},
                     start_new_session=True,
                 )
             except OSError as err:

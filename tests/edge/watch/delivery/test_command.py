@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bonefx_edge.errors import UsageError
+from bonefx_edge.watch.delivery import SERVICE_PID
 from bonefx_edge.watch.delivery.command import CommandSink
 from bonefx_edge.watch.delivery.relay import DeliveryError
 
@@ -51,6 +52,10 @@ def _note(tmp_path):
 def note_child(path):
     """Return the source of a program that starts a child and writes down its number."""
     return f"{CHILD}open({str(path)!r}, 'w').write(str(child.pid)); "
+
+
+def test_a_command_knows_the_process_of_its_service():
+    run(f"import os; assert os.environ[{SERVICE_PID!r}] == {str(os.getpid())!r}")(b"{}")
 
 
 @pytest.mark.parametrize("end", ["child.wait()", "sys.exit(1)", "sys.exit(0)", "1 / 0"])
