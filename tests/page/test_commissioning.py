@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import os
 import signal
 from pathlib import Path
@@ -28,6 +29,7 @@ def _base(tmp_path_factory):
         for gray in grays:
             cv2.imwrite(str(base / name / "normal" / f"{gray}.png"), film(gray))
     (base / "link").symlink_to(base.parent)
+    Path(os.fsdecode(os.fsencode(base) + b"/caf\xe9")).mkdir()  # no page can show this name
     return base
 
 
@@ -61,6 +63,12 @@ def start(client, source, **form):
     return post(client, source=source, **{"specificity": "90", "rule": "expected"} | form)
 
 
+def use(client, page):
+    """Confirm the report that a page shows."""
+    profile = page.split('name="profile" value="')[1].partition('"')[0]
+    return post(client, "/commissioning/use", confirmed="yes", profile=profile)
+
+
 def finished(client) -> str:
     """Return the page of the commissioning when none runs any more."""
     wait_until(lambda: "It runs." not in client.get("/commissioning").text, what="commissioning")
@@ -77,7 +85,9 @@ def test_a_commissioning_is_followed_read_confirmed_and_used(admin, site) -> Non
     assert b"<html" in whole.content
     assert post(admin, "/commissioning/use").status_code == 400, "not confirmed"
     assert not site.site_profile.exists()
-    assert post(admin, "/commissioning/use", confirmed="yes").status_code == 303
+    assert post(admin, "/commissioning/use", confirmed="yes", profile="0" * 64).status_code == 400
+    assert not site.site_profile.exists(), "another one than that of the page that was read"
+    assert use(admin, page).status_code == 303
     assert read_figures(site.site_profile)[1].specificity.n == 61
     log = admin.get("/audit").text
     assert log.count("started commissioning") == log.count("used site profile") == 1
@@ -157,5 +167,7 @@ def test_the_profile_of_another_model_is_not_used(site) -> None:
         sign_in(client, Role.ADMIN)
         start(client, "week")
         assert "The service uses another model" in finished(client)
-        assert post(client, "/commissioning/use", confirmed="yes").status_code == 400
+        profile = hashlib.sha256((site.data / "commissioning" / "site-profile.json").read_bytes())
+        form = {"confirmed": "yes", "profile": profile.hexdigest()}
+        assert post(client, "/commissioning/use", **form).status_code == 400
         assert not site.site_profile.exists()

@@ -1,6 +1,7 @@
 """A commissioning in a process of its own: started, followed, canceled, and its profile taken."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -39,6 +40,8 @@ class Progress:
     total: int = 0
     report: dict[str, Any] | None = None
     """Of docs/commissioning.md; None until it is finished."""
+    profile: str = ""
+    """sha256 of the site profile that belongs to `report`."""
     failure: str = ""
     """What the process said, if it ended without a report."""
 
@@ -87,6 +90,7 @@ class Commissioning:
                 source = self._folder / _FILMS
             words = ["--by", by, "--out", str(self._folder), "--rule", rule, "--progress"]
             words += ["--specificity", str(specificity), *self._options, "--", str(source)]
+            os.ftruncate(held, 0)  # the number in it is of one that has ended
             with (self._folder / _SAID).open("wb") as said:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
                     ["nice", "-n", _NICENESS, *_PROGRAM, "commission", *words],  # noqa: S607
@@ -96,7 +100,6 @@ class Commissioning:
                     start_new_session=True,
                     pass_fds=(held,),
                 )
-            os.ftruncate(held, 0)
             os.pwrite(held, str(self._process.pid).encode(), 0)
 
     def progress(self) -> Progress:
@@ -113,7 +116,8 @@ class Commissioning:
                 return Progress(is_running=True, done=done, total=total)
             if (self._folder / _PROFILE).is_file():
                 report = json.loads((self._folder / _REPORT).read_text("utf-8"))
-                return Progress(done=done, total=total, report=report)
+                profile = _sha256((self._folder / _PROFILE).read_bytes())
+                return Progress(done=done, total=total, report=report, profile=profile)
             others = [line for line in lines if not _PROGRESS.fullmatch(line)]
             text = "\n".join(others[-_MAX_LINES:]) or "it ended without a report"
             return Progress(done=done, total=total, failure=text)
@@ -136,19 +140,29 @@ class Commissioning:
         with self._lock:
             self._kill()
 
-    def use(self, path: Path) -> None:
+    def use(self, path: Path, profile: str) -> None:
         """Write the profile of the report that is finished to `path`; it is on disk then.
+
+        Parameters
+        ----------
+        path
+            Where the service reads it.
+        profile
+            sha256 of the one that a person has read about: there may be a new one since.
 
         Raises
         ------
         UsageError
-            There is none; OSError if it cannot be written.
+            That one is not there any more; OSError if it cannot be written.
         """
-        if self.progress().report is None:
-            msg = "there is no finished commissioning; start one"
-            raise UsageError(msg)
-        write_file(path, (self._folder / _PROFILE).read_bytes())
-        sync_folder(path.parent)
+        with self._lock:
+            found = self._folder / _PROFILE
+            data = found.read_bytes() if found.is_file() and not self._runs() else b""
+            if not data or _sha256(data) != profile:
+                msg = "there was another commissioning since; read its report, then save again"
+                raise UsageError(msg)
+            write_file(path, data)
+            sync_folder(path.parent)
 
     @contextmanager
     def _held(self) -> Iterator[int | None]:
@@ -179,3 +193,7 @@ class Commissioning:
             self._process.wait()
         with self._lock_path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # returns when the process has ended
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -85,7 +85,7 @@ def use(asked: Asked) -> Response:
     if report is None or not _is_of_service(asked, report):
         msg = "this report is not of the model of the service; commission with that model"
         raise UsageError(msg)
-    asked.services.commissioning.use(target)
+    asked.services.commissioning.use(target, asked.form.get("profile", ""))
     asked.note(Action.USED_SITE_PROFILE)
     return RedirectResponse(f"{_ADDRESS}?used=1", HTTPStatus.SEE_OTHER)
 
@@ -103,7 +103,10 @@ def report(asked: Asked) -> Response:
 
 
 def _sources(base: Path | None) -> list[str]:
-    """Return the folders and CSV files in the base folder; no links, which could lead anywhere."""
+    """Return the folders and CSV files in the base folder that a page can show.
+
+    No links, which could lead anywhere.
+    """
     if base is None:
         return []
     names = [
@@ -111,6 +114,7 @@ def _sources(base: Path | None) -> list[str]:
         for path in base.iterdir()
         if not path.is_symlink()
         and not path.name.startswith((".", "-"))
+        and path.name.isprintable()
         and (path.is_dir() or path.suffix.lower() == ".csv")
     ]
     return sorted(names)[:_MAX_SOURCES]
