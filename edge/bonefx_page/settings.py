@@ -1,5 +1,6 @@
 """What `edge-page serve` was given."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ DATA_FOLDER: Final = "page"
 """In the folder of results, unless another is given."""
 PICTURES_FOLDER: Final = "pictures"
 """The same, for the pictures that the service writes."""
+_HOST_NAME: Final = re.compile("[A-Za-z0-9._-]+")
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
@@ -65,13 +67,18 @@ def default_folders(out: Path) -> dict[str, Path]:
 
 
 def check(settings: Settings) -> None:
-    """Return if passwords cannot be read on the network.
+    """Return if passwords cannot be read on the network, and only known host names are answered.
 
     Raises
     ------
     UsageError
-        One TLS file without the other, or another address than that of this computer without TLS.
+        One TLS file without the other, another address than that of this computer without TLS, or
+        a host name that no browser sends, or that stands for all of them.
     """
+    for name in settings.names:
+        if not _HOST_NAME.fullmatch(name):
+            msg = f"--name {name}: expected a host name, such as bonefx.clinic.example, no port"
+            raise UsageError(msg)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         msg = "expected --tls-cert and --tls-key, got one of them; give both"
         raise UsageError(msg)
