@@ -75,7 +75,7 @@ class AuditMemory:
     def keep(self, entries: list[_Unwritten]) -> None:
         """Let entries wait."""
         with self._lock:
-            self._unwritten.extendleft(reversed(entries))
+            self._unwritten = deque([*entries, *self._unwritten], maxlen=MAX_UNWRITTEN)
 
     def saw(self, user: str, sha256: str | None, *, now: float) -> None:
         """Remember who saw a film, or the list: None."""
