@@ -27,7 +27,11 @@ def test_the_list_shows_names_states_and_pictures_with_the_notice(reader, out) -
 
 
 @pytest.mark.parametrize(
-    "address", ["/?state=x", "/?day=x", "/?day=2026-13-01", "/?after=1", "/?reading=x"]
+    "address",
+    [
+        *("/?state=x", "/?day=x", "/?day=2026-13-01", "/?after=1", "/?reading=x"),
+        *(f"/?after={key}" for key in ("0_1.0_9223372036854775808", "-9_1.0_1", "0_nan_1")),
+    ],
 )
 def test_an_address_that_no_page_has_is_refused(reader, address) -> None:
     assert reader.get(address).status_code == 400

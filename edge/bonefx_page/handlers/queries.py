@@ -1,5 +1,6 @@
 """What stands behind the question mark of an address: filters and keys; never a name."""
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -117,10 +118,17 @@ def key_of(asked: Asked) -> Key | None:
         return None
     try:
         group, received, number_ = given.split("_")
-        return Key(int(group), float(received), int(number_))
-    except ValueError as err:
+        key = Key(int(group), float(received), int(number_))
+    except ValueError:
+        key = None
+    if key is None or key.group < 0 or math.isnan(key.received) or not 0 <= key.id < _MAX_ID:
         msg = "this address does not lead to a part of the list; start from the list"
-        raise UsageError(msg) from err
+        raise UsageError(msg)
+    return key
+
+
+_MAX_ID: Final = 2**63
+"""Of SQLite."""
 
 
 def key_text(key: Key) -> str:
