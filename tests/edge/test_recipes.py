@@ -88,8 +88,23 @@ def test_a_result_that_changed_before_the_mail_is_not_in_it(run, tmp_path, field
 def test_a_digest_that_the_mail_server_does_not_take_is_sent_again(run, tmp_path):
     run("digest.sh", "collect", str(tmp_path))
     assert send(run, tmp_path, environment={"CODE": "75"})[0] == 75
+    run("digest.sh", "collect", str(tmp_path), sha256="2" * 64)
+    send(run, tmp_path, environment={"CODE": "75"})
+    run("digest.sh", "collect", str(tmp_path), sha256="2" * 64, state="no_fracture")
     code, sent = send(run, tmp_path)
-    assert (code, "Score:      0.81\n" in sent) == (0, True)
+    assert (code, sent.count("Score:      0.81\n")) == (0, 1)
+
+
+def test_a_fracture_that_comes_while_the_digest_is_sent_is_in_the_next_one(run, tmp_path):
+    run("digest.sh", "collect", str(tmp_path))
+    (film,) = tmp_path.glob("*.txt")
+    recording = tmp_path / "msmtp"
+    as_before = recording.read_text()
+    recording.write_text(f"{as_before.splitlines()[0]}\necho later >{film}\n{as_before}")
+    assert "Score:      0.81\n" in send(run, tmp_path)[1]
+    recording.write_text(as_before)
+    code, sent = send(run, tmp_path)
+    assert (code, "later" in sent) == (0, True)
 
 
 def test_a_refusal_is_mailed_with_its_reason_and_a_name_cannot_add_lines(run):
