@@ -9,6 +9,7 @@ import pytest
 from bonefx_edge.cli.admin import app
 from dicom_node import HOST, SENDER, TITLE, Archive, Listener, free_port
 from orthanc import Orthanc
+from pynetdicom import AE, evt
 from typer.testing import CliRunner
 
 PEM = Path(__file__).parents[1] / "support" / "localhost.pem"
@@ -112,6 +113,28 @@ def test_a_port_that_answers_nothing_is_no_archive():
         _, text = archive_check(f"PACS@{HOST}:{silent.getsockname()[1]}")
     assert "the request for an association has no answer" in text
     assert "check that it is DICOM's port" in text
+
+
+def test_an_archive_that_aborts_each_association_is_explained():
+    entity = AE("PACS")
+    entity.add_supported_context("1.2.840.10008.1.1")
+    handlers = [(evt.EVT_ESTABLISHED, lambda event: event.assoc.abort())]
+    server = entity.start_server((HOST, 0), block=False, evt_handlers=handlers)
+    try:
+        for _ in range(5):  # before the echo, or amid it
+            status, text = archive_check(f"PACS@{HOST}:{server.socket.getsockname()[1]}")
+            assert status == "fail"
+            assert "no success for an echo" in text or "no answer" in text
+    finally:
+        server.shutdown()
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 70, "."])
+def test_a_name_that_no_host_can_have_is_refused(name):
+    words = ["doctor", "--dicom", "--to", f"PACS@{name}:104"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert "--to: expected TITLE@HOST:PORT" in done.stderr
 
 
 def test_an_archive_with_another_title_is_explained(tmp_path):

@@ -36,11 +36,21 @@ class Destination:
             It is written otherwise.
         """
         found = _WRITTEN.fullmatch(text)
-        if found is None or not 0 < int(found[4]) <= _MAX_PORT:
+        is_valid = found and 0 < int(found[4]) <= _MAX_PORT and _is_name(found[2] or found[3])
+        if found is None or not is_valid:
             msg = f"{option}: expected TITLE@HOST:PORT such as PACS@192.168.1.30:104, got {text!r}"
             raise UsageError(msg)
         title = check_ae_title(found[1], option=option)
         return cls(title, found[2] or found[3], int(found[4]))
+
+
+def _is_name(host: str) -> bool:
+    """Return whether a host can have this name: `socket` raises UnicodeError for others."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
