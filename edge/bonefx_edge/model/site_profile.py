@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from operator import lt
 from pathlib import Path
 from typing import Final
 
@@ -129,7 +130,7 @@ class SiteProfile:
     """Of `no_fracture_below`, chosen on the fractured films; None: the model's threshold, or
     `fracture_from` where that is lower."""
     levels: tuple[float, ...]
-    """Of the quantiles, (0, 1)."""
+    """Of the quantiles, (0, 1), two or more, ascending."""
     reference: tuple[Quantiles, ...]
     """For drift: what the films of this site gave when it was commissioned."""
     shares: tuple[ShareLimit, ...] | None = None
@@ -149,8 +150,9 @@ class SiteProfile:
             )
             raise ValueError(msg)
         wrong = [q.name for q in self.reference if len(q.values) != len(self.levels)]
-        if wrong or not all(0.0 < level < 1.0 for level in self.levels):
-            msg = f"expected levels in (0, 1) and a quantile for each, see {wrong}"
+        steps = (0.0, *self.levels, 1.0)
+        if wrong or len(self.levels) < 2 or not all(map(lt, steps, steps[1:])):  # noqa: PLR2004
+            msg = f"expected ascending levels in (0, 1), two or more, quantiles for all: {wrong}"
             raise ValueError(msg)
         if datetime.fromisoformat(self.created).tzinfo is None:
             msg = f"created: expected a time with its zone, got {self.created!r}"

@@ -61,6 +61,8 @@ def test_an_operating_point_beside_a_profile_is_refused(tmp_path) -> None:
         ("created", "2026-11-29T02:10:00"),
         ("created", "yesterday"),
         ("by", None),
+        ("levels", [0.05, 0.95, 0.5]),
+        ("levels", [0.05, 0.5, 0.5]),
         ("extra", 1),
     ],
 )
