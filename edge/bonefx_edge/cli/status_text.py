@@ -45,7 +45,8 @@ def status_lines(found: Status, today: dict[str, int]) -> list[str]:
 
 def _drift(found: Status) -> str:
     alarms = found.drift.alarms
-    changed = f"{len(alarms)} numbers changed, see below" if alarms else "none"
+    numbers = "number" if len(alarms) == 1 else "numbers"
+    changed = f"{len(alarms)} {numbers} changed, see below" if alarms else "none"
     return f"{changed}; {found.drift.films} films"
 
 

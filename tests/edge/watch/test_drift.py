@@ -109,11 +109,11 @@ def test_the_service_says_that_films_changed_and_its_journal_keeps_it(tmp_path) 
     done = add(range(200, 225))
     assert "films changed: brightness is higher than when the model was commissioned" in done.stderr
     said = status()
-    assert "drift          1 numbers changed, see below; 35 films" in said
+    assert "drift          1 number changed, see below; 35 films" in said
     assert "brightness is higher" in said
     done = add(range(225, 226))  # another start: the alarm goes on, and is not said again
     assert "films changed" not in done.stderr
-    assert "1 numbers changed, see below; 36 films" in status()
+    assert "1 number changed, see below; 36 films" in status()
 
 
 @pytest.mark.slow
