@@ -5,7 +5,7 @@
 Debian's dcmtk is the modality, Debian's orthanc the archive; both stay on this computer. The
 modality sends each film to the archive and to bonefx. bonefx classifies it and stores report and
 picture in its study. The pictures that the archive shows are saved. All programs end then. FOLDER
-is made anew at each start.
+is made anew at each start; one that is not of the demo is refused.
 """
 
 import json
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import run_folder
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
@@ -179,8 +180,7 @@ def show(site: Site, name: str, objects: list[dict[str, Any]]) -> None:
 
 def main(folder: Path) -> None:
     """Send the films, wait for their results, show them."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    run_folder.make_anew(folder)
     with ExitStack() as held:
         site = Site(folder.resolve(), held)
         print(f"Archive PACS on port {site.archive_port}, BONEFX on port {site.listener_port}.")

@@ -3,11 +3,11 @@
     python demo/page.py FOLDER [--port 8080]
 
 The service classifies the films and writes their pictures, then watches for more; edge-page shows
-the results on this computer only. FOLDER is made anew at each start.
+the results on this computer only. FOLDER is made anew at each start; one that is not of the demo
+is refused.
 """
 
 import argparse
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import make_films
+import run_folder
 
 USER = "demo"
 SERVICE = "from bonefx_edge.cli.classify import main; main()"
@@ -37,7 +38,7 @@ def free_port() -> int:
 
 def prepare(folder: Path) -> list[str]:
     """Classify the films; return the arguments of the service, to let it go on."""
-    shutil.rmtree(folder, ignore_errors=True)
+    run_folder.make_anew(folder)
     films, out = folder / "films", folder / "results"
     make_films.main(films)
     service = ["--watch", str(films), "--out", str(out), "--pictures", str(out / "pictures")]

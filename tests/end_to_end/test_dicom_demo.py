@@ -31,6 +31,17 @@ def test_both_films_of_the_demo_have_report_and_picture_in_their_study(tmp_path)
     assert not is_running(folder)
 
 
+@pytest.mark.parametrize("script", ["dicom.py", "page.py"])
+def test_a_folder_that_is_not_of_the_demo_is_left_alone(tmp_path, script):
+    kept = tmp_path / "thesis.txt"
+    kept.write_text("years of work")
+    words = [sys.executable, SCRIPT.with_name(script), tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "expected an empty folder" in done.stderr
+    assert list(tmp_path.iterdir()) == [kept]
+
+
 def is_running(folder: Path) -> bool:
     """Return whether a process has the folder in its command line."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):

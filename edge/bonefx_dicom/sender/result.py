@@ -21,7 +21,7 @@ class FilmError(BonefxError):
     code = "film_gone"
 
     def __init__(self, message: str, *, may_come_back: bool) -> None:
-        """Store the parts; a film may come back if a folder looks like an unmounted disk."""
+        """Store the parts; a film may come back if the disk of a folder may be unmounted."""
         super().__init__(message)
         self.may_come_back = may_come_back
 
