@@ -31,6 +31,7 @@ class Services:
         # Browsers take a cookie of this prefix only by TLS, from this host, and for all paths.
         prefix = "__Host-" if settings.is_encrypted else ""
         self.cookie_name, self.form_cookie_name = f"{prefix}bonefx", f"{prefix}bonefx-form"
+        self.known_cookie_name = f"{prefix}bonefx-known"
 
     def journal(self) -> AbstractContextManager[JournalView]:
         """Return the journal of the service, to be used with `with`."""

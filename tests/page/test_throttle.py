@@ -74,6 +74,26 @@ def test_after_the_pause_the_right_password_counts_and_the_tries_are_forgotten(c
     assert sum(guess(throttle, "anna") for _ in range(TRIES)) == FREE_TRIES
 
 
+def test_a_stranger_does_not_keep_out_whoever_has_signed_in_in_this_browser(
+    settings, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(services, "Throttle", lambda: Throttle(clock))
+    application = build(settings)
+    with (
+        TestClient(application, base_url="http://127.0.0.1", follow_redirects=False) as person,
+        TestClient(application, base_url="http://127.0.0.1", follow_redirects=False) as stranger,
+    ):
+        assert sign_in(person, Role.READER).status_code == 303
+        assert sign_in(person, Role.ADMIN).status_code == 303
+        for role in list(Role) * 9:  # until each name, and all together, must wait
+            sign_in(stranger, role, "wrong")
+        assert sign_in(stranger, Role.READER).status_code == 429
+        assert sign_in(person, Role.READER).status_code == 303
+        assert sign_in(person, Role.TECHNICIAN).status_code == 429, "never signed in here"
+        codes = [sign_in(person, Role.READER, "wrong").status_code for _ in range(FREE_TRIES + 1)]
+        assert codes == [401] * FREE_TRIES + [429], "also a known browser is slowed down"
+
+
 def test_1000_wrong_passwords_leave_the_page_as_it_was(settings, clock, monkeypatch) -> None:
     monkeypatch.setattr(services, "Throttle", lambda: Throttle(clock))
     application = build(settings)

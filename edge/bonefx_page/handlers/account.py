@@ -24,13 +24,14 @@ def show(asked: Asked) -> Response:
 
 def new_password(asked: Asked) -> Response:
     """Change the password; all sessions of the user end."""
-    user, form = asked.signed_in.user, asked.form
-    if asked.services.throttle.wait_s(user.name) > 0:
+    user, form, throttle = asked.signed_in.user, asked.form, asked.services.throttle
+    if throttle.wait_s(user.name, is_known=True) > 0:
         return _form(asked, "wait", HTTPStatus.TOO_MANY_REQUESTS)
     users = Users(asked.database)
     if users.check(user.name, form.get("password", "")) is None:
-        asked.services.throttle.wrong(user.name)
+        throttle.wrong(user.name, is_known=True)
         return _form(asked, "wrong", HTTPStatus.FORBIDDEN)
+    throttle.right(user.name, is_known=True)
     if form.get("new") != form.get("again"):
         return _form(asked, "differ", HTTPStatus.BAD_REQUEST)
     try:

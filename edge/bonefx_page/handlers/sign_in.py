@@ -14,6 +14,9 @@ from bonefx_page.store.sessions import Sessions
 from bonefx_page.store.users import MAX_NAME, Users
 
 _TOKEN_BYTES: Final = 16
+_MAX_KNOWN: Final = 8
+"""People whose sign-in a browser remembers: a computer in a reading room has several."""
+_KNOWN_S: Final = 365 * 86_400
 
 
 def show(asked: Asked) -> Response:
@@ -29,19 +32,21 @@ def submit(asked: Asked) -> Response:
     if not cookie or not hmac.compare_digest(cookie.encode(), given.encode()):
         return _form(asked, problem="again", status=HTTPStatus.FORBIDDEN)
     name = asked.form.get("name", "")[:MAX_NAME]
-    throttle = asked.services.throttle
-    wait_s = throttle.wait_s(name)
+    throttle, users = asked.services.throttle, Users(asked.database)
+    marks = _marks(asked)
+    is_known = users.mark(name) in marks
+    wait_s = throttle.wait_s(name, is_known=is_known)
     if wait_s > 0:
         response = _form(asked, problem="wait", status=HTTPStatus.TOO_MANY_REQUESTS)
         response.headers["Retry-After"] = str(math.ceil(wait_s))
         return response
-    user = Users(asked.database).check(name, asked.form.get("password", ""))
+    user = users.check(name, asked.form.get("password", ""))
     audit = asked.audit
     if user is None:
-        throttle.wrong(name)
+        throttle.wrong(name, is_known=is_known)
         audit.note("", Action.WRONG_PASSWORD, now=asked.now)  # the name may be a mistyped password
         return _form(asked, problem="wrong", status=HTTPStatus.UNAUTHORIZED)
-    throttle.right(name)
+    throttle.right(name, is_known=is_known)
     audit.note(user.name, Action.SIGNED_IN, now=asked.now)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     _set_cookie(
@@ -50,6 +55,8 @@ def submit(asked: Asked) -> Response:
         asked.services.cookie_name,
         Sessions(asked.database).begin(user, now=asked.now),
     )
+    kept = list(dict.fromkeys([users.mark(name), *marks]))[:_MAX_KNOWN]
+    _set_cookie(response, asked, asked.services.known_cookie_name, "-".join(kept), _KNOWN_S)
     return response
 
 
@@ -63,6 +70,12 @@ def sign_out(asked: Asked) -> Response:
     return response
 
 
+def _marks(asked: Asked) -> list[str]:
+    """Return the marks of `Users.mark` that the browser keeps."""
+    kept = asked.request.cookies.get(asked.services.known_cookie_name, "")
+    return [mark for mark in kept.split("-") if mark]
+
+
 def _form(asked: Asked, problem: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     values = {"problem": problem, "form_token": token, "predictor": None}
@@ -71,10 +84,13 @@ def _form(asked: Asked, problem: str = "", status: HTTPStatus = HTTPStatus.OK) -
     return response
 
 
-def _set_cookie(response: Response, asked: Asked, name: str, value: str) -> None:
+def _set_cookie(
+    response: Response, asked: Asked, name: str, value: str, max_age: int | None = None
+) -> None:
     response.set_cookie(
         name,
         value,
+        max_age,
         httponly=True,
         samesite="strict",
         secure=asked.services.settings.is_encrypted,

@@ -1,6 +1,7 @@
 """The people who may sign in."""
 
 import functools
+import hmac
 import sqlite3
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -106,6 +107,15 @@ class Users:
         row = self._connection.execute("SELECT * FROM user WHERE name = ?", (name,)).fetchone()
         fits = is_password(password[:MAX_LENGTH], row["password"] if row else _nobody())
         return User(row["name"], Role(row["role"])) if row and fits else None
+
+    def mark(self, name: str) -> str:
+        """Return what a browser keeps in which a person has signed in; empty: there is no such one.
+
+        Another one after a new password. Nobody can make it without the database.
+        """
+        row = self._connection.execute("SELECT * FROM user WHERE name = ?", (name,)).fetchone()
+        key = row["password"].encode() if row else b""
+        return hmac.new(key, name.encode(), "sha256").hexdigest() if row else ""
 
 
 @functools.cache
