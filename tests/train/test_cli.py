@@ -46,9 +46,12 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
         "chosen_on_tune.json",
         "test.json",
         "test.md",
-        "test-roc.png",
-        "test-reliability.png",
         "test-predictions.csv",
+        *(
+            f"test-{figure}.{suffix}"
+            for figure in ("roc", "precision-recall", "reliability", "forest")
+            for suffix in ("png", "svg", "pdf")
+        ),
     }
     said = read_predictions(folder / "test-predictions.csv")
     assert len(said) == 8

@@ -7,6 +7,7 @@ from bonefx_train.evaluation.metrics import (
     bootstrap_by_group,
     brier,
     distinct_scores,
+    precision_recall_curve,
     reliability_bins,
     roc_curve,
     share,
@@ -145,3 +146,14 @@ def test_reliability_bins_hold_every_image_once(rows):
     assert sum(share.n for _, share in bins) == len(p)
     assert sum(round(share.value * share.n) for _, share in bins) == fractured.sum()
     assert all(a < b for (a, _), (b, _) in pairwise(bins))
+
+
+@given(scored)
+def test_precision_and_recall_are_those_of_each_score_as_threshold(rows):
+    p, fractured = unzip(rows)
+    recall, precision = precision_recall_curve(p, fractured)
+    thresholds = np.unique(p)[::-1]
+    called = [p >= threshold for threshold in thresholds]
+    assert recall == pytest.approx([fractured[each].sum() / fractured.sum() for each in called])
+    assert precision == pytest.approx([fractured[each].mean() for each in called])
+    assert recall[-1] == 1

@@ -72,6 +72,8 @@ def test_the_run_folder_holds_all_that_is_promised(fitted):
         "model.keras",
         "history.json",
         "curves.png",
+        "curves.svg",
+        "curves.pdf",
         "train.log",
         "checkpoint",
     }

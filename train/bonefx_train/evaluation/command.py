@@ -17,7 +17,12 @@ from bonefx_train.data.sample import SPLITS
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.operating_points import choose_operating_points
-from bonefx_train.evaluation.plots import write_reliability, write_roc
+from bonefx_train.evaluation.plots import (
+    write_forest,
+    write_precision_recall,
+    write_reliability,
+    write_roc,
+)
 from bonefx_train.evaluation.predict import logits, p_fracture
 from bonefx_train.evaluation.predictions import predictions_csv
 from bonefx_train.evaluation.report import Evaluation
@@ -119,6 +124,11 @@ def _write_evaluation(stem: Path, evaluation: Evaluation, *, p: Floats, measured
     if fractured.all() or not fractured.any():
         return
     title = evaluation.split
-    roc = stem.with_name(f"{stem.name}-roc.png")
-    write_roc(roc, p, fractured, point=evaluation.operating_point, title=title)
-    write_reliability(stem.with_name(f"{stem.name}-reliability.png"), p, fractured, title=title)
+
+    def named(figure: str) -> Path:
+        return stem.with_name(f"{stem.name}-{figure}.png")
+
+    write_roc(named("roc"), p, fractured, point=evaluation.operating_point, title=title)
+    write_precision_recall(named("precision-recall"), p, fractured, title=title)
+    write_reliability(named("reliability"), p, fractured, title=title)
+    write_forest(named("forest"), evaluation.rows, title=title)

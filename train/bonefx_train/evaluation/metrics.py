@@ -145,6 +145,17 @@ def roc_curve(p_fracture: Floats, fractured: Bools) -> tuple[Floats, Floats]:
     )
 
 
+def precision_recall_curve(p_fracture: Floats, fractured: Bools) -> tuple[Floats, Floats]:
+    """Return sensitivity (recall), ascending, and PPV (precision) from each score upwards, (k,).
+
+    Needs a fractured image. One point for each distinct score, the highest first.
+    """
+    levels, level = np.unique(-p_fracture, return_inverse=True)
+    broken = np.cumsum(np.bincount(level, weights=fractured, minlength=len(levels)))
+    called = np.cumsum(np.bincount(level, minlength=len(levels)))
+    return broken / broken[-1], broken / called
+
+
 def reliability_bins(
     p_fracture: Floats, fractured: Bools, *, bins: int = 10
 ) -> tuple[tuple[float, Proportion], ...]:

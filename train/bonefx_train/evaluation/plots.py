@@ -1,21 +1,32 @@
-"""Curves of a fit and figures of an evaluation, as PNG."""
+"""Curves of a fit and figures of an evaluation, each as PNG, SVG and PDF."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bonefx_edge.inference.decision import OperatingPoint
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bonefx_train.evaluation.metrics import Bools, Floats, auc, reliability_bins, roc_curve
+from bonefx_train.evaluation.metrics import (
+    Bools,
+    Floats,
+    auc,
+    precision_recall_curve,
+    reliability_bins,
+    roc_curve,
+)
+from bonefx_train.evaluation.report import Row
 
 if TYPE_CHECKING:  # fit imports Keras; drawing does not need it
     from bonefx_train.fit.fit import Epoch
 
 DPI: Final = 120
+FORMATS: Final = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Suffix -> metadata: without a date, so that the same figures give the same bytes."""
 BLUE: Final = "#1f5fa8"
 ORANGE: Final = "#c8590a"
 GRAY: Final = "#777777"
@@ -51,6 +62,44 @@ def write_roc(
         )
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.01))
     axes.set_aspect("equal")
+    _write(figure, path)
+
+
+def write_precision_recall(path: Path, p_fracture: Floats, fractured: Bools, *, title: str) -> None:
+    """Write PPV against sensitivity, and the PPV of chance; needs both classes."""
+    figure, (axes,) = _figure(title, panels=1)
+    sensitivity, ppv = precision_recall_curve(p_fracture, fractured)
+    prevalence = float(fractured.mean())
+    axes.axhline(
+        prevalence, color=GRAY, linestyle=":", label=f"chance: prevalence {prevalence:.3f}"
+    )
+    axes.step(
+        sensitivity,
+        ppv,
+        where="pre",
+        color=BLUE,
+        label=f"n {len(fractured)}, {fractured.sum()} fractured",
+    )
+    axes.set(xlabel="sensitivity", ylabel="PPV, at this prevalence", xlim=(0, 1), ylim=(0, 1.01))
+    axes.set_aspect("equal")
+    _write(figure, path)
+
+
+def write_forest(path: Path, rows: Sequence[Row], *, title: str) -> None:
+    """Write the AUC of each subset of the films with its interval; a row without one is named."""
+    figure, (axes,) = _figure(title, panels=1)
+    for position, row in enumerate(rows):
+        found = row.figure("auc")
+        if found.value is None:
+            axes.text(0.5, position, "undefined: one class only", va="center", ha="center")
+            continue
+        axes.plot(found.value, position, "s", color=BLUE)
+        if found.low is not None and found.high is not None:
+            axes.plot([found.low, found.high], [position, position], color=BLUE)
+    axes.axvline(0.5, color=GRAY, linestyle=":", label="chance")
+    names = [f"{row.subset}\n(n {row.n}, {row.fractured} fractured)" for row in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set(xlabel="AUC (95 % interval over groups)", xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5))
     _write(figure, path)
 
 
@@ -109,8 +158,12 @@ def _figure(title: str, *, panels: int) -> tuple[Figure, list[Axes]]:
 
 
 def _write(figure: Figure, path: Path) -> None:
+    """Write the figure in each format; `path` names the PNG."""
     for axes in figure.axes:
         axes.grid(visible=True, alpha=0.3)
         axes.legend(loc="best", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    # Text stays text, in fonts that journals accept (42: TrueType).
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "bonefx", "pdf.fonttype": 42}):
+        for suffix, metadata in FORMATS.items():
+            figure.savefig(path.with_suffix(suffix), metadata=metadata)
