@@ -2,14 +2,22 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from bonefx_edge.classifier import Classifier
 from bonefx_edge.diagnostics.commissioning.guarantee import Rule, choose
 from bonefx_train.data.sample import Label, Sample
 from bonefx_train.studies import commissioning
-from bonefx_train.studies.commissioning import Source, draw, examine, make_source, patients_for_both
-from toy import toy_operating_points, toy_path
+from bonefx_train.studies.commissioning import (
+    Source,
+    draw,
+    examine,
+    make_source,
+    patients_for_both,
+    read_source,
+)
+from toy import film, toy_operating_points, toy_path
 
 
 def source(n: int = 1000, fractured: int = 0) -> Source:
@@ -73,6 +81,18 @@ def test_films_with_a_caution_are_never_called_fracture_but_choose_the_threshold
     assert after["called_fracture"][1] < before["called_fracture"][1]
     found = examine(cautious, toy_operating_points()[0])
     assert found["with_caution"]["normal"] == pytest.approx(0.2, abs=0.04)
+
+
+def test_hands_that_fitted_the_detector_of_children_are_left_out(tmp_path) -> None:
+    folder = tmp_path / "boneage"
+    folder.mkdir()
+    rows = [("train", i) for i in range(2)] + [("test", i) for i in range(3)]
+    lines = [f"{split}{i}.png,not_fractured,{split}{i},{split}" for split, i in rows]
+    (folder / "manifest.csv").write_text("\n".join(["path,label,group,split", *lines]))
+    for split, i in rows:
+        cv2.imwrite(str(folder / f"{split}{i}.png"), film(100 + i))
+    keys = [sample.key for sample in read_source(tmp_path, "boneage")]
+    assert keys == ["test0.png", "test1.png", "test2.png"]
 
 
 def test_the_guarantee_costs_little_with_enough_patients() -> None:
