@@ -103,3 +103,18 @@ def note_not_sent(results: Path, sha256: str, *, to: str, cause: str, now: str) 
         stream.flush()
         os.fsync(stream.fileno())
     sync_folder(results)
+
+
+def count_not_sent(results: Path) -> int:
+    """Return the number of lines in the list of results that will not be sent.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    try:
+        with (results / NOT_SENT).open("rb") as stream:
+            return sum(1 for _ in stream)
+    except FileNotFoundError:
+        return 0

@@ -32,6 +32,8 @@ def status(
     ] = False,
 ) -> None:
     """Show counts of today, what waits, what needs a person."""
+    from bonefx_dicom.sender.progress import count_not_sent
+
     from bonefx_edge.cli.formats import WIDTH
     from bonefx_edge.cli.status_text import Attention, attention_lines, status_lines
 
@@ -43,11 +45,13 @@ def status(
             admin.images.unreadable(NAMED),
             admin.images.with_status(ListedState.FAILED, NAMED),
             admin.images.with_status(ABSENT, NAMED),
+            count_not_sent(out),
         )
     today = {state.value: counts.get(state, 0) for state in State}
     if as_json:
         drift = {"films": found.drift.films, "departed": found.drift.alarms}
         record = dataclasses.asdict(found) | {"today": today, "drift": drift}
+        record |= {"dicom_not_sent": attention.n_not_sent}
         sys.stdout.write(json.dumps(record) + "\n")
         return
     _keep_any_name()

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bonefx_dicom.sender.progress import NOT_SENT
+
 from bonefx_edge.cli.formats import WIDTH, shorten
 from bonefx_edge.cli.results_text import local_time
 from bonefx_edge.text import printable
@@ -56,6 +58,8 @@ class Attention(NamedTuple):
     unreadable: Sequence[tuple[str, str]]
     failed: Sequence[ListedImage]
     absent: Sequence[ListedImage]
+    n_not_sent: int
+    """Results that will not be sent to an archive."""
 
 
 def attention_lines(found: Status, attention: Attention, n_refused: int) -> list[str]:
@@ -92,6 +96,12 @@ def attention_lines(found: Status, attention: Attention, n_refused: int) -> list
             found.undelivered,
             ("message not delivered", "messages not delivered"),
             "see the log of the service",
+            [],
+        ),
+        (
+            attention.n_not_sent,
+            ("result was not sent to an archive", "results were not sent to an archive"),
+            f"see {NOT_SENT}, then delete it",
             [],
         ),
         (

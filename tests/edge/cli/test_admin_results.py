@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from bonefx_dicom.sender.progress import note_not_sent
 from bonefx_edge import NOTICE
 from bonefx_edge.cli.admin import app
 from bonefx_edge.decode.options import SiteSwitch
@@ -272,6 +273,14 @@ def test_status_counts_today_and_names_what_needs_a_person(device) -> None:
     assert found["today"] == {"fracture": 1, "uncertain": 1, "no_fracture": 1, "refused": 1}
     assert found["drift"] == {"films": 0, "departed": {}}
     assert "locked.png" not in device.ask("status", "--json").stdout  # may be stored by monitoring
+
+
+def test_status_counts_the_results_that_an_archive_did_not_get(device) -> None:
+    for n, words in ((1, "1 result was not sent"), (2, "2 results were not sent")):
+        note_not_sent(device.out, hex_of("1"), to="PACS@h:104", cause="status A900", now="")
+        said = device.ask("status").stdout
+        assert f"  {words} to an archive: see dicom-not-sent.jsonl, then delete it\n" in said
+        assert json.loads(device.ask("status", "--json").stdout)["dicom_not_sent"] == n
 
 
 def test_status_says_when_nothing_needs_a_person(device) -> None:
