@@ -319,6 +319,8 @@ def test_ages_of_sixty_normal_patients_open_the_ages_of_the_site(tmp_path) -> No
         done = run("edge-admin", "commission", csv, *BY, "--out", tmp_path / "out", TOY)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / "out" / "site-profile.json").read_text())["ages"] == ages
+        text = " ".join((tmp_path / "out" / "report.html").read_text().split())
+        assert ("a patient of 3 to below 13 years never gets the caution" in text) == bool(ages)
 
 
 def test_progress_is_told_to_a_program_in_a_line_for_each_film(tmp_path) -> None:

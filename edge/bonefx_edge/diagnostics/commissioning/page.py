@@ -7,6 +7,7 @@ from typing import Any, Final
 from bonefx_edge.diagnostics.commissioning.chart import draw_scores
 from bonefx_edge.diagnostics.commissioning.report import ALL
 from bonefx_edge.errors import ADVICE, Reason
+from bonefx_edge.inference.ages import AgeRange
 from bonefx_edge.inference.decision import Caution
 from bonefx_edge.inference.score_scale import shown
 from bonefx_edge.text import printable
@@ -105,7 +106,20 @@ def _promises(report: Mapping[str, Any]) -> list[str]:
         "How many fractures are called no fracture at this site is not known well."
     )
     has_lower = report["limits"]["no_fracture_below"] is not None
-    return [promise(report, "normal"), promise(report, "fractured") if has_lower else too_few]
+    second = promise(report, "fractured") if has_lower else too_few
+    return [promise(report, "normal"), second, *_opened_ages(report["ages"])]
+
+
+def _opened_ages(ages: Mapping[str, Any] | None) -> list[str]:
+    """Return at which ages the profile lets the model answer, as a list of one sentence or none."""
+    if ages is None:
+        return []
+    line = (
+        f"With this profile a film of a patient of {AgeRange(**ages)} never gets the caution "
+        "age_out_of_range. That holds for ages in between of which you gave few films or none, "
+        "too: look at the table by age."
+    )
+    return [line]
 
 
 def promise(report: Mapping[str, Any], films: str) -> str:
