@@ -40,6 +40,15 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     told = json.loads((folder / "test.json").read_text("utf-8"))
     assert told["rows"][0]["n"] == 8
     assert told["operating_point"]["chosen_on"] == "images tune"
+    assert [(row["operating_point"], row["label"]) for row in told["confusion"]] == [
+        ("balanced", "fractured"),
+        ("balanced", "not_fractured"),
+        ("sensitive", "fractured"),
+        ("sensitive", "not_fractured"),
+    ]
+    states = ("fracture", "uncertain", "no_fracture", "refused")
+    assert [sum(row[state] for state in states) for row in told["confusion"]] == [4] * 4
+    assert "| operating point | label | fracture |" in evaluated.stdout
     chosen = json.loads((folder / "chosen_on_tune.json").read_text("utf-8"))
     assert chosen["temperature"] > 0
     assert {path.name for path in folder.iterdir()} == {

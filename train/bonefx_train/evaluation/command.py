@@ -14,6 +14,7 @@ from bonefx_train import run as files
 from bonefx_train.data.dataset import check_unchanged
 from bonefx_train.data.pixels import Pixels, load_pixels
 from bonefx_train.data.sample import SPLITS
+from bonefx_train.evaluation.confusion import count_states
 from bonefx_train.evaluation.evaluate import evaluate
 from bonefx_train.evaluation.metrics import Floats
 from bonefx_train.evaluation.operating_points import choose_operating_points
@@ -73,7 +74,8 @@ def evaluate_run(
         baseline_auc=baseline_auc,
         refused=measured.refused,
     )
-    evaluation = dataclasses.replace(evaluation, fitted_on=split == "train")
+    confusion = tuple(count_states(run.of(split), measured, p=p, points=points))
+    evaluation = dataclasses.replace(evaluation, fitted_on=split == "train", confusion=confusion)
     folder = run.dir / files.EVALUATION_FOLDER
     _write_choices(folder, temperature=temperature, points=points)
     write_text(

@@ -44,6 +44,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfusionRow:
+    """How many films of one label got each state, at one operating point."""
+
+    operating_point: str
+    label: str
+    fracture: int
+    uncertain: int
+    no_fracture: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The figures of one network on one split."""
 
@@ -62,6 +74,8 @@ class Evaluation:
     """The first is over all images."""
     fitted_on: bool = False
     """Whether the network was fitted on these images."""
+    confusion: tuple[ConfusionRow, ...] = ()
+    """At each operating point; empty where they were not counted."""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text."""
