@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
-from bonefx_edge import NOTICE
 from bonefx_edge.inference.score_scale import FRACTURE_FROM, UNCERTAIN_FROM, shown
 from bonefx_edge.text import printable
 
@@ -63,7 +62,6 @@ def _environment(language: str) -> jinja2.Environment:
         "percent": percent,
     }
     environment.globals |= {
-        "NOTICE": NOTICE,
         "UNCERTAIN_FROM": UNCERTAIN_FROM,
         "FRACTURE_FROM": FRACTURE_FROM,
     }

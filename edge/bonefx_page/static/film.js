@@ -85,14 +85,17 @@ if (stage) {
     view.y = event.clientY - from[1];
     place();
   });
-  stage.addEventListener("pointerup", () => {
+  stage.addEventListener("pointerup", (event) => {
     if (from && drawing) {
+      const to = onFilm(event);
+      if (to[0] === from[0] || to[1] === from[1]) { from = null; return; }  // no box yet
       draw(false);
       const answer = document.querySelector("#verdict input[value=fracture]");
       answer.checked = true;
     }
     from = null;
   });
+  stage.addEventListener("pointercancel", () => { from = null; });
   stage.addEventListener("keydown", (event) => {
     const step = MOVES[event.key];
     if (!step || view.scale === 1) return;  // then the arrows scroll the page
@@ -138,6 +141,7 @@ if (keys) {
 const CLICKS = { n: "next", p: "previous", a: "agree", d: "disagree", o: "switch", i: "invert",
                  b: "draw", "+": "larger", "-": "smaller", "0": "whole" };
 document.addEventListener("keydown", (event) => {
+  if (event.repeat) return;  // a key held down would save a verdict many times
   const typing = event.target.matches("textarea, input:not([type=radio], [type=checkbox], [type=range])");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || (keys && !keys.checked)) return;
   const target = by(CLICKS[event.key]);
