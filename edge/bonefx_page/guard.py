@@ -70,6 +70,11 @@ class Asked:
         return self.session
 
     @property
+    def sessions(self) -> Sessions:
+        """The sessions of all."""
+        return Sessions(self.database, self.services.unwritten_sessions)
+
+    @property
     def audit(self) -> Audit:
         """The audit log."""
         return Audit(self.database, self.services.audit_memory)
@@ -117,7 +122,8 @@ def _answer(
         with closing(connect(services.database)) as database:
             now = time.time()
             cookie = request.cookies.get(services.cookie_name, "")
-            session = Sessions(database).find(cookie, now=now) if cookie and role else None
+            sessions = Sessions(database, services.unwritten_sessions)
+            session = sessions.find(cookie, now=now) if cookie and role else None
             form = _fields(body) if request.method == "POST" else {}
             refused = _refusal(request, session, form, role)
             if refused or form is None:

@@ -23,6 +23,7 @@ class Services:
         self.renderer = Renderer()
         self.throttle = Throttle()
         self.audit_memory = AuditMemory()
+        self.unwritten_sessions: dict[str, float] = {}
         self.health = HealthReader(settings.health_port)
         self.pictures = Pictures(settings.pictures)
         self.commissioning = Commissioning(

@@ -45,7 +45,7 @@ MOST_MIB, MOST_IDLE_MIB = 160.0, 45.0
 def crowd(served: Served) -> Iterator[subprocess.Popen]:
     """Yield fifty clients that are signed in, as one process."""
     with closing(connect(served.data / "page.sqlite")) as connection:
-        user, sessions = User(Role.READER.value, Role.READER), Sessions(connection)
+        user, sessions = User(Role.READER.value, Role.READER), Sessions(connection, {})
         cookies = [sessions.begin(user, now=time.time()) for _ in range(CLIENTS)]
     command = [sys.executable, str(CROWD), served.origin]
     with subprocess.Popen(

@@ -10,7 +10,6 @@ from starlette.responses import RedirectResponse, Response
 
 from bonefx_page.guard import Asked
 from bonefx_page.store.audit import Action
-from bonefx_page.store.sessions import Sessions
 from bonefx_page.store.users import MAX_NAME, Users
 
 _TOKEN_BYTES: Final = 16
@@ -53,7 +52,7 @@ def submit(asked: Asked) -> Response:
         response,
         asked,
         asked.services.cookie_name,
-        Sessions(asked.database).begin(user, now=asked.now),
+        asked.sessions.begin(user, now=asked.now),
     )
     kept = list(dict.fromkeys([users.mark(name), *marks]))[:_MAX_KNOWN]
     _set_cookie(response, asked, asked.services.known_cookie_name, "-".join(kept), _KNOWN_S)
@@ -64,7 +63,7 @@ def sign_out(asked: Asked) -> Response:
     """End the session."""
     asked.note(Action.SIGNED_OUT)
     name = asked.services.cookie_name
-    Sessions(asked.database).end(asked.request.cookies[name])
+    asked.sessions.end(asked.request.cookies[name])
     response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     response.delete_cookie(name, secure=asked.services.settings.is_encrypted, httponly=True)
     return response

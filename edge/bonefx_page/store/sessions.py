@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 import sqlite3
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from bonefx_page.store.database import transaction
@@ -29,8 +28,9 @@ class Session(NamedTuple):
 class Sessions:
     """The sessions in the database of the page."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, unwritten: dict[str, float]) -> None:
+        """Store the connection, and when sessions were seen that the full disk does not take."""
+        self._connection, self._unwritten = connection, unwritten
 
     def begin(self, user: User, *, now: float) -> str:
         """Begin a session; return the value of its cookie."""
@@ -51,17 +51,22 @@ class Sessions:
         token = _hash(cookie)
         row = self._connection.execute(
             "SELECT session.*, role FROM session JOIN user ON user.name = session.user"
-            " WHERE token = ? AND seen > ? AND session.created > ?",
-            (token, now - IDLE_S, now - LIFETIME_S),
+            " WHERE token = ? AND session.created > ?",
+            (token, now - LIFETIME_S),
         ).fetchone()
-        if row is None:
+        if row is None or max(row["seen"], self._unwritten.get(token, 0.0)) <= now - IDLE_S:
+            self._unwritten.pop(token, None)
             return None
         if now - row["seen"] > _SEEN_STEP_S:
-            with suppress(sqlite3.OperationalError):  # a full disk: films can still be read
-                self._connection.execute(
-                    "UPDATE session SET seen = ? WHERE token = ?", (now, token)
-                )
+            self._note_seen(token, now)
         return Session(User(row["user"], Role(row["role"])), row["form_token"])
+
+    def _note_seen(self, token: str, now: float) -> None:
+        try:
+            self._connection.execute("UPDATE session SET seen = ? WHERE token = ?", (now, token))
+            self._unwritten.pop(token, None)
+        except sqlite3.OperationalError:  # a full disk: films can still be read
+            self._unwritten[token] = now
 
     def end(self, cookie: str) -> None:
         """End a session."""
