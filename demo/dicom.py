@@ -98,7 +98,7 @@ class Site:
         self._start("listener", *listen, "--port", str(self.listener_port), "--address", HOST)
         send = (*self._python(NODE), "send", str(results), "--films", str(films))
         send = (*send, "--to", f"PACS@{HOST}:{self.archive_port}")
-        watch = ("--watch", str(films), "--out", str(results), "--message-names")
+        watch = ("--watch", str(films), "--out", str(results))
         self._start("service", *self._python(SERVICE), *watch, "--on-result", shlex.join(send))
         for port in (self.archive_port, self._web_port, self.listener_port):
             self.wait(lambda port=port: can_connect(port), what=f"port {port} is open")

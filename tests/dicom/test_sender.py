@@ -44,7 +44,7 @@ class Site:
         )  # fmt: skip
         (self.out / f"{sha256}.json").write_text(json.dumps(record))
         self._sequence += 1
-        return {"sha256": sha256, "path": path, "sequence": self._sequence, "current": True,
+        return {"sha256": sha256, "sequence": self._sequence, "current": True,
                 "classified_at": record["classified_at"]}  # fmt: skip
 
     def send(self, message, *archives: Archive, films=(), options=REPORT, env=None):
@@ -369,12 +369,10 @@ def test_a_destination_is_written_as_it_was_read(text):
     assert str(Destination.parse(text)) == text
 
 
-def test_a_message_without_the_path_of_its_film_names_the_option(site, archive):
-    message = site.result(film_file())
-    del message["path"]
-    found = site.send(message, archive)
+def test_what_is_no_message_of_the_service_is_explained(site, archive):
+    found = site.send({"state": "fracture"}, archive)
     assert found.returncode == 2
-    assert "--message-names" in found.stderr
+    assert "expected a message of the service" in found.stderr
 
 
 def test_reports_go_over_tls_to_an_archive_whose_certificate_is_known(site, tmp_path):

@@ -94,7 +94,7 @@ def test_from_the_modality_to_the_archive_within_a_second_after_settling(
     took = []
     with Orthanc(tmp_path / "archive") as archive:
         words = [*PROGRAM, "send", str(out), "--films", str(folder), "--to", archive.name]
-        options = ("--on-result", shlex.join(words), "--message-names", "--model", "lite0-int8")
+        options = ("--on-result", shlex.join(words), "--model", "lite0-int8")
         with Watcher(folder, out, *options) as watcher, Listener(folder) as listener:
             wait_until(lambda: "worker ready" in watcher.said(), what="the model is loaded")
             ours = [each.process.pid for each in (watcher, listener)]

@@ -24,7 +24,7 @@ def test_results_that_an_archive_sends_back_are_no_films(folder, out, tmp_path):
         Listener(folder, *options, allow=f"PACS@{HOST}", port=port) as listener,
     ):
         words = [*PROGRAM, "send", str(out), "--films", str(folder), "--to", archive.name, *KINDS]
-        service = ["--on-result", shlex.join(words), "--message-names"]
+        service = ["--on-result", shlex.join(words)]
 
         def store(number: int) -> None:
             path = tmp_path / f"{number}.dcm"

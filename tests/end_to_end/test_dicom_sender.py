@@ -29,7 +29,7 @@ FILMS, KILLS, REPLACED = (100, 50, 25) if LONG else (10, 4, 3)
 def receiver(folder, out, archive, *kinds: str) -> list[str]:
     """Return the options of a service that sends its results to an archive."""
     words = [*PROGRAM, "send", str(out), "--films", str(folder), "--to", archive.name, *kinds]
-    return ["--on-result", shlex.join(words), "--message-names"]
+    return ["--on-result", shlex.join(words)]
 
 
 def a_film(number: int) -> bytes:

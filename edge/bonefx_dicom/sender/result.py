@@ -31,8 +31,6 @@ class ResultMessage:
     """What the outbox says about a result, see docs/operating.md."""
 
     sha256: str
-    path: str
-    """Of the film, relative to the watched folder."""
     sequence: int
     is_current: bool
     """Whether no newer result or content replaced it."""
@@ -44,18 +42,11 @@ class ResultMessage:
         Raises
         ------
         UsageError
-            It is none, or the service does not add the path of the film.
+            It is none.
         """
         try:
             found: Mapping[str, Any] = json.loads(body)
-            if "path" not in found:
-                msg = "expected a message with the path of its film; add --message-names to the "
-                msg += "service"
-                raise UsageError(msg)
-            return cls(
-                str(found["sha256"]), str(found["path"]), int(found["sequence"]),
-                bool(found["current"]),
-            )  # fmt: skip
+            return cls(str(found["sha256"]), int(found["sequence"]), bool(found["current"]))
         except (ValueError, KeyError, TypeError) as err:
             msg = (
                 "expected a message of the service on standard input; "
@@ -76,8 +67,13 @@ def read_result(message: ResultMessage, results: Path) -> tuple[dict[str, Any], 
     return record["finding"], datetime.fromisoformat(record["classified_at"])
 
 
-def read_film_bytes(message: ResultMessage, folders: Sequence[Path]) -> bytes:
+def read_film_bytes(message: ResultMessage, path: str, folders: Sequence[Path]) -> bytes:
     """Return the content of the film, from the first folder that has it.
+
+    Parameters
+    ----------
+    path
+        Of the film, relative to the watched folder.
 
     Raises
     ------
@@ -86,12 +82,12 @@ def read_film_bytes(message: ResultMessage, folders: Sequence[Path]) -> bytes:
     OSError
         A file cannot be read.
     """
-    name = PurePath(message.path)
+    name = PurePath(path)
     # As it is named in the watched folder, and by --move-done.
     moved = name.with_name(f"{name.stem}.{message.sha256[:_DIGITS]}{name.suffix}")
-    for path in [folder / each for folder in folders for each in (name, moved)]:
+    for place in [folder / each for folder in folders for each in (name, moved)]:
         try:
-            data = path.read_bytes()
+            data = place.read_bytes()
         except FileNotFoundError:
             continue
         if hashlib.sha256(data).hexdigest() == message.sha256:

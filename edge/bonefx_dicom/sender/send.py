@@ -57,7 +57,7 @@ def send(options: SendOptions, body: bytes) -> bool:
     Raises
     ------
     UsageError
-        The message is none, or has no path of its film.
+        The message is none.
     """
     message = ResultMessage.parse(body)
     progress = Progress(options.results, message)

@@ -36,10 +36,10 @@ class Sending:
         """Return whether the message is done: sent, or given up."""
         waiting = self._progress.waiting(self._options.destinations)
         # First: it is not there either if the disk is away that films and results are on.
-        result = read_result(self._message, self._options.results)
+        finding, when = read_result(self._message, self._options.results)
         try:
-            data = read_film_bytes(self._message, self._options.films)
-            reports = _Reports(self._options, self._message, data, result)
+            data = read_film_bytes(self._message, finding["path"], self._options.films)
+            reports = _Reports(self._options, self._message, data, (finding, when))
         except NoStudyError:
             return True  # a film that is no DICOM image of a study
         except FilmError as err:
