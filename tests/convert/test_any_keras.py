@@ -341,6 +341,17 @@ def test_another_last_activation_is_refused(data, tmp_path) -> None:
     assert "ends in Relu; expected a sigmoid" in refused(tmp_path / "own.keras", data, tmp_path)
 
 
+@pytest.mark.parametrize("said", [(), ("--head", "logit")])
+def test_a_score_behind_a_reshape_is_never_taken_for_a_logit(data, tmp_path, said) -> None:
+    import keras
+
+    inner = bright(1)
+    score = keras.layers.Reshape((1,))(keras.layers.Reshape((1, 1))(inner.output))
+    keras.Model(inner.input, score).save(tmp_path / "shaped.keras")
+    line = refused(tmp_path / "shaped.keras", data, tmp_path / "out", *said)
+    assert "behind its sigmoid" in line
+
+
 def own_layer_network(path: Path, *, export: Path | None = None) -> None:
     """Save a network with a layer of a class that Keras does not know."""
     import keras

@@ -10,6 +10,8 @@ from bonefx_convert.any_keras.network_file import FrozenNetwork
 
 _PASSED: Final = frozenset({"Identity", "StopGradient"})
 """Operations that change no number."""
+_SHAPING: Final = frozenset({"Reshape", "Squeeze", "ExpandDims", "Cast"})
+"""Operations that change the shape or the type only."""
 _LINEAR: Final = frozenset({"Add", "AddV2", "BiasAdd", "MatMul", "Reshape", "Squeeze", "Mean"})
 """Operations that end a layer without activation."""
 REGRESSION_LOSSES: Final = (
@@ -87,6 +89,13 @@ def cut(path: Path, network: FrozenNetwork, *, is_logit: bool) -> tuple[Any, Hea
 
 def _check_linear(path: Path, network: FrozenNetwork, operation: str, *, is_logit: bool) -> None:
     """Return if a network that ends in neither sigmoid nor softmax gives logits."""
+    before = _skip(network.function.outputs[0].op, _PASSED | _SHAPING)
+    if before.type in ("Sigmoid", "Softmax"):
+        msg = (
+            f"{path}: has a layer behind its {before.type.lower()} that changes the shape or the "
+            "type only; save the network without it: keras.Model(image, score)"
+        )
+        raise DataError(msg)
     if network.loss.lower() in REGRESSION_LOSSES:
         msg = (
             f"{path}: was fitted with {network.loss}, so it gives a quantity, not a class; fit it "
@@ -106,9 +115,9 @@ def _check_linear(path: Path, network: FrozenNetwork, operation: str, *, is_logi
         raise DataError(msg)
 
 
-def _skip(operation: Any) -> Any:
-    """Return the last operation that changes numbers."""
-    while operation.type in _PASSED:
+def _skip(operation: Any, passed: frozenset[str] = _PASSED) -> Any:
+    """Return the last operation that is none of those that are passed over."""
+    while operation.type in passed:
         operation = operation.inputs[0].op
     return operation
 
