@@ -13,6 +13,8 @@ from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind, check_kind
+from bonefx_convert.int8_rounding import round_int8
+from bonefx_convert.layer_windows import LayersDifferError
 from bonefx_convert.whitening import Whitening
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def convert(
     for kind in kinds:
         try:
             flatbuffer = _convert(logit_model, kind, representative)
+            if kind is Kind.INT8:
+                flatbuffer = _round(flatbuffer, logit_model, representative)
             check_kind(flatbuffer, kind=kind)
         except ParityError as err:
             not_made[kind.value] = str(err)
@@ -106,6 +110,20 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         with without_lines(_CONVERTER_INFORMATION):
             return _run_converter(converter, kind)
+
+
+def _round(
+    flatbuffer: bytes, logit_model: "keras.Model", representative: NDArray[np.float32]
+) -> bytes:
+    """Return the int8 network, its weights rounded so that layers come out as in float32."""
+    original = _convert(logit_model, Kind.FLOAT32, representative)
+    x = np.round(representative * 255).astype(np.uint8)
+    try:
+        return round_int8(flatbuffer, original=original, x=x)
+    except LayersDifferError as err:
+        # No reason to do without int8: the parity report says what it costs.
+        logger.warning("WARNING: int8: each weight is rounded to its nearest step: %s", err)
+        return flatbuffer
 
 
 def _run_converter(converter: Any, kind: Kind) -> bytes:

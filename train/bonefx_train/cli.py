@@ -78,6 +78,39 @@ def fit(
             "0 keeps the new weights alone.",
         ),
     ] = None,
+    whole_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="lite0: of patches show the whole image (0.35)."
+        ),
+    ] = None,
+    style_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="lite0: of patches look as from another detector (0).",
+        ),
+    ] = None,
+    peak_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=0.1,
+            metavar="RATE",
+            help="lite0: highest learning rate (0.001; 0.0005 with --start-from).",
+        ),
+    ] = None,
+    ema_momentum: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.9999,
+            metavar="M",
+            help="lite0: keep the moving mean of the weights with this momentum; 0: the last ones.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Seed of splits, weights, dropout and order.")
     ] = 1,
@@ -91,6 +124,7 @@ def fit(
     """
     import_keras()
     from bonefx_train.fit.command import fit_run
+    from bonefx_train.run import PatchRecipe
 
     with exit_on_error(EXIT_CODES):
         fit_run(
@@ -107,6 +141,7 @@ def fit(
             boxes=boxes,
             start_from=start_from,
             weight_average=start_share if weight_average is None else weight_average,
+            recipe=PatchRecipe(whole_share, style_share, peak_rate, ema_momentum),
         )
 
 

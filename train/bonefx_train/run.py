@@ -5,7 +5,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bonefx_edge.errors import UsageError
 from bonefx_edge.inference.preprocess import SPECS, InputSpec
@@ -62,10 +62,25 @@ class FitSettings:
     """Of the network (its flatbuffer) that the fit began with; "" where it began afresh."""
     weight_average: float = 0.0
     """Of the start's weights in the kept network, [0, 1); 0 where the fit began afresh."""
+    whole_share: float = 0.35
+    """Of the patches show the whole image, [0, 1]."""
+    style_share: float = 0.0
+    """Of the patches look as another detector would show them, [0, 1]."""
+    peak_rate: float = 0.0
+    """Highest learning rate; 0: the trainer's own."""
+    ema_momentum: float = 0.0
+    """Of the moving mean of the weights that is kept in place of the last ones, [0, 1); 0: none."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight_average < 1:
             msg = f"fit settings: expected a weight average in [0, 1), got {self.weight_average}"
+            raise UsageError(msg)
+        shares = (self.whole_share, self.style_share, self.ema_momentum)
+        if not all(0 <= share <= 1 for share in shares) or self.ema_momentum == 1:
+            msg = (
+                "fit settings: expected whole and style shares in [0, 1] and an EMA momentum in "
+                f"[0, 1), got {', '.join(map(str, shares))}"
+            )
             raise UsageError(msg)
         if min(self.epochs, self.batch_size, self.patience) < 1:
             msg = (
@@ -105,6 +120,22 @@ class FitSettings:
                 f"{SETTINGS_NAME}: expected the settings of bonefx-train fit, got {err}; fit again"
             )
             raise DataError(msg) from err
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRecipe:
+    """How patches are drawn and fitted; None: as `FitSettings` says."""
+
+    whole_share: float | None = None
+    style_share: float | None = None
+    peak_rate: float | None = None
+    ema_momentum: float | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what is not None, by the names of `FitSettings`."""
+        return {
+            name: value for name, value in dataclasses.asdict(self).items() if value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from bonefx_train.fit.patch_trainer import (  # noqa: E402
 from bonefx_train.networks import lite0  # noqa: E402
 from bonefx_train.networks import registry as networks  # noqa: E402
 from bonefx_train.patches.sampler import LabeledImage, PatchSampler  # noqa: E402
-from bonefx_train.run import Run  # noqa: E402
+from bonefx_train.run import PatchRecipe, Run  # noqa: E402
 
 
 def tiny(spec):
@@ -84,8 +84,12 @@ def test_the_last_epoch_is_kept_and_boxes_beside_the_images_are_found(data, tmp_
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_path, monkeypatch):
-    whole = start(data, tmp_path / "whole", epochs=3)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(
+    data, tmp_path, monkeypatch, momentum
+):
+    recipe = PatchRecipe(ema_momentum=momentum)
+    whole = start(data, tmp_path / "whole", epochs=3, recipe=recipe)
     keep, out = fit_module._keep, tmp_path / "killed"
 
     def killed_in_epoch_2(keras_model, history, trainer, *, run_dir):
@@ -96,14 +100,33 @@ def test_a_killed_fit_goes_on_and_ends_as_if_it_had_not_been_killed(data, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "_keep", killed_in_epoch_2)
         with pytest.raises(KeyboardInterrupt):
-            start(data, out, epochs=3)
-    resumed = start(data, out, epochs=3, resume=True)
+            start(data, out, epochs=3, recipe=recipe)
+    resumed = start(data, out, epochs=3, recipe=recipe, resume=True)
     for a, b in zip(read_history(whole.dir), read_history(out), strict=True):
         assert a.train_loss == pytest.approx(b.train_loss, rel=1e-4)
     for a, b in zip(
         whole.keras_model().get_weights(), resumed.keras_model().get_weights(), strict=True
     ):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_the_moving_mean_is_kept_in_place_of_the_last_weights(data, tmp_path):
+    last = start(data, tmp_path / "last", epochs=1)
+    mean = start(data, tmp_path / "mean", epochs=1, recipe=PatchRecipe(ema_momentum=0.9))
+    assert mean.settings.ema_momentum == 0.9
+    pairs = zip(last.keras_model().get_weights(), mean.keras_model().get_weights(), strict=True)
+    assert any(not np.allclose(a, b, atol=1e-7) for a, b in pairs)
+
+
+def test_shares_and_rate_of_the_recipe_reach_the_patches_and_the_optimizer(data, tmp_path):
+    recipe = PatchRecipe(whole_share=0.0, style_share=1.0, peak_rate=2e-4)
+    run = start(data, tmp_path / "run", epochs=1, recipe=recipe)
+    assert (run.settings.whole_share, run.settings.style_share) == (0.0, 1.0)
+    trainer = patch_trainer.PatchTrainer(
+        [LabeledImage(np.zeros((90, 90), np.uint8), (), label, "") for label in (True, False)],
+        run.settings,
+    )
+    assert trainer._peak == 2e-4
 
 
 def test_a_resume_cannot_change_the_number_of_epochs_that_the_learning_rate_follows(data, tmp_path):

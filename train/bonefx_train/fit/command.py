@@ -22,7 +22,7 @@ from bonefx_train.data.dataset import MANIFEST_NAME, Dataset, load_dataset, spli
 from bonefx_train.data.pixels import load_pixels
 from bonefx_train.errors import DataError
 from bonefx_train.evaluation.plots import write_curves
-from bonefx_train.run import FitSettings, Run
+from bonefx_train.run import FitSettings, PatchRecipe, Run
 from bonefx_train.text_file import write_text
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def fit_run(
     boxes: Path | None = None,
     start_from: Path | None = None,
     weight_average: float | None = None,
+    recipe: PatchRecipe | None = None,
 ) -> Run:
     """Return the run that a fit on `data` made in `out`; what it does is logged.
 
@@ -95,10 +96,11 @@ def fit_run(
     if weight_average is not None and not start_from:
         msg = "--weight-average: expected a model to start from, got none; add --start-from"
         raise UsageError(msg)
-    if not on_patches and (boxes or patches_per_epoch or start_from):
+    recipe = recipe or PatchRecipe()
+    if not on_patches and (boxes or patches_per_epoch or start_from or recipe.given()):
         msg = (
-            f"network {network}: expected neither boxes, patches nor a model to start from, it is "
-            "fitted afresh on whole images"
+            f"network {network}: expected neither boxes, patches, shares of patches, rate, moving "
+            "mean nor a model to start from, it is fitted afresh on whole images"
         )
         raise UsageError(msg)
     boxes = _find_boxes(boxes, dataset.root) if on_patches else None
@@ -116,6 +118,7 @@ def fit_run(
         patches_per_epoch=(patches_per_epoch or DEFAULT_PATCHES) if on_patches else 0,
         boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else "",
     )
+    settings = dataclasses.replace(settings, **recipe.given())
     if start_from:
         settings = _with_start(settings, start_from, share=weight_average)
     if exists:

@@ -53,10 +53,15 @@ class PatchTrainer:
         self, images: list[LabeledImage], settings: FitSettings, *, start: Path | None = None
     ) -> None:
         """Take images and settings; `start` is the model file that the fit starts from."""
-        self._sampler = PatchSampler(images, spec=settings.input_spec)
+        self._sampler = PatchSampler(
+            images,
+            spec=settings.input_spec,
+            whole_share=settings.whole_share,
+            style_share=settings.style_share,
+        )
         self._settings = settings
         self._start = start
-        self._peak = PEAK_RATE if start is None else RESTART_RATE
+        self._peak = settings.peak_rate or (PEAK_RATE if start is None else RESTART_RATE)
         self._steps = math.ceil(settings.patches_per_epoch / settings.batch_size)
 
     def build(self) -> keras.Model:
@@ -67,7 +72,13 @@ class PatchTrainer:
             if layer.name == FROZEN_UP_TO:
                 break
         keras_model.compile(
-            optimizer=keras.optimizers.AdamW(self._peak, weight_decay=WEIGHT_DECAY),
+            optimizer=keras.optimizers.AdamW(
+                self._peak,
+                weight_decay=WEIGHT_DECAY,
+                use_ema=self._settings.ema_momentum > 0,
+                ema_momentum=self._settings.ema_momentum,
+                ema_overwrite_frequency=None,
+            ),
             loss={
                 SCORE_NAME: keras.losses.BinaryCrossentropy(label_smoothing=LABEL_SMOOTHING),
                 MAP_NAME: map_loss,
@@ -82,6 +93,13 @@ class PatchTrainer:
             return registry.build(settings.network, spec=settings.input_spec, seed=settings.seed)
         keras.utils.set_random_seed(settings.seed)
         return load_lite0(self._start, spec=settings.input_spec, patches=self._patches_to_measure())
+
+    def _end(self, keras_model: keras.Model) -> None:
+        """Put the moving mean in place of the last weights, and average them with the start's."""
+        if self._settings.ema_momentum:
+            keras_model.optimizer.finalize_variable_values(keras_model.trainable_variables)
+        if self._settings.weight_average:
+            self._average_with_start(keras_model)
 
     def _average_with_start(self, keras_model: keras.Model) -> None:
         """Move the network back towards the one that the fit began with, by its share."""
@@ -124,8 +142,8 @@ class PatchTrainer:
                 return_dict=True,
             )
             totals += [float(logs["loss"]), float(logs[f"{SCORE_NAME}_accuracy"])]
-        if number == settings.epochs and settings.weight_average:
-            self._average_with_start(keras_model)
+        if number == settings.epochs:
+            self._end(keras_model)
         loss, accuracy = totals / self._steps
         return float(loss), float(accuracy)
 

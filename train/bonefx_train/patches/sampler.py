@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bonefx_train.data.boxes import Box
 from bonefx_train.patches.affine import Matrix, cells_of, draw_matrix, extract_patch, project_box
 from bonefx_train.patches.augment import augment_gray
+from bonefx_train.patches.detector_style import detector_style
 from bonefx_train.patches.synthetic_fractures import bend_bone, break_bone
 
 LONGEST_PX: Final = 512
@@ -32,7 +33,7 @@ MAX_BONELESS_IMAGES: Final = 10
 BENT_SHARE: Final = 0.3
 """Of the patches without fracture are to have a bone bent; in about half of them one is found."""
 WHOLE_SHARE: Final = 0.35
-"""Of the patches show the whole image, about."""
+"""Of the patches show the whole image, about, where nobody says otherwise."""
 UNLABELED_WHOLE_SHARE: Final = 0.5
 """The same of the patches for the input check: it is given whole images, but the tightly collimated
 image of another hospital resembles a crop."""
@@ -108,9 +109,19 @@ class _Content(Enum):
 class PatchSampler:
     """Draws patches of images, classes and body parts balanced."""
 
-    def __init__(self, images: list[LabeledImage], *, spec: InputSpec) -> None:
+    def __init__(
+        self,
+        images: list[LabeledImage],
+        *,
+        spec: InputSpec,
+        whole_share: float = WHOLE_SHARE,
+        style_share: float = 0.0,
+    ) -> None:
+        """Take images; the shares, [0, 1], are of patches, see `FitSettings`."""
         self._images = images
         self._spec = spec
+        self._whole_share = whole_share
+        self._style_share = style_share
         self._boxed = [i for i, image in enumerate(images) if image.boxes]
         self._detail = [_detail(image.pixels) for image in images]
         self._by_label = {
@@ -166,7 +177,7 @@ class PatchSampler:
             images += 1
             if images > MAX_BONELESS_IMAGES and content is _Content.SYNTHETIC:
                 content = _Content.FRACTURE
-            whole = bool(rng.random() < WHOLE_SHARE)
+            whole = bool(rng.random() < self._whole_share)
             can_be_beside = bool(self._boxed) and content is _Content.NOTHING and not whole
             beside = can_be_beside and rng.random() < BESIDE_SHARE
             index = self._image(rng, fractured=content is _Content.FRACTURE, beside=beside)
@@ -208,6 +219,8 @@ class PatchSampler:
             pixels, rectangles = broken[0], [broken[1]]
         elif content is _Content.NOTHING and rng.random() < BENT_SHARE:
             pixels = bend_bone(pixels, rng)
+        if rng.random() < self._style_share:
+            pixels = detector_style(pixels, rng)
         pixels = self._finish(augment_gray(pixels, rng))
         fractured = content is not _Content.NOTHING
         return _Patch(
