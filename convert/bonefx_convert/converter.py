@@ -13,8 +13,8 @@ from bonefx_train.networks.registry import logits_model
 from numpy.typing import NDArray
 
 from bonefx_convert.flatbuffer import Kind, check_kind
-from bonefx_convert.int8_rounding import round_int8
-from bonefx_convert.layer_windows import LayersDifferError
+from bonefx_convert.int8_rounding.layer_windows import LayersDifferError
+from bonefx_convert.int8_rounding.rounding import round_int8
 from bonefx_convert.whitening import Whitening
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from bonefx_convert.converter import _convert, _one_image
 from bonefx_convert.flatbuffer import Kind, check_kind, read_network
-from bonefx_convert.int8_rounding import LARGEST, round_int8, round_weights
-from bonefx_convert.layer_windows import LayersDifferError
+from bonefx_convert.int8_rounding.layer_windows import LayersDifferError
+from bonefx_convert.int8_rounding.rounding import LARGEST, round_int8, round_weights
 from bonefx_edge.model.interpreter import open_interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st

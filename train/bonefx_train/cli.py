@@ -79,37 +79,19 @@ def fit(
         ),
     ] = None,
     whole_share: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, metavar="SHARE", help="lite0: of patches show the whole image (0.35)."
-        ),
+        float | None, typer.Option(metavar="SHARE", help="lite0: of patches are whole (0.35).")
     ] = None,
     style_share: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="SHARE",
-            help="lite0: of patches look as from another detector (0).",
-        ),
+        typer.Option(metavar="SHARE", help="lite0: of patches look as from another detector (0)."),
     ] = None,
     peak_rate: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=0.1,
-            metavar="RATE",
-            help="lite0: highest learning rate (0.001; 0.0005 with --start-from).",
-        ),
+        typer.Option(metavar="RATE", help="lite0: highest learning rate (0.001, later 0.0005)."),
     ] = None,
     ema_momentum: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=0.9999,
-            metavar="M",
-            help="lite0: keep the moving mean of the weights with this momentum; 0: the last ones.",
-        ),
+        typer.Option(metavar="M", help="lite0: of the moving mean of the weights; 0: none (0)."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Seed of splits, weights, dropout and order.")

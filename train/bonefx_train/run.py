@@ -78,9 +78,12 @@ class FitSettings:
         shares = (self.whole_share, self.style_share, self.ema_momentum)
         if not all(0 <= share <= 1 for share in shares) or self.ema_momentum == 1:
             msg = (
-                "fit settings: expected whole and style shares in [0, 1] and an EMA momentum in "
-                f"[0, 1), got {', '.join(map(str, shares))}"
+                "fit settings: expected a whole share and a style share in [0, 1], and an EMA "
+                f"momentum in [0, 1), got {', '.join(map(str, shares))}"
             )
+            raise UsageError(msg)
+        if not 0 <= self.peak_rate <= 1:
+            msg = f"fit settings: expected a peak rate in [0, 1], got {self.peak_rate}"
             raise UsageError(msg)
         if min(self.epochs, self.batch_size, self.patience) < 1:
             msg = (

@@ -129,6 +129,21 @@ def test_shares_and_rate_of_the_recipe_reach_the_patches_and_the_optimizer(data,
     assert trainer._peak == 2e-4
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"whole_share": 1.1},
+        {"style_share": -0.1},
+        {"ema_momentum": 1.0},
+        {"peak_rate": float("nan")},
+    ],
+)
+def test_shares_and_rates_that_mean_nothing_are_refused(data, tmp_path, recipe):
+    with pytest.raises(UsageError, match="fit settings: expected"):
+        start(data, tmp_path / "run", recipe=PatchRecipe(**recipe))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_resume_cannot_change_the_number_of_epochs_that_the_learning_rate_follows(data, tmp_path):
     start(data, tmp_path / "run")
     with pytest.raises(UsageError, match=r"epochs 2 \(now 3\)"):

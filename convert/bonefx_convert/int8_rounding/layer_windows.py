@@ -1,4 +1,4 @@
-"""Lay out what a layer of a .tflite sees and its weights, for `int8_rounding`."""
+"""Lay out what a layer of a .tflite sees and its weights, for `rounding`."""
 
 from typing import Any, Final
 

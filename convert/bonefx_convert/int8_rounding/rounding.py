@@ -15,7 +15,7 @@ import numpy as np
 from bonefx_train.progress import track
 from numpy.typing import NDArray
 
-from bonefx_convert.layer_windows import (
+from bonefx_convert.int8_rounding.layer_windows import (
     CONVOLUTION,
     DENSE,
     DEPTHWISE,
