@@ -125,23 +125,16 @@ FRACATLAS = FracAtlas (Abedeen et al., Sci Data 2023, doi 10.1038/s41597-023-024
 # tflite-runtime has wheels for Python 3.11 only: with others the models are verified with LiteRT only.
 HAS_311 = $(shell $(PYTHON) -c 'import sys; print("y" if sys.version_info[:2] == (3, 11) else "")')
 IMAGENET = starts from ImageNet weights of EfficientNet-Lite0 (Google), Apache-2.0
-# The default model: three fits; the second and the third start from the one before and end as the
-# mean of both (decisions 0016, 0047); over three hours on two cores. --resume continues an
-# interrupted fit.
-LITE0_SOURCES = --training-data "$(FRACATLAS); $(IMAGENET)"
+# The default model: two fits; the second starts from the first and ends as the mean of both
+# (decision 0016); under three hours on two cores. --resume continues an interrupted fit.
 train: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
 	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --out runs/lite0-first --resume
 	test -f models/first/lite0-float16.tflite || .venv-dev/bin/bonefx-convert run runs/lite0-first \
-		--out models/first --kinds float16 $(LITE0_SOURCES)
-	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --seed 2 \
-		--out runs/lite0-second --start-from models/first/lite0-float16.tflite --resume
-	test -f models/second/lite0-float16.tflite || .venv-dev/bin/bonefx-convert run runs/lite0-second \
-		--out models/second --kinds float16 $(LITE0_SOURCES)
-	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 5 --seed 11 --out runs/lite0 \
-		--start-from models/second/lite0-float16.tflite --whole-share 0.05 --style-share 0.4 \
-		--peak-rate 3e-4 --ema-momentum 0.999 --resume
-	.venv-dev/bin/bonefx-convert run runs/lite0 --out models/plain --version 0.7.0 $(LITE0_SOURCES) \
-		$(if $(HAS_311),--verify-with .venv-tflite/bin/python)
+		--out models/first --kinds float16 --training-data "$(FRACATLAS); $(IMAGENET)"
+	.venv-dev/bin/bonefx-train fit $(DATA)/fracatlas --network lite0 --epochs 26 --seed 2 --out runs/lite0 \
+		--start-from models/first/lite0-float16.tflite --resume
+	.venv-dev/bin/bonefx-convert run runs/lite0 --out models/plain --version 0.6.0 \
+		--training-data "$(FRACATLAS); $(IMAGENET)" $(if $(HAS_311),--verify-with .venv-tflite/bin/python)
 	.venv-dev/bin/bonefx-convert familiarity models/plain/lite0-*.tflite --data $(DATA) --out models
 
 train-seed: .venv-dev/stamp $(if $(HAS_311),.venv-tflite/stamp)
