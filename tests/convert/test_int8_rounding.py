@@ -5,7 +5,12 @@ import pytest
 from bonefx_convert.converter import _convert, _one_image
 from bonefx_convert.flatbuffer import Kind, check_kind, read_network
 from bonefx_convert.int8_rounding.layer_windows import LayersDifferError
-from bonefx_convert.int8_rounding.rounding import LARGEST, round_int8, round_weights
+from bonefx_convert.int8_rounding.rounding import (
+    LARGEST,
+    MOST_TOGETHER,
+    round_int8,
+    round_weights,
+)
 from bonefx_edge.model.interpreter import open_interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,6 +113,35 @@ def test_a_deep_network_is_nearer_to_float_on_images_that_it_was_not_rounded_wit
     assert error(rounded) < 0.8 * error(int8)
     check_kind(rounded, kind=Kind.INT8)
     assert read_network(rounded) == read_network(int8)
+
+
+def test_a_wide_dense_layer_keeps_its_weights_and_gets_another_bias() -> None:
+    import keras
+    from ai_edge_litert import schema_py_generated as schema
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input((80, 64, 1))
+    flat = keras.layers.Flatten()(image)
+    score = keras.layers.Dense(1, activation="sigmoid", name="score")(flat)
+    ready = _one_image(keras.Model(image, score))
+    gray = np.random.default_rng(2).integers(0, 256, (50, 80, 64, 1)).astype(np.uint8)
+    unit = gray.astype(np.float32) / 255
+    unit[0, 0, 0], unit[0, 0, 1] = 0, 1
+    int8, original = _convert(ready, Kind.INT8, unit), _convert(ready, Kind.FLOAT32, unit)
+    rounded = round_int8(int8, original=original, x=gray)
+
+    def weights(flatbuffer):
+        model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
+        tensors = model.subgraphs[0].tensors
+        wide = next(t for t in tensors if tuple(t.shape) == (1, 80 * 64))
+        return np.asarray(model.buffers[wide.buffer].data)
+
+    assert MOST_TOGETHER < 80 * 64
+    assert np.array_equal(weights(int8), weights(rounded))
+    wanted = open_interpreter(original).run(unit)[0].mean()
+    off = [abs(open_interpreter(each).run(gray)[0].mean() - wanted) for each in (int8, rounded)]
+    step = read_network(int8).outputs[0].tensor.scale
+    assert off[1] <= max(off[0], step / 2)
 
 
 def test_the_same_images_give_the_same_bytes(deep) -> None:

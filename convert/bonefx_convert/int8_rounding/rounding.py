@@ -8,6 +8,7 @@ arXiv:1906.04721). Steps, sizes and operators stay as they are, and so does the 
 docs/decisions/0046-int8-rounding.md.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +35,9 @@ PLACES: Final = 400
 DAMPING: Final = 0.01
 """Share of the mean square of a layer's inputs that is added to each: inputs that are always 0
 would make the system singular."""
+MOST_TOGETHER: Final = 4096
+"""Weights of an output that are rounded together: their products take the square of it, 134 MB. A
+dense layer behind a flattened map may have 180,000, and keeps the nearest steps."""
 LARGEST: Final = 127
 """Largest int8 weight: TFLite's weights are symmetric."""
 
@@ -162,7 +166,7 @@ def _round_layer(model: Any, layer: _Layer, original: _Original, x: NDArray[np.u
     _store(model, graph.tensors[layer.bias], np.round(bias / step).astype(np.int32))
 
 
-def round_weights(weights: Doubles, products: Doubles, steps: Doubles) -> NDArray[np.int8]:
+def round_weights(weights: Doubles, products: Doubles | None, steps: Doubles) -> NDArray[np.int8]:
     """Return weights in steps, rounded one after the other, the error of each made up by the next.
 
     An output for which the nearest steps leave less error keeps those: rounding one after the
@@ -173,11 +177,14 @@ def round_weights(weights: Doubles, products: Doubles, steps: Doubles) -> NDArra
     weights
         (groups, outputs, k).
     products
-        (groups, k, k): sums over places of the products of two inputs.
+        (groups, k, k): sums over places of the products of two inputs; None: the nearest steps.
     steps
         (groups, outputs), > 0.
     """
     k = weights.shape[-1]
+    nearest = np.clip(np.round(weights / steps[..., np.newaxis]), -LARGEST, LARGEST)
+    if products is None:
+        return nearest.astype(np.int8)
     damped = DAMPING * np.trace(products, axis1=1, axis2=2) / k + 1e-12
     inverse = np.linalg.inv(products + damped[:, np.newaxis, np.newaxis] * np.eye(k))
     # inverse = upper' upper: row j says how the weights from j on make up for an error of j.
@@ -189,7 +196,6 @@ def round_weights(weights: Doubles, products: Doubles, steps: Doubles) -> NDArra
         rounded[:, :, j] = whole
         error = (left[:, :, j] - whole * steps) / upper[:, j, j, np.newaxis]
         left[:, :, j + 1 :] -= error[:, :, np.newaxis] * upper[:, np.newaxis, j, j + 1 :]
-    nearest = np.clip(np.round(weights / steps[..., np.newaxis]), -LARGEST, LARGEST)
     errors = [
         np.einsum("gok,gkl,gol->go", off, products, off, optimize=True)
         for off in (weights - whole * steps[..., np.newaxis] for whole in (rounded, nearest))
@@ -199,11 +205,12 @@ def round_weights(weights: Doubles, products: Doubles, steps: Doubles) -> NDArra
 
 def _gather(
     model: Any, layer: _Layer, original: _Original, x: NDArray[np.uint8]
-) -> tuple[Doubles, Doubles, Doubles]:
+) -> tuple[Doubles | None, Doubles, Doubles]:
     """Return what goes into a layer of the int8 network, and its mean in the float one.
 
-    Products (groups, k, k), mean (groups, k), and the float network's mean (groups, k), over
-    places; a depthwise layer has a group of k = rows * columns for each channel, others have one.
+    Products (groups, k, k), None where k is above `MOST_TOGETHER`; mean (groups, k); and the float
+    network's mean (groups, k); over places. A depthwise layer has a group of k = rows * columns for
+    each channel, others have one.
     """
     graph = model.subgraphs[0]
     quantization = graph.tensors[layer.input].quantization
@@ -211,6 +218,7 @@ def _gather(
     interpreter = _open(_up_to(model, layer))
     rng = np.random.default_rng(0)
     shape = tuple(graph.tensors[layer.weights].shape)
+    together = math.prod(shape[1:3] if layer.kind == DEPTHWISE else shape[1:]) <= MOST_TOGETHER
     products, mean, original_mean, places = 0.0, 0.0, 0.0, 0
     for image, of_original in zip(x, original.maps, strict=True):
         _run(interpreter, image)
@@ -218,13 +226,15 @@ def _gather(
         seen = windows(own, layer.kind, layer.operator.builtinOptions, shape)
         chosen = rng.permutation(len(seen))[:PLACES]
         grouped = group(seen[chosen], layer.kind)
-        products = products + np.einsum("gnk,gnl->gkl", grouped, grouped, optimize=True)
+        if together:
+            products = products + np.einsum("gnk,gnl->gkl", grouped, grouped, optimize=True)
         mean = mean + grouped.sum(axis=1)
         whole = of_original.astype(np.float64)
         theirs = windows(whole, layer.kind, layer.operator.builtinOptions, shape)[chosen]
         original_mean = original_mean + group(theirs, layer.kind).sum(axis=1)
         places += len(chosen)
-    return np.asarray(products), np.asarray(mean) / places, np.asarray(original_mean) / places
+    found = np.asarray(products) if together else None
+    return found, np.asarray(mean) / places, np.asarray(original_mean) / places
 
 
 def _store(model: Any, tensor: Any, values: NDArray[Any]) -> None:
