@@ -29,25 +29,25 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     out = tmp_path / "run"
     fitted = cli("fit", data, "--out", out, "--epochs", 3, "--batch-size", 16)
     assert fitted.exit_code == 0, fitted.output
-    for told in ("'STABLE' -> 1 not_fractured", "max_pooling2d", '"epochs": 3', "tune_auc"):
-        assert told in caplog.text
+    for found in ("'STABLE' -> 1 not_fractured", "max_pooling2d", '"epochs": 3', "tune_auc"):
+        assert found in caplog.text
     evaluated = cli("evaluate", out, "--split", "test", "--baseline-auc", 0.76)
     assert evaluated.exit_code == 0, evaluated.output
     assert NOTICE in evaluated.stdout
     assert "images test" in evaluated.stdout
     assert "AUC of 0.76" in evaluated.stdout
     folder = out / "evaluation"
-    told = json.loads((folder / "test.json").read_text("utf-8"))
-    assert told["rows"][0]["n"] == 8
-    assert told["operating_point"]["chosen_on"] == "images tune"
-    assert [(row["operating_point"], row["label"]) for row in told["confusion"]] == [
+    found = json.loads((folder / "test.json").read_text("utf-8"))
+    assert found["rows"][0]["n"] == 8
+    assert found["operating_point"]["chosen_on"] == "images tune"
+    assert [(row["operating_point"], row["label"]) for row in found["confusion"]] == [
         ("balanced", "fractured"),
         ("balanced", "not_fractured"),
         ("sensitive", "fractured"),
         ("sensitive", "not_fractured"),
     ]
     states = ("fracture", "uncertain", "no_fracture", "refused")
-    assert [sum(row[state] for state in states) for row in told["confusion"]] == [4] * 4
+    assert [sum(row[state] for state in states) for row in found["confusion"]] == [4] * 4
     assert "| operating point | label | fracture |" in evaluated.stdout
     chosen = json.loads((folder / "chosen_on_tune.json").read_text("utf-8"))
     assert chosen["temperature"] > 0
@@ -70,9 +70,9 @@ def test_fit_then_evaluate_tells_everything(cli, data, tmp_path, caplog):
     assert "p = 1.0000" in same.stdout
     assert "too good" not in evaluated.stdout
     for split, why in (("train", "fitted on"), ("tune", "chosen on")):
-        told = cli("evaluate", out, "--split", split).stdout
-        assert f"- **{why} these images: all figures here are too good**" in told
-        assert told.count("too good") == 1
+        found = cli("evaluate", out, "--split", split).stdout
+        assert f"- **{why} these images: all figures here are too good**" in found
+        assert found.count("too good") == 1
     moved = data.rename(tmp_path / "elsewhere")
     lost = cli("evaluate", out)
     assert (lost.exit_code, "is this the data folder?" in lost.stderr) == (3, True)
@@ -112,7 +112,7 @@ def test_a_wrong_command_line_ends_with_2(cli, data):
 
 
 def test_help_names_the_notice_and_both_commands(cli):
-    told = cli("--help").output
-    assert "fit" in told
-    assert "evaluate" in told
-    assert "not a diagnosis" in " ".join(told.split())
+    found = cli("--help").output
+    assert "fit" in found
+    assert "evaluate" in found
+    assert "not a diagnosis" in " ".join(found.split())
