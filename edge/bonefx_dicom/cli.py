@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from bonefx_edge.cli.command import Command, make_app
+from bonefx_edge.cli.command import (
+    Command,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    all_or_none,
+    make_app,
+)
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.errors import BonefxError, UsageError
 
@@ -65,12 +72,8 @@ def listen(
             help="Serve /livez, /readyz and /metrics on 127.0.0.1; 0 takes any free port.",
         ),
     ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
-    ] = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     tls_client_ca: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CA of the senders' certificates, PEM.")
     ] = None,
@@ -83,7 +86,7 @@ def listen(
     from bonefx_dicom.listener.options import ListenOptions, Peer, TlsFiles
 
     names = "--tls-cert, --tls-key, --tls-client-ca"
-    files = _all_or_none(tls_cert, tls_key, tls_client_ca, names=names)
+    files = all_or_none(tls_cert, tls_key, tls_client_ca, names=names)
     configure_logging("bonefx_dicom")
     try:
         run(
@@ -126,15 +129,9 @@ def send(
             help=f"What to send; repeatable. Default: {' and '.join(DEFAULT_KINDS)}.",
         ),
     ] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
-    ] = None,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
 ) -> None:
     """Send the result of a message on standard input: for edge-classify --on-result."""
     _need_pynetdicom()
@@ -145,7 +142,7 @@ def send(
 
     if not end_with_service():
         raise typer.Exit(ExitCode.OUTPUT)
-    files = _all_or_none(tls_ca, tls_cert, tls_key, names="--tls-ca, --tls-cert, --tls-key")
+    files = all_or_none(tls_ca, tls_cert, tls_key, names="--tls-ca, --tls-cert, --tls-key")
     try:
         options = SendOptions(
             results=out,
@@ -201,14 +198,6 @@ def install_service(
         said = f"{shlex.join(err.cmd)}: {err.stderr.strip()}"
         fail(f"a step failed: {said}; correct this and run it again", code=ExitCode.OUTPUT)
     sys.stdout.write(describe(steps))
-
-
-def _all_or_none(*files: Path | None, names: str) -> list[Path]:
-    """Return the files of TLS; leave if some are given and some are not."""
-    given = [each for each in files if each is not None]
-    if len(given) not in (0, len(files)):
-        fail(f"{names}: give all three, or none", code=ExitCode.USAGE)
-    return given
 
 
 def _need_pynetdicom() -> None:

@@ -1,28 +1,17 @@
 """The unit of the listener, by systemd's own judgement; nothing is started."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from bonefx_dicom.listener.install import UNIT, installation, unit_text
 from bonefx_edge.errors import UsageError
+from systemd_analyze import analyze
 
 PROGRAM, FOLDER = Path("/opt/device/bin/edge-dicom"), Path("/srv/films/dicom")
 WORDS = ["--ae", "BONEFX", "--port", "11112", "--allow", "DX 1@192.168.1.20", "--allow", "*@::1"]
 MAX_EXPOSURE = 3.0
 """Of 10. The open port and the network cost 1.8 of it."""
-
-
-def analyze(*words: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        pytest.fail("expected systemd-analyze, found none; run: apt-get install systemd")
-    return subprocess.run(
-        [program, *words], capture_output=True, text=True, check=False, timeout=60,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "cat"},
-    )  # fmt: skip
 
 
 def test_the_unit_exposes_little():

@@ -1,8 +1,6 @@
 """The unit of the watching service, by systemd's own judgement; nothing is started."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,30 +9,12 @@ from bonefx_edge.watch.app import STOP_TIMEOUT_S
 from bonefx_edge.watch.install import UNIT
 from bonefx_edge.watch.service import MAX_WAIT_S
 from bonefx_edge.watch.workers.process import LOAD_TIMEOUT_S
+from systemd_analyze import analyze
 
 pytestmark = pytest.mark.any_runtime
 
 MAX_EXPOSURE = 2.0
 """Of 10. The port on 127.0.0.1 that is kept possible costs 0.9 of it, the rest is room."""
-
-
-@pytest.fixture(name="analyze", scope="module")
-def _analyze() -> str:
-    found = shutil.which("systemd-analyze")
-    if found is None:
-        pytest.fail("expected systemd-analyze, found none; run: apt-get install systemd")
-    return found
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "cat"},
-    )
 
 
 def setting(name: str) -> str:
@@ -43,30 +23,30 @@ def setting(name: str) -> str:
     return str(value)
 
 
-def test_the_unit_exposes_little(analyze: str) -> None:
+def test_the_unit_exposes_little() -> None:
     """Exposure stands in the table's last line alone: `--json` leaves it out."""
-    table = run(analyze, "security", "--offline=true", "--no-pager", str(UNIT))
+    table = analyze("security", "--offline=true", "--no-pager", str(UNIT))
     found = re.search(r"Overall exposure level for bonefx-watch\.service: (\d+\.\d+)", table.stdout)
     assert found, table.stdout + table.stderr
     assert float(found[1]) <= MAX_EXPOSURE, table.stdout
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(analyze: str, tmp_path: Path) -> None:
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     """Of a copy that starts a program which is here; the rest of this machine is not asked."""
     program = setting("ExecStart").split()[0]
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace(program, "/bin/true"))
-    verdict = run(analyze, "verify", "--man=no", "--recursive-errors=no", str(copy))
+    verdict = analyze("verify", "--man=no", "--recursive-errors=no", str(copy))
     words = verdict.stdout + verdict.stderr
     assert verdict.returncode == 0, words
     assert UNIT.name not in words
 
 
-def test_systemd_finds_a_setting_that_it_does_not_know(analyze: str, tmp_path: Path) -> None:
+def test_systemd_finds_a_setting_that_it_does_not_know(tmp_path: Path) -> None:
     """The test above would see it."""
     copy = tmp_path / UNIT.name
     copy.write_text("[Service]\nExecStart=/bin/true\nProtectSytem=strict\n")
-    verdict = run(analyze, "verify", "--man=no", "--recursive-errors=no", str(copy))
+    verdict = analyze("verify", "--man=no", "--recursive-errors=no", str(copy))
     assert UNIT.name in verdict.stdout + verdict.stderr
 
 

@@ -1,7 +1,6 @@
 """The page under systemd: what would be installed, and the unit by systemd's own judgement."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,21 +9,12 @@ import pytest
 from bonefx_edge.errors import UsageError
 from bonefx_page.cli import app
 from bonefx_page.service.install import UNIT, admin_step, installation, unit_text, users_step
+from systemd_analyze import analyze
 from typer.testing import CliRunner
 
 PROGRAM, OUT = Path("/opt/device/bin/edge-page"), Path("/srv/results")
 MAX_EXPOSURE = 2.0
 """Of 10, as for the watching service."""
-
-
-def analyze(*words: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        pytest.fail("expected systemd-analyze, found none; run: apt-get install systemd")
-    return subprocess.run(
-        [program, *words], capture_output=True, text=True, check=False, timeout=60,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "cat"},
-    )  # fmt: skip
 
 
 def test_the_unit_exposes_little() -> None:

@@ -14,7 +14,15 @@ from bonefx_edge.check import Check, CheckStatus
 from bonefx_edge.cli.admin_config import print_settings
 from bonefx_edge.cli.admin_results import export, list_images, show, status
 from bonefx_edge.cli.admin_text import describe
-from bonefx_edge.cli.command import Command, make_app, was_given
+from bonefx_edge.cli.command import (
+    Command,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    all_or_none,
+    make_app,
+    was_given,
+)
 from bonefx_edge.cli.commission import commission
 from bonefx_edge.cli.exit_codes import ExitCode, fail, fail_with
 from bonefx_edge.cli.journal_access import (
@@ -63,15 +71,9 @@ def doctor(
         list[str] | None,
         typer.Option(metavar="TITLE@HOST:PORT", help="An archive. Repeatable."),
     ] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")
-    ] = None,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
 ) -> None:
     """Check this device and say how to fix what is wrong."""
     from bonefx_edge.diagnostics.child import run_in_child
@@ -107,9 +109,7 @@ def _check_dicom(own: str, archives: list[str], files: tuple[Path | None, ...]) 
     from bonefx_dicom.diagnostics import check_network
     from bonefx_dicom.sender.destination import ClientTls, Destination
 
-    given = [each for each in files if each is not None]
-    if len(given) not in (0, len(files)):
-        fail("--tls-ca, --tls-cert, --tls-key: give all three, or none", code=ExitCode.USAGE)
+    given = all_or_none(*files, names="--tls-ca, --tls-cert, --tls-key")
     try:
         tls = ClientTls(*given).context() if given else None
         peers = [Destination.parse(each) for each in archives]

@@ -1,8 +1,9 @@
-"""A command whose help has sections and standard usage lines."""
+"""What commands share: help with sections, standard usage lines, the files of TLS."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +13,13 @@ from bonefx_edge.cli.exit_codes import ExitCode, fail
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of every command."""
+TlsCaOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="CA of the archives, PEM: use TLS.")
+]
+TlsCertOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate of this node, PEM.")
+]
+TlsKeyOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")]
 
 
 def make_app(description: str, *, group: type[TyperGroup] = TyperGroup) -> typer.Typer:
@@ -62,3 +70,11 @@ class Command(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def all_or_none(*files: Path | None, names: str) -> list[Path]:
+    """Return the files of TLS; leave if some are given and some are not."""
+    given = [each for each in files if each is not None]
+    if len(given) not in (0, len(files)):
+        fail(f"{names}: give all three, or none", code=ExitCode.USAGE)
+    return given

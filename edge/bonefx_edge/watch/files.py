@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,6 +83,22 @@ def share_folder(folder: int, group: int | None) -> None:
         EPERM: the process is no member of the group, or the file system has no permissions.
     """
     _share(folder, group, _GROUP_READS_FOLDER)
+
+
+@contextmanager
+def open_subfolder(folder: int, name: str, group: int | None) -> Iterator[int]:
+    """Yield a descriptor of a folder in an open folder, created if it is missing.
+
+    It is for the group that may read the open folder, and for `group`, see `share_folder`.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o750 if group_may_read(folder) else 0o700, dir_fd=folder)
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        share_folder(descriptor, group)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def share_file(descriptor: int, group: int | None) -> None:

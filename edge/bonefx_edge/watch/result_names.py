@@ -8,12 +8,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from bonefx_edge.text import printable
-from bonefx_edge.watch.files import group_may_read, share_folder, sync_descriptor
+from bonefx_edge.watch.files import sync_descriptor
 
 logger = logging.getLogger(__name__)
 
@@ -74,17 +73,3 @@ def remove_name(results: int, sha256: str) -> None:
                 sync_descriptor(folder)
     finally:
         os.close(folder)
-
-
-@contextmanager
-def names_folder(results: int, group: int | None) -> Iterator[int]:
-    """Yield a descriptor of `by-name`, created if it is missing; its group is that of the files."""
-    with suppress(FileExistsError):
-        mode = 0o750 if group_may_read(results) else 0o700
-        os.mkdir(NAMES_FOLDER, mode, dir_fd=results)
-    descriptor = os.open(NAMES_FOLDER, _FOLDER, dir_fd=results)
-    try:
-        share_folder(descriptor, group)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -3,14 +3,20 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bonefx_edge.watch.files import group_may_read, share_file, share_folder, sync_descriptor
+from bonefx_edge.watch.files import (
+    group_may_read,
+    open_subfolder,
+    share_file,
+    share_folder,
+    sync_descriptor,
+)
 from bonefx_edge.watch.marked_folder import MarkedFolder
-from bonefx_edge.watch.result_names import names_folder, remove_name, result_name
+from bonefx_edge.watch.result_names import NAMES_FOLDER, remove_name, result_name
 from bonefx_edge.watch.result_upgrade import SCHEMA, SCHEMA_V1, upgrade
 
 SUPERSEDED_FOLDER: Final = "superseded"
@@ -83,7 +89,7 @@ class ResultFolder:
             remove_name(folder, sha256)  # the film may have another name now
             self._write(folder, partial, _name(sha256), text)
             if self._by_name:
-                with names_folder(folder, self._group) as names:
+                with open_subfolder(folder, NAMES_FOLDER, self._group) as names:
                     name = result_name(str(record["finding"]["path"]), sha256)
                     self._write(names, partial, name, text)
 
@@ -103,7 +109,10 @@ class ResultFolder:
 
     def retire(self, sha256: str) -> None:
         """Move the result of an overwritten file to the superseded ones; idempotent."""
-        with self.marked.opened() as folder, _superseded(folder, self._group) as superseded:
+        with (
+            self.marked.opened() as folder,
+            open_subfolder(folder, SUPERSEDED_FOLDER, self._group) as superseded,
+        ):
             remove_name(folder, sha256)
             try:
                 os.replace(_name(sha256), _name(sha256), src_dir_fd=folder, dst_dir_fd=superseded)
@@ -118,7 +127,7 @@ class ResultFolder:
             share_folder(folder, self._group)
             _remove_partial(folder)
             if self._by_name:
-                with names_folder(folder, self._group) as names:
+                with open_subfolder(folder, NAMES_FOLDER, self._group) as names:
                     _remove_partial(names)
 
     def read_all(self, *, superseded: bool = False) -> Iterator[dict[str, Any]]:
@@ -139,21 +148,8 @@ def make_result_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder, _FOLDER)
     try:
-        with _superseded(descriptor, None):
+        with open_subfolder(descriptor, SUPERSEDED_FOLDER, None):
             pass
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _superseded(folder: int, group: int | None) -> Iterator[int]:
-    """Yield a descriptor of the folder of superseded results, created if it is missing."""
-    with suppress(FileExistsError):
-        os.mkdir(SUPERSEDED_FOLDER, 0o750 if group_may_read(folder) else 0o700, dir_fd=folder)
-    descriptor = os.open(SUPERSEDED_FOLDER, _FOLDER, dir_fd=folder)
-    try:
-        share_folder(descriptor, group)
-        yield descriptor
     finally:
         os.close(descriptor)
 
