@@ -15,7 +15,7 @@ import pytest
 from known_networks import brightness_network, make_run, spot_network, write_image
 
 # Where TensorFlow is absent (the device environments) there is nothing to convert with.
-collect_ignore_glob = [] if importlib.util.find_spec("keras") else ["test_*.py"]
+collect_ignore_glob = [] if importlib.util.find_spec("keras") else ["test_*.py", "any_keras"]
 
 IMAGES = {"train": 120, "tune": 80, "test": 40}
 
