@@ -47,12 +47,15 @@ def convert(
         Of the features; needed by a network with a map, and by no other.
     """
     logit_model = _one_image(keras_model, whitening)
-    made, not_made = {}, {}
+    made: dict[Kind, bytes] = {}
+    not_made: dict[str, str] = {}
     for kind in kinds:
         try:
             flatbuffer = _convert(logit_model, kind, representative)
             if kind is Kind.INT8:
-                flatbuffer = _round(flatbuffer, logit_model, representative)
+                original = made.get(Kind.FLOAT32) or made.get(Kind.FLOAT16)
+                original = original or _convert(logit_model, Kind.FLOAT32, representative)
+                flatbuffer = _round(flatbuffer, original, representative)
             check_kind(flatbuffer, kind=kind)
         except ParityError as err:
             not_made[kind.value] = str(err)
@@ -112,11 +115,8 @@ def _convert(logit_model: "keras.Model", kind: Kind, representative: NDArray[np.
             return _run_converter(converter, kind)
 
 
-def _round(
-    flatbuffer: bytes, logit_model: "keras.Model", representative: NDArray[np.float32]
-) -> bytes:
-    """Return the int8 network, its weights rounded so that layers come out as in float32."""
-    original = _convert(logit_model, Kind.FLOAT32, representative)
+def _round(flatbuffer: bytes, original: bytes, representative: NDArray[np.float32]) -> bytes:
+    """Return the int8 network, its weights rounded so that layers come out as in the float one."""
     x = np.round(representative * 255).astype(np.uint8)
     try:
         return round_int8(flatbuffer, original=original, x=x)
