@@ -172,6 +172,17 @@ def test_a_film_on_a_disk_that_is_away_is_waited_for_a_day(site, archive):
     assert len(site.not_sent()) == 1
 
 
+def test_a_film_that_was_replaced_is_waited_for_until_the_service_knows(site, archive):
+    """The service has not seen yet that the file has another content: no person must be asked."""
+    message = site.result(film_file())
+    (site.films / "film.dcm").write_bytes(film_file(demo_pixels()))
+    assert site.send(message, archive).returncode == 1
+    assert site.not_sent() == []
+    assert site.send(message | {"current": False}, archive).returncode == 0
+    assert archive.objects() == site.not_sent() == []
+    assert list(site.out.glob("dicom-sent/*")) == []
+
+
 def make_old(site, pattern):
     """Let the marks of these names be more than a day old."""
     (mark,) = site.out.glob(f"dicom-sent/{pattern}")

@@ -57,7 +57,7 @@ class Progress:
         return 0 <= age < PAUSE_S
 
     def waited_for_film(self) -> bool:
-        """Return whether the film of this message has been missing for `MAX_WAIT_S`."""
+        """Return whether the film of this message has been away or another for `MAX_WAIT_S`."""
         return self._is_old(self._folder / f"{self._message}-film")
 
     def waited_for(self, destination: Destination) -> bool:

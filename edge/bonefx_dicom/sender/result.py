@@ -16,14 +16,14 @@ _DIGITS: Final = 16
 
 
 class FilmError(BonefxError):
-    """The film of a result is no longer there: nothing can be added to its study."""
+    """The content that a result is about is not there: nothing can be added to its study."""
 
     code = "film_gone"
 
-    def __init__(self, message: str, *, may_come_back: bool) -> None:
-        """Store the parts; a film may come back if the disk of a folder may be unmounted."""
+    def __init__(self, message: str, *, may_change: bool) -> None:
+        """Store the parts; `may_change`: the message may become possible, or void, by itself."""
         super().__init__(message)
-        self.may_come_back = may_come_back
+        self.may_change = may_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ def read_film_bytes(message: ResultMessage, path: str, folders: Sequence[Path]) 
     name = PurePath(path)
     # As it is named in the watched folder, and by --move-done.
     moved = name.with_name(f"{name.stem}.{message.sha256[:_DIGITS]}{name.suffix}")
+    is_replaced = False
     for place in [folder / each for folder in folders for each in (name, moved)]:
         try:
             data = place.read_bytes()
@@ -92,8 +93,11 @@ def read_film_bytes(message: ResultMessage, path: str, folders: Sequence[Path]) 
             continue
         if hashlib.sha256(data).hexdigest() == message.sha256:
             return data
+        is_replaced = True
     msg = "the film was moved, changed or deleted; name the folder in --films"
-    raise FilmError(msg, may_come_back=any(map(_is_bare, folders)))
+    # A disk that is away comes back. Of a film that was replaced the service sees it soon: then
+    # the message says that its result is no longer current.
+    raise FilmError(msg, may_change=is_replaced or any(map(_is_bare, folders)))
 
 
 def _is_bare(folder: Path) -> bool:

@@ -43,7 +43,7 @@ class Sending:
         except NoStudyError:
             return True  # a film that is no DICOM image of a study
         except FilmError as err:
-            if err.may_come_back and not self._progress.waited_for_film():
+            if err.may_change and not self._progress.waited_for_film():
                 sys.stderr.write(f"{err}\n")
                 return False
             for each in waiting:
